@@ -1,0 +1,87 @@
+"""Three rendered pictures and their boxes, written as COCO, Pascal VOC and TFOD's CSV."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+# (file name, width, height, [(class, xmin, ymin, xmax, ymax)]); thirds and sevenths do not divide evenly
+SCENES = [
+    ("b.jpg", 96, 64, [("dog", 10, 7, 50, 61), ("cat", 0, 0, 96, 64)]),
+    ("a.png", 70, 90, [("cat", 3.5, 4.25, 33, 77)]),
+    ("c.jpg", 77, 49, [("dog", 11, 13, 19, 23), ("dog", 1, 1, 76, 48)]),
+]
+
+
+def save_picture(path: Path, width: int = 60, height: int = 40, mode: str = "RGB", **options: object) -> Path:
+    """A picture with a diagonal gradient and a bar, so that a turn shows."""
+    image = Image.linear_gradient("L").resize((width, height))
+    ImageDraw.Draw(image).rectangle((0, 0, width // 4, height - 1), fill=255)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if mode == "I;16":
+        values = [value * 257 for value in image.tobytes()]
+        image = Image.frombytes("I;16", image.size, b"".join(value.to_bytes(2, "little") for value in values))
+    else:
+        image = image.convert(mode)
+    image.save(path, **options)
+    return path
+
+
+def save_pictures(folder: Path) -> Path:
+    for name, width, height, _ in SCENES:
+        save_picture(folder / name, width, height)
+    return folder
+
+
+def coco(folder: Path, scenes: list = SCENES) -> Path:
+    """COCO with ids that have gaps and stand in another order than the names."""
+    ids = {"dog": 3, "cat": 17}
+    images, annotations = [], []
+    for index, (name, width, height, boxes) in enumerate(scenes):
+        images.append({"id": 100 + index, "file_name": name, "width": width, "height": height})
+        for label, xmin, ymin, xmax, ymax in boxes:
+            box = [xmin, ymin, xmax - xmin, ymax - ymin]
+            annotations.append(
+                {"id": len(annotations), "image_id": 100 + index, "category_id": ids[label], "bbox": box}
+            )
+    categories = [{"id": ids[name], "name": name} for name in ("cat", "dog")]
+    path = folder / "instances.json"
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return path
+
+
+def voc_xml(name: str, width: int, height: int, boxes: list) -> str:
+    objects = "".join(
+        f"<object><name>{label}</name>"
+        f"<difficult>{index % 2}</difficult><truncated>{(index + 1) % 2}</truncated>"
+        f"<bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin><xmax>{xmax}</xmax><ymax>{ymax}</ymax></bndbox>"
+        f"<part><name>head</name><bndbox><xmin>1</xmin></bndbox></part></object>\n"
+        for index, (label, xmin, ymin, xmax, ymax) in enumerate(boxes)
+    )
+    size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+    return f"<annotation>\n<filename>{name}</filename>\n{size}\n{objects}</annotation>\n"
+
+
+def voc(folder: Path, scenes: list = SCENES) -> Path:
+    annotations = folder / "Annotations"
+    annotations.mkdir()
+    for name, *rest in scenes:
+        (annotations / f"{Path(name).stem}.xml").write_text(voc_xml(name, *rest))
+    return annotations
+
+
+def csv(folder: Path, scenes: list = SCENES) -> Path:
+    rows = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
+    rows += [
+        ",".join(map(str, (name, width, height, *box)))
+        for name, width, height, boxes in scenes
+        for box in boxes
+    ]
+    path = folder / "labels.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+WRITERS = {"coco": coco, "voc": voc, "csv": csv}

@@ -1,0 +1,323 @@
+"""Conversion as a whole: exact boxes in TensorFlow, the same bytes from any number of workers, sets that
+are whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from tests.small_sets import SCENES, WRITERS, coco, csv, save_picture, save_pictures, voc
+from tfrec_tools import example, tfrecord
+from tfrec_tools.convert import Options, convert
+from tfrec_tools.errors import InputError
+from tfrec_tools.labels import format_label_map, from_names, read_label_map
+from tfrec_tools.shards import record_files
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A COCO file with its images beside it."""
+    save_pictures(tmp_path / "images")
+    return coco(tmp_path)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def parsed(folder, name="new"):
+    return [
+        example.parse_example(data, path.name)
+        for path in record_files([str(folder / name)])
+        for data in tfrecord.read(path)
+    ]
+
+
+def spec_of(tf):
+    """The parsing specification that the table of features describes."""
+    kinds = {"bytes": tf.string, "float": tf.float32, "int64": tf.int64}
+    return {
+        key: tf.io.FixedLenFeature([], kinds[feature.kind])
+        if feature.shape == "()"
+        else tf.io.RaggedFeature(kinds[feature.kind])
+        for key, feature in example.FEATURES.items()
+    }
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_tensorflow_reads_exactly_the_boxes_that_went_in(tmp_path, kind):
+    tf = pytest.importorskip("tensorflow")
+    save_pictures(tmp_path / "images")
+    out = tmp_path / "out"
+    convert(Options(WRITERS[kind](tmp_path), out / "new", shards=2))
+    spec = spec_of(tf)
+    data_set = tf.data.TFRecordDataset([str(path) for path in record_files([f"{out}/new-*"])])
+    ids = read_label_map(out / "new.label_map.pbtxt").id_by_name
+    scenes = {scene[0]: scene for scene in SCENES}
+    order = [scene[0] for scene in SCENES] if kind != "voc" else sorted(scenes)
+    for name, found in zip(
+        order, data_set.map(lambda data: tf.io.parse_single_example(data, spec)), strict=True
+    ):
+        _, width, height, boxes = scenes[name]
+        for key, at, size in (
+            (example.BOX_XMIN, 1, width),
+            (example.BOX_YMIN, 2, height),
+            (example.BOX_XMAX, 3, width),
+            (example.BOX_YMAX, 4, height),
+        ):
+            np.testing.assert_array_equal(found[key], np.array([box[at] / size for box in boxes], np.float32))
+        assert found[example.BOX_TEXT].numpy().tolist() == [box[0].encode() for box in boxes]
+        assert found[example.BOX_LABEL].numpy().tolist() == [ids[box[0]] for box in boxes]
+        assert found[example.IMAGE_FILENAME].numpy().decode() == name
+        data = (tmp_path / "images" / name).read_bytes()
+        assert found[example.IMAGE_ENCODED].numpy() == data
+        assert found[example.IMAGE_SHA256].numpy().decode() == hashlib.sha256(data).hexdigest()
+        assert tf.io.decode_image(found[example.IMAGE_ENCODED]).shape[:2] == (height, width)
+        assert int(found[example.IMAGE_SOURCE_ID].numpy()) >= 0
+
+
+def test_the_same_bytes_from_any_number_of_workers(tmp_path):
+    scenes = [(f"{i:02d}.jpg", 60, 40, [("cat", i - 2, 1, 30 + i, 39)] * (i % 3)) for i in range(11)]
+    for name, *_ in scenes:
+        save_picture(tmp_path / "images" / name)
+    source = coco(tmp_path, scenes)
+    for workers in (1, 2, 3):
+        options = Options(source, tmp_path / f"{workers}" / "new", shards=4, workers=workers)
+        ticks = []
+        converted = convert(options, lambda done, total, ticks=ticks: ticks.append((done, total)))
+        assert ticks[-1] == (11, 11)
+        assert ticks == sorted(ticks)
+    first = contents(tmp_path / "1")
+    assert [info.records for info in converted.manifest.shards] == [2, 3, 3, 3]
+    assert contents(tmp_path / "2") == first
+    assert contents(tmp_path / "3") == first
+
+
+def test_the_manifest_tells_what_is_there(tmp_path, source):
+    out = tmp_path / "out"
+    manifest = convert(Options(source, out / "new", shards=2)).manifest
+    assert sorted(contents(out)) == [
+        "new-00000-of-00002.tfrecord",
+        "new-00001-of-00002.tfrecord",
+        "new.issues.jsonl",
+        "new.label_map.pbtxt",
+        "new.manifest.json",
+    ]
+    for info in manifest.shards:
+        data = (out / info.file).read_bytes()
+        assert (info.bytes, info.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+        assert info.records == len(list(tfrecord.read(out / info.file)))
+    counted = Counter(name for one in parsed(out) for name in one.record.names)
+    assert {item.name: item.boxes for item in manifest.classes} == counted
+    assert [(item.id, item.name, item.images) for item in manifest.classes] == [(1, "dog", 2), (2, "cat", 2)]
+    assert (manifest.images, manifest.negatives, manifest.boxes) == (3, 0, 5)
+    assert manifest.sources[0].labeled == ("dog", "cat")
+
+
+def test_faults_are_fixed_and_reported(tmp_path):
+    boxes = [
+        ("cat", -5, 1, 20, 30),
+        ("cat", 7, 7, 7, 7),
+        ("dog", 30, 9, 20, 10),
+        ("cat", 1, 1, 2, float("nan")),
+    ]
+    scenes = [("a.jpg", 60, 40, boxes), ("b.jpg", 60, 40, [("dog", 1, 2, 3, 4)])]
+    save_picture(tmp_path / "images/a.jpg")
+    save_picture(tmp_path / "images/b.jpg", 120, 80)
+    out = tmp_path / "out"
+    converted = convert(Options(csv(tmp_path, scenes), out / "new"))
+    codes = ["box-outside", "box-empty", "box-inverted", "box-not-finite", "size-mismatch"]
+    assert [issue.code for issue in converted.issues] == codes
+    lines = [json.loads(line) for line in (out / "new.issues.jsonl").read_text().splitlines()]
+    assert [(line["code"], line["source"], line["box"], line["fixed"]) for line in lines] == [
+        ("box-outside", "labels.csv line 2", 0, True),
+        ("box-empty", "labels.csv line 2", 1, True),
+        ("box-inverted", "labels.csv line 2", 2, True),
+        ("box-not-finite", "labels.csv line 2", 3, True),
+        ("size-mismatch", "labels.csv line 6", None, False),
+    ]
+    assert converted.manifest.issues == dict.fromkeys(sorted(codes, key=codes.index), 1)
+    first, second = parsed(out)
+    np.testing.assert_array_equal(first.record.boxes_xyxy.round(4), [[0, 1, 20, 30]])
+    assert (second.record.width, second.record.height) == (120, 80)
+    np.testing.assert_array_equal(second.record.boxes_xyxy.round(4), [[1, 2, 3, 4]])
+
+
+def test_images_without_boxes_are_kept(tmp_path):
+    save_pictures(tmp_path / "images")
+    scenes = [*SCENES[:1], ("a.png", 70, 90, [])]
+    manifest = convert(Options(coco(tmp_path, scenes), tmp_path / "out/new")).manifest
+    assert (manifest.images, manifest.negatives) == (2, 1)
+    assert parsed(tmp_path / "out")[1].record.names == ()
+
+
+def test_a_given_label_map_gives_the_ids_and_says_what_was_annotated(tmp_path, source):
+    labels = tmp_path / "map.pbtxt"
+    labels.write_text(format_label_map(from_names(["bird", "cat", "dog"])))
+    out = tmp_path / "out"
+    manifest = convert(Options(source, out / "new", labels=labels)).manifest
+    assert [(item.id, item.name, item.boxes) for item in manifest.classes] == [
+        (1, "bird", 0),
+        (2, "cat", 2),
+        (3, "dog", 3),
+    ]
+    assert manifest.sources[0].labeled == ("dog", "cat")
+    for one in parsed(out):
+        assert one.record.labeled == {"cat", "dog"}
+        assert one.labeled_ids == (2, 3)
+    assert read_label_map(out / "new.label_map.pbtxt").labels == read_label_map(labels).labels
+
+
+def test_a_label_map_that_lacks_classes(tmp_path, source):
+    labels = tmp_path / "map.pbtxt"
+    labels.write_text(format_label_map(from_names(["bird"])))
+    with pytest.raises(InputError, match=r"map.pbtxt: lacks 'cat', 'dog' of .*merge-labels"):
+        convert(Options(source, tmp_path / "out/new", labels=labels))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_finished_set_is_not_overwritten_unless_asked(tmp_path, source):
+    out = tmp_path / "out"
+    convert(Options(source, out / "new", shards=3))
+    before = contents(out)
+    with pytest.raises(InputError, match=r"new.manifest.json: exists already; .*--overwrite"):
+        convert(Options(source, out / "new"))
+    assert contents(out) == before
+    convert(Options(source, out / "other"))
+    convert(Options(source, out / "new", shards=1, overwrite=True))
+    assert [name for name in sorted(contents(out)) if name.startswith("new")] == [
+        "new-00000-of-00001.tfrecord",
+        "new.issues.jsonl",
+        "new.label_map.pbtxt",
+        "new.manifest.json",
+    ]
+
+
+def test_shards_of_others_are_not_overwritten(tmp_path, source):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "new-00000-of-00001.tfrecord").write_bytes(b"precious")
+    with pytest.raises(InputError, match=r"exists already"):
+        convert(Options(source, out / "new"))
+    assert contents(out) == {"new-00000-of-00001.tfrecord": b"precious"}
+
+
+def test_the_label_map_of_a_set_can_be_given_for_itself(tmp_path, source):
+    out = tmp_path / "out"
+    out.mkdir()
+    labels = out / "new.label_map.pbtxt"
+    labels.write_text(format_label_map(from_names(["cat", "dog"])))
+    convert(Options(source, out / "new", labels=labels))
+    assert read_label_map(labels).names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_fault_in_the_middle_leaves_nothing(tmp_path, source, workers):
+    (tmp_path / "images/c.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(InputError, match=r"c.jpg: the image ends inside its header, after 3 bytes"):
+        convert(Options(source, tmp_path / "out/new", shards=2, workers=workers))
+    assert contents(tmp_path / "out") == {}
+
+
+def test_a_failed_overwrite_keeps_the_old_set(tmp_path, source):
+    out = tmp_path / "out"
+    convert(Options(source, out / "new"))
+    before = contents(out)
+    (tmp_path / "images/c.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(InputError):
+        convert(Options(source, out / "new", overwrite=True))
+    assert contents(out) == before
+
+
+def test_an_interrupt_leaves_nothing(tmp_path, source):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    for workers in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            convert(Options(source, tmp_path / "out/new", shards=2, workers=workers), interrupt)
+        assert contents(tmp_path / "out") == {}
+
+
+def test_what_cannot_be_converted(tmp_path, source):
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=r"4 shards for 3 images"):
+        convert(Options(source, out / "new", shards=4))
+    with pytest.raises(InputError, match=r"is a folder; --out is DIR/NAME"):
+        convert(Options(source, tmp_path))
+    with pytest.raises(InputError, match=r"has no images"):
+        convert(Options(coco(tmp_path, []), out / "new"))
+    empty = tmp_path / "e.json"
+    empty.write_text('{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [], "categories": []}')
+    with pytest.raises(InputError, match=r"has no classes"):
+        convert(Options(empty, out / "new"))
+    assert not out.exists()
+
+
+def test_an_image_named_twice_is_reported_and_kept(tmp_path):
+    save_pictures(tmp_path / "images")
+    annotations = voc(tmp_path)
+    shutil.copy(annotations / "a.xml", annotations / "z.xml")
+    converted = convert(Options(annotations, tmp_path / "out/new"))
+    assert [(issue.code, issue.source) for issue in converted.issues] == [("image-duplicate", "z.xml")]
+    assert converted.manifest.images == 4
+
+
+@pytest.mark.parametrize(
+    ("source", "images", "counts", "issues"),
+    [
+        ("coco_tiny_38/annotations/instances_val2017.json", None, (6, 0, 136, 80), {}),
+        (
+            "roboflow_rbc_wbc_coco/test/_annotations.coco.json",
+            None,
+            (10, 0, 221, 2),
+            {"class-superfluous": 1},
+        ),
+        (
+            "roboflow_rbc_wbc_coco/valid/_annotations.coco.json",
+            None,
+            (20, 0, 470, 2),
+            {"class-superfluous": 1},
+        ),
+        ("playing_cards/images/test_labels.csv", None, (67, 0, 143, 6), {}),
+        ("playing_cards/images/test", None, (67, 0, 143, 6), {}),
+        ("raccoon/data/test_labels.csv", None, (40, 0, 44, 1), {}),
+        ("bccd/BCCD/Annotations", None, (364, 0, 4886, 3), {"box-empty": 2}),
+        ("voc2012_100/data/database/gts/pascalvoc_format", "images", (100, 0, 273, 20), {}),
+        ("voc2012_100/data/database/gts/imagenet_format", "images", (100, 0, 273, 20), {}),
+        (
+            "voc2012_100/data/database/gts/coco_format_v1/instances_default.json",
+            "images",
+            (100, 0, 273, 20),
+            {},
+        ),
+    ],
+)
+def test_real_data_converts_and_its_faults_are_found(tmp_path, shared, source, images, counts, issues):
+    folder = shared / "data/voc2012_100/data/database" / images if images else None
+    manifest = convert(Options(shared / "data" / source, tmp_path / "new", images=folder)).manifest
+    assert (manifest.images, manifest.negatives, manifest.boxes, len(manifest.classes)) == counts
+    assert manifest.issues == issues
+
+
+def test_our_records_equal_tfods_own(tmp_path, shared):
+    """The boxes of TFOD's script for the same CSV, bit for bit."""
+    folder = shared / "data/raccoon/data"
+    convert(Options(folder / "test_labels.csv", tmp_path / "new"))
+    theirs = [example._read_features(data, "theirs") for data in tfrecord.read(folder / "test.record")]
+    ours = [
+        example._read_features(data, "ours")
+        for data in tfrecord.read(tmp_path / "new-00000-of-00001.tfrecord")
+    ]
+    by_name = {tuple(one[example.IMAGE_FILENAME]): one for one in ours}
+    assert len(theirs) == len(ours)
+    for one in theirs:
+        mine = by_name[tuple(one[example.IMAGE_FILENAME])]
+        for key in (example.BOX_XMIN, example.BOX_YMIN, example.BOX_XMAX, example.BOX_YMAX, example.BOX_TEXT):
+            assert mine[key] == one[key]
+        assert mine[example.IMAGE_ENCODED] == one[example.IMAGE_ENCODED]

@@ -1,0 +1,150 @@
+"""Records as the trainer sees them: index, batches, augmentation."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests import tiny
+from tfrec_tools import shards
+from tfrec_tools.detector import augment, batches
+from tfrec_tools.detector.dataset import index_records, read_picture
+from tfrec_tools.detector.pipeline import read_pipeline
+from tfrec_tools.errors import InputError
+from tfrec_tools.labels import from_names
+
+CONFIG = read_pipeline(tiny.PIPELINE)
+RED_GREEN = from_names(["red", "green"])
+
+
+def test_pictures_and_boxes_come_back(tmp_path: Path) -> None:
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["red", "green"], 3)
+    examples = index_records([str(file)], RED_GREEN)
+    assert [example.ids.tolist() for example in examples] == [[1, 2]] * 3
+    for example in examples:
+        picture = np.array(Image.open(io.BytesIO(read_picture(example))))
+        ymin, xmin, ymax, xmax = np.rint(example.boxes[1] * 64).astype(int)
+        assert (picture[ymin:ymax, xmin:xmax] == tiny.COLOURS["green"]).all()
+
+
+def test_classes_follow_their_names_into_another_label_map(tmp_path: Path) -> None:
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["green"], 1)
+    (example,) = index_records([str(file)], from_names(["red", "blue", "green"]))
+    assert example.ids.tolist() == [3]
+
+
+def test_a_class_outside_the_label_map_is_refused_with_its_record(tmp_path: Path) -> None:
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["blue"], 1)
+    with pytest.raises(InputError, match=r"a.tfrecord: record 0 \(0.png\): class 'blue' is not in"):
+        index_records([str(file)], RED_GREEN)
+
+
+def test_what_an_image_was_annotated_for(tmp_path: Path) -> None:
+    all_of_map = tiny.write_records(tmp_path / "a.tfrecord", ["red"], 1)
+    only_red = tiny.write_records(
+        tmp_path / "b.tfrecord", ["red"], 1, labels=RED_GREEN, labeled=frozenset({"red"})
+    )
+    first, second = index_records([str(all_of_map), str(only_red)], RED_GREEN)
+    assert (first.labeled, second.labeled) == ({1, 2}, {1})
+
+
+def test_a_set_is_annotated_for_its_own_label_map(tmp_path: Path) -> None:
+    file = tiny.write_records(tmp_path / "new-00000-of-00001.tfrecord", ["green"], 1)
+    manifest = shards.Manifest(
+        format_version=shards.FORMAT_VERSION,
+        tool_version="",
+        name="new",
+        label_map="new.label_map.pbtxt",
+        images=1,
+        negatives=0,
+        boxes=1,
+        classes=(shards.ClassInfo(1, "green", 1, 1),),
+        sources=(),
+        shards=(shards.ShardInfo(file.name, 1, 1, ""),),
+        issues={},
+        options={},
+    )
+    (tmp_path / "new.manifest.json").write_bytes(shards.format_manifest(manifest))
+    (example,) = index_records([str(tmp_path / "new-*")], RED_GREEN)
+    assert example.labeled == {2}
+
+
+def test_every_example_comes_once_an_epoch_and_batches_hold_their_share_of_old() -> None:
+    mix = batches.mix(new=10, old=7, batch_size=4, replay_ratio=0.5, seed=3)
+    indices = [mix.index(place) for place in range(4 * 35)]
+    assert Counter(index for index in indices if index < 10) == dict.fromkeys(range(10), 7)
+    assert Counter(index for index in indices if index >= 10) == dict.fromkeys(range(10, 17), 10)
+    assert all(sum(index >= 10 for index in indices[start : start + 4]) == 2 for start in range(0, 140, 4))
+    assert indices[:10] != [index for index in indices[20:40] if index < 10][:10]
+
+
+def test_without_old_records_every_batch_is_new() -> None:
+    mix = batches.mix(new=3, old=0, batch_size=2, replay_ratio=0.5, seed=3)
+    assert {mix.index(place) for place in range(20)} == {0, 1, 2}
+
+
+def test_training_batches_go_on_anywhere(tmp_path: Path) -> None:
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["red", "green"], 5)
+    examples = index_records([str(file)], RED_GREEN)
+    mix = batches.mix(5, 0, 2, 0.0, seed=1)
+    whole = list(batches.training_batches(CONFIG, examples, mix, 0, 4))
+    rest = list(batches.training_batches(CONFIG, examples, mix, 2, 4))
+    assert len(whole) == 4
+    for expected, found in zip(whole[2:], rest, strict=True):
+        for one, other in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_training_batches_keep_picture_and_boxes_together(tmp_path: Path) -> None:
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["red"], 8)
+    examples = index_records([str(file)], RED_GREEN)
+    seen = 0
+    for images, boxes, classes, labeled in batches.training_batches(
+        CONFIG, examples, batches.mix(8, 0, 4, 0, 2), 0, 8
+    ):
+        assert images.shape == (4, 64, 64, 3)
+        assert labeled.numpy().tolist() == [[1, 1]] * 4
+        for image, image_boxes, one_hot in zip(images.numpy(), boxes.numpy(), classes.numpy(), strict=True):
+            for box, box_classes in zip(image_boxes, one_hot, strict=True):
+                if not box_classes.any():
+                    assert not box.any()
+                    continue
+                ymin, xmin, ymax, xmax = np.rint(box * 64).astype(int)
+                inside = image[ymin + 3 : ymax - 3, xmin + 3 : xmax - 3]
+                np.testing.assert_allclose(
+                    inside,
+                    np.broadcast_to(np.array(tiny.COLOURS["red"]) / 127.5 - 1, inside.shape),
+                    atol=0.02,
+                )
+                seen += 1
+    assert seen > 20
+
+
+def test_flipping_twice_is_nothing() -> None:
+    image = tf.random.stateless_uniform((4, 6, 3), (1, 1))
+    boxes = tf.constant([[0.1, 0.2, 0.5, 0.9]])
+    seed = next(tf.constant([s, 0]) for s in range(20) if tf.random.stateless_uniform([], [s, 0]) < 0.5)
+    once = augment.flip(image, boxes, seed)
+    np.testing.assert_allclose(once[1], [[0.1, 0.1, 0.5, 0.8]], atol=1e-6)
+    twice = augment.flip(*once, seed)
+    np.testing.assert_allclose(twice[0], image)
+    np.testing.assert_allclose(twice[1], boxes, atol=1e-6)
+
+
+def test_clipping_to_a_window_by_hand() -> None:
+    boxes = tf.constant([[0.0, 0.0, 1.0, 1.0], [0.6, 0.6, 0.7, 0.7], [0.0, 0.0, 0.4, 0.4]])
+    clipped, left = augment.clip_to_window(boxes, tf.constant([0.5, 0.5, 1.0, 1.0]))
+    np.testing.assert_allclose(left, [0.25, 1.0, 0.0], atol=1e-6)
+    np.testing.assert_allclose(clipped[:2], [[0, 0, 1, 1], [0.2, 0.2, 0.4, 0.4]], atol=1e-6)
+
+
+def test_a_file_without_examples_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tfrecord").write_bytes(b"")
+    with pytest.raises(InputError, match="hold no examples"):
+        index_records([str(tmp_path / "a.tfrecord")], RED_GREEN)

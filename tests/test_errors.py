@@ -1,0 +1,23 @@
+"""Errors: one line with file, place and reason, also after a journey through another process."""
+
+from __future__ import annotations
+
+import pickle
+
+from tfrec_tools.errors import InputError, LabelConflict
+
+
+def test_an_input_error_names_file_place_and_reason():
+    assert str(InputError("a.csv", "line 3", "xmin is 'x'")) == "a.csv: line 3: xmin is 'x'"
+    assert str(InputError("a.csv", "", "is empty")) == "a.csv: is empty"
+
+
+def test_a_label_conflict_lists_all():
+    assert str(LabelConflict("a.pbtxt", ["id 0", "id 1"])) == "a.pbtxt: id 0; id 1"
+
+
+def test_errors_survive_pickling():
+    for fault in (InputError("a", "b", "c"), LabelConflict("a", ["b", "c"])):
+        again = pickle.loads(pickle.dumps(fault))
+        assert type(again) is type(fault)
+        assert str(again) == str(fault)

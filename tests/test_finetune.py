@@ -1,0 +1,179 @@
+"""`tfrec finetune`, whole, on a narrow model: grown, trained, measured, stopped and gone on with."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import tiny
+from tfrec_tools.detector import finetune, model, report
+from tfrec_tools.detector.train import TrainConfig
+from tfrec_tools.errors import InputError
+from tfrec_tools.labels import format_label_map, from_names
+
+STEPS = 4
+CONFIG = TrainConfig(
+    steps=STEPS,
+    batch_size=2,
+    lr=0.01,
+    backbone_lr_mult=0.1,
+    freeze_backbone=False,
+    train_batch_norm=False,
+    replay_ratio=0.5,
+    seed=1,
+)
+
+
+@contextlib.contextmanager
+def quiet(_what: str) -> Iterator[finetune.Progress]:
+    def show(_done: int, _total: int | None, _note: str) -> None:
+        pass
+
+    yield show
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    tiny.model_folder(folder / "base", "red", "green")
+    (folder / "merged.pbtxt").write_text(format_label_map(from_names(["red", "green", "blue"])))
+    tiny.write_records(folder / "new.tfrecord", ["blue"], 4)
+    tiny.write_records(folder / "old.tfrecord", ["red", "green"], 3)
+    tiny.write_records(folder / "val.tfrecord", ["red", "green", "blue"], 3)
+    return folder
+
+
+def plan(inputs: Path, out: Path, **changes: object) -> finetune.Finetuning:
+    whole = finetune.Finetuning(
+        base=inputs / "base",
+        labels=inputs / "merged.pbtxt",
+        train=(str(inputs / "new.tfrecord"),),
+        replay=(str(inputs / "old.tfrecord"),),
+        val=(str(inputs / "val.tfrecord"),),
+        out=out,
+        drop_classes=False,
+        config=CONFIG,
+    )
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def run(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    finetune.finetune(plan(inputs, out), quiet, resume=False)
+    return out
+
+
+def test_a_run_leaves_a_model_folder_and_what_proves_it(run: Path) -> None:
+    grown = model.load_detector(run / "model")
+    assert grown.labels.names == ("red", "green", "blue")
+    written = json.loads((run / "report.json").read_text())
+    assert [line["group"] for line in written["classes"] if not line["is_mean"]] == ["old", "old", "new"]
+    assert [row.step for row in report.read_losses(run / "losses.csv")] == [1, 2, 3, 4]
+    assert (run / "metrics.csv").read_text().startswith("name,group,boxes")
+    for name in ("loss.png", "detections.png"):
+        with Image.open(run / name) as picture:
+            assert picture.width > 300
+
+
+def test_the_grown_model_is_the_next_base(run: Path, inputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "fewer.pbtxt").write_text(format_label_map(from_names(["blue"])))
+    again = plan(
+        inputs,
+        tmp_path / "run",
+        base=run / "model",
+        labels=tmp_path / "fewer.pbtxt",
+        replay=(),
+        val=(str(inputs / "new.tfrecord"),),
+        drop_classes=True,
+        config=replace(CONFIG, steps=1),
+    )
+    lines = finetune.finetune(again, quiet, resume=False)
+    assert [(line.name, line.group) for line in lines[:1]] == [("blue", "old")]
+    assert model.load_detector(tmp_path / "run" / "model").labels.names == ("blue",)
+
+
+def test_training_moves_what_it_should(run: Path, inputs: Path) -> None:
+    before = model.values(model.load_detector(inputs / "base").network)
+    after = model.values(model.load_detector(run / "model").network)
+    same = {
+        path
+        for path in before
+        if before[path].shape == after[path].shape and np.array_equal(before[path], after[path])
+    }
+    # Four small steps move a gamma of 1, and level 7, whose anchors no box is large enough for, by less
+    # than float32 can tell.
+    unmoved = {path for path in same if not path.endswith(("gamma", "moving_mean", "moving_variance"))}
+    assert all("_coarse_feature_layers/1" in path for path in unmoved)
+    assert all(path in same for path in before if "moving_" in path)
+
+
+def test_a_frozen_backbone_stays_to_the_bit_and_batch_norm_moves_when_asked(
+    inputs: Path, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, steps=1, freeze_backbone=True, train_batch_norm=True)
+    finetune.finetune(plan(inputs, tmp_path / "run", config=config), quiet, resume=False)
+    before = model.values(model.load_detector(inputs / "base").network)
+    after = model.values(model.load_detector(tmp_path / "run" / "model").network)
+    for path in before:
+        if "classification_backbone" in path and "moving_" not in path:
+            assert np.array_equal(before[path], after[path]), path
+        if "moving_mean" in path:
+            assert not np.array_equal(before[path], after[path]), path
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not(run: Path, inputs: Path, tmp_path: Path) -> None:
+    @contextlib.contextmanager
+    def stopping(what: str) -> Iterator[finetune.Progress]:
+        def show(done: int, _total: int | None, _note: str) -> None:
+            if (what, done) == ("training", 2):
+                os.kill(os.getpid(), signal.SIGINT)
+
+        yield show
+
+    stopped = plan(inputs, tmp_path / "run")
+    with pytest.raises(finetune.Interrupted, match="stopped after step 2 of 4"):
+        finetune.finetune(stopped, stopping, resume=False)
+    assert model.load_detector(tmp_path / "run" / "model").labels.names == ("red", "green", "blue")
+    finetune.finetune(stopped, quiet, resume=True)
+    assert report.read_losses(tmp_path / "run" / "losses.csv") == report.read_losses(run / "losses.csv")
+    whole, resumed = (
+        model.values(model.load_detector(out / "model").network) for out in (run, tmp_path / "run")
+    )
+    assert all(np.array_equal(whole[path], resumed[path]) for path in whole)
+
+
+def test_a_run_is_not_overwritten(run: Path, inputs: Path) -> None:
+    with pytest.raises(InputError, match="is there already"):
+        finetune.finetune(plan(inputs, run), quiet, resume=False)
+
+
+def test_a_run_is_gone_on_with_only_as_it_was_started(run: Path, inputs: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run to resume"):
+        finetune.finetune(plan(inputs, tmp_path / "none"), quiet, resume=True)
+    with pytest.raises(InputError, match="config: the run was started with"):
+        finetune.finetune(plan(inputs, run, config=replace(CONFIG, lr=0.5)), quiet, resume=True)
+
+
+def test_records_outside_the_label_map_leave_no_run(inputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "few.pbtxt").write_text(format_label_map(from_names(["red", "green", "pink"])))
+    with pytest.raises(InputError, match="class 'blue' is not in"):
+        finetune.finetune(plan(inputs, tmp_path / "run", labels=tmp_path / "few.pbtxt"), quiet, resume=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_proves_that_old_logits_are_unchanged(inputs: Path, tmp_path: Path) -> None:
+    proof = finetune.dry_run(plan(inputs, tmp_path / "run"), quiet)
+    assert proof.max_difference == 0.0
+    assert proof.pictures == 3
+    assert [row.base_id for row in proof.rows] == [1, 2, None]
+    assert not (tmp_path / "run").exists()

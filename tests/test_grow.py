@@ -1,0 +1,81 @@
+"""Class heads for more classes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import tiny
+from tfrec_tools.detector import grow, model
+from tfrec_tools.errors import LabelConflict
+from tfrec_tools.labels import Label, LabelMap, from_names
+
+PICTURES = tf.random.stateless_uniform((2, 64, 64, 3), (3, 4), -1.0, 1.0)
+KERNEL = next(
+    path
+    for path in model.variables(tiny.detector("red").network)
+    if path.endswith("s/0/pointwise_kernel") and "class" in path
+)
+
+
+def test_old_classes_keep_their_logits_to_the_bit() -> None:
+    base = tiny.detector("red", "green")
+    grown = grow.grow(base, from_names(["red", "green", "blue"]), seed=1)
+    before, after = base.network(PICTURES), grown.network(PICTURES)
+    assert np.array_equal(before[0], after[0])
+    assert np.array_equal(before[1], after[1][..., :3])
+
+
+def test_classes_are_carried_over_by_name_not_by_id() -> None:
+    base = tiny.detector("red", "green")
+    grown = grow.grow(base, from_names(["green", "blue", "red"]), seed=1)
+    before, after = base.network(PICTURES)[1].numpy(), grown.network(PICTURES)[1].numpy()
+    assert np.array_equal(before[..., [0, 1, 2]], after[..., [0, 3, 1]])
+
+
+def test_a_new_class_starts_rare_and_small() -> None:
+    grown = grow.grow(tiny.detector("red"), from_names(["red", "green"]), seed=1)
+    values = model.values(grown.network)
+    kernel = values[KERNEL].reshape(16, 6, 3)
+    bias = values[KERNEL.replace("pointwise_kernel", "bias")].reshape(6, 3)
+    np.testing.assert_allclose(bias[:, 2], -math.log(99), rtol=1e-6)
+    assert 0.005 < kernel[..., 2].std() < 0.015
+    assert not np.array_equal(kernel[..., 2], kernel[..., 1])
+
+
+def test_the_same_seed_gives_the_same_rows() -> None:
+    labels = from_names(["red", "green"])
+    first, second = (model.values(grow.grow(tiny.detector("red"), labels, seed=s).network) for s in (5, 5))
+    other = model.values(grow.grow(tiny.detector("red"), labels, seed=6).network)
+    assert np.array_equal(first[KERNEL], second[KERNEL])
+    assert not np.array_equal(first[KERNEL], other[KERNEL])
+
+
+def test_everything_but_the_class_head_is_the_bases() -> None:
+    base = tiny.detector("red")
+    grown = grow.grow(base, from_names(["red", "green"]), seed=1)
+    before, after = model.values(base.network), model.values(grown.network)
+    changed = {path for path in before if not np.array_equal(before[path], after[path])}
+    assert changed == {KERNEL, KERNEL.replace("pointwise_kernel", "bias")}
+
+
+def test_losing_a_class_must_be_asked_for() -> None:
+    base = tiny.detector("red", "green")
+    with pytest.raises(LabelConflict, match=r"lacks 'red'.*--drop-classes"):
+        grow.grow(base, from_names(["green", "blue"]), seed=1)
+    grown = grow.grow(base, from_names(["green", "blue"]), seed=1, drop_classes=True)
+    before, after = base.network(PICTURES)[1].numpy(), grown.network(PICTURES)[1].numpy()
+    assert np.array_equal(before[..., [0, 2]], after[..., [0, 1]])
+
+
+def test_a_map_with_gaps_is_refused() -> None:
+    with pytest.raises(LabelConflict, match="ids 2 are missing"):
+        grow.class_rows(from_names(["red"]), LabelMap((Label(1, "red"), Label(3, "blue"))))
+
+
+def test_the_rows_tell_old_from_new() -> None:
+    rows = grow.class_rows(from_names(["red", "green"]), from_names(["red", "green", "blue"]))
+    assert [(row.name, row.base_id) for row in rows] == [("red", 1), ("green", 2), ("blue", None)]

@@ -1,0 +1,90 @@
+"""TFOD's pipeline.config: read, refused by name, rewritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tfrec_tools.detector.pipeline import parse_pipeline, read_pipeline, rewrite_pipeline
+from tfrec_tools.errors import InputError
+
+TINY = Path(__file__).parent / "data" / "tiny.pipeline.config"
+TEXT = TINY.read_text(encoding="utf-8")
+
+
+def test_the_model_is_read_field_by_field() -> None:
+    config = read_pipeline(TINY)
+    assert (config.num_classes, config.height_px, config.width_px) == (2, 64, 64)
+    assert config.feature_extractor.depth_multiplier == 0.25
+    assert config.feature_extractor.hyperparams.bn_momentum == 0.5
+    assert config.box_predictor.class_bias_init == -4.6
+    assert config.anchors.aspect_ratios == (1.0, 2.0, 0.5)
+    assert config.loss.focal_alpha == 0.25
+    assert config.nms.iou_threshold == 0.6
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "found"),
+    [
+        ("  ssd {", "  center_net {", "model", "found center_net, expected ssd"),
+        (
+            "ssd_mobilenet_v2_fpn_keras",
+            "ssd_resnet50_v1_fpn_keras",
+            "feature_extractor.type",
+            "supported: ssd with",
+        ),
+        ("height: 64", "height: 60", "fixed_shape_resizer", "multiples of 32"),
+        (
+            "use_depthwise: true\n      override",
+            "use_depthwise: false\n      override",
+            "use_depthwise",
+            "expected true",
+        ),
+        ("score_converter: SIGMOID", "score_converter: SOFTMAX", "score_converter", "expected SIGMOID"),
+        ("num_classes: 2", "num_classes: two", "num_classes", "expected numbers"),
+        ("num_classes: 2", "", "num_classes", "missing"),
+        ("activation: RELU_6", "activation: SWISH", "activation", "expected RELU_6"),
+        ("gamma: 2.0", "gamma: 2.0\n          delta: 1", "weighted_sigmoid_focal.delta", "not understood"),
+        ("encode_background_as_zeros: true", "hard_example_miner {}", "", "expected"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(old: str, new: str, place: str, found: str) -> None:
+    assert old in TEXT
+    with pytest.raises(InputError) as caught:
+        parse_pipeline(Path("p.config"), TEXT.replace(old, new, 1))
+    assert place in str(caught.value)
+    assert found in str(caught.value)
+
+
+def test_text_that_is_no_proto_is_refused_with_its_line() -> None:
+    with pytest.raises(InputError, match=r"line 3: not a pipeline\.config"):
+        parse_pipeline(Path("p.config"), "model {\n  ssd {\n  }}}\n")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not found"):
+        read_pipeline(tmp_path / "pipeline.config")
+
+
+def test_rewriting_leaves_every_other_line_alone() -> None:
+    before, after = TEXT.splitlines(), rewrite_pipeline(TEXT, 5, "label_map.pbtxt").splitlines()
+    changed = [(old.strip(), new.strip()) for old, new in zip(before, after, strict=True) if old != new]
+    assert changed[0] == ("num_classes: 2", "num_classes: 5")
+    assert {new for _, new in changed[1:]} == {'label_map_path: "label_map.pbtxt"'}
+    assert parse_pipeline(Path("p"), "\n".join(after)).num_classes == 5
+
+
+def test_real_configs_are_read_or_refused_in_one_line(shared: Path) -> None:
+    files = sorted((shared / "tfod").glob("*/*pipeline.config"))
+    refused = [fault for file in files if (fault := _fault(file))]
+    assert all("supported: ssd with" in fault and "\n" not in fault for fault in refused)
+    assert (len(files), len(refused)) == (21, 11)
+
+
+def _fault(file: Path) -> str:
+    try:
+        read_pipeline(file)
+    except InputError as fault:
+        return str(fault)
+    return ""

@@ -1,0 +1,99 @@
+"""TFRecord files: round trip, TensorFlow on the other side, and every way of being cut off."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfrec_tools import tfrecord
+from tfrec_tools.errors import InputError
+
+RECORDS = [b"first", b"", b"\x00" * 1000, bytes(range(256))]
+
+
+@given(st.lists(st.binary(max_size=300), max_size=6))
+def test_round_trip(tmp_path_factory, records):
+    path = tmp_path_factory.mktemp("r") / "a.tfrecord"
+    written = tfrecord.write(path, records)
+    assert list(tfrecord.read(path)) == records
+    data = path.read_bytes()
+    assert written == tfrecord.Written(len(records), len(data), hashlib.sha256(data).hexdigest())
+
+
+def test_gzip_is_read(tmp_path):
+    plain, packed = tmp_path / "a.tfrecord", tmp_path / "a.tfrecord.gz"
+    tfrecord.write(plain, RECORDS)
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert list(tfrecord.read(packed)) == RECORDS
+
+
+def test_a_plain_file_may_begin_like_gzip(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    record = bytes(0x08_8B_1F)  # its length is written 1f 8b 08
+    tfrecord.write(path, [record])
+    assert path.read_bytes().startswith(b"\x1f\x8b\x08")
+    assert [len(one) for one in tfrecord.read(path)] == [len(record)]
+
+
+def test_tensorflow_reads_ours_and_we_read_tensorflows(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    tfrecord.write(ours, RECORDS)
+    assert [one.numpy() for one in tf.data.TFRecordDataset(str(ours))] == RECORDS
+    with tf.io.TFRecordWriter(str(theirs)) as writer:
+        for record in RECORDS:
+            writer.write(record)
+    assert theirs.read_bytes() == ours.read_bytes()
+
+
+def test_every_cut_is_noticed(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    tfrecord.write(path, [b"abc", b"defg"])
+    data = path.read_bytes()
+    whole = {0, 4 + 15, len(data)}
+    for end in range(len(data)):
+        path.write_bytes(data[:end])
+        if end in whole:
+            assert len(list(tfrecord.read(path))) == sorted(whole).index(end)
+        else:
+            where = "record 0 at byte 0" if end < 19 else "record 1 at byte 19"
+            with pytest.raises(InputError, match=f"{where}: the file ends inside its"):
+                list(tfrecord.read(path))
+
+
+def test_every_flipped_byte_is_noticed(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    tfrecord.write(path, [b"abc"])
+    data = path.read_bytes()
+    for at in range(len(data)):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :])
+        with pytest.raises(InputError, match="record 0 at byte 0: the CRC"):
+            list(tfrecord.read(path))
+
+
+def test_cut_and_damaged_gzip(tmp_path):
+    path = tmp_path / "a.gz"
+    tfrecord.write(path, RECORDS)
+    packed = gzip.compress(path.read_bytes())
+    path.write_bytes(packed[:-20])
+    with pytest.raises(InputError, match=r"record \d at byte \d+"):
+        list(tfrecord.read(path))
+    path.write_bytes(packed[:20] + b"\xff\xff\xff" + packed[23:])
+    with pytest.raises(InputError, match="record 0 at byte 0"):
+        list(tfrecord.read(path))
+
+
+def test_a_length_beyond_protobuf_is_not_allocated(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    length = (2**60).to_bytes(8, "little")
+    path.write_bytes(length + tfrecord._FOOTER.pack(tfrecord._masked_crc(length)) + b"x")
+    with pytest.raises(InputError, match="more than the 2 GiB"):
+        list(tfrecord.read(path))
+
+
+def test_real_tfod_records_are_read(shared):
+    assert len(list(tfrecord.read(shared / "data/raccoon/data/test.record"))) == 40

@@ -1,0 +1,5 @@
+"""`python -m tfrec_tools` is the command `tfrec`."""
+
+from tfrec_tools.cli import main
+
+main()

@@ -1,0 +1,95 @@
+"""How commands show results on stdout and progress on stderr."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_PLAIN_WIDTH = 120  # columns, where the output is a file or a pipe
+_PLAIN_EVERY_S = 10.0
+
+
+class Show(Protocol):
+    """To call while a long step goes on: units done, of how many where known, and how it goes."""
+
+    def __call__(self, done: int, total: int | None, note: str = "") -> None: ...
+
+
+def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A line and a table under it; columns that hold only numbers stand to the right."""
+    table = Table()
+    for column, header in enumerate(headers):
+        numeric = all(isinstance(row[column], int | float) for row in rows)
+        table.add_column(header, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console = _console()
+    console.print(Text(title), soft_wrap=True)
+    console.print(table)
+
+
+def print_precisions(title: str, lines: Sequence[Any]) -> None:
+    """Report lines as a table: AP50 and AP in points, before and after; the means of groups stand apart."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("class")
+    table.add_column("")
+    for header in ("boxes", "AP50 before", "AP50 after", "AP before", "AP after"):
+        table.add_column(header, justify="right")
+    last_class = max((i for i, line in enumerate(lines) if not line.is_mean), default=-1)
+    for index, line in enumerate(lines):
+        scores = [_points(one, key) for key in ("ap50", "ap") for one in (line.before, line.after)]
+        style = "bold" if line.is_mean else None
+        row = (Text(line.name), line.group, str(line.boxes or ""), *scores)
+        table.add_row(*row, style=style, end_section=index == last_class)
+    _console().print(table)
+
+
+def _points(precision: Any, key: str) -> str:
+    return "-" if precision is None else f"{100 * getattr(precision, key):.1f}"
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=_PLAIN_WIDTH)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Show]:
+    """A bar on a terminal, else a line every ten seconds."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain_progress(what, console)
+        return
+    with _bar(console) as bar:
+        task = bar.add_task(what, total=None)
+
+        def show(done: int, total: int | None, note: str = "") -> None:
+            bar.update(task, completed=done, total=total, description=f"{what}  {note}".rstrip())
+
+        yield show
+
+
+def _bar(console: Console) -> Any:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
+def _plain_progress(what: str, console: Console) -> Show:
+    last = time.monotonic()
+
+    def show(done: int, total: int | None, note: str = "") -> None:
+        nonlocal last
+        if time.monotonic() - last > _PLAIN_EVERY_S:
+            last = time.monotonic()
+            of_total = f" of {total}" if total else ""
+            console.print(f"{what}: {done}{of_total}  {note}".rstrip(), highlight=False)
+
+    return show

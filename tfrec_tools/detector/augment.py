@@ -1,0 +1,56 @@
+"""Picture and boxes together: TFOD's random_horizontal_flip and random_crop_image (core/preprocessor.py).
+
+Boxes are float32 (N, 4) [ymin xmin ymax xmax], normalised. Every function is determined by its seed, an
+int32 pair, so that a training run can be repeated and resumed.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+_MIN_AREA = 0.5
+_ASPECT_RATIOS = (0.75, 1.333)
+# A box of which less is left after a crop can hardly be recognised, and is left out.
+_MIN_BOX_LEFT = 0.3
+
+
+def flip(image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mirrored left to right, every second time."""
+    ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
+    mirrored = tf.stack([ymin, 1.0 - xmax, ymax, 1.0 - xmin], axis=-1)
+    is_flipped = tf.random.stateless_uniform([], seed) < 0.5
+    return tf.cond(is_flipped, lambda: (image[:, ::-1], mirrored), lambda: (image, boxes))
+
+
+def crop(image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """A window of at least half the picture, every second time: the picture, the boxes clipped and
+    relative to the window, and which of them are kept (N,)."""
+    window = tf.image.stateless_sample_distorted_bounding_box(
+        tf.shape(image),
+        tf.zeros([1, 0, 4]),
+        seed,
+        min_object_covered=0.0,
+        aspect_ratio_range=_ASPECT_RATIOS,
+        area_range=(_MIN_AREA, 1.0),
+        use_image_if_no_bounding_boxes=True,
+    )
+    is_cropped = tf.random.stateless_uniform([], seed + 1) < 0.5
+    cropped = tf.cond(is_cropped, lambda: tf.slice(image, window.begin, window.size), lambda: image)
+    frame = tf.where(is_cropped, window.bboxes[0, 0], tf.constant([0.0, 0.0, 1.0, 1.0]))
+    clipped, left = clip_to_window(boxes, frame)
+    return cropped, clipped, left >= _MIN_BOX_LEFT
+
+
+def clip_to_window(boxes: tf.Tensor, window: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Boxes clipped to a window (4,) and relative to it, and the share of each box's area left (N,)."""
+    top_left, bottom_right = window[:2], window[2:]
+    clipped = tf.concat(
+        [tf.clip_by_value(part, top_left, bottom_right) for part in (boxes[:, :2], boxes[:, 2:])], axis=-1
+    )
+    left = tf.math.divide_no_nan(_areas(clipped), _areas(boxes))
+    size = bottom_right - top_left
+    return (clipped - tf.tile(top_left, [2])) / tf.tile(size, [2]), left
+
+
+def _areas(boxes: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_prod(boxes[:, 2:] - boxes[:, :2], axis=-1)

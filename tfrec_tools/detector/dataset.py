@@ -1,0 +1,142 @@
+"""Records as the trainer and the evaluation see them: an index in memory, pictures read when needed.
+
+The index lets every later step be a function of an example's place: shuffling, mixing in old records and
+resuming need no buffers. One picture costs one read at a known offset.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfrec_tools import boxes, shards, tfrecord
+from tfrec_tools.errors import InputError
+from tfrec_tools.example import parse_example
+from tfrec_tools.labels import LabelMap
+
+_FRAME_HEADER, _FRAME_FOOTER = 12, 4
+
+
+def silent(_done: int) -> None:
+    """No progress is shown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Annotated:
+    """A picture in a TFRecord file with what is known of it, under a given label map.
+
+    boxes    (N, 4) float32 [ymin xmin ymax xmax], normalised
+    ids      (N,) int32, ids of the label map
+    crowd    (N,) bool
+    labeled  the ids that the picture was exhaustively annotated for
+    """
+
+    file: Path
+    offset: int
+    length: int
+    where: str
+    width: int
+    height: int
+    boxes: NDArray[np.float32]
+    ids: NDArray[np.int32]
+    crowd: NDArray[np.bool_]
+    labeled: frozenset[int]
+
+
+def index_records(
+    patterns: Sequence[str], labels: LabelMap, progress: Callable[[int], None] = silent
+) -> list[Annotated]:
+    """All examples of the record files that the patterns match, in order.
+
+    A class is taken by its name where the record gives one, else by its id, as TFOD's decoder does; so
+    records written under an older label map are read under a merged one. InputError where a class is in
+    neither. A picture that does not say for which classes it was annotated was annotated for those of its
+    set's own label map (in the manifest), or without a manifest for all.
+    """
+    indexed = []
+    for file in shards.record_files(patterns):
+        default = _labeled_by_set(file, labels)
+        offset = _FRAME_HEADER
+        for number, data in enumerate(tfrecord.read(file)):
+            indexed.append(_annotated(file, offset, number, data, labels, default))
+            offset += _FRAME_HEADER + len(data) + _FRAME_FOOTER
+            progress(len(indexed))
+    if not indexed:
+        raise InputError(" ".join(patterns), "", "the record files hold no examples")
+    return indexed
+
+
+def read_picture(annotated: Annotated) -> bytes:
+    """The encoded picture."""
+    with annotated.file.open("rb") as file:
+        data = os.pread(file.fileno(), annotated.length, annotated.offset)
+    return parse_example(data, str(annotated.file)).picture.data
+
+
+def _annotated(
+    file: Path, offset: int, number: int, data: bytes, labels: LabelMap, default: frozenset[int]
+) -> Annotated:
+    parsed = parse_example(data, f"{file} record {number}")
+    record = parsed.record
+    where = f"record {number} ({record.filename})"
+    ids = [
+        _class_id(file, where, name, label_id, labels)
+        for name, label_id in zip(record.names, _ids(parsed.label_ids, len(record.names)), strict=True)
+    ]
+    xmin, ymin, xmax, ymax = boxes.normalise(record.boxes_xyxy, record.width, record.height).T
+    labeled = _labeled(file, where, record.labeled, parsed.labeled_ids, labels)
+    return Annotated(
+        file=file,
+        offset=offset,
+        length=len(data),
+        where=where,
+        width=record.width,
+        height=record.height,
+        boxes=np.stack([ymin, xmin, ymax, xmax], axis=1),  # (N, 4)
+        ids=np.array(ids, np.int32),
+        crowd=record.crowd,
+        labeled=labeled or default,
+    )
+
+
+def _ids(label_ids: Sequence[int], count: int) -> Sequence[int]:
+    return label_ids or (0,) * count
+
+
+def _class_id(file: Path, where: str, name: str, label_id: int, labels: LabelMap) -> int:
+    if name:
+        if name not in labels.id_by_name:
+            raise InputError(
+                file, where, f"class {name!r} is not in {labels.subject}, which has {_listed(labels)}"
+            )
+        return labels.id_by_name[name]
+    if label_id not in labels.name_by_id:
+        raise InputError(
+            file, where, f"class id {label_id} is not in {labels.subject}, which has {_listed(labels)}"
+        )
+    return label_id
+
+
+def _labeled(
+    file: Path, where: str, names: frozenset[str] | None, ids: Sequence[int], labels: LabelMap
+) -> frozenset[int]:
+    """By name, else by id; empty where the record says nothing."""
+    if names:
+        return frozenset(labels.id_by_name[name] for name in names if name in labels.id_by_name)
+    return frozenset(_class_id(file, where, "", label_id, labels) for label_id in ids)
+
+
+def _labeled_by_set(file: Path, labels: LabelMap) -> frozenset[int]:
+    manifest = shards.manifest_of(file)
+    names = labels.names if manifest is None else manifest.names
+    return frozenset(labels.id_by_name[name] for name in names if name in labels.id_by_name)
+
+
+def _listed(labels: LabelMap) -> str:
+    shown = ", ".join(f"{label.id} {label.name}" for label in labels.labels[:10])
+    return shown + (", ..." if len(labels) > 10 else "")

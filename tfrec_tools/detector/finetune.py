@@ -1,0 +1,223 @@
+"""The story of `tfrec finetune`: a base is measured, grows, trains, is measured again and written."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfrec_tools import __version__
+from tfrec_tools.detector import evaluate, grow, pictures, report
+from tfrec_tools.detector.batches import evaluation_batches
+from tfrec_tools.detector.dataset import Annotated, index_records
+from tfrec_tools.detector.model import Detector, load_detector, save_detector
+from tfrec_tools.detector.train import StepLosses, TrainConfig, Trainer
+from tfrec_tools.errors import InputError, TfrecError
+from tfrec_tools.labels import LabelMap, read_label_map
+
+# Shows a long step: given its name, a function (done, total or None, how it goes) to call meanwhile.
+Progress = Callable[[int, int | None, str], None]
+Stage = Callable[[str], AbstractContextManager[Progress]]
+
+_SAVE_EVERY_S = 120.0
+
+
+class Interrupted(TfrecError):  # noqa: N818  (as KeyboardInterrupt)
+    """Stopped by the user, with everything kept to go on from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finetuning:
+    """What to do: paths, patterns of record files, and how to train."""
+
+    base: Path
+    labels: Path
+    train: tuple[str, ...]
+    replay: tuple[str, ...]
+    val: tuple[str, ...]
+    out: Path
+    drop_classes: bool
+    config: TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What growing does to a batch: the classes' rows, and the largest change of an old class's logits."""
+
+    rows: list[grow.ClassRow]
+    pictures: int
+    max_difference: float
+
+
+def dry_run(plan: Finetuning, stage: Stage) -> Proof:
+    """Grows the base and compares the logits of the classes that it knew, on up to 8 pictures of --val."""
+    labels = read_label_map(plan.labels)
+    base = load_detector(plan.base)
+    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes)
+    grown = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes)
+    examples = _index(plan.val, labels, stage)[:8]
+    images = next(iter(evaluation_batches(base.config, examples, 8)))
+    old_columns = [0, *(row.base_id for row in rows if row.base_id is not None)]
+    new_columns = [0, *(row.id for row in rows if row.base_id is not None)]
+    before, after = (np.asarray(detector.network(images, training=False)[1]) for detector in (base, grown))
+    difference = float(np.abs(before[..., old_columns] - after[..., new_columns]).max())
+    return Proof(rows, len(examples), difference)
+
+
+def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Line]:
+    """Fills plan.out with model/, report.json, metrics.csv, losses.csv, loss.png and detections.png.
+
+    InputError where an input cannot be used, or plan.out holds a run that is not to be resumed;
+    Interrupted at Ctrl-C, with the model so far in plan.out/model and all that --resume needs.
+    """
+    started = time.monotonic()
+    labels = read_label_map(plan.labels)
+    base = load_detector(plan.base)
+    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes)
+    new, old, val = (
+        _index(patterns, labels, stage) if patterns else []
+        for patterns in (plan.train, plan.replay, plan.val)
+    )
+    _open_run(plan, resume=resume)
+    keras.utils.set_random_seed(plan.config.seed)
+    found_before = _find("measuring the base", base, val, labels, stage)
+    before = evaluate.average_precision(val, found_before, labels)
+    detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes)
+    curve = _train(plan, detector, new, old, stage, resume=resume)
+    save_detector(detector, plan.out / "model")
+    found = _find("measuring the grown model", detector, val, labels, stage)
+    after = evaluate.average_precision(val, found, labels)
+    lines = report.comparison(rows, before, after)
+    _write_results(plan, lines, curve, time.monotonic() - started)
+    picture = pictures.detections_picture(
+        val,
+        [("annotated", None), ("before", found_before), ("after", found)],
+        labels,
+        frozenset(row.id for row in rows if row.base_id is None),
+    )
+    picture.save(plan.out / "detections.png")
+    return lines
+
+
+def _index(patterns: Sequence[str], labels: LabelMap, stage: Stage) -> list[Annotated]:
+    with stage(f"reading {' '.join(patterns)}") as show:
+        return index_records(patterns, labels, lambda done: show(done, None, ""))
+
+
+def _find(
+    name: str, detector: Detector, val: Sequence[Annotated], labels: LabelMap, stage: Stage
+) -> list[evaluate.Found]:
+    with stage(name) as show:
+        return evaluate.find(detector, val, labels, lambda done: show(done, len(val), ""))
+
+
+def _train(
+    plan: Finetuning,
+    detector: Detector,
+    new: Sequence[Annotated],
+    old: Sequence[Annotated],
+    stage: Stage,
+    *,
+    resume: bool,
+) -> list[StepLosses]:
+    trainer = Trainer(detector, plan.config)
+    state, losses_csv = plan.out / "state.npz", plan.out / "losses.csv"
+    curve: list[StepLosses] = []
+    if resume and state.is_file():
+        trainer.load(state)
+        curve = report.read_losses(losses_csv)[: trainer.step]
+    first_step, started = trainer.step, time.monotonic()
+    saved_at = started
+
+    def on_step(done: StepLosses) -> None:
+        nonlocal saved_at
+        curve.append(done)
+        show(done.step, plan.config.steps, _pace(done, plan.config, done.step - first_step, started))
+        if interrupted.is_set():
+            _keep(trainer, state, curve, losses_csv)
+            save_detector(detector, plan.out / "model")
+            raise Interrupted(
+                f"stopped after step {done.step} of {plan.config.steps}; the model so far is in "
+                f"{plan.out / 'model'}, and the same command with --resume goes on"
+            )
+        if time.monotonic() - saved_at > _SAVE_EVERY_S:
+            _keep(trainer, state, curve, losses_csv)
+            saved_at = time.monotonic()
+
+    with stage("training") as show, _interrupts() as interrupted:
+        trainer.run(new, old, on_step)
+    _keep(trainer, state, curve, losses_csv)
+    return curve
+
+
+def _pace(done: StepLosses, config: TrainConfig, steps: int, started: float) -> str:
+    images = steps * config.batch_size / (time.monotonic() - started)
+    return f"loss {done.localization + done.classification:.3f}, {images:.1f} images/s"
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event, so that a step is never cut in two; a second Ctrl-C ends the program."""
+    event = threading.Event()
+    usual = signal.getsignal(signal.SIGINT)
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def _keep(trainer: Trainer, state: Path, curve: Sequence[StepLosses], losses_csv: Path) -> None:
+    report.write_losses(losses_csv, curve)
+    trainer.save(state)
+
+
+def _open_run(plan: Finetuning, *, resume: bool) -> None:
+    """Makes the run's folder and notes in it what was asked for, or finds it there and the same."""
+    notes = plan.out / "run.json"
+    asked = json.loads(json.dumps(asdict(plan), default=str))
+    if resume:
+        if not notes.is_file():
+            raise InputError(notes, "", "not found, so that there is no run to resume; leave out --resume")
+        noted = json.loads(notes.read_text(encoding="utf-8"))
+        changed = [key for key in asked if asked[key] != noted.get(key)]
+        if changed:
+            raise InputError(
+                notes,
+                changed[0],
+                f"the run was started with {noted.get(changed[0])}, found {asked[changed[0]]}",
+            )
+        return
+    if plan.out.exists() and (not plan.out.is_dir() or any(plan.out.iterdir())):
+        raise InputError(plan.out, "", "is there already; give another --out, or --resume to go on with it")
+    plan.out.mkdir(parents=True, exist_ok=True)
+    notes.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_results(
+    plan: Finetuning, lines: list[report.Line], curve: list[StepLosses], seconds: float
+) -> None:
+    report.write_metrics_csv(plan.out / "metrics.csv", lines)
+    pictures.save_loss_curve(curve, plan.out / "loss.png")
+    facts = {
+        "base": str(plan.base),
+        "steps": plan.config.steps,
+        "seconds": round(seconds, 1),
+        "versions": {"tfrec": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
+    }
+    report.write_report_json(plan.out / "report.json", lines, facts)

@@ -1,0 +1,148 @@
+"""Keras layers that are named by their place in a TFOD checkpoint.
+
+The name of a layer is the path of its object in the checkpoint's graph, with dots for slashes (Keras
+forbids slashes): `_feature_extractor.classification_backbone.layer_with_weights-0`. So no table maps the
+one to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+from keras import KerasTensor
+
+from tfrec_tools.detector.pipeline import ConvHyperparams
+
+Call = Callable[[KerasTensor], KerasTensor]
+
+
+class BatchNorm(keras.layers.Layer):
+    """TFOD's batch norm (core/freezable_batch_norm.py): gamma and beta train even when the statistics are
+    frozen, and the moving variance follows the unbiased variance of the batch. Keras 3's follows the
+    biased one, and freezes gamma and beta together with the statistics.
+    """
+
+    def __init__(self, momentum: float, epsilon: float, name: str) -> None:
+        super().__init__(name=name)
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.use_batch_statistics = True
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        shape = (input_shape[-1],)
+        self.gamma = self.add_weight(shape=shape, initializer="ones", name="gamma")
+        self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
+        self.moving_mean = self.add_weight(
+            shape=shape, initializer="zeros", trainable=False, name="moving_mean"
+        )
+        self.moving_variance = self.add_weight(
+            shape=shape, initializer="ones", trainable=False, name="moving_variance"
+        )
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if not (training and self.use_batch_statistics):
+            return self._normalize(inputs, self.moving_mean, self.moving_variance, is_training=False)[0]
+        outputs, mean, variance = self._normalize(inputs, [], [], is_training=True)
+        self.moving_mean.assign(self._step(self.moving_mean, mean))
+        self.moving_variance.assign(self._step(self.moving_variance, variance))
+        return outputs
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def _normalize(
+        self, inputs: tf.Tensor, mean: object, variance: object, is_training: bool
+    ) -> tuple[tf.Tensor, ...]:
+        outputs = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=self.gamma.value,
+            offset=self.beta.value,
+            mean=getattr(mean, "value", mean),
+            variance=getattr(variance, "value", variance),
+            epsilon=self.epsilon,
+            is_training=is_training,
+        )
+        return outputs.y, outputs.batch_mean, outputs.batch_variance
+
+    def _step(self, moving: keras.Variable, batch: tf.Tensor) -> tf.Tensor:
+        return moving * self.momentum + batch * (1.0 - self.momentum)
+
+
+def batch_norm(hyperparams: ConvHyperparams, name: str) -> BatchNorm:
+    return BatchNorm(hyperparams.bn_momentum, hyperparams.bn_epsilon, name)
+
+
+def conv(
+    hyperparams: ConvHyperparams,
+    filters: int,
+    kernel_px: int,
+    name: str,
+    *,
+    stride: int = 1,
+    bias: bool = False,
+) -> Call:
+    return keras.layers.Conv2D(
+        filters,
+        kernel_px,
+        strides=stride,
+        padding="same",
+        use_bias=bias,
+        kernel_initializer=_initializer(hyperparams),
+        kernel_regularizer=l2(hyperparams.l2_weight),
+        name=name,
+    )
+
+
+def depthwise(hyperparams: ConvHyperparams, name: str, *, stride: int = 1) -> Call:
+    return keras.layers.DepthwiseConv2D(
+        3,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        depthwise_initializer=_initializer(hyperparams),
+        depthwise_regularizer=l2(hyperparams.l2_weight),
+        name=name,
+    )
+
+
+def separable(
+    hyperparams: ConvHyperparams,
+    filters: int,
+    name: str,
+    *,
+    stride: int = 1,
+    regularized: bool = True,
+    bias_init: float | None = None,
+) -> Call:
+    """A 3x3 separable convolution; TFOD regularises its depthwise kernel at most, never the pointwise one.
+    It has a bias where `bias_init` is given."""
+    return keras.layers.SeparableConv2D(
+        filters,
+        3,
+        strides=stride,
+        padding="same",
+        use_bias=bias_init is not None,
+        depthwise_initializer=_initializer(hyperparams),
+        pointwise_initializer=_initializer(hyperparams),
+        depthwise_regularizer=l2(hyperparams.l2_weight) if regularized else None,
+        bias_initializer=keras.initializers.Constant(bias_init or 0.0),
+        name=name,
+    )
+
+
+def l2(weight: float) -> keras.regularizers.Regularizer:
+    """TFOD's l2_regularizer is tf.nn.l2_loss, half of Keras' sum of squares."""
+    return keras.regularizers.L2(weight * 0.5)
+
+
+def _initializer(hyperparams: ConvHyperparams) -> keras.initializers.Initializer:
+    value = hyperparams.initializer.value
+    match hyperparams.initializer.kind:
+        case "random_normal":
+            return keras.initializers.RandomNormal(stddev=value)
+        case "truncated_normal":
+            return keras.initializers.TruncatedNormal(stddev=value)
+        case _:
+            return keras.initializers.VarianceScaling(value, "fan_in", "truncated_normal")

@@ -1,0 +1,94 @@
+"""Which anchor answers for which box, and what each anchor is to predict.
+
+TFOD's matchers/argmax_matcher.py and core/target_assigner.py. Boxes and anchors are float32
+[ymin xmin ymax xmax], normalised. A picture's boxes come padded with boxes of zero area, which match nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from tfrec_tools.detector import coding
+from tfrec_tools.detector.pipeline import MatcherConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a batch's anchors are to predict.
+
+    classes  (B, A, K+1) float32, one-hot; column 0 is the background, which is all zeros when encoded so
+    class_weights  (B, A, K+1) float32
+    codes    (B, A, 4) float32 [ty tx th tw]
+    code_weights  (B, A) float32
+    matches  (B, A) int32, the row of the box; -1 unmatched, -2 ignored
+    """
+
+    classes: tf.Tensor
+    class_weights: tf.Tensor
+    codes: tf.Tensor
+    code_weights: tf.Tensor
+    matches: tf.Tensor
+
+
+def iou(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
+    """Intersection over union of boxes (..., N, 4) with anchors (A, 4): (..., N, A); 0 for empty boxes."""
+    boxes = boxes[..., :, None, :]
+    top_left = tf.maximum(boxes[..., :2], anchors[..., :2])
+    bottom_right = tf.minimum(boxes[..., 2:], anchors[..., 2:])
+    intersection = tf.reduce_prod(tf.maximum(bottom_right - top_left, 0.0), axis=-1)
+    areas = tf.reduce_prod(boxes[..., 2:] - boxes[..., :2], axis=-1)
+    anchor_areas = tf.reduce_prod(anchors[..., 2:] - anchors[..., :2], axis=-1)
+    return tf.math.divide_no_nan(intersection, areas + anchor_areas - intersection)
+
+
+def match(matcher: MatcherConfig, boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
+    """Boxes (B, N, 4) to anchors (A, 4): (B, A) int32 rows, -1 unmatched, -2 ignored."""
+    overlaps = iou(boxes, anchors)  # (B, N, A)
+    rows = tf.argmax(overlaps, axis=1, output_type=tf.int32)  # (B, A)
+    best = tf.reduce_max(overlaps, axis=1)  # (B, A)
+    rows = tf.where(best < matcher.matched_threshold, -2, rows)
+    rows = tf.where(best < matcher.unmatched_threshold, -1, rows)
+    is_box = tf.cast(tf.reduce_any(boxes != 0.0, axis=-1), tf.float32)  # (B, N)
+    columns = tf.argmax(overlaps, axis=2, output_type=tf.int32)  # (B, N): each box's best anchor
+    forced = tf.one_hot(columns, tf.shape(anchors)[0]) * is_box[..., None]  # (B, N, A)
+    forced_rows = tf.argmax(forced, axis=1, output_type=tf.int32)  # (B, A)
+    return tf.where(tf.reduce_max(forced, axis=1) > 0.0, forced_rows, rows)
+
+
+def assign(
+    matcher: MatcherConfig,
+    scale_factors: tuple[float, ...],
+    anchors: tf.Tensor,
+    boxes: tf.Tensor,
+    classes: tf.Tensor,
+    labeled: tf.Tensor,
+) -> Targets:
+    """The targets of a batch.
+
+    anchors (A, 4); boxes (B, N, 4), padded with zeros; classes (B, N, K) one-hot, zeros where padded;
+    labeled (B, K) float32, 1 for each class that the picture was exhaustively annotated for: the class
+    weight of the others is 0 (TFOD's `groundtruth_labeled_classes`).
+    """
+    if boxes.shape[1] == 0:  # argmax over no boxes is undefined
+        boxes, classes = tf.pad(boxes, [[0, 0], [0, 1], [0, 0]]), tf.pad(classes, [[0, 0], [0, 1], [0, 0]])
+    matches = match(matcher, boxes, anchors)
+    rows = tf.maximum(matches, 0)
+    matched = tf.cast(matches >= 0, tf.float32)
+    anchor_classes = tf.gather(classes, rows, batch_dims=1) * matched[..., None]  # (B, A, K)
+    anchor_boxes = tf.gather(boxes, rows, batch_dims=1)  # (B, A, 4)
+    codes = tf.where(matches[..., None] >= 0, coding.encode(anchor_boxes, anchors, scale_factors), 0.0)
+    class_weights = tf.cast(matches > -2, tf.float32)[..., None] * _with_background(labeled)[:, None, :]
+    return Targets(
+        classes=tf.pad(anchor_classes, [[0, 0], [0, 0], [1, 0]]),
+        class_weights=class_weights,
+        codes=codes,
+        code_weights=matched,
+        matches=matches,
+    )
+
+
+def _with_background(labeled: tf.Tensor) -> tf.Tensor:
+    """(B, K) -> (B, K+1): every picture is labelled for the background."""
+    return tf.pad(labeled, [[0, 0], [1, 0]], constant_values=1.0)

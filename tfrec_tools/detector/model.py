@@ -1,0 +1,154 @@
+"""A detector on disk and in memory.
+
+On disk it is a folder in TFOD's own layout: `pipeline.config`, `label_map.pbtxt` and
+`checkpoint/ckpt-N.{index,data}`; there is no format of our own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from tfrec_tools.detector import checkpoint, ssd
+from tfrec_tools.detector.anchors import anchor_boxes
+from tfrec_tools.detector.pipeline import SsdConfig, parse_pipeline, read_pipeline, rewrite_pipeline
+from tfrec_tools.errors import InputError
+from tfrec_tools.labels import LabelMap, format_label_map, read_label_map
+
+Values = dict[str, NDArray[np.generic]]
+# Keras 3 calls a depthwise kernel "kernel", TFOD (Keras 2) "depthwise_kernel".
+_DEPTHWISE_KERNEL = "depthwise_kernel"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detector:
+    """A network with what it needs to be written back.
+
+    network  pictures (B, H, W, 3) in [-1, 1] to [codes (B, A, 4), logits (B, A, K+1)]; column `id` of the
+             logits is the class with that id in the label map, column 0 the background
+    anchors  (A, 4) float32 [ymin xmin ymax xmax], normalised
+    """
+
+    config: SsdConfig
+    pipeline_text: str
+    labels: LabelMap
+    network: keras.Model
+    anchors: NDArray[np.float32]
+    graph: checkpoint.ObjectGraph
+
+
+def variables(network: keras.Model) -> dict[str, keras.Variable]:
+    """{path in the checkpoint's graph: variable}, from the layers' names."""
+    return {
+        f"{checkpoint.MODEL}/{layer.name.replace('.', '/')}/{_tfod_name(layer, variable)}": variable
+        for layer in network.layers
+        for variable in layer.weights
+    }
+
+
+def load_detector(folder: Path) -> Detector:
+    """A detector from a model folder. InputError where a part is missing or they do not fit together."""
+    if not folder.is_dir():
+        raise InputError(
+            folder, "", "not found, expected a model folder (pipeline.config, label_map.pbtxt, checkpoint/)"
+        )
+    config = read_pipeline(folder / "pipeline.config")
+    labels = read_label_map(_label_map_file(folder))
+    _check_labels(folder, config, labels)
+    graph = checkpoint.read_checkpoint(folder / "checkpoint")
+    network = ssd.build(config)
+    _assign(folder / "checkpoint", network, graph)
+    text = (folder / "pipeline.config").read_text(encoding="utf-8")
+    return Detector(config, text, labels, network, _anchors(config), graph)
+
+
+def new_detector(pipeline_text: str, labels: LabelMap, seed: int) -> Detector:
+    """A detector with random weights, for as many classes as the label map has."""
+    keras.utils.set_random_seed(seed)
+    text = rewrite_pipeline(pipeline_text, len(labels), "label_map.pbtxt")
+    config = parse_pipeline(Path("pipeline.config"), text)
+    network = ssd.build(config)
+    leaves = {path: (path, np.asarray(value)) for path, value in variables(network).items()}
+    return Detector(config, text, labels, network, _anchors(config), checkpoint.graph_of_paths(leaves))
+
+
+def resized(detector: Detector, labels: LabelMap, values: Values) -> Detector:
+    """The same architecture for another label map, with the variables given by path."""
+    text = rewrite_pipeline(detector.pipeline_text, max(labels.name_by_id), "label_map.pbtxt")
+    config = replace(detector.config, num_classes=max(labels.name_by_id))
+    network = ssd.build(config)
+    for path, variable in variables(network).items():
+        variable.assign(values[path])
+    return replace(detector, config=config, pipeline_text=text, labels=labels, network=network)
+
+
+def save_detector(detector: Detector, folder: Path) -> None:
+    """Writes a model folder, whole or not at all; one that is there is replaced."""
+    beside = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    (beside / "pipeline.config").write_text(detector.pipeline_text, encoding="utf-8")
+    (beside / "label_map.pbtxt").write_text(format_label_map(detector.labels), encoding="utf-8")
+    checkpoint.write_checkpoint(beside / "checkpoint", detector.graph, values(detector.network))
+    shutil.rmtree(folder, ignore_errors=True)
+    beside.replace(folder)
+
+
+def values(network: keras.Model) -> Values:
+    """{path: value} of all variables."""
+    return {path: np.asarray(variable) for path, variable in variables(network).items()}
+
+
+def _tfod_name(layer: keras.layers.Layer, variable: keras.Variable) -> str:
+    is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    return _DEPTHWISE_KERNEL if is_depthwise and variable.name == "kernel" else str(variable.name)
+
+
+def _anchors(config: SsdConfig) -> NDArray[np.float32]:
+    return anchor_boxes(config.anchors, config.height_px, config.width_px)
+
+
+def _label_map_file(folder: Path) -> Path:
+    """label_map.pbtxt, or the folder's only .pbtxt, as people name theirs."""
+    others = sorted(folder.glob("*.pbtxt"))
+    return others[0] if len(others) == 1 else folder / "label_map.pbtxt"
+
+
+def _check_labels(folder: Path, config: SsdConfig, labels: LabelMap) -> None:
+    largest = max(labels.name_by_id)
+    if largest != config.num_classes:
+        raise InputError(
+            folder / "pipeline.config",
+            "num_classes",
+            f"found {config.num_classes}, expected {largest}, the largest id in {Path(labels.subject).name}",
+        )
+
+
+def _assign(folder: Path, network: keras.Model, graph: checkpoint.ObjectGraph) -> None:
+    wanted = variables(network)
+    nodes = {path: graph.find(path) for path in wanted}
+    missing = [path for path, node in nodes.items() if node is None]
+    left = graph.variables(checkpoint.MODEL).keys() - wanted.keys()
+    unknown = sorted(path for path in left if graph.find(path) not in nodes.values())
+    if missing or unknown:
+        raise InputError(folder, (missing + unknown)[0], _strangers(missing, unknown))
+    for path, variable in wanted.items():
+        value = graph.nodes[nodes[path] or 0].value
+        if value is None or value.shape != variable.shape:
+            shape = None if value is None else value.shape
+            raise InputError(
+                folder, path, f"found shape {shape}, expected {tuple(variable.shape)} by pipeline.config"
+            )
+        variable.assign(value)
+
+
+def _strangers(missing: list[str], unknown: list[str]) -> str:
+    return (
+        f"the checkpoint is of another model than pipeline.config says: it lacks {len(missing)} variables, "
+        f"and has {len(unknown)} that the model does not know"
+    )

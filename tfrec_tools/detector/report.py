@@ -1,0 +1,103 @@
+"""What a run kept and what it learned, as a table in memory and as files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tfrec_tools.detector.evaluate import Precision, mean
+from tfrec_tools.detector.grow import ClassRow
+from tfrec_tools.detector.train import StepLosses
+
+_LOSS_COLUMNS = ("step", "localization", "classification", "regularization")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A class, or the mean of a group of classes, before and after; None where there is nothing to tell:
+    no boxes to be found, or a class that the base does not know."""
+
+    name: str
+    group: str
+    is_mean: bool
+    boxes: int
+    before: Precision | None
+    after: Precision | None
+
+
+def comparison(
+    rows: Sequence[ClassRow], before: Mapping[int, Precision], after: Mapping[int, Precision]
+) -> list[Line]:
+    """A line a class, then the means of the old, the new and all classes."""
+    old = [row.id for row in rows if row.base_id is not None]
+    new = [row.id for row in rows if row.base_id is None]
+    known = {label_id: before[label_id] for label_id in old if label_id in before}
+    lines = [
+        Line(
+            row.name,
+            "new" if row.base_id is None else "old",
+            False,
+            _boxes(after, row.id),
+            known.get(row.id),
+            after.get(row.id),
+        )
+        for row in rows
+    ]
+    for name, ids in (("old", old), ("new", new), ("all", old + new)):
+        group_after = mean(after, ids)
+        boxes = group_after.boxes if group_after else 0
+        lines.append(Line(f"mean of {name}", name, True, boxes, _mean_before(known, after, ids), group_after))
+    return lines
+
+
+def write_metrics_csv(path: Path, lines: Sequence[Line]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["name", "group", "boxes", "ap50_before", "ap50_after", "ap_before", "ap_after"])
+        for line in lines:
+            scores = [
+                _rounded(precision, key) for key in ("ap50", "ap") for precision in (line.before, line.after)
+            ]
+            writer.writerow([line.name, line.group, line.boxes, *scores])
+
+
+def write_report_json(path: Path, lines: Sequence[Line], facts: Mapping[str, object]) -> None:
+    report = {**facts, "classes": [asdict(line) for line in lines]}
+    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def write_losses(path: Path, curve: Sequence[StepLosses]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(_LOSS_COLUMNS)
+        writer.writerows([getattr(row, column) for column in _LOSS_COLUMNS] for row in curve)
+
+
+def read_losses(path: Path) -> list[StepLosses]:
+    """The inverse of `write_losses`."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            StepLosses(int(row["step"]), *(float(row[column]) for column in _LOSS_COLUMNS[1:]))
+            for row in csv.DictReader(file)
+        ]
+
+
+def _boxes(precisions: Mapping[int, Precision], label_id: int) -> int:
+    return precisions[label_id].boxes if label_id in precisions else 0
+
+
+def _mean_before(
+    known: Mapping[int, Precision], after: Mapping[int, Precision], ids: Sequence[int]
+) -> Precision | None:
+    """A class that the base does not know counts as 0, unless the whole group is such."""
+    if not any(label_id in known for label_id in ids):
+        return None
+    zeros = {label_id: Precision(0.0, 0.0, after[label_id].boxes) for label_id in ids if label_id in after}
+    return mean({**zeros, **known}, ids)
+
+
+def _rounded(precision: Precision | None, key: str) -> float | str:
+    return "" if precision is None else round(float(getattr(precision, key)), 4)

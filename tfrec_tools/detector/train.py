@@ -1,0 +1,154 @@
+"""The training loop: TFOD's targets and losses, learning rates by group, a state to go on from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfrec_tools.detector import batches, checkpoint, losses, matching, model
+from tfrec_tools.detector.dataset import Annotated
+from tfrec_tools.detector.layers import BatchNorm
+from tfrec_tools.errors import InputError, TfrecError
+
+_BACKBONE = f"{checkpoint.MODEL}/_feature_extractor/classification_backbone/"
+_MOMENTUM = 0.9
+# Far above the norms of a healthy run; it keeps one strange picture from undoing the rest.
+_CLIP_NORM = 10.0
+_WARMUP_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """How to train; the learning rate of the backbone is lr * backbone_lr_mult."""
+
+    steps: int
+    batch_size: int
+    lr: float
+    backbone_lr_mult: float
+    freeze_backbone: bool
+    train_batch_norm: bool
+    replay_ratio: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepLosses:
+    """The losses of a step, counted from 1; `regularization` is the L2 term of TFOD's total."""
+
+    step: int
+    localization: float
+    classification: float
+    regularization: float
+
+    @property
+    def total(self) -> float:
+        return self.localization + self.classification + self.regularization
+
+
+class Trainer:
+    """A detector in training; `step` is how many steps it has done."""
+
+    def __init__(self, detector: model.Detector, config: TrainConfig) -> None:
+        self.detector = detector
+        self.config = config
+        self.step = 0
+        self._groups = _groups(detector.network, config)
+        for layer in detector.network.layers:
+            if isinstance(layer, BatchNorm):
+                layer.use_batch_statistics = config.train_batch_norm
+        self._anchors = tf.constant(detector.anchors)
+        self._run_step = tf.function(self._train_step, reduce_retracing=True)
+
+    def run(
+        self, new: Sequence[Annotated], old: Sequence[Annotated], on_step: Callable[[StepLosses], None]
+    ) -> None:
+        """Trains from `step` to the last one. TfrecError where the loss is no longer finite."""
+        config = self.config
+        mix = batches.mix(len(new), len(old), config.batch_size, config.replay_ratio, config.seed)
+        for batch in batches.training_batches(
+            self.detector.config, [*new, *old], mix, self.step, config.steps
+        ):
+            localization, classification, regularization = (float(loss) for loss in self._run_step(*batch))
+            self.step += 1
+            done = StepLosses(self.step, localization, classification, regularization)
+            if not math.isfinite(done.total):
+                raise TfrecError(
+                    f"the loss is {done.total} at step {self.step}; a lower --lr keeps it finite"
+                )
+            on_step(done)
+
+    def save(self, path: Path) -> None:
+        """Writes weights, optimisers and step to an .npz file, whole or not at all."""
+        beside = path.with_name(f".{path.name}.part")
+        with beside.open("wb") as file:
+            arrays = {name: np.asarray(value) for name, value in self._state().items()}
+            np.savez(file, allow_pickle=False, step=self.step, **arrays)
+        beside.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Goes on from what `save` wrote. InputError where it is of another model or another training."""
+        state = self._state()
+        with np.load(path) as saved:
+            if set(saved.files) != {"step", *state}:
+                raise InputError(path, "", "is the state of another model or of other settings")
+            self.step = int(saved["step"])
+            for name, variable in state.items():
+                variable.assign(saved[name])
+
+    def _state(self) -> dict[str, keras.Variable]:
+        optimizers = {
+            f"optimizer/{group}/{index}": variable
+            for group, (optimizer, _) in enumerate(self._groups)
+            for index, variable in enumerate(optimizer.variables)
+        }
+        return model.variables(self.detector.network) | optimizers
+
+    def _train_step(
+        self, images: tf.Tensor, boxes: tf.Tensor, classes: tf.Tensor, labeled: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        config, network = self.detector.config, self.detector.network
+        targets = matching.assign(config.matcher, config.code_scales, self._anchors, boxes, classes, labeled)
+        trained = [variable for _, variables in self._groups for variable in variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in trained])
+            codes, logits = network(images, training=self.config.train_batch_norm)
+            found = losses.detection_losses(config.loss, codes, logits, targets)
+            regularization = tf.add_n(network.losses)
+            total = found.total + regularization
+        gradients, _ = tf.clip_by_global_norm(
+            tape.gradient(total, [variable.value for variable in trained]), _CLIP_NORM
+        )
+        for optimizer, variables in self._groups:
+            optimizer.apply(gradients[: len(variables)], variables)
+            gradients = gradients[len(variables) :]
+        return found.localization, found.classification, regularization
+
+
+def _groups(
+    network: keras.Model, config: TrainConfig
+) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
+    """The variables to train, each group with its optimizer: the rest, and the backbone unless frozen."""
+    trainable = {path: variable for path, variable in model.variables(network).items() if variable.trainable}
+    backbone = [variable for path, variable in trainable.items() if path.startswith(_BACKBONE)]
+    rest = [variable for path, variable in trainable.items() if not path.startswith(_BACKBONE)]
+    groups = [(_optimizer(config, config.lr), rest)]
+    if not config.freeze_backbone:
+        groups.append((_optimizer(config, config.lr * config.backbone_lr_mult), backbone))
+    for optimizer, variables in groups:
+        optimizer.build(variables)
+    return groups
+
+
+def _optimizer(config: TrainConfig, lr: float) -> keras.optimizers.Optimizer:
+    """Momentum with a linear warm-up and a cosine to zero, as TFOD's configurations for these models have."""
+    warmup = max(1, round(config.steps * _WARMUP_SHARE))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, config.steps - warmup), warmup_target=lr, warmup_steps=warmup
+    )
+    return keras.optimizers.SGD(schedule, momentum=_MOMENTUM)

@@ -1,0 +1,35 @@
+"""What goes wrong through the user's input, as values with one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class TfrecError(Exception):
+    """A fault of the input or of the machine that the user can mend; its text is one line."""
+
+
+class InputError(TfrecError):
+    """A file that cannot be used: which one, where in it, what was found and what was expected."""
+
+    def __init__(self, path: Path | str, where: str, reason: str) -> None:
+        self.path = str(path)
+        self.where = where
+        self.reason = reason
+        super().__init__(": ".join(part for part in (self.path, where, reason) if part))
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+        return InputError, (self.path, self.where, self.reason)
+
+
+class LabelConflict(TfrecError):  # noqa: N818
+    """Label maps that contradict themselves or each other; every contradiction is listed."""
+
+    def __init__(self, subject: Path | str, conflicts: Sequence[str]) -> None:
+        self.subject = str(subject)
+        self.conflicts = tuple(conflicts)
+        super().__init__(f"{self.subject}: " + "; ".join(self.conflicts))
+
+    def __reduce__(self) -> tuple[type[LabelConflict], tuple[str, tuple[str, ...]]]:
+        return LabelConflict, (self.subject, self.conflicts)

@@ -1,0 +1,223 @@
+"""ImageRecord <-> tf.train.Example, with the keys that TFOD's TfExampleDecoder reads, in one table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from tfrec_tools import boxes
+from tfrec_tools._pb2 import example_pb2
+from tfrec_tools.errors import InputError
+from tfrec_tools.images import Picture
+from tfrec_tools.records import ImageRecord, image_record
+
+IMAGE_ENCODED = "image/encoded"
+IMAGE_FORMAT = "image/format"
+IMAGE_HEIGHT = "image/height"
+IMAGE_WIDTH = "image/width"
+IMAGE_FILENAME = "image/filename"
+IMAGE_SOURCE_ID = "image/source_id"
+IMAGE_SHA256 = "image/key/sha256"
+IMAGE_CLASS_LABEL = "image/class/label"
+IMAGE_CLASS_TEXT = "image/class/text"
+BOX_XMIN = "image/object/bbox/xmin"
+BOX_YMIN = "image/object/bbox/ymin"
+BOX_XMAX = "image/object/bbox/xmax"
+BOX_YMAX = "image/object/bbox/ymax"
+BOX_LABEL = "image/object/class/label"
+BOX_TEXT = "image/object/class/text"
+BOX_DIFFICULT = "image/object/difficult"
+BOX_TRUNCATED = "image/object/truncated"
+BOX_IS_CROWD = "image/object/is_crowd"
+BOX_AREA = "image/object/area"
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A feature of an Example: its kind ("bytes", "float" or "int64"), shape, unit and meaning.
+
+    The shape is () for one value, (N,) for one a box, (C,) for any number of classes.
+    """
+
+    kind: str
+    shape: str
+    unit: str
+    meaning: str
+
+
+FEATURES: dict[str, Feature] = {
+    IMAGE_ENCODED: Feature("bytes", "()", "JPEG or PNG", "the picture"),
+    IMAGE_FORMAT: Feature("bytes", "()", "`jpeg` or `png`", "what the bytes of the picture are"),
+    IMAGE_HEIGHT: Feature("int64", "()", "pixels", "height of the stored picture"),
+    IMAGE_WIDTH: Feature("int64", "()", "pixels", "width of the stored picture"),
+    IMAGE_FILENAME: Feature("bytes", "()", "UTF-8", "the picture's file name in the source"),
+    IMAGE_SOURCE_ID: Feature(
+        "bytes", "()", "decimal number", "the source's id of the image, else a number made from its name"
+    ),
+    IMAGE_SHA256: Feature("bytes", "()", "hexadecimal", "SHA-256 of the picture's bytes"),
+    BOX_XMIN: Feature("float", "(N,)", "fraction of the width", "left edge"),
+    BOX_YMIN: Feature("float", "(N,)", "fraction of the height", "upper edge"),
+    BOX_XMAX: Feature("float", "(N,)", "fraction of the width", "right edge"),
+    BOX_YMAX: Feature("float", "(N,)", "fraction of the height", "lower edge"),
+    BOX_LABEL: Feature("int64", "(N,)", "id from 1", "the class, by the label map"),
+    BOX_TEXT: Feature("bytes", "(N,)", "UTF-8", "the class's name"),
+    BOX_DIFFICULT: Feature("int64", "(N,)", "0 or 1", "hard to recognise (VOC)"),
+    BOX_TRUNCATED: Feature("int64", "(N,)", "0 or 1", "the object goes on outside the box (VOC)"),
+    BOX_IS_CROWD: Feature("int64", "(N,)", "0 or 1", "a group in one box (COCO)"),
+    BOX_AREA: Feature("float", "(N,)", "square pixels", "the source's area of the object, else the box's"),
+    IMAGE_CLASS_LABEL: Feature(
+        "int64",
+        "(C,)",
+        "id from 1",
+        "classes that the image was annotated for; none means all of the label map",
+    ),
+    IMAGE_CLASS_TEXT: Feature("bytes", "(C,)", "UTF-8", "their names"),
+}
+
+Values = Sequence[Any]  # bytes, floats or ints, as FEATURES says
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What an Example holds. The record's names are "" where the Example gives none; ids and names of
+    boxes and of labeled classes stand in the Example's order."""
+
+    record: ImageRecord
+    picture: Picture
+    label_ids: tuple[int, ...]  # (N,)
+    labeled_ids: tuple[int, ...]  # (C,)
+
+
+def encode_example(record: ImageRecord, picture: Picture, ids: Mapping[str, int]) -> bytes:
+    """A serialized Example, the same bytes for the same input.
+
+    record   boxes in pixels of `picture`, checked
+    ids      label map {name: id}; KeyError where it lacks one of the record's names
+    """
+    example = example_pb2.Example()
+    feature = example.features.feature
+    for key, values in _features(record, picture, ids).items():
+        values_list = getattr(feature[key], f"{FEATURES[key].kind}_list")
+        values_list.SetInParent()  # so that an empty list has its kind, as in TFOD's records
+        values_list.value.extend(values)
+    return bytes(example.SerializeToString(deterministic=True))
+
+
+def parse_example(data: bytes, source: str) -> Parsed:
+    """The inverse of `encode_example`; also reads Examples of others that lack what is not needed.
+    InputError, naming `source`, where the bytes are no Example of a picture with boxes."""
+    found = _read_features(data, source)
+    width, height = _single(found, IMAGE_WIDTH, source), _single(found, IMAGE_HEIGHT, source)
+    fractions = [found.get(key, []) for key in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX)]
+    count = len(fractions[0])
+    _require_counts(found, count, source)
+    fractions_xyxy = np.array(fractions, np.float32).reshape(4, count).T  # (N, 4)
+    labeled = _texts(found.get(IMAGE_CLASS_TEXT, ()))
+    record = image_record(
+        image_id=_text(found, IMAGE_SOURCE_ID),
+        filename=_text(found, IMAGE_FILENAME),
+        source=source,
+        width=width,
+        height=height,
+        boxes_xyxy=boxes.denormalise(fractions_xyxy, width, height),
+        names=_texts(found.get(BOX_TEXT) or [b""] * count),
+        crowd=found.get(BOX_IS_CROWD) or None,
+        difficult=found.get(BOX_DIFFICULT) or None,
+        truncated=found.get(BOX_TRUNCATED) or None,
+        area=found.get(BOX_AREA) or None,
+        labeled=frozenset(labeled) if labeled else None,
+    )
+    picture = Picture(_single(found, IMAGE_ENCODED, source), _text(found, IMAGE_FORMAT), width, height)
+    return Parsed(record, picture, tuple(found.get(BOX_LABEL, ())), tuple(found.get(IMAGE_CLASS_LABEL, ())))
+
+
+def source_id(image_id: str) -> str:
+    """A decimal number as text, which Model Garden's parsers demand: the id itself where it is one, else
+    63 bits of its SHA-256, stable on every machine."""
+    if image_id.isascii() and image_id.isdecimal() and len(image_id) < 20 and int(image_id) < 2**63:
+        return str(int(image_id))
+    digest = hashlib.sha256(image_id.encode()).digest()
+    return str(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def _features(record: ImageRecord, picture: Picture, ids: Mapping[str, int]) -> dict[str, Values]:
+    fractions = boxes.normalise(record.boxes_xyxy, picture.width, picture.height)  # (N, 4)
+    xmin, ymin, xmax, ymax = fractions.T.tolist()
+    area = np.where(np.isnan(record.area), boxes.areas(record.boxes_xyxy), record.area)
+    features: dict[str, Values] = {
+        IMAGE_ENCODED: [picture.data],
+        IMAGE_FORMAT: [picture.format.encode()],
+        IMAGE_HEIGHT: [picture.height],
+        IMAGE_WIDTH: [picture.width],
+        IMAGE_FILENAME: [record.filename.encode()],
+        IMAGE_SOURCE_ID: [source_id(record.image_id).encode()],
+        IMAGE_SHA256: [hashlib.sha256(picture.data).hexdigest().encode()],
+        BOX_XMIN: xmin,
+        BOX_YMIN: ymin,
+        BOX_XMAX: xmax,
+        BOX_YMAX: ymax,
+        BOX_LABEL: [ids[name] for name in record.names],
+        BOX_TEXT: [name.encode() for name in record.names],
+        BOX_DIFFICULT: record.difficult.astype(int).tolist(),
+        BOX_TRUNCATED: record.truncated.astype(int).tolist(),
+        BOX_IS_CROWD: record.crowd.astype(int).tolist(),
+        BOX_AREA: area.tolist(),
+    }
+    return features | _labeled_features(record, ids)
+
+
+def _labeled_features(record: ImageRecord, ids: Mapping[str, int]) -> dict[str, Values]:
+    """The classes that the image was annotated for, by id; nothing where those are all of the map."""
+    if record.labeled is None or record.labeled >= ids.keys():
+        return {}
+    labeled = sorted(record.labeled, key=ids.__getitem__)
+    return {
+        IMAGE_CLASS_LABEL: [ids[name] for name in labeled],
+        IMAGE_CLASS_TEXT: [name.encode() for name in labeled],
+    }
+
+
+def _read_features(data: bytes, source: str) -> dict[str, Values]:
+    """The values of the features of FEATURES that an Example has, in their kinds."""
+    try:
+        example = example_pb2.Example.FromString(data)
+    except DecodeError as fault:
+        raise InputError(source, "", "is no tf.train.Example") from fault
+    found: dict[str, Values] = {}
+    for key, feature in example.features.feature.items():
+        kind = feature.WhichOneof("kind")
+        if key in FEATURES and kind is not None:
+            if kind != f"{FEATURES[key].kind}_list":
+                raise InputError(source, key, f"is a {kind}, expected a {FEATURES[key].kind}_list")
+            found[key] = list(getattr(feature, kind).value)
+    return found
+
+
+def _require_counts(found: Mapping[str, Values], count: int, source: str) -> None:
+    """Each feature of boxes has a value a box, or none at all where it is not needed."""
+    for key, feature in FEATURES.items():
+        given = len(found.get(key, ()))
+        optional = key not in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX, BOX_LABEL)
+        if feature.shape == "(N,)" and given != count and (given or not optional):
+            raise InputError(source, key, f"has {given} values for {count} boxes")
+
+
+def _single(found: Mapping[str, Values], key: str, source: str) -> Any:
+    values = found.get(key, ())
+    if len(values) != 1:
+        raise InputError(source, key, f"has {len(values)} values, expected one")
+    return values[0]
+
+
+def _text(found: Mapping[str, Values], key: str) -> str:
+    """The feature's text; empty where it is missing."""
+    return "".join(_texts(found.get(key, ())))
+
+
+def _texts(values: Values) -> tuple[str, ...]:
+    return tuple(value.decode(errors="replace") for value in values)

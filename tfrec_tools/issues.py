@@ -1,0 +1,45 @@
+"""Faults of annotations and images as values: what was found, where, and what was done about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Public: tests, reports and users' scripts know an issue by its code. What stands behind the colon is
+# what `tfrec convert` does about it.
+CODES: dict[str, str] = {
+    "box-outside": "the box leans over the edge of the picture: clipped to it",
+    "box-empty": "the box has no area, or none inside the picture: dropped",
+    "box-inverted": "the minimum lies above the maximum: dropped, since nothing says which corner is wrong",
+    "box-not-finite": "a coordinate of the box is NaN or infinite: dropped",
+    "class-unknown": "the annotation names no class, or one that the source does not list: dropped",
+    "class-duplicate": "several category ids have one name: read as one class",
+    "class-superfluous": "category 0 is only the parent of the others and has no boxes: left out",
+    "image-unknown": "the annotation belongs to an image that the source does not list: dropped",
+    "image-duplicate": "an image stands more than once in the source",
+    "image-transcoded": "TensorFlow cannot decode the image file as it is: stored as JPEG or PNG",
+    "exif-turned": "the annotation fits the picture as its EXIF orientation turns it: the pixels were turned",
+    "exif-kept": "the EXIF orientation was ignored, as TensorFlow does; the annotation does not ask for it",
+    "size-mismatch": "the annotation states another size than the picture has: boxes taken as its pixels",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """A fault that was found.
+
+    code      a key of CODES
+    source    where it stands ("instances.json images[17]", "a.xml")
+    box       which box of the image, from 0; None where it concerns no box
+    message   what was found, with the numbers
+    fixed     whether the output is free of it: the box was clipped or dropped, the picture transcoded
+    """
+
+    code: str
+    source: str
+    box: int | None
+    message: str
+    fixed: bool
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"issue code {self.code!r} is none of {', '.join(CODES)}")

@@ -1,0 +1,163 @@
+"""Label maps: the classes of a detector or of a data set, and how several become one.
+
+The text form is TFOD's `StringIntLabelMap` (object_detection/protos/string_int_label_map.proto):
+ids count from 1, because 0 is the background of TFOD's models.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf import text_format
+
+from tfrec_tools._pb2 import label_map_pb2
+from tfrec_tools.errors import InputError, LabelConflict
+
+IdTable = dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class: its id from 1, its name, and what else TFOD's label map may say of it."""
+
+    id: int
+    name: str
+    display_name: str = ""
+    keypoints: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMap:
+    """Classes by id, ascending; ids and names are unique. LabelConflict lists all that is not so."""
+
+    labels: tuple[Label, ...]
+    subject: str = "label map"
+
+    def __post_init__(self) -> None:
+        conflicts = _conflicts(self.labels)
+        if conflicts:
+            raise LabelConflict(self.subject, conflicts)
+        object.__setattr__(self, "labels", tuple(sorted(self.labels, key=lambda label: label.id)))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names in the order of their ids."""
+        return tuple(label.name for label in self.labels)
+
+    @property
+    def id_by_name(self) -> dict[str, int]:
+        return {label.name: label.id for label in self.labels}
+
+    @property
+    def name_by_id(self) -> dict[int, str]:
+        return {label.id: label.name for label in self.labels}
+
+    @property
+    def gaps(self) -> tuple[int, ...]:
+        """The ids between 1 and the largest that no class has."""
+        used = {label.id for label in self.labels}
+        return tuple(i for i in range(1, max(used, default=0) + 1) if i not in used)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A merged map, and for each source in turn the table {old id: new id}."""
+
+    label_map: LabelMap
+    tables: tuple[IdTable, ...]
+
+
+def from_names(names: Iterable[str]) -> LabelMap:
+    """A map with ids 1, 2, ... in the order given."""
+    return LabelMap(tuple(Label(i, name) for i, name in enumerate(names, start=1)))
+
+
+def merge(first: LabelMap, *others: LabelMap) -> Merged:
+    """One map, contiguous from 1: the first map's ids stay, so that the rows of a trained head stay
+    where they are; names that it lacks follow at the next ids, in the order met.
+
+    Raises LabelConflict where the first map has gaps, since its ids could not stay.
+    """
+    if first.gaps:
+        holes = ", ".join(map(str, first.gaps))
+        raise LabelConflict(
+            first.subject,
+            [f"ids {holes} are missing, so that its ids cannot stay in a map contiguous from 1"],
+        )
+    labels = {label.name: label for label in first.labels}
+    for other in others:
+        for label in other.labels:
+            if label.name not in labels:
+                labels[label.name] = Label(len(labels) + 1, label.name, label.display_name, label.keypoints)
+    merged = LabelMap(tuple(labels.values()), "merged label map")
+    new_ids = merged.id_by_name
+    tables = tuple({label.id: new_ids[label.name] for label in source.labels} for source in (first, *others))
+    return Merged(merged, tables)
+
+
+def read_label_map(path: Path) -> LabelMap:
+    """A label map from a TFOD .pbtxt file. InputError with the line where it cannot be parsed,
+    LabelConflict where it contradicts itself."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise InputError(path, "", f"cannot be read as a label map ({_why(fault)})") from fault
+    message = label_map_pb2.StringIntLabelMap()
+    try:
+        text_format.Parse(text, message, allow_unknown_field=True)
+    except text_format.ParseError as fault:
+        raise InputError(
+            path, f"line {fault.GetLine()}", f"not a label map ({_parse_reason(fault)})"
+        ) from fault
+    if not message.item:
+        raise InputError(path, "", "no item { id: ... name: ... } found, expected at least one class")
+    return LabelMap(tuple(_from_item(item) for item in message.item), str(path))
+
+
+def format_label_map(label_map: LabelMap) -> str:
+    """The map as TFOD's text form."""
+    message = label_map_pb2.StringIntLabelMap()
+    for label in label_map.labels:
+        item = message.item.add(name=label.name, id=label.id)
+        if label.display_name:
+            item.display_name = label.display_name
+        for keypoint_id, keypoint in label.keypoints:
+            item.keypoints.add(id=keypoint_id, label=keypoint)
+    return str(text_format.MessageToString(message, as_utf8=True))
+
+
+def _from_item(item: label_map_pb2.StringIntLabelMapItem) -> Label:
+    keypoints = tuple((keypoint.id, keypoint.label) for keypoint in item.keypoints)
+    return Label(item.id, item.name.strip(), item.display_name, keypoints)
+
+
+def _conflicts(labels: Sequence[Label]) -> list[str]:
+    conflicts = [f"id {label.id} of {label.name!r} is below 1" for label in labels if label.id < 1]
+    conflicts += [f"the name of id {label.id} is empty" for label in labels if not label.name]
+    for label_id, count in Counter(label.id for label in labels).items():
+        if count > 1:
+            names = ", ".join(repr(label.name) for label in labels if label.id == label_id)
+            conflicts.append(f"id {label_id} stands {count} times ({names})")
+    for name, count in Counter(label.name for label in labels).items():
+        if count > 1:
+            ids = ", ".join(str(label.id) for label in labels if label.name == name)
+            conflicts.append(f"name {name!r} stands {count} times (ids {ids})")
+    return conflicts
+
+
+def _parse_reason(fault: text_format.ParseError) -> str:
+    """The parser's message without its own line:column prefix."""
+    text = str(fault)
+    return text.split(" : ", 1)[-1].strip().replace("\n", " ")
+
+
+def _why(fault: OSError | UnicodeDecodeError) -> str:
+    if isinstance(fault, UnicodeDecodeError):
+        return f"byte {fault.start} is not UTF-8"
+    return fault.strerror or str(fault)

@@ -1,0 +1,211 @@
+"""A set of shards on disk: NAME-00000-of-00010.tfrecord ... and beside them NAME.label_map.pbtxt,
+NAME.issues.jsonl and, last of all, NAME.manifest.json. A set is finished when its manifest exists."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tfrec_tools.errors import InputError
+
+FORMAT_VERSION = 1
+
+# Ours, and those that TFOD (x.record-00000-of-00010) and TFDS (x.tfrecord-00000-of-00010) write.
+_OURS = re.compile(r"(?P<name>.+)-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.tfrecord")
+_THEIRS = re.compile(r"(?P<name>.+\.(?:tfrecords?|record))-(?P<index>\d{5,})-of-(?P<count>\d{5,})")
+_WHOLE = re.compile(r".+\.(?:tfrecords?|record)(?:\.gz)?")
+
+
+@dataclass(frozen=True, slots=True)
+class ShardInfo:
+    """A shard: its file name, how many records and bytes it has, and the SHA-256 of the file in hex."""
+
+    file: str
+    records: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassInfo:
+    """A class of the set's label map, how many images have it and how many boxes it has."""
+
+    id: int
+    name: str
+    images: int
+    boxes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """A source that was converted: its path as given, its format, how many images it gave, and the classes
+    that it was annotated for."""
+
+    path: str
+    format: str
+    images: int
+    labeled: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a finished set holds.
+
+    format_version   of this file; tool_version of the tfrec that wrote it
+    name             NAME of the files; label_map is the file of the label map beside them
+    images, negatives, boxes   how many; negatives are the images without boxes
+    classes          the label map, by id. A record without image/class/label was annotated for all of them
+    sources          what was converted
+    shards           in order
+    issues           how many there are of each code
+    options          what else the set depends on, as given
+    """
+
+    format_version: int
+    tool_version: str
+    name: str
+    label_map: str
+    images: int
+    negatives: int
+    boxes: int
+    classes: tuple[ClassInfo, ...]
+    sources: tuple[SourceInfo, ...]
+    shards: tuple[ShardInfo, ...]
+    issues: dict[str, int]
+    options: dict[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The class names, in the order of their ids."""
+        return tuple(item.name for item in self.classes)
+
+
+def shard_paths(prefix: Path, count: int) -> list[Path]:
+    """The files of a set DIR/NAME of `count` shards."""
+    return [prefix.with_name(f"{prefix.name}-{index:05d}-of-{count:05d}.tfrecord") for index in range(count)]
+
+
+def manifest_path(prefix: Path) -> Path:
+    return prefix.with_name(f"{prefix.name}.manifest.json")
+
+
+def label_map_path(prefix: Path) -> Path:
+    return prefix.with_name(f"{prefix.name}.label_map.pbtxt")
+
+
+def issues_path(prefix: Path) -> Path:
+    return prefix.with_name(f"{prefix.name}.issues.jsonl")
+
+
+def set_files(prefix: Path) -> list[Path]:
+    """The files of a set DIR/NAME that exist, the manifest first, so that a set that is being removed is
+    an unfinished one from the start."""
+    sidecars = [manifest_path(prefix), label_map_path(prefix), issues_path(prefix)]
+    shards = (path for path in _entries(prefix.parent) if _is_shard_of(path, prefix.name))
+    return [path for path in sidecars if path.exists()] + sorted(shards)
+
+
+def format_manifest(manifest: Manifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def read_manifest(path: Path) -> Manifest:
+    """InputError where the file is no manifest, or one of a later version."""
+    try:
+        version = msgspec.json.decode(path.read_bytes(), type=dict)["format_version"]
+        if version != FORMAT_VERSION:
+            reason = f"format_version is {version}, but this tfrec reads {FORMAT_VERSION}; update tfrec"
+            raise InputError(path, "", reason)
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (msgspec.DecodeError, KeyError, UnicodeDecodeError) as fault:
+        raise InputError(path, "", f"is no manifest of a set of shards ({fault})") from fault
+
+
+def manifest_of(shard: Path) -> Manifest | None:
+    """The manifest of the set that a shard belongs to; None where there is none, as for records of other
+    tools. InputError where the set's manifest does not list the shard."""
+    match = _OURS.fullmatch(shard.name)
+    path = manifest_path(shard.with_name(match["name"])) if match else None
+    if path is None or not path.exists():
+        return None
+    manifest = read_manifest(path)
+    if shard.name not in (info.file for info in manifest.shards):
+        raise InputError(shard, "", f"is not listed in {path.name} beside it; is it left from an older set?")
+    return manifest
+
+
+def record_files(patterns: Sequence[str]) -> list[Path]:
+    """The record files that patterns name, each once, in the order of the patterns and then by name.
+
+    A pattern is a file, a folder (all its record files), a set's DIR/NAME or a shell pattern such as
+    'DIR/NAME-*'; sidecars that it matches are passed over. InputError where a pattern names no record
+    file, or where shards of a set are missing.
+    """
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        files = _matching(pattern)
+        if not files:
+            raise InputError(pattern, "", "no record files found (.tfrecord, .tfrecords or .record)")
+        found.update(dict.fromkeys(files))
+    _require_complete(found)
+    return list(found)
+
+
+def _matching(pattern: str) -> list[Path]:
+    path = Path(pattern)
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        return sorted(entry for entry in _entries(path) if _is_record_file(entry))
+    matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207
+    files = [match for match in matches if _is_record_file(match)]
+    return files or sorted(entry for entry in _entries(path.parent) if _is_shard_of(entry, path.name))
+
+
+def _require_complete(files: Iterable[Path]) -> None:
+    """All shards of each set exist beside each other, and only one set has its name."""
+    counts: dict[Path, set[int]] = {}
+    for file in files:
+        if match := _shard_match(file):
+            counts.setdefault(file.with_name(match["name"]), set()).add(int(match["count"]))
+    for prefix, totals in counts.items():
+        if len(totals) > 1:
+            listed = " and ".join(f"of {total}" for total in sorted(totals))
+            raise InputError(prefix, "", f"shards {listed} lie side by side; name those of one set")
+        (total,) = totals
+        there = {int(match["index"]) for match in _siblings(prefix, total)}
+        missing = [index for index in range(total) if index not in there]
+        if missing:
+            some = ", ".join(f"{index:05d}" for index in missing[:5])
+            reason = f"{len(missing)} of {total} shards are missing: {some}{', ...' if missing[5:] else ''}"
+            raise InputError(prefix, "", reason)
+
+
+def _siblings(prefix: Path, total: int) -> list[re.Match[str]]:
+    matches = (_shard_match(entry) for entry in _entries(prefix.parent))
+    return [
+        match for match in matches if match and (match["name"], int(match["count"])) == (prefix.name, total)
+    ]
+
+
+def _is_record_file(path: Path) -> bool:
+    named = _WHOLE.fullmatch(path.name) or _THEIRS.fullmatch(path.name)
+    return named is not None and not path.name.startswith(".") and path.is_file()
+
+
+def _is_shard_of(path: Path, name: str) -> bool:
+    match = _shard_match(path)
+    return match is not None and match["name"] in (name, f"{name}.tfrecord", f"{name}.record")
+
+
+def _shard_match(path: Path) -> re.Match[str] | None:
+    return _OURS.fullmatch(path.name) or _THEIRS.fullmatch(path.name)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
