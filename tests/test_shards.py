@@ -162,6 +162,18 @@ def test_the_published_schemas_are_the_code():
     """After a change, write msgspec.json.schema of the class to the file, with the codes as enum."""
     issue = msgspec.json.schema(Issue)
     issue["$defs"]["Issue"]["properties"]["code"]["enum"] = list(CODES)
-    assert json.loads((SCHEMAS / "issues.schema.json").read_text(encoding="utf-8")) == issue
-    manifest = json.loads((SCHEMAS / "manifest.schema.json").read_text(encoding="utf-8"))
-    assert manifest == msgspec.json.schema(Manifest)
+    assert _unwrapped(_published("issues")) == _unwrapped(issue)
+    assert _unwrapped(_published("manifest")) == _unwrapped(msgspec.json.schema(Manifest))
+
+
+def _published(name: str) -> object:
+    return json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
+
+
+def _unwrapped(schema: object) -> object:
+    """With the white space of texts folded: from 3.13 on, Python unindents docstrings."""
+    if isinstance(schema, dict):
+        return {key: _unwrapped(value) for key, value in schema.items()}
+    if isinstance(schema, list):
+        return [_unwrapped(value) for value in schema]
+    return " ".join(schema.split()) if isinstance(schema, str) else schema
