@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec_tools.detector import grow, losses, matching, model, predict
+from tfrec_tools.detector import grow, losses, matching, model, predict, ssd
+from tfrec_tools.detector.pipeline import read_pipeline
+from tfrec_tools.errors import InputError
 from tfrec_tools.labels import from_names
 
 SEEDED, TRAINED = "ssd_mobilenet_v2_fpnlite", "handtrack_ssd_mobilenet_v2_fpnlite"
@@ -21,6 +23,7 @@ PICTURES = [
 ]
 # Scores that lie closer than this may swap places.
 TIE = 1e-5
+SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 def _preprocessed(detector: model.Detector, file: Path) -> tf.Tensor:
@@ -86,7 +89,7 @@ def test_training_is_tfods(shared: Path) -> None:
     np.testing.assert_allclose(tf.linalg.global_norm(gradients), expected["grad_global_norm"], rtol=5e-3)
     norms = json.loads((folder / "expected_grad_norms.json").read_text())
     for path, gradient in zip(variables, gradients, strict=True):
-        key = f"{path}/.ATTRIBUTES/VARIABLE_VALUE"
+        key = f"{path}{SUFFIX}"
         np.testing.assert_allclose(tf.norm(gradient), norms[key], rtol=1e-2, atol=1e-3, err_msg=key)
 
 
@@ -97,7 +100,7 @@ def test_batch_norm_moves_as_tfods(shared: Path) -> None:
     moved = model.values(detector.network)
     expected = np.load(folder / "expected_bn_after_one_training_forward.npz")
     for key in expected:
-        path = key.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE")
+        path = key.removesuffix(SUFFIX)
         np.testing.assert_allclose(moved[path], expected[key], rtol=1e-4, atol=1e-5, err_msg=key)
 
 
@@ -123,3 +126,21 @@ def test_a_grown_real_model_keeps_its_logits_to_the_bit(shared: Path) -> None:
     image = _preprocessed(base, shared / "tfod" / TRAINED / "chelsea.png")
     grown = grow.grow(base, from_names([*base.labels.names, "cat", "dog"]), seed=0)
     assert np.array_equal(base.network(image)[1], grown.network(image)[1][..., :8])
+
+
+def test_the_keys_of_users_own_checkpoints_are_ours(shared: Path) -> None:
+    """Real .index files (names and shapes, no weights): nothing is missing, nothing is left over."""
+    found = 0
+    for index in sorted((shared / "tfod" / "index_only").glob("*.index")):
+        try:
+            config = read_pipeline(index.with_name(f"{index.stem}.pipeline.config"))
+        except InputError:
+            continue
+        found += 1
+        keys = tf.train.load_checkpoint(str(index.with_suffix(""))).get_variable_to_shape_map()
+        ours = {f"{path}{SUFFIX}": list(v.shape) for path, v in model.variables(ssd.build(config)).items()}
+        theirs = {
+            k: shape for k, shape in keys.items() if k.startswith("model/") and "OPTIMIZER_SLOT" not in k
+        }
+        assert ours == theirs
+    assert found == 8

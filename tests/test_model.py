@@ -41,6 +41,14 @@ def test_a_folder_is_in_the_layout_of_tfod(folder: Path) -> None:
     ]
 
 
+def test_a_checkpoint_may_lie_beside_the_config_as_tfods_trainer_leaves_it(folder: Path) -> None:
+    for file in (folder / "checkpoint").iterdir():
+        file.rename(folder / file.name if file.name != "checkpoint" else folder / "latest")
+    (folder / "checkpoint").rmdir()
+    (folder / "latest").rename(folder / "checkpoint")
+    assert model.load_detector(folder).labels.names == ("red", "green")
+
+
 def test_saving_replaces_a_folder_whole(folder: Path) -> None:
     (folder / "stray").write_text("x")
     model.save_detector(tiny.detector("red"), folder)

@@ -55,14 +55,16 @@ def test_a_picture_without_boxes_is_all_background() -> None:
     assert targets.class_weights.numpy().all()
 
 
-def test_a_class_that_a_picture_was_not_annotated_for_gets_no_gradient() -> None:
+def test_a_class_that_a_picture_was_not_annotated_for_is_trained_only_where_another_is_known() -> None:
     logits = tf.Variable(tf.random.stateless_normal((1, 4, 3), (1, 2)))
     targets = _assign([[0.0, 0.0, 0.5, 0.5]], [1], labeled=tf.constant([[0.0, 1.0]]))
     with tf.GradientTape() as tape:
         total = losses.detection_losses(LOSS, tf.zeros((1, 4, 4)), logits, targets).total
-    gradient = tape.gradient(total, logits).numpy()
-    assert not gradient[..., 1].any()
-    assert gradient[..., [0, 2]].all()
+    gradient = tape.gradient(total, logits).numpy()[0]
+    assert targets.matches.numpy().tolist() == [[0, -1, -1, -1]]
+    assert not gradient[1:, 1].any()
+    assert gradient[0, 1] > 0  # the annotated box is of class 2, so it is not of class 1
+    assert gradient[:, [0, 2]].all()
 
 
 def test_focal_loss_without_focus_is_cross_entropy() -> None:

@@ -44,7 +44,7 @@ def finetune(
         typer.Option(
             min=0.0, help="Learning rate at its peak: a tenth of the steps up to it, then a cosine to 0."
         ),
-    ] = 0.01,
+    ] = 0.02,
     backbone_lr_mult: Annotated[
         float, typer.Option(min=0.0, help="Learning rate of the backbone, as a multiple of --lr.")
     ] = 0.1,

@@ -15,8 +15,10 @@ from types import FrameType
 import keras
 import numpy as np
 import tensorflow as tf
+from PIL.Image import Image
 
 from tfrec_tools import __version__
+from tfrec_tools.atomic import published
 from tfrec_tools.detector import evaluate, grow, pictures, report
 from tfrec_tools.detector.batches import evaluation_batches
 from tfrec_tools.detector.dataset import Annotated, index_records
@@ -98,14 +100,8 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     found = _find("measuring the grown model", detector, val, labels, stage)
     after = evaluate.average_precision(val, found, labels)
     lines = report.comparison(rows, before, after)
-    _write_results(plan, lines, curve, time.monotonic() - started)
-    picture = pictures.detections_picture(
-        val,
-        [("annotated", None), ("before", found_before), ("after", found)],
-        labels,
-        frozenset(row.id for row in rows if row.base_id is None),
-    )
-    picture.save(plan.out / "detections.png")
+    sheet = pictures.detections_picture(val, _columns(rows, found_before, found), labels, _new_ids(rows))
+    _write_results(plan, lines, curve, sheet, time.monotonic() - started)
     return lines
 
 
@@ -209,15 +205,33 @@ def _open_run(plan: Finetuning, *, resume: bool) -> None:
     notes.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
 
 
+def _columns(
+    rows: Sequence[grow.ClassRow], before: Sequence[evaluate.Found], after: Sequence[evaluate.Found]
+) -> list[tuple[str, Sequence[evaluate.Found] | None]]:
+    """Of the picture: what the base found is left out where it can know none of the classes."""
+    columns: list[tuple[str, Sequence[evaluate.Found] | None]] = [("annotated", None), ("after", after)]
+    if any(row.base_id is not None for row in rows):
+        columns.insert(1, ("before", before))
+    return columns
+
+
+def _new_ids(rows: Sequence[grow.ClassRow]) -> frozenset[int]:
+    return frozenset(row.id for row in rows if row.base_id is None)
+
+
 def _write_results(
-    plan: Finetuning, lines: list[report.Line], curve: list[StepLosses], seconds: float
+    plan: Finetuning, lines: list[report.Line], curve: list[StepLosses], sheet: Image, seconds: float
 ) -> None:
-    report.write_metrics_csv(plan.out / "metrics.csv", lines)
-    pictures.save_loss_curve(curve, plan.out / "loss.png")
+    """All at once, the report last: it is there when the run is finished."""
     facts = {
         "base": str(plan.base),
         "steps": plan.config.steps,
         "seconds": round(seconds, 1),
         "versions": {"tfrec": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     }
-    report.write_report_json(plan.out / "report.json", lines, facts)
+    names = ("metrics.csv", "loss.png", "detections.png", "report.json")
+    with published(*(plan.out / name for name in names)) as (metrics, loss_curve, detections, report_json):
+        report.write_metrics_csv(metrics, lines)
+        pictures.save_loss_curve(curve, loss_curve)
+        sheet.save(detections, "PNG", optimize=True)
+        report.write_report_json(report_json, lines, facts)

@@ -68,8 +68,12 @@ def assign(
     """The targets of a batch.
 
     anchors (A, 4); boxes (B, N, 4), padded with zeros; classes (B, N, K) one-hot, zeros where padded;
-    labeled (B, K) float32, 1 for each class that the picture was exhaustively annotated for: the class
-    weight of the others is 0 (TFOD's `groundtruth_labeled_classes`).
+    labeled (B, K) float32, 1 for each class that the picture was exhaustively annotated for.
+
+    Of a class that a picture was not annotated for, nothing is known where nothing is annotated: its
+    class weight is 0 there (TFOD's `groundtruth_labeled_classes`). But an annotated box is known not to be
+    it: on the anchors of such a box the weight stays 1, where TFOD's is 0 too. Otherwise old classes and
+    new ones, which are never annotated in the same picture, would not learn to tell each other apart.
     """
     if boxes.shape[1] == 0:  # argmax over no boxes is undefined
         boxes, classes = tf.pad(boxes, [[0, 0], [0, 1], [0, 0]]), tf.pad(classes, [[0, 0], [0, 1], [0, 0]])
@@ -79,7 +83,8 @@ def assign(
     anchor_classes = tf.gather(classes, rows, batch_dims=1) * matched[..., None]  # (B, A, K)
     anchor_boxes = tf.gather(boxes, rows, batch_dims=1)  # (B, A, 4)
     codes = tf.where(matches[..., None] >= 0, coding.encode(anchor_boxes, anchors, scale_factors), 0.0)
-    class_weights = tf.cast(matches > -2, tf.float32)[..., None] * _with_background(labeled)[:, None, :]
+    known = tf.maximum(_with_background(labeled)[:, None, :], matched[..., None])
+    class_weights = tf.cast(matches > -2, tf.float32)[..., None] * known
     return Targets(
         classes=tf.pad(anchor_classes, [[0, 0], [0, 0], [1, 0]]),
         class_weights=class_weights,

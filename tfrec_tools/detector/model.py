@@ -60,9 +60,10 @@ def load_detector(folder: Path) -> Detector:
     config = read_pipeline(folder / "pipeline.config")
     labels = read_label_map(_label_map_file(folder))
     _check_labels(folder, config, labels)
-    graph = checkpoint.read_checkpoint(folder / "checkpoint")
+    weights = _checkpoint_folder(folder)
+    graph = checkpoint.read_checkpoint(weights)
     network = ssd.build(config)
-    _assign(folder / "checkpoint", network, graph)
+    _assign(weights, network, graph)
     text = (folder / "pipeline.config").read_text(encoding="utf-8")
     return Detector(config, text, labels, network, _anchors(config), graph)
 
@@ -117,6 +118,12 @@ def _label_map_file(folder: Path) -> Path:
     """label_map.pbtxt, or the folder's only .pbtxt, as people name theirs."""
     others = sorted(folder.glob("*.pbtxt"))
     return others[0] if len(others) == 1 else folder / "label_map.pbtxt"
+
+
+def _checkpoint_folder(folder: Path) -> Path:
+    """checkpoint/ as TFOD exports it, or the folder itself, where TFOD's trainer puts its checkpoints."""
+    beside_config = any(folder.glob("ckpt-*.index")) and not (folder / "checkpoint").is_dir()
+    return folder if beside_config else folder / "checkpoint"
 
 
 def _check_labels(folder: Path, config: SsdConfig, labels: LabelMap) -> None:

@@ -7,12 +7,12 @@ another model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfrec_tools.detector import textproto
 from tfrec_tools.detector.anchors import MultiscaleAnchors
+from tfrec_tools.detector.fields import Fields
 from tfrec_tools.errors import InputError
 
 SUPPORTED = "supported: ssd with ssd_mobilenet_v2_fpn_keras, depthwise (SSD MobileNetV2 FPNLite)"
@@ -127,88 +127,15 @@ def rewrite_pipeline(text: str, num_classes: int, label_map_path: str) -> str:
     return text
 
 
-class _Block:
-    """A message being read; `done` refuses the fields that nobody asked for."""
-
-    def __init__(self, path: Path, place: str, message: textproto.Message) -> None:
-        self.path = path
-        self.place = place
-        self._message = message
-        self._read: set[str] = set()
-
-    def block(self, name: str) -> _Block:
-        found = self._message.messages(name)
-        if len(found) != 1:
-            raise self.fault(name, f"found {len(found)} times, expected once")
-        self._read.add(name)
-        return _Block(self.path, f"{self.place}.{name}", found[0])
-
-    def words(self, name: str) -> list[str]:
-        self._read.add(name)
-        return [textproto.unquote(scalar.written) for scalar in self._message.scalars(name)]
-
-    def word(self, name: str, default: str) -> str:
-        return (self.words(name) or [default])[-1]
-
-    def number(self, name: str, default: float | None = None) -> float:
-        numbers = self.numbers(name)
-        if not numbers and default is None:
-            raise self.fault(name, "missing, expected a number")
-        return numbers[-1] if numbers else float(default or 0.0)
-
-    def numbers(self, name: str) -> list[float]:
-        words = self.words(name)
-        try:
-            return [float(word.rstrip("f")) for word in words]
-        except ValueError as fault:
-            raise self.fault(name, f"found {words}, expected numbers") from fault
-
-    def flag(self, name: str, default: bool) -> bool:
-        return self.word(name, str(default).lower()).lower() in ("true", "1", "t")
-
-    def must_be(self, name: str, default: bool, expected: bool) -> None:
-        if self.flag(name, default) != expected:
-            raise self.fault(
-                name, f"found {str(not expected).lower()}, expected {str(expected).lower()}; {SUPPORTED}"
-            )
-
-    def empty(self, name: str) -> None:
-        """A message that must be there and says nothing more."""
-        self.block(name).done()
-
-    def ignore(self, *names: str) -> None:
-        """Fields that change nothing on this machine."""
-        self._read.update(names)
-
-    def only(self, *names: str) -> str:
-        """The one of several alternatives that is present."""
-        present = [name for name, _ in self._message.fields]
-        for name in names:
-            if name in present:
-                return name
-        found = ", ".join(present) or "nothing"
-        raise InputError(self.path, self.place, f"found {found}, expected {' or '.join(names)}; {SUPPORTED}")
-
-    def done(self) -> None:
-        for name in self._unread():
-            raise self.fault(name, f"not understood, so that the model would not be the same; {SUPPORTED}")
-
-    def fault(self, name: str, reason: str) -> InputError:
-        return InputError(self.path, f"{self.place}.{name}", reason)
-
-    def _unread(self) -> Iterator[str]:
-        return (name for name, _ in self._message.fields if name not in self._read)
-
-
-def _only_model(path: Path, root: textproto.Message) -> _Block:
+def _only_model(path: Path, root: textproto.Message) -> Fields:
     models = root.messages("model")
     if len(models) != 1:
         raise InputError(path, "model", f"found {len(models)} times, expected one `model {{ ... }}` block")
-    model = _Block(path, "model", models[0])
+    model = Fields(path, "model", models[0], SUPPORTED)
     return model.block(model.only("ssd"))
 
 
-def _ssd(ssd: _Block) -> SsdConfig:
+def _ssd(ssd: Fields) -> SsdConfig:
     feature_extractor = _feature_extractor(ssd.block("feature_extractor"))
     height_px, width_px = _fixed_shape(ssd.block("image_resizer"))
     config = SsdConfig(
@@ -233,7 +160,7 @@ def _ssd(ssd: _Block) -> SsdConfig:
     return config
 
 
-def _fixed_shape(resizer: _Block) -> tuple[int, int]:
+def _fixed_shape(resizer: Fields) -> tuple[int, int]:
     resizer.only("fixed_shape_resizer")
     shape = resizer.block("fixed_shape_resizer")
     height, width = int(shape.number("height")), int(shape.number("width"))
@@ -252,7 +179,7 @@ def _fixed_shape(resizer: _Block) -> tuple[int, int]:
     return height, width
 
 
-def _feature_extractor(block: _Block) -> FeatureExtractorConfig:
+def _feature_extractor(block: Fields) -> FeatureExtractorConfig:
     kind = block.word("type", "")
     if kind != "ssd_mobilenet_v2_fpn_keras":
         raise block.fault("type", f"found {kind!r}; {SUPPORTED}")
@@ -278,7 +205,7 @@ def _feature_extractor(block: _Block) -> FeatureExtractorConfig:
     return config
 
 
-def _box_predictor(block: _Block) -> BoxPredictorConfig:
+def _box_predictor(block: Fields) -> BoxPredictorConfig:
     block.only("weight_shared_convolutional_box_predictor")
     predictor = block.block("weight_shared_convolutional_box_predictor")
     predictor.must_be("use_depthwise", False, True)
@@ -299,7 +226,7 @@ def _box_predictor(block: _Block) -> BoxPredictorConfig:
     return config
 
 
-def _hyperparams(block: _Block) -> ConvHyperparams:
+def _hyperparams(block: Fields) -> ConvHyperparams:
     regularizer, bn = block.block("regularizer"), block.block("batch_norm")
     l2 = regularizer.block("l2_regularizer")
     bn.must_be("scale", False, True)
@@ -318,7 +245,7 @@ def _hyperparams(block: _Block) -> ConvHyperparams:
     return config
 
 
-def _initializer(block: _Block) -> Initializer:
+def _initializer(block: Fields) -> Initializer:
     kind = block.only(
         *(f"{name}_initializer" for name in ("random_normal", "truncated_normal", "variance_scaling"))
     )
@@ -336,7 +263,7 @@ def _initializer(block: _Block) -> Initializer:
     return initializer
 
 
-def _anchors(block: _Block) -> MultiscaleAnchors:
+def _anchors(block: Fields) -> MultiscaleAnchors:
     block.only("multiscale_anchor_generator")
     grid = block.block("multiscale_anchor_generator")
     grid.must_be("normalize_coordinates", True, True)
@@ -354,7 +281,7 @@ def _anchors(block: _Block) -> MultiscaleAnchors:
     return anchors
 
 
-def _code_scales(block: _Block) -> tuple[float, float, float, float]:
+def _code_scales(block: Fields) -> tuple[float, float, float, float]:
     block.only("faster_rcnn_box_coder")
     coder = block.block("faster_rcnn_box_coder")
     scales = (
@@ -368,7 +295,7 @@ def _code_scales(block: _Block) -> tuple[float, float, float, float]:
     return scales
 
 
-def _matcher(block: _Block) -> MatcherConfig:
+def _matcher(block: Fields) -> MatcherConfig:
     block.only("argmax_matcher")
     argmax = block.block("argmax_matcher")
     argmax.must_be("ignore_thresholds", False, False)
@@ -381,7 +308,7 @@ def _matcher(block: _Block) -> MatcherConfig:
     return config
 
 
-def _loss(ssd: _Block) -> LossConfig:
+def _loss(ssd: Fields) -> LossConfig:
     block = ssd.block("loss")
     localization, classification = block.block("localization_loss"), block.block("classification_loss")
     smooth_l1 = localization.block(localization.only("weighted_smooth_l1"))
@@ -401,7 +328,7 @@ def _loss(ssd: _Block) -> LossConfig:
     return config
 
 
-def _nms(block: _Block) -> NmsConfig:
+def _nms(block: Fields) -> NmsConfig:
     if (converter := block.word("score_converter", "IDENTITY")) != "SIGMOID":
         raise block.fault("score_converter", f"found {converter}, expected SIGMOID")
     nms = block.block("batch_non_max_suppression")

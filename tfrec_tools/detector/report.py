@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tfrec_tools.atomic import published
 from tfrec_tools.detector.evaluate import Precision, mean
 from tfrec_tools.detector.grow import ClassRow
 from tfrec_tools.detector.train import StepLosses
@@ -70,7 +71,7 @@ def write_report_json(path: Path, lines: Sequence[Line], facts: Mapping[str, obj
 
 
 def write_losses(path: Path, curve: Sequence[StepLosses]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with published(path) as (part,), part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(_LOSS_COLUMNS)
         writer.writerows([getattr(row, column) for column in _LOSS_COLUMNS] for row in curve)

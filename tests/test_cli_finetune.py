@@ -1,0 +1,90 @@
+"""`tfrec finetune` from outside: what it prints, and one line for what cannot be used."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import tiny
+from tfrec_tools.labels import format_label_map, from_names
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    tiny.model_folder(folder / "base", "red")
+    (folder / "merged.pbtxt").write_text(format_label_map(from_names(["red", "blue"])))
+    tiny.write_records(folder / "new.tfrecord", ["blue"], 2)
+    tiny.write_records(folder / "val.tfrecord", ["red", "blue"], 2)
+    return folder
+
+
+def finetune(inputs: Path, out: Path, *more: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    words = {
+        "base": inputs / "base",
+        "labels": inputs / "merged.pbtxt",
+        "train": inputs / "new.tfrecord",
+        "val": inputs / "val.tfrecord",
+        "out": out,
+        "steps": 2,
+        "batch": 2,
+    } | changed
+    options = [str(part) for key, value in words.items() for part in (f"--{key}", value)]
+    command = [sys.executable, "-m", "tfrec_tools", "finetune", *options, *more]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_table_goes_to_stdout_and_tensorflow_stays_quiet(inputs: Path, tmp_path: Path) -> None:
+    done = finetune(inputs, tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "AP50 before",
+        "red",
+        "blue",
+        "mean of old",
+        "mean of new",
+        "mean of all",
+        "detections.png",
+    ):
+        assert words in done.stdout
+    assert all(line.startswith(("training:", "measuring", "reading")) for line in done.stderr.splitlines())
+
+
+def test_json_is_all_of_stdout(inputs: Path, tmp_path: Path) -> None:
+    done = finetune(inputs, tmp_path / "run", "--dry-run", "--json")
+    assert json.loads(done.stdout)["max_difference"] == 0.0
+    done = finetune(inputs, tmp_path / "run", "--json")
+    assert [line["name"] for line in json.loads(done.stdout)["classes"]][:2] == ["red", "blue"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"base": "nowhere"}, "nowhere: not found, expected a model folder"),
+        ({"base": str(tiny.PIPELINE.parent)}, "pipeline.config: not found"),
+        ({"labels": "nowhere.pbtxt"}, "nowhere.pbtxt: cannot be read as a label map"),
+        ({"train": "nowhere-*"}, "nowhere-*: no record files found"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(
+    inputs: Path, tmp_path: Path, changed: dict[str, str], found: str
+) -> None:
+    done = finetune(inputs, tmp_path / "run", **changed)
+    assert done.returncode == 1
+    assert done.stderr.startswith("tfrec: error: ")
+    assert found in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+    assert not (tmp_path / "run").exists()
+
+
+def test_records_outside_the_label_map_are_one_line(inputs: Path, tmp_path: Path) -> None:
+    tiny.write_records(tmp_path / "odd.tfrecord", ["green"], 1)
+    done = finetune(inputs, tmp_path / "run", train=str(tmp_path / "odd.tfrecord"))
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "odd.tfrecord: record 0 (0.png): class 'green' is not in" in done.stderr
+    assert not (tmp_path / "run").exists()
