@@ -21,7 +21,7 @@ _PANEL_PX = 320
 _HEADER_PX = 22
 _GAP_PX = 6
 _ROWS = 4
-_MIN_SCORE = 0.3
+_MIN_SCORE = 0.5
 
 
 def detections_picture(

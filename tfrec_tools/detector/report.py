@@ -32,7 +32,7 @@ class Line:
 def comparison(
     rows: Sequence[ClassRow], before: Mapping[int, Precision], after: Mapping[int, Precision]
 ) -> list[Line]:
-    """A line a class, then the means of the old, the new and all classes."""
+    """A line a class, then the means of the old (where there are some), the new and all classes."""
     old = [row.id for row in rows if row.base_id is not None]
     new = [row.id for row in rows if row.base_id is None]
     known = {label_id: before[label_id] for label_id in old if label_id in before}
@@ -47,7 +47,8 @@ def comparison(
         )
         for row in rows
     ]
-    for name, ids in (("old", old), ("new", new), ("all", old + new)):
+    groups = {"old": old, "new": new, "all": old + new}
+    for name, ids in ((name, ids) for name, ids in groups.items() if ids):
         group_after = mean(after, ids)
         boxes = group_after.boxes if group_after else 0
         lines.append(Line(f"mean of {name}", name, True, boxes, _mean_before(known, after, ids), group_after))
