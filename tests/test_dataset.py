@@ -148,3 +148,12 @@ def test_a_file_without_examples_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tfrecord").write_bytes(b"")
     with pytest.raises(InputError, match="hold no examples"):
         index_records([str(tmp_path / "a.tfrecord")], RED_GREEN)
+
+
+def test_every_training_batch_fits_the_signature_of_a_step(tmp_path: Path) -> None:
+    """So a step is traced once, however many boxes a batch has."""
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["red", "green"], 3)
+    examples = index_records([str(file)], RED_GREEN)
+    signature = batches.signature(CONFIG, 2)
+    for batch in batches.training_batches(CONFIG, examples, batches.mix(3, 0, 2, 0.0, seed=1), 0, 4):
+        assert all(spec.is_compatible_with(part) for spec, part in zip(signature, batch, strict=True))

@@ -17,7 +17,7 @@ from PIL import Image
 from tests import tiny
 from tfrec_tools.detector import finetune, model, report
 from tfrec_tools.detector.train import TrainConfig
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, Interrupted
 from tfrec_tools.labels import format_label_map, from_names
 
 STEPS = 4
@@ -141,7 +141,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(run: Path, inputs: Path, tmp_pat
         yield show
 
     stopped = plan(inputs, tmp_path / "run")
-    with pytest.raises(finetune.Interrupted, match="stopped after step 2 of 4"):
+    with pytest.raises(Interrupted, match="stopped after step 2 of 4"):
         finetune.finetune(stopped, stopping, resume=False)
     assert model.load_detector(tmp_path / "run" / "model").labels.names == ("red", "green", "blue")
     finetune.finetune(stopped, quiet, resume=True)

@@ -23,6 +23,10 @@ class InputError(TfrecError):
         return InputError, (self.path, self.where, self.reason)
 
 
+class Interrupted(TfrecError):  # noqa: N818  (as KeyboardInterrupt)
+    """Stopped by the user, with all kept that is needed to go on."""
+
+
 class LabelConflict(TfrecError):  # noqa: N818
     """Label maps that contradict themselves or each other; every contradiction is listed."""
 

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from tfrec_tools import __version__
 from tfrec_tools.cli import convert, finetune, merge_labels
-from tfrec_tools.errors import TfrecError
+from tfrec_tools.errors import Interrupted, TfrecError
 
 
 class _Commands(TyperGroup):
@@ -23,6 +23,8 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             _fail("interrupted", 130)
+        except Interrupted as fault:
+            _fail(str(fault), 130)
         except TfrecError as fault:
             _fail(str(fault), 1)
         except OSError as fault:

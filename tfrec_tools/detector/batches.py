@@ -44,6 +44,16 @@ def mix(new: int, old: int, batch_size: int, replay_ratio: float, seed: int) -> 
     return Mix(new, old, batch_size, min(replayed, batch_size - 1), seed)
 
 
+def signature(config: SsdConfig, batch_size: int) -> list[tf.TensorSpec]:
+    """What `training_batches` gives, with any number of boxes, so that a step is traced once."""
+    return [
+        tf.TensorSpec((batch_size, config.height_px, config.width_px, 3), tf.float32),
+        tf.TensorSpec((batch_size, None, 4), tf.float32),
+        tf.TensorSpec((batch_size, None, config.num_classes), tf.float32),
+        tf.TensorSpec((batch_size, config.num_classes), tf.float32),
+    ]
+
+
 def training_batches(
     config: SsdConfig, examples: Sequence[Annotated], mix: Mix, first_step: int, steps: int
 ) -> tf.data.Dataset:

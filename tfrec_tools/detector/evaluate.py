@@ -53,9 +53,13 @@ def find(
     ids = np.zeros(detector.config.num_classes + 1, np.int32)
     for name, base_id in detector.labels.id_by_name.items():
         ids[base_id] = labels.id_by_name.get(name, 0)
-    run = tf.function(lambda images: predict.detect(detector, images))
+    config = detector.config
+    shape = (None, config.height_px, config.width_px, 3)  # the last batch may be smaller
+    run = tf.function(
+        lambda images: predict.detect(detector, images), input_signature=[tf.TensorSpec(shape, tf.float32)]
+    )
     found: list[Found] = []
-    for images in batches.evaluation_batches(detector.config, examples, batch_size):
+    for images in batches.evaluation_batches(config, examples, batch_size):
         detections = run(images)
         for boxes, scores, base_ids in zip(
             detections.boxes.numpy(), detections.scores.numpy(), detections.ids.numpy(), strict=True

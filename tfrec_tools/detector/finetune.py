@@ -24,7 +24,7 @@ from tfrec_tools.detector.batches import evaluation_batches
 from tfrec_tools.detector.dataset import Annotated, index_records
 from tfrec_tools.detector.model import Detector, load_detector, save_detector
 from tfrec_tools.detector.train import StepLosses, TrainConfig, Trainer
-from tfrec_tools.errors import InputError, TfrecError
+from tfrec_tools.errors import InputError, Interrupted
 from tfrec_tools.labels import LabelMap, read_label_map
 
 # Shows a long step: given its name, a function (done, total or None, how it goes) to call meanwhile.
@@ -32,10 +32,6 @@ Progress = Callable[[int, int | None, str], None]
 Stage = Callable[[str], AbstractContextManager[Progress]]
 
 _SAVE_EVERY_S = 120.0
-
-
-class Interrupted(TfrecError):  # noqa: N818  (as KeyboardInterrupt)
-    """Stopped by the user, with everything kept to go on from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,38 +123,55 @@ def _train(
     resume: bool,
 ) -> list[StepLosses]:
     trainer = Trainer(detector, plan.config)
-    state, losses_csv = plan.out / "state.npz", plan.out / "losses.csv"
-    curve: list[StepLosses] = []
-    if resume and state.is_file():
-        trainer.load(state)
-        curve = report.read_losses(losses_csv)[: trainer.step]
-    first_step, started = trainer.step, time.monotonic()
-    saved_at = started
+    log = _Logbook(trainer, plan.out, resume=resume)
 
     def on_step(done: StepLosses) -> None:
-        nonlocal saved_at
-        curve.append(done)
-        show(done.step, plan.config.steps, _pace(done, plan.config, done.step - first_step, started))
+        show(done.step, plan.config.steps, log.add(done))
         if interrupted.is_set():
-            _keep(trainer, state, curve, losses_csv)
+            log.keep()
             save_detector(detector, plan.out / "model")
             raise Interrupted(
                 f"stopped after step {done.step} of {plan.config.steps}; the model so far is in "
                 f"{plan.out / 'model'}, and the same command with --resume goes on"
             )
-        if time.monotonic() - saved_at > _SAVE_EVERY_S:
-            _keep(trainer, state, curve, losses_csv)
-            saved_at = time.monotonic()
 
     with stage("training") as show, _interrupts() as interrupted:
         trainer.run(new, old, on_step)
-    _keep(trainer, state, curve, losses_csv)
-    return curve
+    log.keep()
+    return log.curve
 
 
-def _pace(done: StepLosses, config: TrainConfig, steps: int, started: float) -> str:
-    images = steps * config.batch_size / (time.monotonic() - started)
-    return f"loss {done.localization + done.classification:.3f}, {images:.1f} images/s"
+class _Logbook:
+    """The losses of a run, its pace, and the state that --resume goes on from."""
+
+    def __init__(self, trainer: Trainer, out: Path, *, resume: bool) -> None:
+        self.curve: list[StepLosses] = []
+        self._trainer = trainer
+        self._state, self._losses = out / "state.npz", out / "losses.csv"
+        if resume and self._state.is_file():
+            trainer.load(self._state)
+            self.curve = report.read_losses(self._losses)[: trainer.step]
+        self._kept_at = time.monotonic()
+        self._first: tuple[int, float] | None = None  # step and time, once the first one is through
+
+    def add(self, done: StepLosses) -> str:
+        """Notes a step, keeps the state now and then, and says how it goes."""
+        self.curve.append(done)
+        now = time.monotonic()
+        if now - self._kept_at > _SAVE_EVERY_S:
+            self.keep()
+        loss = f"loss {done.localization + done.classification:.3f}"
+        if self._first is None:  # the first step compiles, and says nothing of the pace
+            self._first = done.step, now
+            return loss
+        step, at = self._first
+        images = (done.step - step) * self._trainer.config.batch_size
+        return f"{loss}, {images / (now - at):.1f} images/s"
+
+    def keep(self) -> None:
+        report.write_losses(self._losses, self.curve)
+        self._trainer.save(self._state)
+        self._kept_at = time.monotonic()
 
 
 @contextmanager

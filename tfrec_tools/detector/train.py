@@ -63,7 +63,9 @@ class Trainer:
             if isinstance(layer, BatchNorm):
                 layer.use_batch_statistics = config.train_batch_norm
         self._anchors = tf.constant(detector.anchors)
-        self._run_step = tf.function(self._train_step, reduce_retracing=True)
+        self._run_step = tf.function(
+            self._train_step, input_signature=batches.signature(detector.config, config.batch_size)
+        )
 
     def run(
         self, new: Sequence[Annotated], old: Sequence[Annotated], on_step: Callable[[StepLosses], None]
