@@ -66,7 +66,13 @@ def test_training_is_tfods(shared: Path) -> None:
         boxes[index, : len(true)] = true
         classes[index, np.arange(len(true)), expected[f"gt/classes{index}"]] = 1.0
     targets = matching.assign(
-        config.matcher, config.code_scales, tf.constant(detector.anchors), boxes, classes, tf.ones((2, 3))
+        config.matcher,
+        config.code_scales,
+        tf.constant(detector.anchors),
+        boxes,
+        classes,
+        tf.ones((2, 3)),
+        tf.ones(3),
     )
     assert np.array_equal(targets.matches, expected["targets/match"])
     assert np.array_equal(targets.classes, expected["targets/cls"])

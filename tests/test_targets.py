@@ -18,9 +18,11 @@ ANCHORS = tf.constant(
 ALL = tf.ones((1, 2))
 
 
-def _assign(boxes: list[list[float]], classes: list[int], labeled: tf.Tensor = ALL) -> matching.Targets:
+def _assign(
+    boxes: list[list[float]], classes: list[int], labeled: tf.Tensor = ALL, taught: tf.Tensor = ALL[0]
+) -> matching.Targets:
     one_hot = tf.one_hot([classes], 2)
-    return matching.assign(MATCHER, SCALES, ANCHORS, tf.constant([boxes]), one_hot, labeled)
+    return matching.assign(MATCHER, SCALES, ANCHORS, tf.constant([boxes]), one_hot, labeled, taught)
 
 
 def test_decoding_undoes_encoding() -> None:
@@ -55,15 +57,18 @@ def test_a_picture_without_boxes_is_all_background() -> None:
     assert targets.class_weights.numpy().all()
 
 
-def test_a_class_that_a_picture_was_not_annotated_for_is_trained_only_where_another_is_known() -> None:
+@pytest.mark.parametrize("is_taught", [True, False])
+def test_a_class_that_a_picture_was_not_annotated_for(is_taught: bool) -> None:
     logits = tf.Variable(tf.random.stateless_normal((1, 4, 3), (1, 2)))
-    targets = _assign([[0.0, 0.0, 0.5, 0.5]], [1], labeled=tf.constant([[0.0, 1.0]]))
+    taught = tf.constant([float(is_taught), 1.0])
+    targets = _assign([[0.0, 0.0, 0.5, 0.5]], [1], labeled=tf.constant([[0.0, 1.0]]), taught=taught)
     with tf.GradientTape() as tape:
         total = losses.detection_losses(LOSS, tf.zeros((1, 4, 4)), logits, targets).total
     gradient = tape.gradient(total, logits).numpy()[0]
     assert targets.matches.numpy().tolist() == [[0, -1, -1, -1]]
     assert not gradient[1:, 1].any()
-    assert gradient[0, 1] > 0  # the annotated box is of class 2, so it is not of class 1
+    # The annotated box is of class 2, so it is not of class 1, which may be said if class 1 is taught at all.
+    assert (gradient[0, 1] > 0) == is_taught
     assert gradient[:, [0, 2]].all()
 
 

@@ -64,16 +64,19 @@ def assign(
     boxes: tf.Tensor,
     classes: tf.Tensor,
     labeled: tf.Tensor,
+    taught: tf.Tensor,
 ) -> Targets:
     """The targets of a batch.
 
     anchors (A, 4); boxes (B, N, 4), padded with zeros; classes (B, N, K) one-hot, zeros where padded;
-    labeled (B, K) float32, 1 for each class that the picture was exhaustively annotated for.
+    labeled (B, K) float32, 1 for each class that the picture was exhaustively annotated for; taught (K,)
+    float32, 1 for each class that has boxes somewhere in the training data.
 
     Of a class that a picture was not annotated for, nothing is known where nothing is annotated: its
     class weight is 0 there (TFOD's `groundtruth_labeled_classes`). But an annotated box is known not to be
     it: on the anchors of such a box the weight stays 1, where TFOD's is 0 too. Otherwise old classes and
-    new ones, which are never annotated in the same picture, would not learn to tell each other apart.
+    new ones, which are never annotated in the same picture, would not learn to tell each other apart. A
+    class that is never taught is left alone even there: examples against it alone would silence it.
     """
     if boxes.shape[1] == 0:  # argmax over no boxes is undefined
         boxes, classes = tf.pad(boxes, [[0, 0], [0, 1], [0, 0]]), tf.pad(classes, [[0, 0], [0, 1], [0, 0]])
@@ -83,7 +86,8 @@ def assign(
     anchor_classes = tf.gather(classes, rows, batch_dims=1) * matched[..., None]  # (B, A, K)
     anchor_boxes = tf.gather(boxes, rows, batch_dims=1)  # (B, A, 4)
     codes = tf.where(matches[..., None] >= 0, coding.encode(anchor_boxes, anchors, scale_factors), 0.0)
-    known = tf.maximum(_with_background(labeled)[:, None, :], matched[..., None])
+    known = tf.maximum(labeled[:, None, :], taught * matched[..., None])  # (B, A, K)
+    known = tf.pad(known, [[0, 0], [0, 0], [1, 0]], constant_values=1.0)  # the background always is
     class_weights = tf.cast(matches > -2, tf.float32)[..., None] * known
     return Targets(
         classes=tf.pad(anchor_classes, [[0, 0], [0, 0], [1, 0]]),
@@ -92,8 +96,3 @@ def assign(
         code_weights=matched,
         matches=matches,
     )
-
-
-def _with_background(labeled: tf.Tensor) -> tf.Tensor:
-    """(B, K) -> (B, K+1): every picture is labelled for the background."""
-    return tf.pad(labeled, [[0, 0], [1, 0]], constant_values=1.0)

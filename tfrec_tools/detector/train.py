@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfrec_tools.detector import batches, checkpoint, losses, matching, model
 from tfrec_tools.detector.dataset import Annotated
@@ -63,6 +64,7 @@ class Trainer:
             if isinstance(layer, BatchNorm):
                 layer.use_batch_statistics = config.train_batch_norm
         self._anchors = tf.constant(detector.anchors)
+        self._taught = tf.Variable(tf.zeros(detector.config.num_classes), trainable=False)
         self._run_step = tf.function(
             self._train_step, input_signature=batches.signature(detector.config, config.batch_size)
         )
@@ -72,6 +74,7 @@ class Trainer:
     ) -> None:
         """Trains from `step` to the last one. TfrecError where the loss is no longer finite."""
         config = self.config
+        self._taught.assign(_taught([*new, *old], self.detector.config.num_classes))
         mix = batches.mix(len(new), len(old), config.batch_size, config.replay_ratio, config.seed)
         for batch in batches.training_batches(
             self.detector.config, [*new, *old], mix, self.step, config.steps
@@ -115,7 +118,9 @@ class Trainer:
         self, images: tf.Tensor, boxes: tf.Tensor, classes: tf.Tensor, labeled: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         config, network = self.detector.config, self.detector.network
-        targets = matching.assign(config.matcher, config.code_scales, self._anchors, boxes, classes, labeled)
+        targets = matching.assign(
+            config.matcher, config.code_scales, self._anchors, boxes, classes, labeled, self._taught
+        )
         trained = [variable for _, variables in self._groups for variable in variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in trained])
@@ -130,6 +135,14 @@ class Trainer:
             optimizer.apply(gradients[: len(variables)], variables)
             gradients = gradients[len(variables) :]
         return found.localization, found.classification, regularization
+
+
+def _taught(examples: Sequence[Annotated], num_classes: int) -> NDArray[np.float32]:
+    """(K,) 1 for each class that has a box in the examples."""
+    taught = np.zeros(num_classes + 1, np.float32)
+    for example in examples:
+        taught[example.ids[~example.crowd]] = 1.0
+    return taught[1:]
 
 
 def _groups(
