@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tfrec_tools.detector.pipeline import parse_pipeline, read_pipeline, rewrite_pipeline
+from tfrec_tools.detector.pipeline import parse_pipeline, read_pipeline
+from tfrec_tools.detector.rewrite import Changes, lacking, rewrite_pipeline
 from tfrec_tools.errors import InputError
 
 TINY = Path(__file__).parent / "data" / "tiny.pipeline.config"
@@ -68,7 +69,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_rewriting_leaves_every_other_line_alone() -> None:
-    before, after = TEXT.splitlines(), rewrite_pipeline(TEXT, 5, "label_map.pbtxt").splitlines()
+    before, after = TEXT.splitlines(), rewrite_pipeline(TEXT, Changes(5, "label_map.pbtxt")).splitlines()
     changed = [(old.strip(), new.strip()) for old, new in zip(before, after, strict=True) if old != new]
     assert changed[0] == ("num_classes: 2", "num_classes: 5")
     assert {new for _, new in changed[1:]} == {'label_map_path: "label_map.pbtxt"'}
@@ -88,3 +89,35 @@ def _fault(file: Path) -> str:
     except InputError as fault:
         return str(fault)
     return ""
+
+
+ALL = Changes(5, "m.pbtxt", "new-*", "val-*", "base/ckpt-0", "full", 4)
+
+
+def test_rewriting_everything() -> None:
+    found = rewrite_pipeline(TEXT, ALL)
+    for line in (
+        'input_path: "new-*"',
+        'input_path: "val-*"',
+        'fine_tune_checkpoint: "base/ckpt-0"',
+        'fine_tune_checkpoint_type: "full"',
+        "batch_size: 4",
+    ):
+        assert found.count(line) == 1
+    assert rewrite_pipeline(found, ALL) == found
+    assert lacking(TEXT, ALL) == []
+
+
+def test_what_a_config_lacks_is_told() -> None:
+    assert lacking("model { ssd { } }", Changes(5, "m")) == ["eval_input_reader", "train_input_reader"]
+    assert lacking("model { detr { } }", Changes(5, "m"))[1].startswith("model with ssd, faster_rcnn")
+
+
+def test_real_configs_of_every_family_are_rewritten_and_otherwise_the_same(shared: Path) -> None:
+    for file in sorted((shared / "tfod").glob("*/*pipeline.config")):
+        text = file.read_text(encoding="utf-8")
+        found = rewrite_pipeline(text, ALL)
+        assert lacking(text, ALL) == []
+        assert found.count("num_classes: 5") == 1
+        changed = set(found.splitlines()) - set(text.splitlines())
+        assert len(changed) <= 9, changed

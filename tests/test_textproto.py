@@ -38,6 +38,12 @@ def test_replacing_everywhere_the_path_leads() -> None:
     assert edited == TEXT.replace("\"a\" 'b'", '"x"').replace("'second'", '"x"')
 
 
+def test_a_repeated_field_stands_once_after_replacing() -> None:
+    text = "a {\n  b: 1\n  c: 0\n  b: 2  # two\n  b: 3\n}\n"
+    assert textproto.replace(text, ("a", "b"), "9") == "a {\n  b: 9\n  c: 0\n    # two\n}\n"
+    assert textproto.replace("a { b: [1, 2] }", ("a", "b"), "9") == "a { b: 9 }"
+
+
 def test_a_missing_field_is_added_where_it_belongs() -> None:
     assert textproto.replace("a {\n  b: 1\n}\n", ("a", "c"), "2") == "a {\n  b: 1\n  c: 2\n}\n"
     assert textproto.replace("a { b: 1 }", ("a", "c"), "2") == "a { b: 1  c: 2 }"

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from tfrec_tools import __version__
-from tfrec_tools.cli import convert, finetune, merge_labels
+from tfrec_tools.cli import config, convert, finetune, merge_labels
 from tfrec_tools.errors import Interrupted, TfrecError
 
 
@@ -43,6 +43,7 @@ app = typer.Typer(
 app.command("convert")(convert.convert)
 app.command("merge-labels")(merge_labels.merge_labels)
 app.command("finetune")(finetune.finetune)
+app.command("config")(config.config)
 
 
 def _version(asked: bool) -> None:

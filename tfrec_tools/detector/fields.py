@@ -70,7 +70,7 @@ class Fields:
 
     def only(self, *names: str) -> str:
         """The one of several alternatives that is present."""
-        present = [name for name, _ in self._message.fields]
+        present = [field.name for field in self._message.fields]
         for name in names:
             if name in present:
                 return name
@@ -89,4 +89,4 @@ class Fields:
         return InputError(self.path, f"{self.place}.{name}", reason)
 
     def _unread(self) -> Iterator[str]:
-        return (name for name, _ in self._message.fields if name not in self._read)
+        return (field.name for field in self._message.fields if field.name not in self._read)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from tfrec_tools.detector import checkpoint, ssd
 from tfrec_tools.detector.anchors import anchor_boxes
-from tfrec_tools.detector.pipeline import SsdConfig, parse_pipeline, read_pipeline, rewrite_pipeline
+from tfrec_tools.detector.pipeline import SsdConfig, parse_pipeline, read_pipeline
+from tfrec_tools.detector.rewrite import Changes, rewrite_pipeline
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import LabelMap, format_label_map, read_label_map
 
@@ -71,7 +72,7 @@ def load_detector(folder: Path) -> Detector:
 def new_detector(pipeline_text: str, labels: LabelMap, seed: int) -> Detector:
     """A detector with random weights, for as many classes as the label map has."""
     keras.utils.set_random_seed(seed)
-    text = rewrite_pipeline(pipeline_text, len(labels), "label_map.pbtxt")
+    text = rewrite_pipeline(pipeline_text, Changes(len(labels), "label_map.pbtxt"))
     config = parse_pipeline(Path("pipeline.config"), text)
     network = ssd.build(config)
     leaves = {path: (path, np.asarray(value)) for path, value in variables(network).items()}
@@ -80,7 +81,7 @@ def new_detector(pipeline_text: str, labels: LabelMap, seed: int) -> Detector:
 
 def resized(detector: Detector, labels: LabelMap, values: Values) -> Detector:
     """The same architecture for another label map, with the variables given by path."""
-    text = rewrite_pipeline(detector.pipeline_text, max(labels.name_by_id), "label_map.pbtxt")
+    text = rewrite_pipeline(detector.pipeline_text, Changes(max(labels.name_by_id), "label_map.pbtxt"))
     config = replace(detector.config, num_classes=max(labels.name_by_id))
     network = ssd.build(config)
     for path, variable in variables(network).items():

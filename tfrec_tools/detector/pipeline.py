@@ -1,4 +1,4 @@
-"""TFOD's pipeline.config: what of it describes the model, and the file rewritten for other classes.
+"""TFOD's pipeline.config: what of it describes the model.
 
 Field names, defaults and meanings: object_detection/protos/*.proto. A model is built only from fields that
 are understood; any other field of its `model` block is refused by name, because a silent default would be
@@ -117,14 +117,6 @@ def parse_pipeline(path: Path, text: str) -> SsdConfig:
     except textproto.TextError as fault:
         raise InputError(path, f"line {fault.line}", f"not a pipeline.config ({fault})") from fault
     return _ssd(_only_model(path, root))
-
-
-def rewrite_pipeline(text: str, num_classes: int, label_map_path: str) -> str:
-    """A pipeline.config for other classes: every other field, line and comment stays as it is."""
-    text = textproto.replace(text, ("model", "ssd", "num_classes"), str(num_classes))
-    for reader in ("train_input_reader", "eval_input_reader"):
-        text = textproto.replace(text, (reader, "label_map_path"), textproto.quote(label_map_path))
-    return text
 
 
 def _only_model(path: Path, root: textproto.Message) -> Fields:

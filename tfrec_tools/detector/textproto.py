@@ -33,18 +33,32 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """A name with its value, or with several in [a, list]; text[start:end], the values from `values_at`."""
+
+    name: str
+    values: tuple[Scalar | Message, ...]
+    start: int
+    values_at: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """Fields in order, repeated ones as often as they stand; `end` is where a field can be added."""
 
-    fields: tuple[tuple[str, Scalar | Message], ...]
+    fields: tuple[Field, ...]
     start: int
     end: int
 
+    def named(self, name: str) -> list[Field]:
+        return [field for field in self.fields if field.name == name]
+
     def messages(self, name: str) -> list[Message]:
-        return [value for key, value in self.fields if key == name and isinstance(value, Message)]
+        return [value for field in self.named(name) for value in field.values if isinstance(value, Message)]
 
     def scalars(self, name: str) -> list[Scalar]:
-        return [value for key, value in self.fields if key == name and isinstance(value, Scalar)]
+        return [value for field in self.named(name) for value in field.values if isinstance(value, Scalar)]
 
 
 class TextError(ValueError):
@@ -92,10 +106,8 @@ def _tokens(text: str) -> Iterator[_Token]:
         position = match.end()
 
 
-def _fields(
-    text: str, tokens: list[_Token], position: int, closing: str
-) -> tuple[list[tuple[str, Scalar | Message]], int]:
-    fields: list[tuple[str, Scalar | Message]] = []
+def _fields(text: str, tokens: list[_Token], position: int, closing: str) -> tuple[list[Field], int]:
+    fields: list[Field] = []
     while position < len(tokens) and tokens[position].text != closing:
         name = tokens[position]
         if name.kind != "word":
@@ -103,8 +115,10 @@ def _fields(
         position += 1
         if position < len(tokens) and tokens[position].text == ":":
             position += 1
+        first = position
         values, position = _values(text, tokens, position, name)
-        fields += [(name.text, value) for value in values]
+        end = tokens[position - 1].end
+        fields.append(Field(name.text, tuple(values), name.start, tokens[first].start, end))
     return fields, position
 
 
@@ -154,17 +168,19 @@ def _line(text: str, position: int) -> int:
 
 
 def replace(text: str, path: tuple[str, ...], written: str) -> str:
-    """The text with the scalar field at `path` set to `written`, in every message that the path names;
-    added where such a message lacks it. A path whose messages are missing changes nothing."""
+    """The text with the scalar field at `path` set to `written`, in every message that the path names:
+    added where such a message lacks it, once where it is repeated. A path whose messages are missing
+    changes nothing."""
     parents = [parse(text)]
     for name in path[:-1]:
         parents = [child for parent in parents for child in parent.messages(name)]
     edits: list[tuple[int, int, str]] = []
     for parent in parents:
-        places = parent.scalars(path[-1])
-        edits += [(place.start, place.end, written) for place in places]
-        if not places:
+        fields = parent.named(path[-1])
+        if not fields:
             edits.append(_addition(text, parent, f"{path[-1]}: {written}"))
+        edits += [(field.values_at, field.end, written) for field in fields[:1]]
+        edits += [_removal(text, field) for field in fields[1:]]
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
     return text
@@ -177,3 +193,12 @@ def _addition(text: str, parent: Message, field: str) -> tuple[int, int, str]:
     if closing_indent.strip() or line_start <= parent.start:  # all on one line
         return parent.end, parent.end, f" {field} "
     return line_start, line_start, f"{closing_indent}  {field}\n"
+
+
+def _removal(text: str, field: Field) -> tuple[int, int, str]:
+    """An edit that takes a field away, with its line where nothing else stands on that."""
+    line_start = text.rfind("\n", 0, field.start) + 1
+    line_end = text.find("\n", field.end) + 1 or len(text)
+    if (text[line_start : field.start] + text[field.end : line_end]).strip():
+        return field.start, field.end, ""
+    return line_start, line_end, ""
