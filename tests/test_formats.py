@@ -196,14 +196,14 @@ def test_coco_same_name_twice_is_one_class(tmp_path):
     categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": " cat\n"}]
     source = read_coco(coco_of(tmp_path, [{"id": 1}], [{"image_id": 1, "category_id": 2}], categories))
     assert source.classes == ("cat",)
-    assert [issue.code for issue in source.issues] == ["class-duplicate"]
+    assert [issue.code for issue in source.issues] == ["class-untrimmed", "class-duplicate"]
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (lambda _: "", "is empty"),
-        (lambda text: text[: len(text) // 2], r"line 1, column \d+ \(character \d+\): broken JSON"),
+        (lambda text: text[: len(text) // 2], r"line 1, column \d+ \(byte \d+\): broken JSON"),
         (lambda _: "[]", "not COCO instances: Expected object, got array"),
         (lambda text: text.replace("annotations", "annos"), "missing required field annotations"),
         (

@@ -20,11 +20,13 @@ class Fitted:
     issues: tuple[Issue, ...]
 
 
-def fit(record: ImageRecord, place: Place, rules: Rules = Rules()) -> Fitted:  # noqa: B008
+def fit(record: ImageRecord, place: Place, rules: Rules = Rules()) -> Fitted:
     """Reads a record's picture. InputError where a mask is none, or the file cannot be read at all."""
     annotated_wh = (record.width, record.height)
     loaded = images.load(place, annotated_wh, record.source, rules)
-    issues = tuple(issue for issue in loaded.issues if not (record.relative and issue.code == "size-mismatch"))
+    issues = tuple(
+        issue for issue in loaded.issues if not (record.relative and issue.code == "size-mismatch")
+    )
     if loaded.picture is None:
         return Fitted(None, issues)
     return Fitted((_in_pixels(record, loaded, loaded.picture), loaded.picture), issues)
@@ -40,6 +42,8 @@ def _in_pixels(record: ImageRecord, loaded: Loaded, picture: Picture) -> ImageRe
         scaled = replace(record, boxes_xyxy=boxes_xyxy, area=record.area * scale_xy[0] * scale_xy[1])
     if record.masks:
         given_wh = (round(size_wh[0] / loaded.scale_xy[0]), round(size_wh[1] / loaded.scale_xy[1]))
-        drawn = (masks.to_png(mask, record.source, given_wh, size_wh, record.relative) for mask in record.masks)
+        drawn = (
+            masks.to_png(mask, record.source, given_wh, size_wh, record.relative) for mask in record.masks
+        )
         scaled = replace(scaled, masks=tuple(drawn))
     return replace(scaled, width=picture.width, height=picture.height, relative=False)

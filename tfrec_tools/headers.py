@@ -46,7 +46,9 @@ def read_header(data: bytes, path: Path) -> Header:
     image = decode(data, path)
     kind = image.format or "unknown"
     frames = getattr(image, "n_frames", 1)
-    obstacle = f"its format is {kind}" + (f", of whose {frames} frames the first is taken" if frames > 1 else "")
+    obstacle = f"its format is {kind}" + (
+        f", of whose {frames} frames the first is taken" if frames > 1 else ""
+    )
     return Header(kind.lower(), *image.size, _orientation_of(image.getexif()), obstacle)
 
 

@@ -65,7 +65,7 @@ class Loaded:
     issues: tuple[Issue, ...]
 
 
-def load(place: Place, annotated_wh: tuple[int, int], source: str, rules: Rules = Rules()) -> Loaded:  # noqa: B008
+def load(place: Place, annotated_wh: tuple[int, int], source: str, rules: Rules = Rules()) -> Loaded:
     """The picture to store for an image.
 
     annotated_wh is the size that the annotation states, (0, 0) where it states none. TensorFlow's decoder

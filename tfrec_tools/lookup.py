@@ -24,9 +24,7 @@ class _Index:
     by_stem: dict[str, list[Path]]
 
 
-def places(
-    records: Sequence[ImageRecord], folder: Path
-) -> tuple[list[Place | None], tuple[Issue, ...]]:
+def places(records: Sequence[ImageRecord], folder: Path) -> tuple[list[Place | None], tuple[Issue, ...]]:
     """Where the picture of each record is: where the record itself says, in `folder` as named, else
     anywhere below it by base name in any case. None, with an issue, where it is missing or ambiguous.
 
@@ -123,7 +121,9 @@ def _closest(index: dict[str, list[Path]], name: str, relative: PurePosixPath) -
 
 
 def _ends(path: Path, ending: str) -> bool:
-    return path.as_posix().lower().endswith(ending) or path.with_suffix("").as_posix().lower().endswith(ending)
+    return path.as_posix().lower().endswith(ending) or path.with_suffix("").as_posix().lower().endswith(
+        ending
+    )
 
 
 def _narrowed(candidates: list[Path], closer: Iterable[Path]) -> list[Path]:
