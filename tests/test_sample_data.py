@@ -29,7 +29,7 @@ Boxes = dict[str, list[tuple[str, tuple[float, ...]]]]
 
 def read_boxes(source: Path) -> Boxes:
     """{file name: [(class, (xmin, ymin, xmax, ymax))]} as a reader of ours sees them."""
-    records = formats.READERS[formats.detect(source)](source).records
+    records = formats.read(source).records
     return {
         record.filename: list(zip(record.names, map(tuple, record.boxes_xyxy.tolist()), strict=True))
         for record in records

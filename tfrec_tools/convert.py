@@ -160,7 +160,7 @@ def _require_free(options: Options) -> None:
 
 def _plan(options: Options) -> Plan:
     kind = options.format or formats.detect(options.source)
-    source = formats.READERS[kind](options.source)
+    source = formats.read(options.source, kind)
     if not source.records:
         raise InputError(options.source, "", "has no images")
     label_map = _label_map(options, source)

@@ -151,6 +151,16 @@ def parse_example(data: bytes, source: str) -> Parsed:
     return Parsed(record, picture, tuple(found.get(BOX_LABEL, ())), tuple(found.get(IMAGE_CLASS_LABEL, ())))
 
 
+def unknown_features(data: bytes) -> list[str]:
+    """The keys of an Example, which can be parsed, that are none of FEATURES and have a value."""
+    features = example_pb2.Example.FromString(data).features.feature
+    return sorted(
+        key
+        for key, feature in features.items()
+        if key not in FEATURES and (kind := feature.WhichOneof("kind")) and getattr(feature, kind).value
+    )
+
+
 def source_id(image_id: str) -> str:
     """A decimal number as text, which Model Garden's parsers demand: the id itself where it is one, else
     63 bits of its SHA-256, stable on every machine."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tfrec_tools import images, masks
-from tfrec_tools.images import Loaded, Picture, Rules
+from tfrec_tools.images import DEFAULT, Loaded, Picture, Rules
 from tfrec_tools.issues import Issue
 from tfrec_tools.records import ImageRecord, Place
 
@@ -20,7 +20,7 @@ class Fitted:
     issues: tuple[Issue, ...]
 
 
-def fit(record: ImageRecord, place: Place, rules: Rules = Rules()) -> Fitted:
+def fit(record: ImageRecord, place: Place, rules: Rules = DEFAULT) -> Fitted:
     """Reads a record's picture. InputError where a mask is none, or the file cannot be read at all."""
     annotated_wh = (record.width, record.height)
     loaded = images.load(place, annotated_wh, record.source, rules)

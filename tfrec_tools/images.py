@@ -45,6 +45,9 @@ class Rules:
             raise ValueError(f"verify is {self.verify!r}, expected one of {', '.join(VERIFY)}")
 
 
+DEFAULT = Rules()
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """An encoded picture that TensorFlow decodes; width and height are those of the stored pixels."""
@@ -65,7 +68,7 @@ class Loaded:
     issues: tuple[Issue, ...]
 
 
-def load(place: Place, annotated_wh: tuple[int, int], source: str, rules: Rules = Rules()) -> Loaded:
+def load(place: Place, annotated_wh: tuple[int, int], source: str, rules: Rules = DEFAULT) -> Loaded:
     """The picture to store for an image.
 
     annotated_wh is the size that the annotation states, (0, 0) where it states none. TensorFlow's decoder

@@ -278,7 +278,7 @@ def _numbers(keys: Sequence[str]) -> dict[Id, int]:
 def _looked_up(numbers: Mapping[Id, int], ids: Sequence[Id]) -> NDArray[np.int32]:
     """(ids,) -1 where there is none of that id. 17.0 is found as 17 is."""
     found = np.array([numbers.get(given, -1) for given in ids], np.int32)
-    for row in np.flatnonzero(found < 0):
+    for row in np.flatnonzero(found < 0).tolist():
         found[row] = numbers.get(_key(ids[row]), -1)
     return found
 
