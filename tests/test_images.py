@@ -204,7 +204,7 @@ def test_another_suffix_and_more_frames_are_reported(tmp_path):
     picture, (issue,) = load(path, (60, 40))
     assert (picture.format, issue.code) == ("png", "image-suffix")
     assert issue.message == "a.jpg is named .jpg, but its bytes are PNG"
-    frames = [Image.new("P", (9, 9), colour) for colour in (1, 2, 3)]
+    frames = [Image.new("RGB", (9, 9), colour) for colour in ("red", "green", "blue")]
     for name in ("b.gif", "b.tif", "b.webp"):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
         picture, (issue,) = load(tmp_path / name, (9, 9))
@@ -255,8 +255,8 @@ def test_rescale_only_to_the_same_shape(tmp_path):
     loaded = images.load(Place(path), (120, 80), "s", Rules(rescale=True))
     assert loaded.scale_xy == (0.5, 0.5)
     assert [(issue.code, issue.fixed) for issue in loaded.issues] == [("size-mismatch", True)]
-    loaded = images.load(Place(path), (120, 81), "s", Rules(rescale=True, max_side=30))
-    assert loaded.scale_xy == (30 / 120, 20 / 81)
+    loaded = images.load(Place(path), (120, 80), "s", Rules(rescale=True, max_side=30))
+    assert loaded.scale_xy == (0.25, 0.25)
     loaded = images.load(Place(path), (120, 120), "s", Rules(rescale=True))
     assert loaded.scale_xy == (1.0, 1.0)
     assert [(issue.code, issue.fixed) for issue in loaded.issues] == [("size-mismatch", False)]

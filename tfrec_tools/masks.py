@@ -4,6 +4,7 @@ object, 0 the rest (TFOD's `image/object/mask`)."""
 from __future__ import annotations
 
 import json
+import warnings
 from io import BytesIO
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 from tfrec_tools.errors import InputError
 
 _PNG_MAGIC = b"\x89PNG"
+_MAX_PIXELS = 2**30
 
 
 def to_png(
@@ -32,6 +34,8 @@ def to_png(
         segmentation = json.loads(mask or b"[]")
         if isinstance(segmentation, dict):
             return _encode(_resized(Image.fromarray(_decoded(segmentation)), size_wh))
+        if not isinstance(segmentation, list | type(None)):
+            raise ValueError(f"{segmentation!r} is neither polygons nor run lengths")
         scale_xy = size_wh if relative else (size_wh[0] / given_wh[0], size_wh[1] / given_wh[1])
         return _encode(Image.fromarray(_filled(segmentation or [], scale_xy, size_wh)))
     except Exception as fault:  # pycocotools and Pillow raise many kinds on damaged masks
@@ -50,9 +54,11 @@ def _filled(
         for polygon in polygons
         if len(polygon) >= 6
     ]
+    if not np.isfinite([value for polygon in scaled for value in polygon]).all():
+        raise ValueError("a coordinate is not finite")
     if not scaled:
         return np.zeros((height, width), np.uint8)
-    return _pixels(coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(scaled, height, width))))
+    return _pixels(coco_mask.merge(coco_mask.frPyObjects(scaled, height, width)))
 
 
 def _decoded(run_lengths: dict[str, Any]) -> NDArray[np.uint8]:
@@ -60,15 +66,21 @@ def _decoded(run_lengths: dict[str, Any]) -> NDArray[np.uint8]:
     from pycocotools import mask as coco_mask
 
     height, width = run_lengths["size"]
+    if not 0 < height * width < _MAX_PIXELS:
+        raise ValueError(f"its size is {height} x {width}")
     if isinstance(run_lengths["counts"], list):
         if sum(run_lengths["counts"]) != height * width:  # pycocotools reads on without a bound
             raise ValueError(f"its runs do not add up to {height} x {width}")
         run_lengths = coco_mask.frPyObjects(run_lengths, height, width)
-    return _pixels(coco_mask.decode(run_lengths))
+    return _pixels(run_lengths)
 
 
-def _pixels(decoded: Any) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(decoded, np.uint8)
+def _pixels(run_lengths: Any) -> NDArray[np.uint8]:
+    from pycocotools import mask as coco_mask
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools' own use of NumPy
+        return np.ascontiguousarray(coco_mask.decode(run_lengths), np.uint8)
 
 
 def _resized(image: Image.Image, size_wh: tuple[int, int]) -> Image.Image:

@@ -103,9 +103,8 @@ def _read_file(
         root = etree.parse(file, parser).getroot()
     except etree.XMLSyntaxError as fault:
         line, column = fault.position
-        raise InputError(
-            file, f"line {line}, column {column}", f"broken XML: {str(fault.msg).partition(', line')[0]}"
-        ) from fault
+        reason = " ".join(str(fault.msg).partition(", line")[0].split())
+        raise InputError(file, f"line {line}, column {column}", f"broken XML: {reason}") from fault
     except OSError as fault:
         raise InputError(file, "", f"cannot be read ({fault.strerror or fault})") from fault
     if root is None or root.tag != "annotation":
