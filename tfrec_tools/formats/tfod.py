@@ -73,8 +73,7 @@ def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[tuple[ImageRec
             message = ": ".join(filter(None, (fault.where, fault.reason)))
             yield None, [Issue("annotation-damaged", source, None, message, False)]
         else:
-            at = offset + tfrecord.HEADER_BYTES + data.find(parsed.picture.data)
-            where = Place(place, at, len(parsed.picture.data))
+            where = _place(place, offset + tfrecord.HEADER_BYTES, data, parsed.picture.data)
             left_out = [
                 Issue("feature-left-out", source, None, f"feature {key!r} is not carried over", True)
                 for key in unknown_features(data)
@@ -83,7 +82,13 @@ def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[tuple[ImageRec
         offset += tfrecord.HEADER_BYTES + len(data) + tfrecord.FOOTER_BYTES
 
 
-def _record(parsed: Parsed, classes: _Classes, place: Place, masks: bool) -> ImageRecord:
+def _place(path: Path, offset: int, data: bytes, picture: bytes) -> Place | None:
+    """Where the picture stands in the file of a record at `offset`. None where the record has no picture,
+    as CVAT exports annotations alone: it is to be looked up by its name."""
+    return Place(path, offset + data.find(picture), len(picture)) if picture else None
+
+
+def _record(parsed: Parsed, classes: _Classes, place: Place | None, masks: bool) -> ImageRecord:
     record = parsed.record
     fractions = boxes.normalise(record.boxes_xyxy, record.width or 1, record.height or 1)
     names = [
