@@ -129,7 +129,7 @@ def write_shard(job: Job, tick: Callable[[], None] | None = None) -> Done:
         for record, file in job.items:
             fitted = fit(record, file)
             if fitted.pair is None:
-                raise InputError(file.path, "", fitted.issues[-1].message)
+                raise InputError(record.source, "", fitted.issues[-1].message)
             fitting, picture = fitted.pair
             checked, faults = checks.check(fitting, picture.width, picture.height)
             issues.extend((*fitted.issues, *faults))
@@ -165,20 +165,22 @@ def _plan(options: Options) -> Plan:
         raise InputError(options.source, "", "has no images")
     label_map = _label_map(options, source)
     folder = options.images or formats.images_folder(options.source)
-    files = _places(source, folder)
+    files, odd = _places(source, folder)
+    source = replace(source, issues=(*source.issues, *odd))
     records = _labeled_within(options, source.records, frozenset(label_map.names))
     items = tuple(zip(records, files, strict=True))
     return Plan(kind, source, label_map, items, _shard_count(options, files))
 
 
-def _places(source: Source, folder: Path) -> list[Place]:
-    """The pictures of the source's records; InputError where one is missing or ambiguous."""
+def _places(source: Source, folder: Path) -> tuple[list[Place], tuple[Issue, ...]]:
+    """The pictures of the source's records, and what is odd about their names; InputError where one is
+    missing or ambiguous."""
     found, issues = lookup.places(source.records, folder)
     grave = [issue for issue in (*source.issues, *issues) if issue.code in _GRAVE]
     if grave:
         more = f" (and {len(grave) - 1} more such)" if len(grave) > 1 else ""
         raise InputError(grave[0].source, "", grave[0].message + more)
-    return [place for place in found if place is not None]
+    return [place for place in found if place is not None], issues
 
 
 def _label_map(options: Options, source: Source) -> LabelMap:
