@@ -15,7 +15,7 @@ from tfrec_tools import masks
 from tfrec_tools.errors import InputError
 from tfrec_tools.fit import fit
 from tfrec_tools.images import Rules
-from tfrec_tools.records import Place, image_record, subset
+from tfrec_tools.records import Place, image_record, joined, subset
 
 SQUARE = [[10, 5, 30, 5, 30, 25, 10, 25]]
 
@@ -129,3 +129,21 @@ def test_a_subset_has_everything_of_its_boxes():
     assert subset(record, []).boxes_xyxy.shape == (0, 4)
     with pytest.raises(ValueError, match="masks has 1 values, expected 2 or none"):
         record_of(masks=(b"1",))
+
+
+def test_joined_records_have_the_boxes_of_both():
+    first = record_of(width=60, height=40, masks=(b"1", b"2"))
+    second = record_of(poses=("Left", ""), occluded=[True, False])
+    both = joined(first, second)
+    assert both.names == ("cat", "dog") * 2
+    assert both.masks == (b"1", b"2", b"", b"")
+    assert both.poses == ("", "", "Left", "")
+    assert both.occluded.tolist() == [False, False, True, False]
+    fractions = image_record(
+        image_id="a", filename="a", source="t", names=("cow",), boxes_xyxy=[(0, 0, 1, 1)], relative=True
+    )
+    mixed = joined(fractions, record_of(width=60, height=40))
+    assert mixed.boxes_xyxy.tolist()[1] == [10 / 60, 5 / 40, 30 / 60, 25 / 40]
+    for other in (record_of(), first):
+        with pytest.raises(InputError, match="s: cannot be joined with fractions"):
+            joined(other, fractions)

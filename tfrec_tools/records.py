@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrec_tools.errors import InputError
 from tfrec_tools.issues import Issue
 
 Floats = NDArray[np.float64]
@@ -168,3 +169,34 @@ def subset(record: ImageRecord, kept: Sequence[int]) -> ImageRecord:
         values = getattr(record, field)
         changed[field] = tuple(values[i] for i in kept) if values else ()
     return replace(record, **changed)
+
+
+def joined(first: ImageRecord, second: ImageRecord) -> ImageRecord:
+    """The first record with the boxes of the second, of the same picture, after its own. InputError where
+    one has fractions and the other pixels of a picture whose size it does not say."""
+    if first.relative != second.relative:
+        first, second = _in_fractions(first), _in_fractions(second)
+    changed: dict[str, Any] = {
+        field: np.concatenate([getattr(first, field), getattr(second, field)])
+        for field in ("boxes_xyxy", "area", *_FLAGS)
+    }
+    if first.poses or second.poses:
+        changed["poses"] = (*_padded(first, first.poses, ""), *_padded(second, second.poses, ""))
+    if first.masks or second.masks:
+        changed["masks"] = (*_padded(first, first.masks, b""), *_padded(second, second.masks, b""))
+    return replace(first, names=(*first.names, *second.names), **changed)
+
+
+def _in_fractions(record: ImageRecord) -> ImageRecord:
+    if record.relative:
+        return record
+    if not (record.width and record.height) or any(record.masks):
+        reason = "cannot be joined with fractions of the same picture: it states no size, or it has masks"
+        raise InputError(record.source, "", reason)
+    size = np.array([record.width, record.height] * 2, np.float64)
+    area = record.area / (record.width * record.height)
+    return replace(record, boxes_xyxy=record.boxes_xyxy / size, area=area, relative=True)
+
+
+def _padded(record: ImageRecord, values: tuple[Any, ...], empty: Any) -> tuple[Any, ...]:
+    return values or (empty,) * len(record.names)
