@@ -54,8 +54,8 @@ def _polygon(chance: random.Random) -> str:
 
 
 def measure(path: Path) -> dict[str, float]:
-    """Seconds, those of them on a core, peak resident MB (in which the mapped file counts) and MB without it, of reading a file in
-    a process of its own."""
+    """Of reading a file in a process of its own: seconds, those of them on a core, peak resident MB (in
+    which the mapped file counts) and MB without it."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.big_coco", "--read", path], check=True, capture_output=True
     )
