@@ -1,7 +1,8 @@
 """COCO instances JSON (https://cocodataset.org/#format-data): boxes are [x y width height] in pixels.
 
-Of each annotation only its numbers are kept, in columns: about 60 bytes, besides the mask where it is asked
-for. So memory is bounded by the number of annotations and images, whatever the polygons take in the file.
+Of each annotation only its numbers are kept, in columns: at the peak about 150 bytes, besides the mask where
+it is asked for; an image takes about 1.2 KB. So memory is bounded by their numbers, whatever the polygons
+take in the file.
 """
 
 from __future__ import annotations
@@ -20,6 +21,21 @@ from numpy.typing import NDArray
 from tfrec_tools.boxes import from_xywh
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import json_arrays
+from tfrec_tools.formats.coco_schema import (
+    NO_ID,
+    Annotation,
+    Category,
+    Id,
+    Image,
+    Instances,
+    Mended,
+    id_numbers,
+    int64,
+    key_of,
+    looked_up,
+    order_of,
+    pixels,
+)
 from tfrec_tools.formats.grouping import Column, by_image, joined
 from tfrec_tools.formats.json_arrays import NONNUMBERS
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
@@ -27,47 +43,6 @@ from tfrec_tools.issues import Issue
 from tfrec_tools.records import ImageRecord, Source
 
 _EXPECTED = "COCO instances"
-_NO_ID = 2**62
-
-Id = int | float | str  # as people's exporters write them
-
-
-class _Image(msgspec.Struct, gc=False):
-    id: Id
-    file_name: str
-    width: float | str | None = None
-    height: float | str | None = None
-
-
-class _Category(msgspec.Struct, gc=False):
-    id: Id
-    name: Id
-    supercategory: str | None = None
-
-
-class _Annotation(msgspec.Struct, gc=False):
-    image_id: Id
-    category_id: Id
-    bbox: tuple[float, float, float, float]
-    iscrowd: float | bool | None = None
-    area: float | None = None
-    id: Id | None = None
-    segmentation: msgspec.Raw = msgspec.Raw(b"")
-
-
-class _Mended(_Annotation, gc=False):
-    """Of a file that writes NaN or Infinity, which come as texts."""
-
-    bbox: tuple[float | str, float | str, float | str, float | str]  # type: ignore[assignment]
-    area: float | str | None = None  # type: ignore[assignment]
-
-
-class _Instances(msgspec.Struct):
-    """The only parts that are read."""
-
-    images: msgspec.Raw
-    annotations: msgspec.Raw
-    categories: msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +51,23 @@ class _Images:
 
     keys: list[str]
     indices: list[int]
-    items: list[_Image]
+    items: list[Image]
 
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """The images in the file's order, and its categories by id. InputError names the place in the file
     that cannot be read; annotations that belong nowhere come as issues."""
     data = json_arrays.mapped(path, f"{_EXPECTED} JSON")
-    found, mended = json_arrays.spans(path, data, _EXPECTED, _Instances)
+    found, mended = json_arrays.spans(path, data, _EXPECTED, Instances)
     categories = [
         item
-        for part in json_arrays.slices(path, "categories", found.categories, _EXPECTED, _Category)
+        for part in json_arrays.slices(path, "categories", found.categories, _EXPECTED, Category)
         for item in part
     ]
-    categories.sort(key=lambda category: _order(category.id))
+    categories.sort(key=lambda category: order_of(category.id))
     names = _names(path, categories)
     images, repeated = _images(path, found.images)
-    schema = _Mended if mended else _Annotation
+    schema = Mended if mended else Annotation
     annotations = json_arrays.slices(path, "annotations", found.annotations, _EXPECTED, schema)
     columns, unplaced = _columns(path, annotations, images, categories, options.masks)
     root = _superfluous(categories, columns["class_of"])
@@ -102,11 +77,11 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     return Source(classes, records, issues)
 
 
-def _names(path: Path, categories: Sequence[_Category]) -> tuple[str, ...]:
+def _names(path: Path, categories: Sequence[Category]) -> tuple[str, ...]:
     """Their names; InputError where one is empty or an id stands for two."""
     by_key: dict[str, str] = {}
     for category in categories:
-        key, name = _key(category.id), str(category.name).strip()
+        key, name = key_of(category.id), str(category.name).strip()
         if not name:
             raise InputError(path, "categories", f"the name of category id {key} is empty")
         if by_key.setdefault(key, name) != name:
@@ -114,29 +89,29 @@ def _names(path: Path, categories: Sequence[_Category]) -> tuple[str, ...]:
     return tuple(str(category.name).strip() for category in categories)
 
 
-def _superfluous(categories: Sequence[_Category], class_of: NDArray[np.int32]) -> int:
+def _superfluous(categories: Sequence[Category], class_of: NDArray[np.int32]) -> int:
     """Roboflow's category 0, which only names the data set: the supercategory of all others, unused. Its
     number in the list; -1 where there is none."""
-    root = next((i for i, category in enumerate(categories) if _key(category.id) == "0"), -1)
+    root = next((i for i, category in enumerate(categories) if key_of(category.id) == "0"), -1)
     others = [category for i, category in enumerate(categories) if i != root]
     if root < 0 or not others or any(other.supercategory != categories[root].name for other in others):
         return -1
     return -1 if (class_of == root).any() else root
 
 
-def _root_issue(path: Path, categories: Sequence[_Category], root: int) -> list[Issue]:
+def _root_issue(path: Path, categories: Sequence[Category], root: int) -> list[Issue]:
     if root < 0:
         return []
     message = f"category 0 {categories[root].name!r} has no boxes and is the parent of all others"
     return [Issue("class-superfluous", path.name, None, message, True)]
 
 
-def _name_issues(path: Path, categories: Sequence[_Category]) -> list[Issue]:
+def _name_issues(path: Path, categories: Sequence[Category]) -> list[Issue]:
     """Names with white space around them, and names of several ids."""
     issues = []
     ids: dict[str, set[str]] = {}
     for category in categories:
-        given, key = str(category.name), _key(category.id)
+        given, key = str(category.name), key_of(category.id)
         ids.setdefault(given.strip(), set()).add(key)
         if given != given.strip():
             message = f"the name of category id {key} is {given!r}"
@@ -153,9 +128,9 @@ def _images(path: Path, raw: msgspec.Raw) -> tuple[_Images, list[Issue]]:
     images, first = _Images([], [], []), dict[str, int]()
     issues = []
     base = 0
-    for part in json_arrays.slices(path, "images", raw, _EXPECTED, _Image):
+    for part in json_arrays.slices(path, "images", raw, _EXPECTED, Image):
         for index, image in enumerate(part, start=base):
-            key = _key(image.id)
+            key = key_of(image.id)
             if first.setdefault(key, index) == index:
                 images.keys.append(key)
                 images.indices.append(index)
@@ -169,15 +144,15 @@ def _images(path: Path, raw: msgspec.Raw) -> tuple[_Images, list[Issue]]:
 
 def _columns(
     path: Path,
-    annotations: Iterable[list[_Annotation]],
+    annotations: Iterable[list[Annotation]],
     images: _Images,
-    categories: Sequence[_Category],
+    categories: Sequence[Category],
     masks: bool,
 ) -> tuple[dict[str, Column], list[Issue]]:
     """The annotations' numbers, (rows,) or (rows, 4) each, with images and categories by their numbers in
     the lists; and an issue for each of unknown image or category, whose image_of is -1."""
-    image_numbers = _numbers(images.keys)
-    class_numbers = _numbers([_key(category.id) for category in categories])
+    image_numbers = id_numbers(images.keys)
+    class_numbers = id_numbers([key_of(category.id) for category in categories])
     pieces = [_piece([], image_numbers, class_numbers, masks)]
     issues: list[Issue] = []
     first = 0
@@ -195,27 +170,27 @@ def _columns(
 
 
 def _piece(
-    part: Sequence[_Annotation], images: Mapping[Id, int], categories: Mapping[Id, int], masks: bool
+    part: Sequence[Annotation], images: Mapping[Id, int], categories: Mapping[Id, int], masks: bool
 ) -> dict[str, Column]:
     numbers: Iterable[Any] = chain.from_iterable(item.bbox for item in part)
     areas: list[Any] = [math.nan if item.area is None else item.area for item in part]
-    if part and isinstance(part[0], _Mended):
+    if part and isinstance(part[0], Mended):
         numbers = (NONNUMBERS.get(value, value) for value in numbers)
         areas = [NONNUMBERS.get(area, area) for area in areas]
     piece: dict[str, Column] = {
-        "image_of": _looked_up(images, [item.image_id for item in part]),
-        "class_of": _looked_up(categories, [item.category_id for item in part]),
+        "image_of": looked_up(images, [item.image_id for item in part]),
+        "class_of": looked_up(categories, [item.category_id for item in part]),
         "boxes_xyxy": from_xywh(np.fromiter(numbers, np.float64).reshape(-1, 4)),
         "area": np.array(areas, np.float64),
         "crowd": np.array([bool(item.iscrowd) for item in part], bool),
-        "id": np.array([_int64(item.id) for item in part], np.int64),
+        "id": np.array([int64(item.id) for item in part], np.int64),
     }
     if masks:
         piece["mask"] = np.array([bytes(item.segmentation) for item in part], object)
     return piece
 
 
-def _unplaced(source: str, annotation: _Annotation, image_of: int) -> Issue:
+def _unplaced(source: str, annotation: Annotation, image_of: int) -> Issue:
     if image_of < 0:
         message = f"image_id {annotation.image_id!r} is not in images"
         return Issue("image-unknown", source, None, message, True)
@@ -225,7 +200,7 @@ def _unplaced(source: str, annotation: _Annotation, image_of: int) -> Issue:
 
 def _repeated_ids(path: Path, ids: NDArray[np.int64]) -> list[Issue]:
     """One issue for all annotations whose id another has too; they are kept, since nothing needs the ids."""
-    values, counts = np.unique(ids[ids != _NO_ID], return_counts=True)
+    values, counts = np.unique(ids[ids != NO_ID], return_counts=True)
     repeated = values[counts > 1]
     if not len(repeated):
         return []
@@ -247,8 +222,8 @@ def _records(
         record = ImageRecord(
             image_id=images.keys[number],
             filename=image.file_name,
-            width=_pixels(image.width),
-            height=_pixels(image.height),
+            width=pixels(image.width),
+            height=pixels(image.height),
             boxes_xyxy=sorted_columns["boxes_xyxy"][start:end],
             names=tuple(labels[start:end]),
             crowd=sorted_columns["crowd"][start:end],
@@ -263,49 +238,3 @@ def _records(
         )
         records.append(record)
     return records
-
-
-def _numbers(keys: Sequence[str]) -> dict[Id, int]:
-    """{id: its number in the list}, by text and, where it is one, by whole number."""
-    numbers: dict[Id, int] = {}
-    for number, key in enumerate(keys):
-        numbers.setdefault(key, number)
-        if key.isdecimal() and str(int(key)) == key:
-            numbers.setdefault(int(key), number)
-    return numbers
-
-
-def _looked_up(numbers: Mapping[Id, int], ids: Sequence[Id]) -> NDArray[np.int32]:
-    """(ids,) -1 where there is none of that id. 17.0 is found as 17 is."""
-    found = np.array([numbers.get(given, -1) for given in ids], np.int32)
-    for row in np.flatnonzero(found < 0).tolist():
-        found[row] = numbers.get(_key(ids[row]), -1)
-    return found
-
-
-def _int64(given: Id | None) -> int:
-    return given if isinstance(given, int) and abs(given) < _NO_ID else _NO_ID
-
-
-def _key(given: Id) -> str:
-    """One text for 17, 17.0 and "17"."""
-    if isinstance(given, float) and given.is_integer():
-        return str(int(given))
-    return str(given).strip()
-
-
-def _order(given: Id) -> tuple[bool, float, str]:
-    """Numbers by value, then the rest by text."""
-    key = _key(given)
-    try:
-        return False, float(key), key
-    except ValueError:
-        return True, 0.0, key
-
-
-def _pixels(given: float | str | None) -> int:
-    """0 where the file says nothing or nonsense."""
-    try:
-        return max(0, int(float(given or 0)))
-    except (ValueError, OverflowError):
-        return 0
