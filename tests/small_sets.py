@@ -1,4 +1,4 @@
-"""Three rendered pictures and their boxes, written as COCO, Pascal VOC and TFOD's CSV."""
+"""Three rendered pictures and their boxes, written in every format that is read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import json
 from pathlib import Path
 
 from PIL import Image, ImageDraw
+
+from tfrec_tools.example import encode_example
+from tfrec_tools.images import Picture
+from tfrec_tools.records import image_record
+from tfrec_tools.tfrecord import write
 
 # (file name, width, height, [(class, xmin, ymin, xmax, ymax)]); thirds and sevenths do not divide evenly
 SCENES = [
@@ -84,4 +89,43 @@ def csv(folder: Path, scenes: list = SCENES) -> Path:
     return path
 
 
-WRITERS = {"coco": coco, "voc": voc, "csv": csv}
+def yolo(folder: Path, scenes: list = SCENES) -> Path:
+    """Ultralytics' layout, with pictures: the first scene in train, the rest in val."""
+    names = ["dog", "cat"]
+    for index, (name, width, height, boxes) in enumerate(scenes):
+        split = "val" if index else "train"
+        rows = []
+        for label, xmin, ymin, xmax, ymax in boxes:
+            centre = ((xmin + xmax) / 2 / width, (ymin + ymax) / 2 / height)
+            row = (names.index(label), *centre, (xmax - xmin) / width, (ymax - ymin) / height)
+            rows.append(" ".join(map(repr, row)))
+        save_picture(folder / "images" / split / name, width, height)
+        text = folder / "labels" / split / f"{Path(name).stem}.txt"
+        text.parent.mkdir(parents=True, exist_ok=True)
+        text.write_text("\n".join(rows) + "\n")
+    path = folder / "data.yaml"
+    path.write_text(f"train: images/train\nval: images/val\nnc: 2\nnames: {names}\n")
+    return path
+
+
+def tfrecord(folder: Path, scenes: list = SCENES) -> Path:
+    """With pictures; encoded by our own writer, whose bytes TensorFlow's reading has confirmed."""
+    examples = []
+    for index, (name, width, height, boxes) in enumerate(scenes):
+        data = save_picture(folder / "pictures" / name, width, height).read_bytes()
+        kind = "png" if name.endswith("png") else "jpeg"
+        record = image_record(
+            image_id=str(100 + index),
+            filename=name,
+            source=name,
+            names=tuple(box[0] for box in boxes),
+            boxes_xyxy=[box[1:] for box in boxes],
+        )
+        examples.append(encode_example(record, Picture(data, kind, width, height), {"dog": 1, "cat": 2}))
+    path = folder / "old.tfrecord"
+    write(path, examples)
+    return path
+
+
+WRITERS = {"coco": coco, "voc": voc, "csv": csv}  # annotations alone, in pixels
+FULL_WRITERS = WRITERS | {"yolo": yolo, "tfrecord": tfrecord}

@@ -87,7 +87,7 @@ def test_json_cut_in_half(folder):
 
 def test_csv_without_a_column(folder):
     path = csv(folder)
-    path.write_text(path.read_text().replace("class", "cell_type"))
+    path.write_text(path.read_text().replace("class", "what"))
     assert convert_fault(path, folder).startswith(f"{path}: line 1: no column class; found filename, ")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.small_sets import SCENES, WRITERS, coco, csv, voc, voc_xml
 from tfrec_tools import formats
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats.csv_rows import COLUMNS
+from tfrec_tools.formats.csv_columns import COLUMNS
 
 
 def boxes_by_file(source):
@@ -21,7 +22,7 @@ def boxes_by_file(source):
 def test_each_format_reads_the_same_scenes(tmp_path, kind):
     path = WRITERS[kind](tmp_path)
     assert formats.detect(path) == kind
-    source = formats.READERS[kind](path)
+    source = formats.read(path, kind)
     assert boxes_by_file(source) == {
         name: (tuple(box[0] for box in boxes), [list(map(float, box[1:])) for box in boxes])
         for name, _, _, boxes in SCENES
@@ -34,7 +35,7 @@ def test_each_format_reads_the_same_scenes(tmp_path, kind):
 
 
 def test_order_of_classes_and_images(tmp_path):
-    given = {kind: formats.READERS[kind](write(tmp_path)) for kind, write in WRITERS.items()}
+    given = {kind: formats.read(write(tmp_path), kind) for kind, write in WRITERS.items()}
     assert {kind: source.classes for kind, source in given.items()} == {
         "coco": ("dog", "cat"),  # by id
         "voc": ("cat", "dog"),
@@ -47,9 +48,7 @@ def test_order_of_classes_and_images(tmp_path):
 
 
 def test_sources_point(tmp_path):
-    points = {
-        kind: formats.READERS[kind](write(tmp_path)).records[1].source for kind, write in WRITERS.items()
-    }
+    points = {kind: formats.read(write(tmp_path), kind).records[1].source for kind, write in WRITERS.items()}
     assert points == {"coco": "instances.json images[1]", "voc": "b.xml", "csv": "labels.csv line 4"}
 
 
@@ -96,7 +95,7 @@ def coco_of(tmp_path, images=(), annotations=(), categories=CAT):
 
 
 def read_coco(path):
-    return formats.READERS["coco"](path)
+    return formats.read(path, "coco")
 
 
 def test_coco_ids_of_every_kind(tmp_path):
@@ -196,14 +195,14 @@ def test_coco_same_name_twice_is_one_class(tmp_path):
     categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": " cat\n"}]
     source = read_coco(coco_of(tmp_path, [{"id": 1}], [{"image_id": 1, "category_id": 2}], categories))
     assert source.classes == ("cat",)
-    assert [issue.code for issue in source.issues] == ["class-duplicate"]
+    assert [issue.code for issue in source.issues] == ["class-untrimmed", "class-duplicate"]
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (lambda _: "", "is empty"),
-        (lambda text: text[: len(text) // 2], r"line 1, column \d+ \(character \d+\): broken JSON"),
+        (lambda text: text[: len(text) // 2], r"line 1, column \d+ \(byte \d+\): broken JSON"),
         (lambda _: "[]", "not COCO instances: Expected object, got array"),
         (lambda text: text.replace("annotations", "annos"), "missing required field annotations"),
         (
@@ -238,7 +237,7 @@ def test_coco_that_cannot_be_read(tmp_path, change, reason):
 
 
 def read_voc(path):
-    return formats.READERS["voc"](path)
+    return formats.read(path, "voc")
 
 
 def test_voc_flags_and_raw_coordinates(tmp_path):
@@ -279,7 +278,6 @@ def test_voc_entities_are_not_opened(tmp_path):
         (lambda text: text[: len(text) // 2], r"line \d+, column \d+: broken XML"),
         (lambda _: "", "line 1, column 1: broken XML: Document is empty$"),
         (lambda text: text.replace("annotation>", "annotations>"), "its root is <annotations>"),
-        (lambda text: text.replace("filename", "file"), "no <filename>"),
         (
             lambda text: text.replace("<xmin>3.5<", "<xmin>3,5<"),
             r"line 4: <xmin> of a <bndbox> is '3,5', expected a number",
@@ -292,14 +290,19 @@ def test_voc_that_cannot_be_read(tmp_path, change, reason):
     path = voc(tmp_path) / "a.xml"
     path.write_text(change(path.read_text()))
     with pytest.raises(InputError, match=f"a.xml: {reason}"):
-        read_voc(path.parent)
+        read_voc(path)
+    source = read_voc(path.parent)
+    assert [record.filename for record in source.records] == ["b.jpg", "c.jpg"]
+    ((code, at, message),) = [(issue.code, issue.source, issue.message) for issue in source.issues]
+    assert (code, at) == ("annotation-damaged", str(path))
+    assert re.match(reason, message)
 
 
 # CSV
 
 
 def read_csv(path):
-    return formats.READERS["csv"](path)
+    return formats.read(path, "csv")
 
 
 HEADER = ",".join(COLUMNS)
@@ -348,10 +351,13 @@ def test_csv_rows_of_an_image_need_not_be_together(tmp_path):
     [
         (lambda _: "", "is empty, expected a header filename,width"),
         (
-            lambda text: text.replace("xmin", "left"),
-            "line 1: no column xmin; found filename, width, .*, left, ymin",
+            lambda text: text.replace("xmin", "west"),
+            "line 1: no column xmin; found filename, width, .*, west, ymin",
         ),
-        (lambda text: text.replace("xmin,", ""), "line 1: the header has fewer columns than the rows"),
+        (
+            lambda text: text.replace("\n", ",9\n").replace(",9", "", 1),
+            "line 1: the header has fewer columns than the rows",
+        ),
         (lambda text: text.replace("3.5", "3;5"), "line 4: xmin is '3;5', expected a number"),
         (lambda text: text.replace(",33,", ",,"), "line 4: xmax is '', expected a number"),
         (lambda text: text.replace("70,90", "wide,90"), "line 4: width is 'wide'"),

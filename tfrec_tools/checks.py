@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tfrec_tools import boxes
 from tfrec_tools.boxes import Boxes
 from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord
+from tfrec_tools.records import ImageRecord, subset
 
 # An overhang below this comes from adding x and width in floating point; it is cut without a word.
 _ROUNDING_PX = 1e-6
@@ -26,7 +26,7 @@ def check(record: ImageRecord, width: int, height: int) -> tuple[ImageRecord, tu
     issues = _issues(record, clipped_xyxy, width, height)
     dropped = {issue.box for issue in issues if issue.code != "box-outside"}
     kept = [i for i in range(len(record.names)) if i not in dropped]
-    return _subset(record, clipped_xyxy, kept), issues
+    return subset(replace(record, boxes_xyxy=clipped_xyxy), kept), issues
 
 
 def _clean(boxes_xyxy: Boxes, width: int, height: int) -> bool:
@@ -68,19 +68,6 @@ def _message(code: str, record: ImageRecord, box: int, picture: str) -> str:
         "box-outside": f"leans over the edge of the picture of {picture}",
     }
     return f"{record.filename}: {record.names[box]} [{corners}] {what[code]}"
-
-
-def _subset(record: ImageRecord, boxes_xyxy: Boxes, kept: Sequence[int]) -> ImageRecord:
-    index = np.array(kept, np.intp)
-    return replace(
-        record,
-        boxes_xyxy=boxes_xyxy[index],
-        names=tuple(record.names[i] for i in kept),
-        crowd=record.crowd[index],
-        difficult=record.difficult[index],
-        truncated=record.truncated[index],
-        area=record.area[index],
-    )
 
 
 def repeats(records: Sequence[ImageRecord]) -> tuple[Issue, ...]:

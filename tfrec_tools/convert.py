@@ -16,16 +16,18 @@ from pathlib import Path
 
 import msgspec
 
-from tfrec_tools import __version__, checks, formats, images, labels, shards, tfrecord
+from tfrec_tools import __version__, checks, formats, labels, lookup, shards, tfrecord
 from tfrec_tools.atomic import published
 from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.example import encode_example
+from tfrec_tools.fit import fit
 from tfrec_tools.issues import CODES, Issue
 from tfrec_tools.labels import LabelMap
-from tfrec_tools.records import ImageRecord, Source
+from tfrec_tools.records import ImageRecord, Place, Source
 from tfrec_tools.shards import ClassInfo, Manifest, ShardInfo, SourceInfo
 from tfrec_tools.tfrecord import Written
 
+_GRAVE = frozenset({"image-missing", "image-ambiguous", "annotation-damaged"})
 SHARD_BYTES = 150_000_000
 
 Progress = Callable[[int, int], None]  # (images done, images in all)
@@ -65,7 +67,7 @@ class Plan:
     format: str
     source: Source
     label_map: LabelMap
-    items: tuple[tuple[ImageRecord, Path], ...]
+    items: tuple[tuple[ImageRecord, Place], ...]
     shard_count: int
 
 
@@ -74,7 +76,7 @@ class Job:
     """A shard to write: images in order with their files, and the label map {name: id}."""
 
     path: Path
-    items: tuple[tuple[ImageRecord, Path], ...]
+    items: tuple[tuple[ImageRecord, Place], ...]
     ids: Mapping[str, int]
 
 
@@ -125,9 +127,12 @@ def write_shard(job: Job, tick: Callable[[], None] | None = None) -> Done:
     def examples() -> Iterator[bytes]:
         nonlocal negatives
         for record, file in job.items:
-            picture, odd = images.load(file, (record.width, record.height), record.source)
-            checked, faults = checks.check(record, picture.width, picture.height)
-            issues.extend((*odd, *faults))
+            fitted = fit(record, file)
+            if fitted.pair is None:
+                raise InputError(record.source, "", fitted.issues[-1].message)
+            fitting, picture = fitted.pair
+            checked, faults = checks.check(fitting, picture.width, picture.height)
+            issues.extend((*fitted.issues, *faults))
             boxes.update(checked.names)
             having.update(set(checked.names))
             negatives += not checked.names
@@ -155,15 +160,27 @@ def _require_free(options: Options) -> None:
 
 def _plan(options: Options) -> Plan:
     kind = options.format or formats.detect(options.source)
-    source = formats.READERS[kind](options.source)
+    source = formats.read(options.source, kind)
     if not source.records:
         raise InputError(options.source, "", "has no images")
     label_map = _label_map(options, source)
     folder = options.images or formats.images_folder(options.source)
-    files = images.locate(folder, [(record.filename, record.source) for record in source.records])
+    files, odd = _places(source, folder)
+    source = replace(source, issues=(*source.issues, *odd))
     records = _labeled_within(options, source.records, frozenset(label_map.names))
     items = tuple(zip(records, files, strict=True))
     return Plan(kind, source, label_map, items, _shard_count(options, files))
+
+
+def _places(source: Source, folder: Path) -> tuple[list[Place], tuple[Issue, ...]]:
+    """The pictures of the source's records, and what is odd about their names; InputError where one is
+    missing or ambiguous."""
+    found, issues = lookup.places(source.records, folder)
+    grave = [issue for issue in (*source.issues, *issues) if issue.code in _GRAVE]
+    if grave:
+        more = f" (and {len(grave) - 1} more such)" if len(grave) > 1 else ""
+        raise InputError(grave[0].source, "", grave[0].message + more)
+    return [place for place in found if place is not None], issues
 
 
 def _label_map(options: Options, source: Source) -> LabelMap:
@@ -201,10 +218,10 @@ def _labeled_within(
     ]
 
 
-def _shard_count(options: Options, files: Sequence[Path]) -> int:
+def _shard_count(options: Options, files: Sequence[Place]) -> int:
     """As given, else one a SHARD_BYTES of images."""
     if options.shards is None:
-        size = sum(file.stat().st_size for file in files)
+        size = sum(file.size for file in files)
         return min(len(files), -(-size // SHARD_BYTES) or 1)
     if options.shards > len(files):
         raise InputError(

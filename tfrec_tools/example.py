@@ -33,6 +33,10 @@ BOX_LABEL = "image/object/class/label"
 BOX_TEXT = "image/object/class/text"
 BOX_DIFFICULT = "image/object/difficult"
 BOX_TRUNCATED = "image/object/truncated"
+BOX_OCCLUDED = "image/object/occluded"
+BOX_GROUP_OF = "image/object/group_of"
+BOX_VIEW = "image/object/view"
+BOX_MASK = "image/object/mask"
 BOX_IS_CROWD = "image/object/is_crowd"
 BOX_AREA = "image/object/area"
 
@@ -70,6 +74,10 @@ FEATURES: dict[str, Feature] = {
     BOX_TRUNCATED: Feature("int64", "(N,)", "0 or 1", "the object goes on outside the box (VOC)"),
     BOX_IS_CROWD: Feature("int64", "(N,)", "0 or 1", "a group in one box (COCO)"),
     BOX_AREA: Feature("float", "(N,)", "square pixels", "the source's area of the object, else the box's"),
+    BOX_OCCLUDED: Feature("int64", "(N,)", "0 or 1", "something stands before the object (VOC)"),
+    BOX_GROUP_OF: Feature("int64", "(N,)", "0 or 1", "a group in one box (Open Images)"),
+    BOX_VIEW: Feature("bytes", "(N,)", "UTF-8", "the object's pose, such as `Frontal` (VOC)"),
+    BOX_MASK: Feature("bytes", "(N,)", "PNG of the picture's size", "the object's mask: 1, and 0 elsewhere"),
     IMAGE_CLASS_LABEL: Feature(
         "int64",
         "(C,)",
@@ -78,6 +86,9 @@ FEATURES: dict[str, Feature] = {
     ),
     IMAGE_CLASS_TEXT: Feature("bytes", "(C,)", "UTF-8", "their names"),
 }
+
+# Written only where a box of the picture has something to say by them.
+OPTIONAL = (BOX_OCCLUDED, BOX_GROUP_OF, BOX_VIEW, BOX_MASK)
 
 Values = Sequence[Any]  # bytes, floats or ints, as FEATURES says
 
@@ -129,11 +140,25 @@ def parse_example(data: bytes, source: str) -> Parsed:
         crowd=found.get(BOX_IS_CROWD) or None,
         difficult=found.get(BOX_DIFFICULT) or None,
         truncated=found.get(BOX_TRUNCATED) or None,
+        occluded=found.get(BOX_OCCLUDED) or None,
+        group_of=found.get(BOX_GROUP_OF) or None,
         area=found.get(BOX_AREA) or None,
+        poses=_texts(found.get(BOX_VIEW, ())),
+        masks=tuple(found.get(BOX_MASK, ())),
         labeled=frozenset(labeled) if labeled else None,
     )
     picture = Picture(_single(found, IMAGE_ENCODED, source), _text(found, IMAGE_FORMAT), width, height)
     return Parsed(record, picture, tuple(found.get(BOX_LABEL, ())), tuple(found.get(IMAGE_CLASS_LABEL, ())))
+
+
+def unknown_features(data: bytes) -> list[str]:
+    """The keys of an Example, which can be parsed, that are none of FEATURES and have a value."""
+    features = example_pb2.Example.FromString(data).features.feature
+    return sorted(
+        key
+        for key, feature in features.items()
+        if key not in FEATURES and (kind := feature.WhichOneof("kind")) and getattr(feature, kind).value
+    )
 
 
 def source_id(image_id: str) -> str:
@@ -168,7 +193,18 @@ def _features(record: ImageRecord, picture: Picture, ids: Mapping[str, int]) -> 
         BOX_IS_CROWD: record.crowd.astype(int).tolist(),
         BOX_AREA: area.tolist(),
     }
-    return features | _labeled_features(record, ids)
+    return features | _optional_features(record) | _labeled_features(record, ids)
+
+
+def _optional_features(record: ImageRecord) -> dict[str, Values]:
+    """Those of OPTIONAL that say something of this record."""
+    values: dict[str, Values] = {
+        BOX_OCCLUDED: record.occluded.astype(int).tolist(),
+        BOX_GROUP_OF: record.group_of.astype(int).tolist(),
+        BOX_VIEW: [pose.encode() for pose in record.poses],
+        BOX_MASK: list(record.masks),
+    }
+    return {key: values[key] for key in OPTIONAL if any(values[key])}
 
 
 def _labeled_features(record: ImageRecord, ids: Mapping[str, int]) -> dict[str, Values]:

@@ -1,25 +1,51 @@
-"""Image files: found by name, known by their header, passed on byte for byte or transcoded."""
+"""Image files as TensorFlow can decode them: passed on byte for byte, or transcoded by rule."""
 
 from __future__ import annotations
 
-import os
-import struct
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.headers import Header, decode, read_header, require_end
 from tfrec_tools.issues import Issue
+from tfrec_tools.records import Place
 
-_JPEG_MAGIC = b"\xff\xd8\xff"
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 5 to 8 swap width and height
+VERIFY = ("header", "decode", "off")
 _LOSSY = frozenset({"JPEG", "MPO", "JPEG2000", "AVIF", "WEBP"})
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
-_JPEG_QUALITY = 95
+_UNSCALABLE = {"1": "L", "P": "RGB"}  # modes whose values cannot be averaged, and what can
+_SUFFIXES = {
+    "jpeg": frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}),
+    "png": frozenset({".png", ".apng"}),
+}
+_OTHER_SUFFIXES = frozenset({".bmp", ".gif", ".tif", ".tiff", ".webp"})
+_IMAGE_SUFFIXES = _SUFFIXES["jpeg"] | _SUFFIXES["png"] | _OTHER_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How image files are treated.
+
+    rescale        boxes are scaled to the picture where the annotation states another size of its shape
+    max_side       pictures are shrunk so that no side is longer; None leaves them as they are
+    jpeg_quality   of what is transcoded, 1 to 100
+    verify         "header" looks for the end marker too, "decode" decodes every picture, "off" does neither
+    """
+
+    rescale: bool = False
+    max_side: int | None = None
+    jpeg_quality: int = 95
+    verify: str = "header"
+
+    def __post_init__(self) -> None:
+        if self.verify not in VERIFY:
+            raise ValueError(f"verify is {self.verify!r}, expected one of {', '.join(VERIFY)}")
+
+
+DEFAULT = Rules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,185 +59,83 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """What a file's first bytes say. `obstacle` is what keeps TensorFlow from decoding the file as it is;
-    empty where nothing does."""
+class Loaded:
+    """A picture to store, None where the file is damaged; the factors that bring annotated pixels to its
+    pixels; and what had to be done to it or is odd about it."""
 
-    format: str
-    width: int
-    height: int
-    orientation: int = 1
-    obstacle: str = ""
+    picture: Picture | None
+    scale_xy: tuple[float, float]
+    issues: tuple[Issue, ...]
 
 
-def locate(folder: Path, wanted: Sequence[tuple[str, str]]) -> list[Path]:
-    """The files of the images `wanted`, each a pair (file name, where it is asked for): in `folder` as
-    named, else anywhere below it by base name in any case. InputError where one is missing or ambiguous.
-    """
-    if not folder.is_dir():
-        raise InputError(folder, "", "is no folder; expected the folder of the images")
-    direct = [folder / _relative(filename) for filename, _ in wanted]
-    if all(path.is_file() for path in direct):
-        return direct
-    index = _by_base_name(folder)
-    found = [
-        path if path.is_file() else _search(folder, index, filename, source)
-        for path, (filename, source) in zip(direct, wanted, strict=True)
-    ]
-    missing = [pair for pair, path in zip(wanted, found, strict=True) if path is None]
-    if missing:
-        filename, source = missing[0]
-        count = f" (and {len(missing) - 1} more of {len(wanted)})" if len(missing) > 1 else ""
-        raise InputError(source, "", f"image {filename!r}{count} is nowhere in {folder}; is --images right?")
-    return [path for path in found if path is not None]
-
-
-def load(path: Path, annotated_wh: tuple[int, int], source: str) -> tuple[Picture, tuple[Issue, ...]]:
-    """The picture to store for a file, and what had to be done to it or is odd about it.
+def load(place: Place, annotated_wh: tuple[int, int], source: str, rules: Rules = DEFAULT) -> Loaded:
+    """The picture to store for an image.
 
     annotated_wh is the size that the annotation states, (0, 0) where it states none. TensorFlow's decoder
-    ignores EXIF orientation, and so do we unless the annotation fits only the turned picture. InputError
-    where the file is no picture.
+    ignores EXIF orientation, and so do we unless the annotation fits only the turned picture. A damaged
+    file is an issue; InputError where it cannot be read at all.
     """
-    data = path.read_bytes()
+    path = place.path
+    try:
+        data = place.read()
+    except OSError as fault:
+        raise InputError(path, "", f"cannot be read ({fault.strerror or fault})") from fault
+    try:
+        return _loaded(data, path, annotated_wh, source, rules)
+    except InputError as fault:
+        issue = Issue("image-damaged", source, None, f"{path.name}: {fault.reason}", False)
+        return Loaded(None, (1.0, 1.0), (issue,))
+
+
+def has_image_suffix(name: str) -> bool:
+    return Path(name).suffix.lower() in _IMAGE_SUFFIXES
+
+
+def _loaded(data: bytes, path: Path, annotated_wh: tuple[int, int], source: str, rules: Rules) -> Loaded:
     header = read_header(data, path)
+    if rules.verify != "off":
+        require_end(data, header, path)
     turn = _fits_only_turned(header, annotated_wh)
-    issues = [*_orientation_issue(header, turn, path, source), *_obstacle_issue(header, path, source)]
-    if turn or header.obstacle:
-        picture = _transcode(data, path, turn)
+    upright_wh = (header.height, header.width) if turn else (header.width, header.height)
+    stored_wh = _within(upright_wh, rules.max_side)
+    if turn or header.obstacle or stored_wh != upright_wh:
+        picture = _transcode(decode(data, path), data, path, turn, stored_wh, rules.jpeg_quality)
     else:
-        picture = Picture(data, header.format, header.width, header.height)
-    issues += _size_issue(picture, annotated_wh, path, source)
-    return picture, tuple(issues)
+        if rules.verify == "decode":
+            decode(data, path)
+        picture = Picture(data, header.format, *stored_wh)
+    rescale = rules.rescale and annotated_wh != upright_wh and _same_shape(annotated_wh, upright_wh)
+    issues = (
+        *_suffix_issue(header, path, source),
+        *_orientation_issue(header, turn, path, source),
+        *_obstacle_issue(header, path, source),
+        *_size_issue(upright_wh, annotated_wh, rescale, path, source),
+    )
+    given_wh = annotated_wh if rescale else upright_wh
+    return Loaded(picture, (stored_wh[0] / given_wh[0], stored_wh[1] / given_wh[1]), issues)
 
 
-def read_header(data: bytes, path: Path) -> Header:
-    """What an image file is; InputError, naming `path`, where it is none or is cut off."""
-    try:
-        if data.startswith(_JPEG_MAGIC):
-            return _jpeg_header(data)
-        if data.startswith(_PNG_MAGIC):
-            return _png_header(data)
-    except (struct.error, IndexError) as fault:
-        raise InputError(path, "", f"the image ends inside its header, after {len(data)} bytes") from fault
-    except ValueError as fault:
-        raise InputError(path, "", f"damaged image: {fault}") from fault
-    image = _decode(data, path)
-    kind = image.format or "unknown"
-    return Header(kind.lower(), *image.size, _orientation_of(image.getexif()), f"its format is {kind}")
-
-
-def _relative(filename: str) -> PurePosixPath:
-    """A file name of any system as a path below a folder."""
-    return PurePosixPath(filename.replace("\\", "/").lstrip("/"))
-
-
-def _by_base_name(folder: Path) -> dict[str, list[Path]]:
-    index: dict[str, list[Path]] = {}
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            index.setdefault(name.lower(), []).append(Path(parent, name))
-    return index
-
-
-def _search(folder: Path, index: Mapping[str, list[Path]], filename: str, source: str) -> Path | None:
-    """The one file of that base name; of several, the one whose folders or whose case agree as well."""
-    relative = _relative(filename)
-    candidates = index.get(relative.name.lower(), [])
-    ending = f"/{relative}".lower()
-    for closer in (
-        [path for path in candidates if path.as_posix().lower().endswith(ending)],
-        [path for path in candidates if path.name == relative.name],
-    ):
-        if len(candidates) > 1 and closer:
-            candidates = closer
-    if len(candidates) > 1:
-        listed = ", ".join(sorted(str(path.relative_to(folder)) for path in candidates)[:3])
-        reason = f"image {filename!r} could be any of {len(candidates)} files in {folder}: {listed}"
-        raise InputError(source, "", reason)
-    return candidates[0] if candidates else None
-
-
-def _jpeg_header(data: bytes) -> Header:
-    """From the frame header (ISO/IEC 10918-1, B.2.2). IndexError or struct.error where it is cut off."""
-    orientation = 1
-    for marker, start, end in _jpeg_segments(data):
-        if marker == 0xE1 and data.startswith(b"Exif\0\0", start):
-            orientation = _parse_exif(data[start:end])
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a frame; not DHT, JPG, DAC
-            bits, height, width, components = struct.unpack_from(">BHHB", data, start)
-            if not width or not height:
-                raise ValueError(f"its size is {width} x {height}")
-            obstacle = _jpeg_obstacle(marker, bits, components)
-            return Header("jpeg", width, height, orientation, obstacle)
-    raise ValueError("it has no frame header")
-
-
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) of each segment's content before the scan."""
-    at = 2
-    while True:
-        if data[at] != 0xFF:
-            raise ValueError(f"byte {at} is {data[at]:#04x}, expected a JPEG marker (0xff)")
-        marker = data[at + 1]
-        if marker == 0xFF:  # a fill byte
-            at += 1
-        elif marker in (0xD9, 0xDA):
-            return
-        else:
-            length = struct.unpack_from(">H", data, at + 2)[0]
-            yield marker, at + 4, at + 2 + length
-            at += 2 + length
-
-
-def _jpeg_obstacle(marker: int, bits: int, components: int) -> str:
-    if marker not in (0xC0, 0xC1, 0xC2):
-        return "its JPEG process is neither baseline nor progressive"
-    if bits != 8:
-        return f"it has {bits} bits a sample"
-    return "" if components in (1, 3) else f"it has {components} components (CMYK)"
-
-
-def _png_header(data: bytes) -> Header:
-    """From IHDR (ISO/IEC 15948, 11.2.2). TensorFlow decodes every colour type and depth."""
-    width, height = struct.unpack_from(">II", data, 16)
-    if data[12:16] != b"IHDR" or not width or not height:
-        raise ValueError("a PNG without IHDR or without size")
-    return Header("png", width, height, _png_orientation(data))
-
-
-def _png_orientation(data: bytes) -> int:
-    """From a chunk eXIf that stands before the pixels."""
-    at = 8
-    while at + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        if kind == b"eXIf":
-            return _parse_exif(data[at + 8 : at + 8 + length])
-        if kind == b"IDAT":
-            break
-        at += 12 + length
-    return 1
-
-
-def _parse_exif(block: bytes) -> int:
-    """The orientation of an EXIF block; a damaged block says nothing, as for every viewer."""
-    exif = Image.Exif()
-    try:
-        exif.load(block)
-        return _orientation_of(exif)
-    except (SyntaxError, ValueError, KeyError, TypeError, struct.error):
-        return 1
-
-
-def _orientation_of(exif: Image.Exif) -> int:
-    orientation = exif.get(_ORIENTATION, 1)
-    return orientation if orientation in range(1, 9) else 1
+def _within(size_wh: tuple[int, int], max_side: int | None) -> tuple[int, int]:
+    """The size, shrunk in its proportions where a side is longer than max_side."""
+    longest = max(size_wh)
+    if max_side is None or longest <= max_side:
+        return size_wh
+    return max(1, round(size_wh[0] * max_side / longest)), max(1, round(size_wh[1] * max_side / longest))
 
 
 def _fits_only_turned(header: Header, annotated_wh: tuple[int, int]) -> bool:
     stored_wh = (header.width, header.height)
     swaps = header.orientation >= 5
     return swaps and annotated_wh != stored_wh and annotated_wh == stored_wh[::-1]
+
+
+def _suffix_issue(header: Header, path: Path, source: str) -> list[Issue]:
+    """JPEG and PNG under each other's name or another picture's; other names say nothing."""
+    suffix = path.suffix.lower()
+    if suffix not in _IMAGE_SUFFIXES or suffix in _SUFFIXES.get(header.format, {suffix}):
+        return []
+    message = f"{path.name} is named {suffix}, but its bytes are {header.format.upper()}"
+    return [Issue("image-suffix", source, None, message, True)]
 
 
 def _orientation_issue(header: Header, turn: bool, path: Path, source: str) -> list[Issue]:
@@ -230,16 +154,20 @@ def _obstacle_issue(header: Header, path: Path, source: str) -> list[Issue]:
     return [Issue("image-transcoded", source, None, f"{path.name}: {header.obstacle}", True)]
 
 
-def _size_issue(picture: Picture, annotated_wh: tuple[int, int], path: Path, source: str) -> list[Issue]:
-    stored_wh = (picture.width, picture.height)
-    if annotated_wh in ((0, 0), stored_wh):
+def _size_issue(
+    found_wh: tuple[int, int], annotated_wh: tuple[int, int], rescaled: bool, path: Path, source: str
+) -> list[Issue]:
+    if annotated_wh in ((0, 0), found_wh):
         return []
-    said, found = ("{} x {}".format(*size) for size in (annotated_wh, stored_wh))
-    hint = (
-        "; the same shape: was it resized after annotation?" if _same_shape(annotated_wh, stored_wh) else ""
-    )
+    said, found = ("{} x {}".format(*size) for size in (annotated_wh, found_wh))
+    if rescaled:
+        hint = "; the boxes were scaled to it"
+    elif _same_shape(annotated_wh, found_wh):
+        hint = "; the same shape: was it resized after annotation? Then --rescale"
+    else:
+        hint = ""
     message = f"annotated as {said}, but {path.name} is {found}{hint}"
-    return [Issue("size-mismatch", source, None, message, False)]
+    return [Issue("size-mismatch", source, None, message, rescaled)]
 
 
 def _same_shape(a_wh: tuple[int, int], b_wh: tuple[int, int]) -> bool:
@@ -248,30 +176,42 @@ def _same_shape(a_wh: tuple[int, int], b_wh: tuple[int, int]) -> bool:
     return a > 0 and abs(a - b) <= 0.01 * a
 
 
-def _transcode(data: bytes, path: Path, turn: bool) -> Picture:
-    """The picture as JPEG where its own format loses, else as PNG; turned upright where asked."""
-    image = _decode(data, path)
+def _transcode(
+    image: Image.Image, data: bytes, path: Path, turn: bool, stored_wh: tuple[int, int], quality: int
+) -> Picture:
+    """The picture as JPEG where its own format loses, else as PNG; turned upright and shrunk where asked."""
     lossless_webp = image.format == "WEBP" and data[12:16] == b"VP8L"
     lossy = image.format in _LOSSY and not lossless_webp
     if turn:
         image = ImageOps.exif_transpose(image)
+    image = _in_mode(image, ("L", "RGB") if lossy else _PNG_MODES, path)
+    if image.size != stored_wh:
+        image = _shrunk(image, stored_wh)
     out = BytesIO()
     if lossy:
-        stored = image if image.mode in ("L", "RGB") else image.convert("RGB")
-        stored.save(out, "JPEG", quality=_JPEG_QUALITY)
+        image.save(out, "JPEG", quality=quality)
     else:
-        stored = image if image.mode in _PNG_MODES else image.convert("RGB")
-        stored.save(out, "PNG")
-    return Picture(out.getvalue(), "jpeg" if lossy else "png", *stored.size)
+        image.save(out, "PNG")
+    return Picture(out.getvalue(), "jpeg" if lossy else "png", *stored_wh)
 
 
-def _decode(data: bytes, path: Path) -> Image.Image:
-    """Pillow's picture, its first where there are several. Loaded at once, since TIFF turns only then."""
-    try:
-        image = Image.open(BytesIO(data))
-        image.load()
-    except UnidentifiedImageError as fault:
-        raise InputError(path, "", f"is no image that can be read; it starts with {data[:8]!r}") from fault
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
-        raise InputError(path, "", f"damaged image: {fault}") from fault
-    return image
+def _in_mode(image: Image.Image, modes: tuple[str, ...] | frozenset[str], path: Path) -> Image.Image:
+    """The picture in one of the modes; InputError where its values cannot be brought to 8 or 16 bits."""
+    if image.mode in modes:
+        return image
+    if image.mode.startswith("I;16"):
+        return image.convert("I;16")
+    if image.mode in ("I", "F"):
+        low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
+        if image.mode == "F" or low < 0 or high > 65535:
+            raise InputError(path, "", "its samples have 32 bits, and nothing says how they become 8 or 16")
+        return image.convert("I;16")
+    return image.convert("RGB")
+
+
+def _shrunk(image: Image.Image, size_wh: tuple[int, int]) -> Image.Image:
+    if image.mode == "I;16":  # the finer filters overshoot its range
+        return image.resize(size_wh, Image.Resampling.BOX)
+    if image.mode in _UNSCALABLE:
+        image = image.convert(_UNSCALABLE[image.mode])
+    return image.resize(size_wh, Image.Resampling.LANCZOS)

@@ -13,13 +13,26 @@ CODES: dict[str, str] = {
     "box-not-finite": "a coordinate of the box is NaN or infinite: dropped",
     "class-unknown": "the annotation names no class, or one that the source does not list: dropped",
     "class-duplicate": "several category ids have one name: read as one class",
+    "class-untrimmed": "the class's name has white space, such as a line break, around it: trimmed",
+    "annotation-id-duplicate": "several annotations have one id: all are kept",
     "class-superfluous": "category 0 is only the parent of the others and has no boxes: left out",
     "image-unknown": "the annotation belongs to an image that the source does not list: dropped",
     "image-duplicate": "an image stands more than once in the source",
+    "image-missing": "no image file of that name is found: nothing is written",
+    "image-ambiguous": "several image files have that name: nothing is written",
+    "image-damaged": "the image file is cut off, damaged or no image: nothing is written",
+    "image-suffix": "the image file's name says another format than its bytes: stored by its bytes",
     "image-transcoded": "TensorFlow cannot decode the image file as it is: stored as JPEG or PNG",
     "exif-turned": "the annotation fits the picture as its EXIF orientation turns it: the pixels were turned",
     "exif-kept": "the EXIF orientation was ignored, as TensorFlow does; the annotation does not ask for it",
-    "size-mismatch": "the annotation states another size than the picture has: boxes taken as its pixels",
+    "size-mismatch": "the annotation states another size than the picture has: boxes taken as its pixels, or "
+    "scaled with --rescale",
+    "filename-mismatch": "the annotation names no picture or another than its own file does: the picture of "
+    "its own name was taken",
+    "annotation-damaged": "an annotation file, or a record, that cannot be read: nothing is written",
+    "class-conflict": "records give one class id several names, or one name several ids: taken by name",
+    "feature-left-out": "old records have features that are not carried over: left out",
+    "split-conflict": "the source puts the image into several splits: the first one counts",
 }
 
 

@@ -21,6 +21,8 @@ from tfrec_tools.errors import InputError
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
+HEADER_BYTES = _HEADER.size
+FOOTER_BYTES = _FOOTER.size
 _MAX_RECORD = 2**31
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 
@@ -66,11 +68,16 @@ def read(path: Path) -> Iterator[bytes]:
             offset += _HEADER.size + len(record) + _FOOTER.size
 
 
-def _open(path: Path) -> BinaryIO:
-    """The file, unpacked. A plain file may start with gzip's magic by chance, but then its CRC fits."""
+def is_gzip(path: Path) -> bool:
+    """A plain file may start with gzip's magic by chance, but then its CRC fits."""
     with path.open("rb") as file:
         start = file.read(_HEADER.size)
-    if start.startswith(_GZIP_MAGIC) and not _header_fits(start):
+    return start.startswith(_GZIP_MAGIC) and not _header_fits(start)
+
+
+def _open(path: Path) -> BinaryIO:
+    """The file, unpacked."""
+    if is_gzip(path):
         return gzip.open(path, "rb")  # type: ignore[return-value]
     return path.open("rb")
 

@@ -15,6 +15,8 @@ class Format(StrEnum):
     coco = "coco"
     voc = "voc"
     csv = "csv"
+    yolo = "yolo"
+    tfrecord = "tfrecord"
 
 
 def convert(

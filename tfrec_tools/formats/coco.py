@@ -1,219 +1,240 @@
-"""COCO instances JSON (https://cocodataset.org/#format-data): boxes are [x y width height] in pixels."""
+"""COCO instances JSON (https://cocodataset.org/#format-data): boxes are [x y width height] in pixels.
+
+Of each annotation only its numbers are kept, in columns: at the peak about 150 bytes, besides the mask where
+it is asked for; an image takes about 1.2 KB. So memory is bounded by their numbers, whatever the polygons
+take in the file.
+"""
 
 from __future__ import annotations
 
-import json
 import math
-import mmap
-import re
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from tfrec_tools.boxes import from_xywh
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats import json_arrays
+from tfrec_tools.formats.coco_schema import (
+    NO_ID,
+    Annotation,
+    Category,
+    Id,
+    Image,
+    Instances,
+    Mended,
+    id_numbers,
+    int64,
+    key_of,
+    looked_up,
+    order_of,
+    pixels,
+)
+from tfrec_tools.formats.grouping import Column, by_image, joined
+from tfrec_tools.formats.json_arrays import NONNUMBERS
+from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord, Source, image_record
+from tfrec_tools.records import ImageRecord, Source
 
-Id = int | float | str  # as people's exporters write them
-
-
-class _Image(msgspec.Struct, gc=False):
-    id: Id
-    file_name: str
-    width: float | None = None
-    height: float | None = None
+_EXPECTED = "COCO instances"
 
 
-class _Category(msgspec.Struct, gc=False):
-    id: Id
-    name: Id
-    supercategory: str | None = None
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """The images of distinct ids: their ids, their numbers in the file, and what the file says of them."""
+
+    keys: list[str]
+    indices: list[int]
+    items: list[Image]
 
 
-class _Annotation(msgspec.Struct, gc=False):
-    image_id: Id
-    category_id: Id
-    bbox: tuple[float, float, float, float]
-    iscrowd: float | bool | None = None
-    area: float | None = None
-
-
-class _Instances(msgspec.Struct):
-    """The only parts that are read; segmentations are skipped over."""
-
-    images: list[_Image]
-    annotations: list[_Annotation]
-    categories: list[_Category]
-
-
-Images = dict[str, tuple[int, _Image]]  # key of id: (index in the file, image)
-
-
-def read(path: Path) -> Source:
+def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """The images in the file's order, and its categories by id. InputError names the place in the file
     that cannot be read; annotations that belong nowhere come as issues."""
-    instances = _decode(path)
-    categories, issues = _categories(path, instances)
-    names = _names_by_key(path, categories)
-    images, more = _images_by_key(path, instances.images)
-    placed, unplaced = _place(path, instances.annotations, images, names)
-    classes = tuple(dict.fromkeys(names.values()))
-    labeled = frozenset(classes)
-    records = [
-        _record(f"{path.name} images[{index}]", key, image, placed[key], names, labeled)
-        for key, (index, image) in images.items()
+    data = json_arrays.mapped(path, f"{_EXPECTED} JSON")
+    found, mended = json_arrays.spans(path, data, _EXPECTED, Instances)
+    categories = [
+        item
+        for part in json_arrays.slices(path, "categories", found.categories, _EXPECTED, Category)
+        for item in part
     ]
-    return Source(classes, records, (*issues, *_same_names(path, names), *more, *unplaced))
+    categories.sort(key=lambda category: order_of(category.id))
+    names = _names(path, categories)
+    images, repeated = _images(path, found.images)
+    schema = Mended if mended else Annotation
+    annotations = json_arrays.slices(path, "annotations", found.annotations, _EXPECTED, schema)
+    columns, unplaced = _columns(path, annotations, images, categories, options.masks)
+    root = _superfluous(categories, columns["class_of"])
+    classes = tuple(dict.fromkeys(name for i, name in enumerate(names) if i != root))
+    records = _records(path, images, columns, names, frozenset(classes))
+    issues = (*_root_issue(path, categories, root), *_name_issues(path, categories), *repeated, *unplaced)
+    return Source(classes, records, issues)
 
 
-def _decode(path: Path) -> _Instances:
-    if path.stat().st_size == 0:
-        raise InputError(path, "", "is empty, expected COCO instances JSON")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        try:
-            return msgspec.json.decode(data, type=_Instances)
-        except msgspec.ValidationError as fault:
-            raise _schema_error(path, fault) from fault
-        except msgspec.DecodeError:
-            return _decode_leniently(path, bytes(data))
-
-
-def _decode_leniently(path: Path, data: bytes) -> _Instances:
-    """The slow way: Python's parser takes NaN, Infinity and byte order marks, and names the line of what
-    is broken."""
-    try:
-        return msgspec.convert(json.loads(data), type=_Instances)
-    except msgspec.ValidationError as fault:
-        raise _schema_error(path, fault) from fault
-    except json.JSONDecodeError as fault:
-        where = f"line {fault.lineno}, column {fault.colno} (character {fault.pos})"
-        raise InputError(path, where, f"broken JSON: {fault.msg}") from fault
-    except (UnicodeDecodeError, RecursionError) as fault:
-        raise InputError(path, "", f"broken JSON: {fault}") from fault
-
-
-def _schema_error(path: Path, fault: msgspec.ValidationError) -> InputError:
-    """msgspec says "<reason> - at `$.annotations[3].bbox`"."""
-    reason, _, place = str(fault).partition(" - at ")
-    reason = re.sub(r"`([^`]*)`", r"\1", reason)
-    return InputError(path, place.strip("`").removeprefix("$").lstrip("."), f"not COCO instances: {reason}")
-
-
-def _categories(path: Path, instances: _Instances) -> tuple[list[_Category], list[Issue]]:
-    """The categories by id, without Roboflow's root."""
-    categories = sorted(instances.categories, key=lambda category: _order(category.id))
-    root = _superfluous(instances, categories)
-    if root is None:
-        return categories, []
-    message = f"category {_key(root.id)} {root.name!r} has no boxes and is the parent of all others"
-    issue = Issue("class-superfluous", path.name, None, message, True)
-    return [category for category in categories if category is not root], [issue]
-
-
-def _superfluous(instances: _Instances, categories: list[_Category]) -> _Category | None:
-    """Roboflow's category 0, which only names the data set: the supercategory of all others, unused."""
-    root = next((category for category in categories if _key(category.id) == "0"), None)
-    others = [category for category in categories if category is not root]
-    if root is None or not others or any(other.supercategory != root.name for other in others):
-        return None
-    used = any(_key(annotation.category_id) == "0" for annotation in instances.annotations)
-    return None if used else root
-
-
-def _names_by_key(path: Path, categories: Iterable[_Category]) -> dict[str, str]:
-    names: dict[str, str] = {}
+def _names(path: Path, categories: Sequence[Category]) -> tuple[str, ...]:
+    """Their names; InputError where one is empty or an id stands for two."""
+    by_key: dict[str, str] = {}
     for category in categories:
-        key, name = _key(category.id), str(category.name).strip()
+        key, name = key_of(category.id), str(category.name).strip()
         if not name:
             raise InputError(path, "categories", f"the name of category id {key} is empty")
-        if names.setdefault(key, name) != name:
-            raise InputError(path, "categories", f"category id {key} stands for {names[key]!r} and {name!r}")
-    return names
+        if by_key.setdefault(key, name) != name:
+            raise InputError(path, "categories", f"category id {key} stands for {by_key[key]!r} and {name!r}")
+    return tuple(str(category.name).strip() for category in categories)
 
 
-def _same_names(path: Path, names: dict[str, str]) -> list[Issue]:
+def _superfluous(categories: Sequence[Category], class_of: NDArray[np.int32]) -> int:
+    """Roboflow's category 0, which only names the data set: the supercategory of all others, unused. Its
+    number in the list; -1 where there is none."""
+    root = next((i for i, category in enumerate(categories) if key_of(category.id) == "0"), -1)
+    others = [category for i, category in enumerate(categories) if i != root]
+    if root < 0 or not others or any(other.supercategory != categories[root].name for other in others):
+        return -1
+    return -1 if (class_of == root).any() else root
+
+
+def _root_issue(path: Path, categories: Sequence[Category], root: int) -> list[Issue]:
+    if root < 0:
+        return []
+    message = f"category 0 {categories[root].name!r} has no boxes and is the parent of all others"
+    return [Issue("class-superfluous", path.name, None, message, True)]
+
+
+def _name_issues(path: Path, categories: Sequence[Category]) -> list[Issue]:
+    """Names with white space around them, and names of several ids."""
     issues = []
-    for name, count in Counter(names.values()).items():
-        if count > 1:
-            message = f"{name!r} is the name of ids {', '.join(key for key in names if names[key] == name)}"
+    ids: dict[str, set[str]] = {}
+    for category in categories:
+        given, key = str(category.name), key_of(category.id)
+        ids.setdefault(given.strip(), set()).add(key)
+        if given != given.strip():
+            message = f"the name of category id {key} is {given!r}"
+            issues.append(Issue("class-untrimmed", path.name, None, message, True))
+    for name, keys in ids.items():
+        if len(keys) > 1:
+            message = f"{name!r} is the name of ids {', '.join(sorted(keys))}"
             issues.append(Issue("class-duplicate", path.name, None, message, True))
     return issues
 
 
-def _images_by_key(path: Path, images: Iterable[_Image]) -> tuple[Images, list[Issue]]:
+def _images(path: Path, raw: msgspec.Raw) -> tuple[_Images, list[Issue]]:
     """The first image of each id."""
-    found: Images = {}
+    images, first = _Images([], [], []), dict[str, int]()
     issues = []
-    for index, image in enumerate(images):
-        first, _ = found.setdefault(_key(image.id), (index, image))
-        if first != index:
-            message = f"image id {_key(image.id)} is that of images[{first}] too: left out"
-            issues.append(Issue("image-duplicate", f"{path.name} images[{index}]", None, message, True))
-    return found, issues
+    base = 0
+    for part in json_arrays.slices(path, "images", raw, _EXPECTED, Image):
+        for index, image in enumerate(part, start=base):
+            key = key_of(image.id)
+            if first.setdefault(key, index) == index:
+                images.keys.append(key)
+                images.indices.append(index)
+                images.items.append(image)
+            else:
+                message = f"image id {key} is that of images[{first[key]}] too: left out"
+                issues.append(Issue("image-duplicate", f"{path.name} images[{index}]", None, message, True))
+        base += len(part)
+    return images, issues
 
 
-def _place(
-    path: Path, annotations: Iterable[_Annotation], images: Images, names: dict[str, str]
-) -> tuple[dict[str, list[_Annotation]], list[Issue]]:
-    """The annotations of each image, and an issue for each of unknown image or category."""
-    placed: dict[str, list[_Annotation]] = {key: [] for key in images}
-    issues = []
-    for index, annotation in enumerate(annotations):
-        source = f"{path.name} annotations[{index}]"
-        if _key(annotation.image_id) not in placed:
-            message = f"image_id {annotation.image_id!r} is not in images"
-            issues.append(Issue("image-unknown", source, None, message, True))
-        elif _key(annotation.category_id) not in names:
-            message = f"category_id {annotation.category_id!r} is not in categories"
-            issues.append(Issue("class-unknown", source, None, message, True))
-        else:
-            placed[_key(annotation.image_id)].append(annotation)
-    return placed, issues
+def _columns(
+    path: Path,
+    annotations: Iterable[list[Annotation]],
+    images: _Images,
+    categories: Sequence[Category],
+    masks: bool,
+) -> tuple[dict[str, Column], list[Issue]]:
+    """The annotations' numbers, (rows,) or (rows, 4) each, with images and categories by their numbers in
+    the lists; and an issue for each of unknown image or category, whose image_of is -1."""
+    image_numbers = id_numbers(images.keys)
+    class_numbers = id_numbers([key_of(category.id) for category in categories])
+    pieces = [_piece([], image_numbers, class_numbers, masks)]
+    issues: list[Issue] = []
+    first = 0
+    for part in annotations:
+        piece = _piece(part, image_numbers, class_numbers, masks)
+        for row in np.flatnonzero((piece["image_of"] < 0) | (piece["class_of"] < 0)):
+            issues.append(
+                _unplaced(f"{path.name} annotations[{first + row}]", part[row], piece["image_of"][row])
+            )
+            piece["image_of"][row] = -1
+        pieces.append(piece)
+        first += len(part)
+    columns = joined(pieces)
+    return columns, issues + _repeated_ids(path, columns.pop("id"))
 
 
-def _record(
-    source: str,
-    key: str,
-    image: _Image,
-    annotations: list[_Annotation],
-    names: dict[str, str],
-    labeled: frozenset[str],
-) -> ImageRecord:
-    boxes_xywh = np.array([annotation.bbox for annotation in annotations], np.float64).reshape(-1, 4)
-    areas = [math.nan if annotation.area is None else annotation.area for annotation in annotations]
-    return image_record(
-        image_id=key,
-        filename=image.file_name,
-        source=source,
-        width=_pixels(image.width),
-        height=_pixels(image.height),
-        boxes_xyxy=from_xywh(boxes_xywh),
-        names=tuple(names[_key(annotation.category_id)] for annotation in annotations),
-        crowd=[bool(annotation.iscrowd) for annotation in annotations],
-        area=areas,
-        labeled=labeled,
-    )
+def _piece(
+    part: Sequence[Annotation], images: Mapping[Id, int], categories: Mapping[Id, int], masks: bool
+) -> dict[str, Column]:
+    numbers: Iterable[Any] = chain.from_iterable(item.bbox for item in part)
+    areas: list[Any] = [math.nan if item.area is None else item.area for item in part]
+    if part and isinstance(part[0], Mended):
+        numbers = (NONNUMBERS.get(value, value) for value in numbers)
+        areas = [NONNUMBERS.get(area, area) for area in areas]
+    piece: dict[str, Column] = {
+        "image_of": looked_up(images, [item.image_id for item in part]),
+        "class_of": looked_up(categories, [item.category_id for item in part]),
+        "boxes_xyxy": from_xywh(np.fromiter(numbers, np.float64).reshape(-1, 4)),
+        "area": np.array(areas, np.float64),
+        "crowd": np.array([bool(item.iscrowd) for item in part], bool),
+        "id": np.array([int64(item.id) for item in part], np.int64),
+    }
+    if masks:
+        piece["mask"] = np.array([bytes(item.segmentation) for item in part], object)
+    return piece
 
 
-def _key(given: Id) -> str:
-    """One text for 17, 17.0 and "17"."""
-    if isinstance(given, float) and given.is_integer():
-        return str(int(given))
-    return str(given).strip()
+def _unplaced(source: str, annotation: Annotation, image_of: int) -> Issue:
+    if image_of < 0:
+        message = f"image_id {annotation.image_id!r} is not in images"
+        return Issue("image-unknown", source, None, message, True)
+    message = f"category_id {annotation.category_id!r} is not in categories"
+    return Issue("class-unknown", source, None, message, True)
 
 
-def _order(given: Id) -> tuple[bool, float, str]:
-    """Numbers by value, then the rest by text."""
-    key = _key(given)
-    try:
-        return False, float(key), key
-    except ValueError:
-        return True, 0.0, key
+def _repeated_ids(path: Path, ids: NDArray[np.int64]) -> list[Issue]:
+    """One issue for all annotations whose id another has too; they are kept, since nothing needs the ids."""
+    values, counts = np.unique(ids[ids != NO_ID], return_counts=True)
+    repeated = values[counts > 1]
+    if not len(repeated):
+        return []
+    message = f"{len(repeated)} annotation ids stand more than once, such as {repeated[0]}"
+    return [Issue("annotation-id-duplicate", path.name, None, message, False)]
 
 
-def _pixels(given: float | None) -> int:
-    return int(given) if given is not None and math.isfinite(given) else 0
+def _records(
+    path: Path, images: _Images, columns: Mapping[str, Column], names: Sequence[str], labeled: frozenset[str]
+) -> list[ImageRecord]:
+    """One a image; their arrays are views of the columns."""
+    sorted_columns, bounds = by_image(columns, len(images.keys))
+    labels = [names[i] for i in sorted_columns["class_of"]]
+    masks = sorted_columns["mask"].tolist() if "mask" in columns else []
+    no = np.zeros(len(labels), bool)
+    records = []
+    for number, (start, end) in enumerate(pairwise(bounds)):
+        image = images.items[number]
+        record = ImageRecord(
+            image_id=images.keys[number],
+            filename=image.file_name,
+            width=pixels(image.width),
+            height=pixels(image.height),
+            boxes_xyxy=sorted_columns["boxes_xyxy"][start:end],
+            names=tuple(labels[start:end]),
+            crowd=sorted_columns["crowd"][start:end],
+            difficult=no[start:end],
+            truncated=no[start:end],
+            occluded=no[start:end],
+            group_of=no[start:end],
+            area=sorted_columns["area"][start:end],
+            source=f"{path.name} images[{images.indices[number]}]",
+            labeled=labeled,
+            masks=tuple(masks[start:end]),
+        )
+        records.append(record)
+    return records

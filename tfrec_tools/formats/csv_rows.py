@@ -1,10 +1,16 @@
-"""CSV as TFOD's tutorials write it: a header, then a row a box. Columns may stand in any order and others
-beside them; a row with neither class nor box is an image without objects."""
+"""CSV: a row a box, with the path of its image.
+
+As TFOD's tutorials write it (filename, width, height, class, xmin, ymin, xmax, ymax in any order), under
+other common names (Open Images, BCCD), or as keras-retinanet does: path, x1, y1, x2, y2, class without a
+header. A row with neither class nor box is an image without objects. The file is read in pieces; of each
+row its numbers are kept, about 60 bytes.
+"""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,123 +18,149 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats import csv_columns
+from tfrec_tools.formats.csv_columns import CORNERS, FLAGS, SIZES, Layout
+from tfrec_tools.formats.grouping import Column, by_image, joined
+from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.issues import Issue
 from tfrec_tools.records import ImageRecord, Source, image_record
 
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
-COLUMNS = ("filename", "width", "height", "class", *_CORNERS)
+_ROWS = 100_000  # read at a time
 
-Texts = NDArray[np.object_]
+# Fractions of the picture are at most 1; a file whose boxes all end within this many pixels is of no use.
+_RELATIVE_MAX = 1.5
+_TRUE = ("1", "true", "yes")
 
 
-def read(path: Path) -> Source:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the rows have said so far: numbers of images and classes by name, the line where each image
+    first stands and the size that it has there."""
+
+    images: dict[str, int] = field(default_factory=dict)
+    classes: dict[str, int] = field(default_factory=dict)
+    lines: list[int] = field(default_factory=list)
+    sizes_wh: list[tuple[float, float]] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+
+
+def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """The rows of a file, by image in the order in which images first appear. Classes are those that
     occur, in alphabetical order. InputError names the column or line that cannot be used."""
-    columns, lines = _read_rows(path)
-    filename, label = columns["filename"], columns["class"]
-    for row in np.flatnonzero(filename == ""):
+    layout = csv_columns.layout(path, dict(options.columns))
+    found = _Found()
+    pieces = [_piece(path, table, line, found) for table, line in _tables(path, layout)]
+    columns = joined(pieces)
+    names = list(found.classes)
+    return Source(tuple(sorted(names)), _records(path, found, columns, names), tuple(found.issues))
+
+
+def _tables(path: Path, layout: Layout) -> Iterator[tuple[dict[str, Column], int]]:
+    """Pieces of the file: our columns as trimmed texts, (rows,) each; and the line of the first row (which
+    counts a line break inside quotes as none)."""
+    line = layout.first_line
+    for table in csv_columns.chunks(path, layout, _ROWS):
+        columns = {
+            name: table.iloc[:, number].fillna("").str.strip().to_numpy(object)
+            for name, number in layout.columns.items()
+        }
+        yield columns, line
+        line += len(table)
+
+
+def _piece(path: Path, texts: dict[str, Column], line: int, found: _Found) -> dict[str, Column]:
+    """The numbers of a piece's rows; what is found of images and classes goes into `found`."""
+    filled = np.flatnonzero(np.any([column != "" for column in texts.values()], axis=0))
+    texts = {name: column[filled] for name, column in texts.items()}
+    lines = filled + line
+    for row in np.flatnonzero(texts["filename"] == ""):
         raise InputError(path, f"line {lines[row]}", "filename is empty")
-    unboxed = np.all([columns[name] == "" for name in (*_CORNERS, "class")], axis=0)
-    sizes_wh = _numbers(path, lines, columns, ("width", "height"), np.ones_like(unboxed))  # (rows, 2)
-    boxes_xyxy = _numbers(path, lines, columns, _CORNERS, unboxed)  # (rows, 4)
-    classes = sorted(set(label) - {""})
-    records = [
-        _record(f"{path.name} line {lines[rows[0]]}", rows, columns, sizes_wh, boxes_xyxy, frozenset(classes))
-        for rows in _rows_by_image(filename)
-    ]
-    issues = [
-        Issue("class-unknown", f"{path.name} line {lines[row]}", None, "class is empty", True)
-        for row in np.flatnonzero((label == "") & ~unboxed)
-    ]
-    return Source(tuple(classes), records, tuple(issues))
+    unboxed = np.all([texts[name] == "" for name in (*CORNERS, "class")], axis=0)
+    sizes_wh = _numbers(path, lines, texts, SIZES, np.ones_like(unboxed))  # (rows, 2)
+    boxes_xyxy = _numbers(path, lines, texts, CORNERS, unboxed)  # (rows, 4)
+    image_of = np.zeros(len(filled), np.int32)
+    for at, name in enumerate(texts["filename"]):
+        number = found.images.setdefault(name, len(found.images))
+        image_of[at] = number
+        if number == len(found.lines):
+            found.lines.append(int(lines[at]))
+            found.sizes_wh.append((sizes_wh[at, 0], sizes_wh[at, 1]))
+    class_of = [found.classes.setdefault(name, len(found.classes)) if name else -1 for name in texts["class"]]
+    for row in np.flatnonzero((texts["class"] == "") & ~unboxed):
+        issue = Issue("class-unknown", f"{path.name} line {lines[row]}", None, "class is empty", True)
+        found.issues.append(issue)
+    boxed = np.array(class_of, np.int32) >= 0
+    piece = {
+        "image_of": np.where(boxed, image_of, -1),
+        "class_of": np.array(class_of, np.int32),
+        "boxes_xyxy": boxes_xyxy,
+    }
+    return piece | {name: _flags(texts, name) for name in FLAGS}
 
 
-def _read_rows(path: Path) -> tuple[dict[str, Texts], NDArray[np.intp]]:
-    """The columns of COLUMNS as trimmed texts, (rows,) each, without blank rows; and the rows' line
-    numbers (which count a line break inside quotes as none)."""
-    table = {str(name).strip(): column for name, column in _read_table(path).items()}
-    missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        reason = f"no column {', '.join(missing)}; found {', '.join(table)}; expected {', '.join(COLUMNS)}"
-        raise InputError(path, "line 1", reason)
-    columns: dict[str, Texts] = {name: table[name].str.strip().to_numpy(object) for name in COLUMNS}
-    filled = np.flatnonzero(np.any([column != "" for column in columns.values()], axis=0))
-    return {name: column[filled] for name, column in columns.items()}, filled + 2
-
-
-def _read_table(path: Path) -> Any:
-    """A pandas table of texts. Numbers too: pandas' own parser may round otherwise than Python's float,
-    and so than TFOD's script."""
-    import pandas as pd
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                path,
-                dtype=str,
-                keep_default_na=False,  # a class may be called NA
-                index_col=False,  # a stray comma at the line ends is no index
-                skip_blank_lines=False,
-                encoding="utf-8-sig",
-            )
-    except pd.errors.EmptyDataError as fault:
-        raise InputError(path, "", f"is empty, expected a header {','.join(COLUMNS)}") from fault
-    except pd.errors.ParserWarning as fault:
-        raise InputError(path, "line 1", "the header has fewer columns than the rows") from fault
-    except (pd.errors.ParserError, UnicodeDecodeError) as fault:
-        raise InputError(path, "", f"cannot be read as CSV in UTF-8 ({str(fault).strip()})") from fault
+def _flags(texts: Mapping[str, Column], name: str) -> NDArray[np.bool_]:
+    """(rows,) Open Images writes -1 where nobody looked."""
+    if name not in texts:
+        return np.zeros(len(texts["filename"]), bool)
+    return np.array([text.lower() in _TRUE for text in texts[name]], bool)
 
 
 def _numbers(
     path: Path,
     lines: NDArray[np.intp],
-    columns: Mapping[str, Texts],
-    names: tuple[str, ...],
+    texts: Mapping[str, Column],
+    names: Sequence[str],
     may_lack: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """(rows, names) float64; 0 where a number is missing in a row that may lack it."""
+    """(rows, names) float64, as Python reads them: pandas may round otherwise. 0 where a number is missing
+    in a row that may lack it."""
     numbers = np.zeros((len(lines), len(names)))
     for column, name in enumerate(names):
-        for row, text in enumerate(columns[name]):
+        for row, text in enumerate(texts.get(name, ())):
             if text or not may_lack[row]:
                 try:
-                    numbers[row, column] = float(text)
+                    numbers[row, column] = float(text.replace(",", ".") if text.count(",") == 1 else text)
                 except ValueError:
                     reason = f"{name} is {text!r}, expected a number"
                     raise InputError(path, f"line {lines[row]}", reason) from None
     return numbers
 
 
-def _rows_by_image(filenames: Texts) -> list[list[int]]:
-    rows: dict[str, list[int]] = {}
-    for row, filename in enumerate(filenames):
-        rows.setdefault(filename, []).append(row)
-    return list(rows.values())
+def _records(
+    path: Path, found: _Found, columns: Mapping[str, Column], names: Sequence[str]
+) -> list[ImageRecord]:
+    labeled = frozenset(names)
+    relative = _relative(columns)
+    rows, bounds = by_image(columns, len(found.images))
+    labels = [names[i] for i in rows["class_of"]]
+    return [
+        image_record(
+            image_id=filename,
+            filename=filename,
+            source=f"{path.name} line {line}",
+            width=_pixels(size_wh[0]),
+            height=_pixels(size_wh[1]),
+            boxes_xyxy=rows["boxes_xyxy"][start:end],
+            names=tuple(labels[start:end]),
+            occluded=rows["occluded"][start:end],
+            truncated=rows["truncated"][start:end],
+            group_of=rows["group_of"][start:end],
+            difficult=rows["difficult"][start:end],
+            labeled=labeled,
+            relative=relative,
+        )
+        for filename, line, size_wh, (start, end) in zip(
+            found.images, found.lines, found.sizes_wh, pairwise(bounds), strict=True
+        )
+    ]
 
 
-def _record(
-    source: str,
-    rows: list[int],
-    columns: Mapping[str, Texts],
-    sizes_wh: NDArray[np.float64],
-    boxes_xyxy: NDArray[np.float64],
-    labeled: frozenset[str],
-) -> ImageRecord:
-    boxed = [row for row in rows if columns["class"][row]]
-    width, height = sizes_wh[rows[0]]
-    filename = columns["filename"][rows[0]]
-    return image_record(
-        image_id=filename,
-        filename=filename,
-        source=source,
-        width=_pixels(width),
-        height=_pixels(height),
-        boxes_xyxy=boxes_xyxy[boxed],
-        names=tuple(columns["class"][boxed]),
-        labeled=labeled,
-    )
+def _relative(columns: Mapping[str, Column]) -> bool:
+    """Whether the boxes of the file are fractions of the pictures."""
+    boxes_xyxy = columns["boxes_xyxy"][columns["image_of"] >= 0]
+    finite = boxes_xyxy[np.isfinite(boxes_xyxy)]
+    return bool(len(finite)) and bool(finite.max() <= _RELATIVE_MAX) and bool(finite.max() > 0)
 
 
-def _pixels(number: float) -> int:
-    return int(number) if np.isfinite(number) else 0
+def _pixels(number: Any) -> int:
+    return max(0, int(number)) if np.isfinite(number) else 0

@@ -1,85 +1,155 @@
 """Pascal VOC: an XML file an image, in a folder.
 
-Coordinates are taken as they stand, as TFOD and TFDS take them; the VOC devkit counts pixels from 1 and
-would subtract 1 from xmin and ymin.
+Coordinates are taken as they stand, as TFOD and TFDS take them; the VOC devkit counts pixels from 1, so
+that with origin 1 xmin and ymin are less by 1 (the maxima are inclusive, and so the same).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lxml import etree
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.issues import Issue
 from tfrec_tools.records import ImageRecord, Source, image_record
 
+SPLITS = ("train", "val", "test", "trainval")  # the lists in ImageSets/Main; a later one yields to an earlier
 
-def read(path: Path) -> Source:
-    """The XML files of a folder (or of its subfolder Annotations) by name, or a single one. Classes are
-    those that occur, in alphabetical order. InputError names the file and line that cannot be used."""
-    files = [path] if path.is_file() else annotation_files(path)
+
+def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
+    """The XML files of a folder (or of its subfolder Annotations, or anywhere below) by name, or a single
+    one. Classes are those that occur, in alphabetical order; splits are those of ImageSets/Main.
+
+    A file that cannot be used is an issue that names the line; InputError where the only one cannot be
+    used, or where there is none.
+    """
+    if path.is_file():
+        files, folder = [path], path.parent
+    else:
+        files, folder = annotation_files(path), path
     if not files:
         raise InputError(path, "", "no .xml files found, expected a folder of Pascal VOC annotations")
+    splits, issues = _splits(files[0].parent)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
-    found = [_read_file(file, parser) for file in files]
-    labeled = frozenset(name for record, _ in found for name in record.names)
-    records = [replace(record, labeled=labeled) for record, _ in found]
-    issues = tuple(issue for _, issues in found for issue in issues)
-    return Source(tuple(sorted(labeled)), records, issues)
+    records = []
+    for file in files:
+        try:
+            record, odd = _read_file(file, _below(folder, file), parser, options)
+            records.append(replace(record, split=splits.get(file.stem)))
+            issues += odd
+        except InputError as fault:
+            if len(files) == 1:
+                raise
+            message = ": ".join(filter(None, (fault.where, fault.reason)))
+            issues.append(Issue("annotation-damaged", str(file), None, message, False))
+    labeled = frozenset(name for record in records for name in record.names)
+    return Source(
+        tuple(sorted(labeled)), [replace(record, labeled=labeled) for record in records], tuple(issues)
+    )
 
 
 def annotation_files(folder: Path) -> list[Path]:
-    """The folder's XML files by name, or those of its subfolder Annotations where it has none itself."""
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".xml")
-    subfolder = folder / "Annotations"
-    return found or (annotation_files(subfolder) if subfolder.is_dir() else [])
+    """The folder's XML files by name, or those of its subfolder Annotations where it has none itself, or
+    those anywhere below it."""
+    for place in (folder, folder / "Annotations"):
+        if place.is_dir() and (found := _xml(place.iterdir())):
+            return found
+    return _xml(folder.rglob("*"))
 
 
-def _read_file(file: Path, parser: etree.XMLParser) -> tuple[ImageRecord, list[Issue]]:
+def _xml(paths: Any) -> list[Path]:
+    return sorted(path for path in paths if path.suffix.lower() == ".xml" and path.is_file())
+
+
+def _below(folder: Path, file: Path) -> PurePosixPath:
+    """The file's path below the folder (or its subfolder Annotations) that was given."""
+    relative = PurePosixPath(file.relative_to(folder).as_posix())
+    return relative.relative_to("Annotations") if relative.parts[0] == "Annotations" else relative
+
+
+def _splits(annotations: Path) -> tuple[dict[str, str], list[Issue]]:
+    """{name of an annotation without suffix: its split}, and an issue for each that is in several. The
+    list trainval counts only where it says more than train and val."""
+    splits: dict[str, str] = {}
+    issues = []
+    for split in SPLITS:
+        path = annotations.parent / "ImageSets" / "Main" / f"{split}.txt"
+        for line in _lines(path):
+            name = line.split()[0]
+            earlier = splits.setdefault(name, split)
+            if earlier != split and (split != "trainval" or earlier == "test"):
+                message = f"{name} is in {earlier}.txt and in {split}.txt"
+                issues.append(Issue("split-conflict", path.name, None, message, True))
+    return splits, issues
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        return []
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError as fault:
+        raise InputError(path, "", f"byte {fault.start} is not UTF-8, expected a list of names") from fault
+
+
+def _read_file(
+    file: Path, below: PurePosixPath, parser: etree.XMLParser, options: ReadOptions
+) -> tuple[ImageRecord, list[Issue]]:
     try:
         root = etree.parse(file, parser).getroot()
     except etree.XMLSyntaxError as fault:
         line, column = fault.position
-        raise InputError(
-            file, f"line {line}, column {column}", f"broken XML: {str(fault.msg).partition(', line')[0]}"
-        ) from fault
-    if root.tag != "annotation":
-        raise InputError(file, "", f"its root is <{root.tag}>, expected Pascal VOC's <annotation>")
-    return _record(file, root)
+        reason = " ".join(str(fault.msg).partition(", line")[0].split())
+        raise InputError(file, f"line {line}, column {column}", f"broken XML: {reason}") from fault
+    except OSError as fault:
+        raise InputError(file, "", f"cannot be read ({fault.strerror or fault})") from fault
+    if root is None or root.tag != "annotation":
+        tag = None if root is None else root.tag
+        raise InputError(file, "", f"its root is <{tag}>, expected Pascal VOC's <annotation>")
+    return _record(file, below, root, options)
 
 
-def _record(file: Path, root: Any) -> tuple[ImageRecord, list[Issue]]:
+def _record(
+    file: Path, below: PurePosixPath, root: Any, options: ReadOptions
+) -> tuple[ImageRecord, list[Issue]]:
     """The image of a file, and an issue for each object without a name."""
     objects = root.findall("object")  # direct children only: a <part> is no object
     named = [(thing, name) for thing in objects if (name := _text(thing, "name"))]
     nameless = [thing for thing in objects if not _text(thing, "name")]
-    filename = _text(root, "filename")
-    if not filename:
-        raise InputError(file, "", "no <filename>; expected the name of the annotated image")
+    filename = _text(root, "filename") or file.stem
+    poses = tuple(_text(thing, "pose") for thing, _ in named)
     record = image_record(
         image_id=filename,
-        filename=filename,
-        source=file.name,
+        filename=str(below.parent / filename),
+        source=str(below),
         width=_size(root, "size/width"),
         height=_size(root, "size/height"),
-        boxes_xyxy=[_corners(file, thing) for thing, _ in named],
+        boxes_xyxy=[_corners(file, thing, options.voc_origin) for thing, _ in named],
         names=tuple(name for _, name in named),
-        difficult=[_text(thing, "difficult") == "1" for thing, _ in named],
-        truncated=[_text(thing, "truncated") == "1" for thing, _ in named],
+        difficult=_flags(named, "difficult"),
+        truncated=_flags(named, "truncated"),
+        occluded=_flags(named, "occluded"),
+        poses=poses if any(poses) else (),
+        stem=file.stem,
     )
-    return record, [_nameless(file, thing) for thing in nameless]
+    return record, [_nameless(str(below), thing) for thing in nameless]
 
 
-def _corners(file: Path, thing: Any) -> tuple[float, float, float, float]:
+def _flags(named: list[tuple[Any, str]], tag: str) -> list[bool]:
+    return [_text(thing, tag).lower() in ("1", "true", "yes") for thing, _ in named]
+
+
+def _corners(file: Path, thing: Any, origin: int) -> tuple[float, float, float, float]:
     box = thing.find("bndbox")
     if box is None:
         raise InputError(file, f"line {thing.sourceline}", "an <object> without <bndbox>")
     return (
-        _number(file, box, "xmin"),
-        _number(file, box, "ymin"),
+        _number(file, box, "xmin") - origin,
+        _number(file, box, "ymin") - origin,
         _number(file, box, "xmax"),
         _number(file, box, "ymax"),
     )
@@ -97,15 +167,13 @@ def _number(file: Path, box: Any, tag: str) -> float:
 def _size(root: Any, path: str) -> int:
     """Pixels; 0 where the file does not say, which some tools write as 0 or leave out."""
     try:
-        return int(float(_text(root, path)))
+        return max(0, int(float(_text(root, path))))
     except (ValueError, OverflowError):
         return 0
 
 
-def _nameless(file: Path, thing: Any) -> Issue:
-    return Issue(
-        "class-unknown", file.name, None, f"line {thing.sourceline}: an <object> without <name>", True
-    )
+def _nameless(source: str, thing: Any) -> Issue:
+    return Issue("class-unknown", source, None, f"line {thing.sourceline}: an <object> without <name>", True)
 
 
 def _text(element: Any, path: str) -> str:

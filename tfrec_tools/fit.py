@@ -1,0 +1,49 @@
+"""A record and its picture brought together: the picture as it will be stored, boxes in its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tfrec_tools import images, masks
+from tfrec_tools.images import DEFAULT, Loaded, Picture, Rules
+from tfrec_tools.issues import Issue
+from tfrec_tools.records import ImageRecord, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A record whose boxes are pixels of the picture; None for both where the image file is damaged."""
+
+    pair: tuple[ImageRecord, Picture] | None
+    issues: tuple[Issue, ...]
+
+
+def fit(record: ImageRecord, place: Place, rules: Rules = DEFAULT) -> Fitted:
+    """Reads a record's picture. InputError where a mask is none, or the file cannot be read at all."""
+    annotated_wh = (record.width, record.height)
+    loaded = images.load(place, annotated_wh, record.source, rules)
+    issues = tuple(
+        issue for issue in loaded.issues if not (record.relative and issue.code == "size-mismatch")
+    )
+    if loaded.picture is None:
+        return Fitted(None, issues)
+    return Fitted((_in_pixels(record, loaded, loaded.picture), loaded.picture), issues)
+
+
+def _in_pixels(record: ImageRecord, loaded: Loaded, picture: Picture) -> ImageRecord:
+    size_wh = (picture.width, picture.height)
+    scale_xy = size_wh if record.relative else loaded.scale_xy
+    scaled = record
+    if scale_xy != (1.0, 1.0):
+        with np.errstate(invalid="ignore"):  # infinity times zero; `checks` reports such a box
+            boxes_xyxy = record.boxes_xyxy * np.array([*scale_xy, *scale_xy])
+        scaled = replace(record, boxes_xyxy=boxes_xyxy, area=record.area * scale_xy[0] * scale_xy[1])
+    if record.masks:
+        given_wh = (round(size_wh[0] / loaded.scale_xy[0]), round(size_wh[1] / loaded.scale_xy[1]))
+        drawn = (
+            masks.to_png(mask, record.source, given_wh, size_wh, record.relative) for mask in record.masks
+        )
+        scaled = replace(scaled, masks=tuple(drawn))
+    return replace(scaled, width=picture.width, height=picture.height, relative=False)

@@ -1,0 +1,125 @@
+"""Large JSON files, an array at a time: the file is mapped, never read whole, so that memory is bounded
+by what the caller keeps of the elements.
+
+A first pass of msgspec finds where the arrays stand. Each is then decoded in slices that end between two
+elements. Whether a `},{` stands between elements or inside one need not be known beforehand: a slice that
+ends inside an element is no JSON, and is tried again longer.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from tfrec_tools.errors import InputError
+
+T = TypeVar("T")
+
+_SLICE_BYTES = 4_000_000
+_BOM = b"\xef\xbb\xbf"
+_BETWEEN = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*(?=\{)")
+_NEXT_NONNUMBER = re.compile(rb'[^"NI]*+(?:"(?:[^"\\]++|\\.)*+"[^"NI]*+)*+(NaN|Infinity)', re.DOTALL)
+# Texts of the same length, so that positions stay.
+_MENDED = {b"NaN": b'"n"', b"Infinity": b'"inf"   ', b"-Infinity": b'"-inf"   '}
+NONNUMBERS = {"n": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
+
+
+def mapped(path: Path, expected: str) -> mmap.mmap:
+    """The file in memory, where changes to it stay; it is closed with the last view of it. InputError
+    where the file is empty."""
+    if path.stat().st_size == 0:
+        raise InputError(path, "", f"is empty, expected {expected}")
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+
+
+def spans(path: Path, data: mmap.mmap, expected: str, schema: type[T]) -> tuple[T, bool]:
+    """The top level of a file as `schema`, whose fields are msgspec.Raw; and whether the file writes NaN
+    or Infinity, which JSON has not: they are the texts of NONNUMBERS then. InputError names the place."""
+    start = len(_BOM) if data[:3] == _BOM else 0
+    try:
+        return _top(path, data, start, expected, schema), False
+    except msgspec.DecodeError as fault:
+        at = _position(fault, data, start)
+        if not data[at : at + 9].startswith((b"NaN", b"Infinity", b"-I")):
+            raise _broken(path, data, at, fault) from fault
+    _mend(data)
+    try:
+        return _top(path, data, start, expected, schema), True
+    except msgspec.DecodeError as fault:
+        raise _broken(path, data, _position(fault, data, start), fault) from fault
+
+
+def slices(path: Path, key: str, raw: msgspec.Raw, expected: str, schema: type[T]) -> Iterator[list[T]]:
+    """The elements of an array, some MB of it at a time. InputError names the element."""
+    data = memoryview(raw)
+    if data[0] != ord("["):
+        raise InputError(path, key, f"not {expected}: Expected array, got {bytes(data[:12])!r}")
+    decoder = msgspec.json.Decoder(list[schema])  # type: ignore[valid-type]
+    at, done, length = 1, 0, _SLICE_BYTES
+    while at < len(data):
+        match = _BETWEEN.search(data, at + length)
+        piece, following = (
+            (data[at:], len(data)) if match is None else (data[at : match.start() + 1], match.end())
+        )
+        try:
+            items = decoder.decode(b"".join((b"[", piece, b"" if match is None else b"]")))
+        except msgspec.ValidationError as fault:
+            raise _schema_error(path, expected, fault, key, done) from fault
+        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+            if match is None:
+                raise InputError(path, f"{key}[{done}] or later", f"broken JSON: {fault}") from fault
+            length = 2 * (following - at)
+            continue
+        yield items
+        at, done, length = following, done + len(items), _SLICE_BYTES
+
+
+def _top(path: Path, data: mmap.mmap, start: int, expected: str, schema: type[T]) -> T:
+    try:
+        return msgspec.json.decode(memoryview(data)[start:], type=schema)
+    except msgspec.ValidationError as fault:
+        raise _schema_error(path, expected, fault) from fault
+    except (UnicodeDecodeError, RecursionError) as fault:
+        raise InputError(path, "", f"broken JSON: {fault}") from fault
+
+
+def _schema_error(
+    path: Path, expected: str, fault: msgspec.ValidationError, key: str = "", first: int = 0
+) -> InputError:
+    """msgspec says "<reason> - at `$[3].bbox`"; `first` is the number of the slice's first element."""
+    reason, _, place = str(fault).partition(" - at ")
+    reason = re.sub(r"`([^`]*)`", r"\1", reason)
+    where = key + re.sub(
+        r"^\[(\d+)\]", lambda at: f"[{int(at[1]) + first}]", place.strip("`").removeprefix("$")
+    )
+    return InputError(path, where.lstrip("."), f"not {expected}: {reason}")
+
+
+def _position(fault: msgspec.DecodeError, data: mmap.mmap, start: int) -> int:
+    """The byte of the file that the decoder stumbled over."""
+    found = re.search(r"\(byte (\d+)\)", str(fault))
+    return start + int(found[1]) if found else len(data)
+
+
+def _broken(path: Path, data: mmap.mmap, at: int, fault: Any) -> InputError:
+    line = 1 + sum(1 for _ in re.finditer(b"\n", memoryview(data)[:at]))
+    column = at - data.rfind(b"\n", 0, at)
+    reason = re.sub(r"^JSON is malformed: | \(byte \d+\)", "", str(fault))
+    return InputError(path, f"line {line}, column {column} (byte {at})", f"broken JSON: {reason}")
+
+
+def _mend(data: mmap.mmap) -> None:
+    """Puts NONNUMBERS for NaN and Infinity outside of texts; only the pages that change are copied."""
+    at = 0
+    while match := _NEXT_NONNUMBER.match(data, at):
+        start, at = match.span(1)
+        if data[start - 1 : start] == b"-":
+            start -= 1
+        token = data[start:at]
+        data[start:at] = _MENDED.get(token, token)

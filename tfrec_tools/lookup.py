@@ -1,0 +1,130 @@
+"""The image files of records: found by name, in any case and below any folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from tfrec_tools.errors import InputError
+from tfrec_tools.images import has_image_suffix
+from tfrec_tools.issues import Issue
+from tfrec_tools.records import ImageRecord, Place
+
+Found = tuple[Path | None, tuple[Issue, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The files below a folder by base name, and its pictures by base name without suffix; both in lower
+    case."""
+
+    by_name: dict[str, list[Path]]
+    by_stem: dict[str, list[Path]]
+
+
+def places(records: Sequence[ImageRecord], folder: Path) -> tuple[list[Place | None], tuple[Issue, ...]]:
+    """Where the picture of each record is: where the record itself says, in `folder` as named, else
+    anywhere below it by base name in any case. None, with an issue, where it is missing or ambiguous.
+
+    A picture that has the name of the annotation's own file wins over the one that the annotation names,
+    and one that differs in the suffix alone is taken; both are reported. InputError where there is no
+    such folder.
+    """
+    direct = [record.place or _direct(record, folder) for record in records]
+    if all(direct):
+        return list(direct), ()
+    if not folder.is_dir():
+        raise InputError(folder, "", "is no folder; expected the folder of the images")
+    index = _index(folder)
+    found: list[Place | None] = []
+    issues: list[Issue] = []
+    for record, place in zip(records, direct, strict=True):
+        if place is None:
+            path, odd = _search(folder, index, record)
+            place = None if path is None else Place(path)
+            issues += odd
+        found.append(place)
+    return found, tuple(issues)
+
+
+def _direct(record: ImageRecord, folder: Path) -> Place | None:
+    """The file that the record names, unless the annotation's own file has another name."""
+    relative = _relative(record.filename)
+    if record.stem and record.stem != relative.stem:
+        return None
+    path = folder / relative
+    return Place(path) if os.path.isfile(path) else None  # noqa: PTH113 (takes names of any length)
+
+
+def _search(folder: Path, index: _Index, record: ImageRecord) -> Found:
+    relative = _relative(record.filename)
+    exact = folder / relative
+    named = [exact] if os.path.isfile(exact) else _closest(index.by_name, relative.name, relative)  # noqa: PTH113
+    if record.stem and record.stem != relative.stem:
+        own = _closest(index.by_stem, record.stem, relative.with_name(record.stem))
+        if own and own != named:
+            return _one(folder, record, own, _mismatch(record, own[0], named))
+    if named:
+        return _one(folder, record, named, ())
+    alike = _closest(index.by_stem, _stem(relative.name), relative.with_suffix(""))
+    if alike:
+        renamed = has_image_suffix(relative.name)
+        return _one(folder, record, alike, _mismatch(record, alike[0], []) if renamed else ())
+    reason = f"image {record.filename!r} is nowhere in {folder}; is --images right?"
+    return None, (Issue("image-missing", record.source, None, reason, False),)
+
+
+def _one(folder: Path, record: ImageRecord, candidates: list[Path], odd: tuple[Issue, ...]) -> Found:
+    if len(candidates) == 1:
+        return candidates[0], odd
+    listed = ", ".join(sorted(str(path.relative_to(folder)) for path in candidates)[:3])
+    reason = f"image {record.filename!r} could be any of {len(candidates)} files in {folder}: {listed}"
+    return None, (Issue("image-ambiguous", record.source, None, reason, False),)
+
+
+def _mismatch(record: ImageRecord, taken: Path, named: list[Path]) -> tuple[Issue, ...]:
+    what = "another picture" if named else "nowhere"
+    message = f"its file name {record.filename!r} is {what}; {taken.name} was taken"
+    return (Issue("filename-mismatch", record.source, None, message, True),)
+
+
+def _relative(filename: str) -> PurePosixPath:
+    """A file name of any system as a path below a folder."""
+    return PurePosixPath(filename.replace("\\", "/").lstrip("/") or "?")
+
+
+def _stem(name: str) -> str:
+    """The name without a picture's suffix; other dots are part of it."""
+    return PurePosixPath(name).stem if has_image_suffix(name) else name
+
+
+def _index(folder: Path) -> _Index:
+    index = _Index({}, {})
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(parent, name)
+            index.by_name.setdefault(name.lower(), []).append(path)
+            if has_image_suffix(name):
+                index.by_stem.setdefault(path.stem.lower(), []).append(path)
+    return index
+
+
+def _closest(index: dict[str, list[Path]], name: str, relative: PurePosixPath) -> list[Path]:
+    """The files of a name; of several those whose folders, and then whose case, agree as well."""
+    candidates = index.get(name.lower(), [])
+    ending = f"/{relative}".lower()
+    candidates = _narrowed(candidates, (path for path in candidates if _ends(path, ending)))
+    return _narrowed(candidates, (path for path in candidates if name in (path.name, path.stem)))
+
+
+def _ends(path: Path, ending: str) -> bool:
+    return path.as_posix().lower().endswith(ending) or path.with_suffix("").as_posix().lower().endswith(
+        ending
+    )
+
+
+def _narrowed(candidates: list[Path], closer: Iterable[Path]) -> list[Path]:
+    return (list(closer) or candidates) if len(candidates) > 1 else candidates

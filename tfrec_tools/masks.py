@@ -1,0 +1,93 @@
+"""Masks of objects: COCO's polygons and run lengths, or PNG, as 8-bit PNG of a picture's size: 1 is the
+object, 0 the rest (TFOD's `image/object/mask`)."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tfrec_tools.errors import InputError
+
+_PNG_MAGIC = b"\x89PNG"
+_MAX_PIXELS = 2**30
+
+
+def to_png(
+    mask: bytes, source: str, given_wh: tuple[int, int], size_wh: tuple[int, int], relative: bool = False
+) -> bytes:
+    """A mask, PNG or COCO's segmentation in JSON, as PNG of size_wh.
+
+    given_wh is the size of the picture that it was drawn for, which decides the scale of polygons; where
+    relative is true their coordinates are fractions of the picture. An empty mask comes out all 0.
+    InputError, naming `source`, where it is none.
+    """
+    try:
+        if mask.startswith(_PNG_MAGIC):
+            image = Image.open(BytesIO(mask))
+            return mask if image.size == size_wh else _encode(_resized(image, size_wh))
+        segmentation = json.loads(mask or b"[]")
+        if isinstance(segmentation, dict):
+            return _encode(_resized(Image.fromarray(_decoded(segmentation)), size_wh))
+        if not isinstance(segmentation, list | type(None)):
+            raise ValueError(f"{segmentation!r} is neither polygons nor run lengths")
+        scale_xy = size_wh if relative else (size_wh[0] / given_wh[0], size_wh[1] / given_wh[1])
+        return _encode(Image.fromarray(_filled(segmentation or [], scale_xy, size_wh)))
+    except Exception as fault:  # pycocotools and Pillow raise many kinds on damaged masks
+        raise InputError(source, "segmentation", f"is no mask ({' '.join(str(fault).split())})") from fault
+
+
+def _filled(
+    polygons: list[list[float]], scale_xy: tuple[float, float], size_wh: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """(height, width) 0 or 1. Polygons are lists of x, y, x, y, ..."""
+    from pycocotools import mask as coco_mask
+
+    width, height = size_wh
+    scaled = [
+        (np.array(polygon, np.float64).reshape(-1, 2) * scale_xy).ravel().tolist()
+        for polygon in polygons
+        if len(polygon) >= 6
+    ]
+    if not np.isfinite([value for polygon in scaled for value in polygon]).all():
+        raise ValueError("a coordinate is not finite")
+    if not scaled:
+        return np.zeros((height, width), np.uint8)
+    return _pixels(coco_mask.merge(coco_mask.frPyObjects(scaled, height, width)))
+
+
+def _decoded(run_lengths: dict[str, Any]) -> NDArray[np.uint8]:
+    """(height, width) 0 or 1, from COCO's RLE, plain or packed."""
+    from pycocotools import mask as coco_mask
+
+    height, width = run_lengths["size"]
+    if not 0 < height * width < _MAX_PIXELS:
+        raise ValueError(f"its size is {height} x {width}")
+    if isinstance(run_lengths["counts"], list):
+        if sum(run_lengths["counts"]) != height * width:  # pycocotools reads on without a bound
+            raise ValueError(f"its runs do not add up to {height} x {width}")
+        run_lengths = coco_mask.frPyObjects(run_lengths, height, width)
+    return _pixels(run_lengths)
+
+
+def _pixels(run_lengths: Any) -> NDArray[np.uint8]:
+    from pycocotools import mask as coco_mask
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools' own use of NumPy
+        return np.ascontiguousarray(coco_mask.decode(run_lengths), np.uint8)
+
+
+def _resized(image: Image.Image, size_wh: tuple[int, int]) -> Image.Image:
+    return image if image.size == size_wh else image.resize(size_wh, Image.Resampling.NEAREST)
+
+
+def _encode(image: Image.Image) -> bytes:
+    out = BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
