@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from collections import Counter
 from pathlib import Path
@@ -31,6 +32,14 @@ def test_pictures_and_boxes_come_back(tmp_path: Path) -> None:
         picture = np.array(Image.open(io.BytesIO(read_picture(example))))
         ymin, xmin, ymax, xmax = np.rint(example.boxes[1] * 64).astype(int)
         assert (picture[ymin:ymax, xmin:xmax] == tiny.COLOURS["green"]).all()
+
+
+def test_compressed_records_are_read_too(tmp_path: Path) -> None:
+    plain = tiny.write_records(tmp_path / "a.tfrecord", ["red"], 2)
+    packed = tmp_path / "b.tfrecord"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    pictures = [[read_picture(e) for e in index_records([str(file)], RED_GREEN)] for file in (plain, packed)]
+    assert pictures[0] == pictures[1]
 
 
 def test_classes_follow_their_names_into_another_label_map(tmp_path: Path) -> None:

@@ -27,10 +27,8 @@ def _example(
     crowd: list[bool] | None = None,
     labeled: tuple[int, ...] = (1, 2, 3),
 ) -> Annotated:
-    return Annotated(
-        Path("a.tfrecord"), 0, 0, "record 0", 100, 100, boxes, np.array(ids, np.int32),
-        np.array(crowd or [False] * len(ids)), frozenset(labeled),
-    )  # fmt: skip
+    crowds = np.array(crowd or [False] * len(ids))
+    return Annotated(b"", 100, 100, boxes, np.array(ids, np.int32), crowds, frozenset(labeled))
 
 
 def _found(boxes: np.ndarray, scores: list[float], ids: list[int]) -> Found:

@@ -6,8 +6,7 @@ resuming need no buffers. One picture costs one read at a known offset.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +17,7 @@ from tfrec_tools import boxes, shards, tfrecord
 from tfrec_tools.errors import InputError
 from tfrec_tools.example import parse_example
 from tfrec_tools.labels import LabelMap
-
-_FRAME_HEADER, _FRAME_FOOTER = 12, 4
+from tfrec_tools.records import Place
 
 
 def silent(_done: int) -> None:
@@ -30,16 +28,15 @@ def silent(_done: int) -> None:
 class Annotated:
     """A picture in a TFRecord file with what is known of it, under a given label map.
 
+    example  where the serialized Example is; the Example itself where the file is compressed, as there
+             are no offsets into such a file
     boxes    (N, 4) float32 [ymin xmin ymax xmax], normalised
     ids      (N,) int32, ids of the label map
     crowd    (N,) bool
     labeled  the ids that the picture was exhaustively annotated for
     """
 
-    file: Path
-    offset: int
-    length: int
-    where: str
+    example: Place | bytes
     width: int
     height: int
     boxes: NDArray[np.float32]
@@ -61,10 +58,8 @@ def index_records(
     indexed = []
     for file in shards.record_files(patterns):
         default = _labeled_by_set(file, labels)
-        offset = _FRAME_HEADER
-        for number, data in enumerate(tfrecord.read(file)):
-            indexed.append(_annotated(file, offset, number, data, labels, default))
-            offset += _FRAME_HEADER + len(data) + _FRAME_FOOTER
+        for number, example in enumerate(_examples(file)):
+            indexed.append(_annotated(file, number, example, labels, default))
             progress(len(indexed))
     if not indexed:
         raise InputError(" ".join(patterns), "", "the record files hold no examples")
@@ -73,39 +68,42 @@ def index_records(
 
 def read_picture(annotated: Annotated) -> bytes:
     """The encoded picture."""
-    with annotated.file.open("rb") as file:
-        data = os.pread(file.fileno(), annotated.length, annotated.offset)
-    return parse_example(data, str(annotated.file)).picture.data
+    example = annotated.example
+    data = example if isinstance(example, bytes) else example.read()
+    return parse_example(data, "picture").picture.data
+
+
+def _examples(file: Path) -> Iterator[tuple[bytes, Place | bytes]]:
+    """Each Example, and how to come by it again."""
+    is_packed = tfrecord.is_gzip(file)
+    offset = tfrecord.HEADER_BYTES
+    for data in tfrecord.read(file):
+        yield data, data if is_packed else Place(file, offset, len(data))
+        offset += len(data) + tfrecord.FOOTER_BYTES + tfrecord.HEADER_BYTES
 
 
 def _annotated(
-    file: Path, offset: int, number: int, data: bytes, labels: LabelMap, default: frozenset[int]
+    file: Path, number: int, example: tuple[bytes, Place | bytes], labels: LabelMap, default: frozenset[int]
 ) -> Annotated:
+    data, again = example
     parsed = parse_example(data, f"{file} record {number}")
     record = parsed.record
     where = f"record {number} ({record.filename})"
+    label_ids = parsed.label_ids or (0,) * len(record.names)
     ids = [
         _class_id(file, where, name, label_id, labels)
-        for name, label_id in zip(record.names, _ids(parsed.label_ids, len(record.names)), strict=True)
+        for name, label_id in zip(record.names, label_ids, strict=True)
     ]
     xmin, ymin, xmax, ymax = boxes.normalise(record.boxes_xyxy, record.width, record.height).T
-    labeled = _labeled(file, where, record.labeled, parsed.labeled_ids, labels)
     return Annotated(
-        file=file,
-        offset=offset,
-        length=len(data),
-        where=where,
+        example=again,
         width=record.width,
         height=record.height,
         boxes=np.stack([ymin, xmin, ymax, xmax], axis=1),  # (N, 4)
         ids=np.array(ids, np.int32),
         crowd=record.crowd,
-        labeled=labeled or default,
+        labeled=_labeled(file, where, record.labeled, parsed.labeled_ids, labels) or default,
     )
-
-
-def _ids(label_ids: Sequence[int], count: int) -> Sequence[int]:
-    return label_ids or (0,) * count
 
 
 def _class_id(file: Path, where: str, name: str, label_id: int, labels: LabelMap) -> int:
