@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tfrec_tools.checks import check, repeats
+from tfrec_tools.checks import Checks, check
+from tfrec_tools.survey import repeats
 from tfrec_tools.issues import CODES, Issue
 from tfrec_tools.records import image_record
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,33 @@ class Source:
     classes: tuple[str, ...]
     records: Sequence[ImageRecord]
     issues: tuple[Issue, ...] = ()
+
+
+def subset(record: ImageRecord, kept: Sequence[int]) -> ImageRecord:
+    """The record with only the boxes at the indices `kept`."""
+    index = np.array(kept, np.intp)
+    return replace(
+        record,
+        boxes_xyxy=record.boxes_xyxy[index],
+        names=tuple(record.names[i] for i in kept),
+        crowd=record.crowd[index],
+        difficult=record.difficult[index],
+        truncated=record.truncated[index],
+        area=record.area[index],
+    )
+
+
+def joined(first: ImageRecord, second: ImageRecord) -> ImageRecord:
+    """The first record with the boxes of the second after its own."""
+    return replace(
+        first,
+        boxes_xyxy=np.concatenate([first.boxes_xyxy, second.boxes_xyxy]),
+        names=(*first.names, *second.names),
+        crowd=np.concatenate([first.crowd, second.crowd]),
+        difficult=np.concatenate([first.difficult, second.difficult]),
+        truncated=np.concatenate([first.truncated, second.truncated]),
+        area=np.concatenate([first.area, second.area]),
+    )
 
 
 def image_record(
