@@ -27,7 +27,7 @@ def record_of(*boxes_xyxy, **options):
 @pytest.mark.parametrize(
     ("box", "code", "left"),
     [
-        ([0, 0, 100, 50], None, [0, 0, 100, 50]),
+        ([0, 0, 98, 50], None, [0, 0, 98, 50]),
         ([-2, 3, 10, 60], "box-outside", [0, 3, 10, 50]),
         ([10, 10, 100.5, 20], "box-outside", [10, 10, 100, 20]),
         ([10, 10, 100 + 1e-9, 20], None, [10, 10, 100, 20]),

@@ -30,7 +30,9 @@ def manifest_of_set(*files):
         classes=(ClassInfo(1, "RBC", 2, 3), ClassInfo(2, "Plättchen", 1, 1)),
         sources=(SourceInfo("a.json", "coco", 3, ("RBC", "Plättchen")),),
         splits=(SplitInfo("train", 3, 4, {"RBC": 3}),),
-        shards=tuple(ShardInfo(file, "train" if "-train-" in file else "", 3, 100, "00", 7) for file in files),
+        shards=tuple(
+            ShardInfo(file, "train" if "-train-" in file else "", 3, 100, "00", 7) for file in files
+        ),
         issues={"box-empty": 2},
         options={"shards": "2"},
         versions={"pillow": "12"},

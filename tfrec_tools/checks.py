@@ -51,7 +51,7 @@ def check(
     policies say, and an issue for each fault. None where a policy drops the image. By default the boxes
     that are left lie in the picture and have area."""
     checks = checks or Checks()
-    if not record.names:
+    if _sound(record, width, height, checks.min_side):
         return record, ()
     picture = f"{width} x {height}"
     given_xyxy, issues = record.boxes_xyxy, []
@@ -74,15 +74,34 @@ def check(
 
 def twins_of(names: Sequence[str], boxes_xyxy: Boxes) -> dict[int, int]:
     """{box: an earlier box of the same class that covers the same place}, by an IoU over 0.95."""
-    by_name: dict[str, list[int]] = {}
-    for i, name in enumerate(names):
-        by_name.setdefault(name, []).append(i)
+    if len(set(names)) == len(names):
+        return {}
+    corners = boxes_xyxy.tolist()
+    order = sorted(range(len(names)), key=lambda i: (names[i], corners[i][0]))
     found: dict[int, int] = {}
-    for index in by_name.values():
-        if len(index) > 1:
-            same = np.triu(_ious(boxes_xyxy[index]) > DUPLICATE_IOU, 1)  # (M, M)
-            found |= {index[j]: index[int(same[:, j].argmax())] for j in np.flatnonzero(same.any(axis=0))}
+    for at, i in enumerate(order):
+        reach = corners[i][0] + (1 - DUPLICATE_IOU) * (corners[i][2] - corners[i][0])
+        for j in order[at + 1 :]:
+            if names[j] != names[i] or not corners[j][0] <= reach:  # from here on too little overlaps
+                break
+            if _iou(corners[i], corners[j]) > DUPLICATE_IOU:
+                found.setdefault(max(i, j), min(i, j))
     return found
+
+
+def _sound(record: ImageRecord, width: int, height: int, min_side: float) -> bool:
+    """Whether no box has anything to report: the quick way through, in plain floats, which are faster
+    than arrays of a few boxes. NaN compares false and so is reported."""
+    wide, high = width * _WHOLE, height * _WHOLE
+    for xmin, ymin, xmax, ymax in record.boxes_xyxy.tolist():
+        box_width, box_height = xmax - xmin, ymax - ymin
+        if not (xmin >= 0 and ymin >= 0 and xmax <= width and ymax <= height):
+            return False
+        if not (box_width > 0 and box_height > 0 and box_width >= min_side and box_height >= min_side):
+            return False
+        if box_width >= wide and box_height >= high:
+            return False
+    return not twins_of(record.names, record.boxes_xyxy)
 
 
 def _clean(boxes_xyxy: Boxes, width: int, height: int) -> bool:
@@ -157,7 +176,8 @@ def _issues(
     found = [(int(i), code) for code, mask in faults.items() for i in np.flatnonzero(mask)]
     issues = []
     for i, code in sorted(found):
-        width, height = boxes.sides(record.boxes_xyxy[i : i + 1])[0]
+        with np.errstate(invalid="ignore"):
+            width, height = boxes.sides(record.boxes_xyxy[i : i + 1])[0]
         what = _MESSAGES[code].format(sides=f"{width:g} x {height:g}", twin=(twins or {}).get(i), **numbers)
         corners = ", ".join(f"{value:g}" for value in record.boxes_xyxy[i])
         message = f"{record.filename}: {record.names[i]} [{corners}] {what}"
@@ -166,12 +186,11 @@ def _issues(
     return issues
 
 
-def _ious(boxes_xyxy: Boxes) -> NDArray[np.float64]:
-    """(M, M) intersection over union of each pair."""
-    low = np.maximum(boxes_xyxy[:, None, :2], boxes_xyxy[None, :, :2])  # (M, M, 2)
-    high = np.minimum(boxes_xyxy[:, None, 2:], boxes_xyxy[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)  # (M, M)
-    areas = boxes.areas(boxes_xyxy)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ious: NDArray[np.float64] = shared / (areas[:, None] + areas[None, :] - shared)
-    return ious
+def _iou(first: Sequence[float], second: Sequence[float]) -> float:
+    """Intersection over union of two boxes [xmin ymin xmax ymax]; 0 where one has no area."""
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    if not (width > 0 and height > 0):
+        return 0.0
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (first, second))
+    return width * height / (areas - width * height)

@@ -192,7 +192,7 @@ def _manifest(options: Options, plan: Plan, done: Sequence[Done], issues: Sequen
         splits=tuple(_split(share.name, plan.jobs, done) for share in plan.shares),
         shards=tuple(
             ShardInfo(
-                job.file, job.split, one.images, one.written.bytes, one.written.sha256, one.written.crc32c
+                job.file, job.split, one.images, one.written.bytes, one.records_sha256, one.written.crc32c
             )
             for job, one in zip(plan.jobs, done, strict=True)
         ),

@@ -79,6 +79,8 @@ FEATURES: dict[str, Feature] = {
     IMAGE_CLASS_TEXT: Feature("bytes", "(C,)", "UTF-8", "their names"),
 }
 
+_BEGINNING = 64  # bytes of a picture that stand nowhere before it in an Example
+
 Values = Sequence[Any]  # bytes, floats or ints, as FEATURES says
 
 
@@ -101,6 +103,13 @@ def encode_example(record: ImageRecord, picture: Picture, ids: Mapping[str, int]
     """
     features = _features(record, picture, ids)
     return wire.serialize({key: (FEATURES[key].kind, values) for key, values in features.items()})
+
+
+def without_picture(data: bytes, picture: bytes) -> bytes:
+    """An Example's bytes without those of its picture, for which the picture's SHA-256 in it stands: what
+    is left to hash of a record when its picture has been hashed."""
+    start = data.index(picture[:_BEGINNING])
+    return data[:start] + data[start + len(picture) :]
 
 
 def parse_example(data: bytes, source: str) -> Parsed:

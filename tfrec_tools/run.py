@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 from tfrec_tools import checks, images, tfrecord, work
 from tfrec_tools.atomic import published
 from tfrec_tools.errors import InputError, TfrecError
-from tfrec_tools.example import encode_example
+from tfrec_tools.example import encode_example, without_picture
 from tfrec_tools.images import Picture
 from tfrec_tools.issues import Issue
 from tfrec_tools.plan import Job
@@ -62,18 +63,26 @@ def perform(job: Job, folder: Path | None, tick: Tick | None = None) -> Done:
             if tick is not None:
                 tick()
 
-    def done(written: tfrecord.Written) -> Done:
-        return Done(written, images_, negatives, dict(boxes), dict(having), tuple(found))
+    def done(written: tfrecord.Written, sha256: str) -> Done:
+        return Done(written, sha256, images_, negatives, dict(boxes), dict(having), tuple(found))
 
     if folder is None:
         for _ in checked():
             pass
-        return done(tfrecord.Written(images_, 0, "", 0))
-    examples = (encode_example(record, picture, job.ids) for record, picture in checked())
+        return done(tfrecord.Written(images_, 0, 0), "")
+    digest = hashlib.sha256()
+
+    def examples() -> Iterator[bytes]:
+        for record, picture in checked():
+            example = encode_example(record, picture, job.ids)
+            digest.update(without_picture(example, picture.data))
+            yield example
+
     with published(work.shard_path(folder, job.fingerprint)) as (part,):
-        written = tfrecord.write(part, examples, job.compression)
-    work.note(folder, job.fingerprint, done(written))
-    return done(written)
+        written = tfrecord.write(part, examples(), job.compression)
+    finished = done(written, digest.hexdigest())
+    work.note(folder, job.fingerprint, finished)
+    return finished
 
 
 def _look(

@@ -24,14 +24,19 @@ _WHOLE = re.compile(r".+\.(?:tfrecords?|record)(?:\.gz)?")
 
 @dataclass(frozen=True, slots=True)
 class ShardInfo:
-    """A shard: its file name, its split ("" where there is none), how many records and bytes it has, and
-    SHA-256 (hex) and CRC-32C of the whole file."""
+    """A shard.
+
+    split            "" where there is none
+    records_sha256   SHA-256 (hex) over its records, each without its picture's bytes, for which their
+                     SHA-256 in the record (image/key/sha256) stands: no byte is hashed twice
+    crc32c           of the whole file
+    """
 
     file: str
     split: str
     records: int
     bytes: int
-    sha256: str
+    records_sha256: str
     crc32c: int
 
 

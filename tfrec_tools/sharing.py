@@ -38,14 +38,11 @@ def item(record: ImageRecord, file: Path, source: int) -> Item:
 def content(item: Item) -> bytes:
     """All of an item that the bytes of its record depend on, except the picture's own bytes, for which
     its name and size stand."""
-    parts: list[bytes] = [str(item.size).encode()]
-    for field in fields(item.record):
-        value = getattr(item.record, field.name)
-        if isinstance(value, np.ndarray):
-            parts.append(value.tobytes())
-        else:
-            parts.append(repr(sorted(value) if isinstance(value, frozenset) else value).encode())
-    return b"\0".join(parts)
+    values = [getattr(item.record, field.name) for field in fields(item.record)]
+    arrays = [value.tobytes() for value in values if isinstance(value, np.ndarray)]
+    others = [value for value in values if not isinstance(value, np.ndarray | frozenset)]
+    sets = [sorted(value) for value in values if isinstance(value, frozenset)]
+    return b"\0".join([repr((item.size, others, sets)).encode(), *arrays])
 
 
 def join(items: Sequence[Item], policies: Policies) -> tuple[list[Item], list[Issue]]:

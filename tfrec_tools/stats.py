@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from tfrec_tools import shards, tfrecord
 from tfrec_tools.boxes import sides
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import Parsed, parse_example
+from tfrec_tools.example import Parsed, parse_example, without_picture
 from tfrec_tools.shards import Manifest, ShardInfo
 
 Progress = Callable[[int, int], None]  # (files done, files in all)
@@ -93,15 +94,28 @@ def _shard_faults(file: Path, info: ShardInfo) -> Iterator[str]:
     found = tfrecord.tally(file)
     if found.bytes != info.bytes:
         yield f"{file}: has {found.bytes} bytes, the manifest says {info.bytes}"
-    elif (found.sha256, found.crc32c) != (info.sha256, info.crc32c):
-        yield f"{file}: its SHA-256 is not that of the manifest: it was changed or damaged"
+    elif found.crc32c != info.crc32c:
+        yield f"{file}: its CRC-32C is not that of the manifest: it was changed or damaged"
+    yield from _record_faults(file, info)
+
+
+def _record_faults(file: Path, info: ShardInfo) -> Iterator[str]:
+    digest = hashlib.sha256()
+    records = 0
     try:
-        records = sum(1 for _ in tfrecord.read(file))
+        for data in tfrecord.read(file):
+            picture = parse_example(data, f"{file}: record {records}").picture.data
+            if hashlib.sha256(picture).hexdigest().encode() not in (rest := without_picture(data, picture)):
+                yield f"{file}: record {records}: its picture is not the one of its image/key/sha256"
+            digest.update(rest)
+            records += 1
     except InputError as fault:
         yield str(fault)
         return
     if records != info.records:
         yield f"{file}: has {records} records, the manifest says {info.records}"
+    elif digest.hexdigest() != info.records_sha256:
+        yield f"{file}: the SHA-256 of its records is not that of the manifest: it was written anew"
 
 
 def _split_of(file: Path, manifest: Manifest | None) -> str:

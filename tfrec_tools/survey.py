@@ -26,11 +26,15 @@ def repeats(records: Sequence[ImageRecord]) -> tuple[Issue, ...]:
 
 
 def few(boxes_by_class: Mapping[str, int], place: str) -> tuple[Issue, ...]:
-    """An issue for each class that has boxes, but fewer than FEW_BOXES."""
+    """An issue for each class that has boxes, but fewer than FEW_BOXES and a tenth of the fullest class; in
+    a set that is small all over nothing stands out."""
+    fullest = max(boxes_by_class.values(), default=0)
     return tuple(
-        Issue("class-few", place, None, f"{name!r} has {count} box(es), fewer than {FEW_BOXES}", False)
+        Issue(
+            "class-few", place, None, f"{name!r} has {count} box(es), the fullest class has {fullest}", False
+        )
         for name, count in boxes_by_class.items()
-        if 0 < count < FEW_BOXES
+        if 0 < count < FEW_BOXES and 10 * count <= fullest
     )
 
 

@@ -7,7 +7,6 @@ endian (tensorflow/core/lib/io/record_writer.h).
 from __future__ import annotations
 
 import gzip
-import hashlib
 import os
 import struct
 import zlib
@@ -33,11 +32,10 @@ GZIP_LEVEL = 6
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a finished file holds; sha256 (hex) and crc32c are of the whole file."""
+    """What a finished file holds; crc32c is of the whole file."""
 
     records: int
     bytes: int
-    sha256: str
     crc32c: int
 
 
@@ -51,35 +49,28 @@ def write(path: Path, records: Iterable[bytes], compression: str = "") -> Writte
             for record in records:
                 out.write(b"".join((_header(record), record, _FOOTER.pack(_masked_crc(record)))))
                 count += 1
-    return Written(count, tally.bytes, tally.sha256, tally.crc32c)
+    return Written(count, tally.bytes, tally.crc32c)
 
 
 class Tally(BufferedIOBase):
-    """Passes what is written on to a file, and keeps its size, SHA-256 (hex) and CRC-32C."""
+    """Passes what is written on to a file, and keeps its size and CRC-32C."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._digest = hashlib.sha256()
         self.bytes = 0
         self.crc32c = 0
-
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        data = bytes(data)
-        self._digest.update(data)
         self.crc32c = google_crc32c.extend(self.crc32c, data)
         self.bytes += len(data)
         return self._file.write(data)
 
 
 def tally(path: Path) -> Tally:
-    """The size, SHA-256 and CRC-32C of a file."""
+    """The size and CRC-32C of a file."""
     with path.open("rb") as file, Path(os.devnull).open("wb") as nowhere:
         found = Tally(nowhere)
         while block := file.read(1 << 20):

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-_LENGTH = 2  # the wire type of what comes with its length
 _MASK_64 = 2**64 - 1
 
 
@@ -28,12 +27,12 @@ def serialize(features: Mapping[str, tuple[str, Sequence[Any]]]) -> bytes:
 
 def _entry(key: str, kind: str, values: Sequence[Any]) -> list[bytes]:
     content = _CONTENT[kind](values)
+    size = sum(map(len, content))
+    list_head = _LIST[kind] + _varint(size)
+    size += len(list_head)
+    feature_head = b"\x12" + _varint(size)
     name = _key(key)
-    list_size = sum(map(len, content))
-    list_head = bytes((_FIELD[kind] << 3 | _LENGTH,)) + _varint(list_size)
-    feature_head = b"\x12" + _varint(len(list_head) + list_size)
-    size = len(name) + len(feature_head) + len(list_head) + list_size
-    return [b"\x0a", _varint(size), name, feature_head, list_head, *content]
+    return [b"\x0a", _varint(len(name) + len(feature_head) + size), name, feature_head, list_head, *content]
 
 
 def _bytes(values: Iterable[bytes]) -> list[bytes]:
@@ -45,7 +44,7 @@ def _floats(values: Sequence[float]) -> list[bytes]:
 
 
 def _int64s(values: Iterable[int]) -> list[bytes]:
-    return _packed(b"".join([_varint(value & _MASK_64) for value in values]))
+    return _packed(b"".join([_varint(value) for value in values]))
 
 
 def _packed(data: bytes) -> list[bytes]:
@@ -58,15 +57,10 @@ def _key(key: str) -> bytes:
     return b"\x0a" + _varint(len(data)) + data
 
 
-@cache
-def _small_varint(value: int) -> bytes:
-    return bytes((value,)) if value < 0x80 else bytes((value & 0x7F | 0x80, value >> 7))
-
-
-def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; all but the last have the high bit set."""
-    if value < 0x4000:
-        return _small_varint(value)
+def _long_varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first; all but the last have the high bit set. Negative numbers are
+    those of 64 bits."""
+    value &= _MASK_64
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -75,7 +69,14 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-_FIELD = {"bytes": 1, "float": 2, "int64": 3}
+_VARINTS = [_long_varint(value) for value in range(1024)]
+
+
+def _varint(value: int) -> bytes:
+    return _VARINTS[value] if 0 <= value < 1024 else _long_varint(value)
+
+
+_LIST = {"bytes": b"\x0a", "float": b"\x12", "int64": b"\x1a"}  # field and wire type of each kind's list
 _CONTENT: dict[str, Callable[[Sequence[Any]], list[bytes]]] = {
     "bytes": _bytes,
     "float": _floats,

@@ -25,10 +25,12 @@ _NAMES = "names.json"
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A finished shard: its file, its images (`negatives` without boxes), boxes of each class, images that
-    have a box of it, and issues by the index of their image in the job."""
+    """A finished shard: its file, SHA-256 of its records (as ShardInfo says), its images (`negatives`
+    without boxes), boxes of each class, images that have a box of it, and issues by the index of their
+    image in the job."""
 
     written: Written
+    records_sha256: str
     images: int
     negatives: int
     boxes: dict[str, int]

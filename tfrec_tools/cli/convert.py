@@ -119,7 +119,10 @@ def _summarise(out: Path, converted: Any) -> None:
     )
     headers = ("id", "class", "images", "boxes", *(f"in {split.name}" for split in manifest.splits))
     classes = [
-        (*(item.id, item.name, item.images, item.boxes), *(s.classes.get(item.name, 0) for s in manifest.splits))
+        (
+            *(item.id, item.name, item.images, item.boxes),
+            *(s.classes.get(item.name, 0) for s in manifest.splits),
+        )
         for item in manifest.classes
     ]
     show.print_table(title, headers, classes)
