@@ -149,4 +149,4 @@ def test_ctrl_c_says_one_line_and_the_same_command_goes_on(folder, workers):
     out, err = process.communicate(timeout=120)
     line = "tfrec: error: interrupted; the same command goes on where this one stopped\n"
     assert (process.returncode, out, err) == (130, "", line)
-    assert os.listdir(folder / "out") == [".new.part"]
+    assert [path.name for path in (folder / "out").iterdir()] == [".new.part"]

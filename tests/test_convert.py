@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections import Counter
 
@@ -247,7 +246,7 @@ def test_after_an_interrupt_the_same_call_does_the_rest(tmp_path, source):
     for workers in (1, 2):
         with pytest.raises(KeyboardInterrupt):
             convert(Options(source, tmp_path / f"{workers}/new", shards=2, workers=workers), interrupt)
-        assert os.listdir(tmp_path / f"{workers}") == [".new.part"]
+        assert [path.name for path in (tmp_path / f"{workers}").iterdir()] == [".new.part"]
         convert(Options(source, tmp_path / f"{workers}/new", shards=2, workers=workers))
     convert(Options(source, tmp_path / "0/new", shards=2))
     assert contents(tmp_path / "0") == contents(tmp_path / "1") == contents(tmp_path / "2")

@@ -60,11 +60,11 @@ def check(
     if not _clean(given_xyxy, width, height):
         boxes_xyxy, faults = _mend(given_xyxy, width, height, checks.policies)
         issues += _issues(record, faults, checks.policies, picture=picture)
-        kept = ~_dropped(faults, checks.policies)
+        kept = _stays(faults, checks.policies, kept)
     odd, twins = _oddities(record.names, boxes_xyxy, kept, (width, height), checks.min_side)
     if odd:
         issues += _issues(record, odd, checks.policies, twins, picture=picture, min_side=checks.min_side)
-        kept &= ~_dropped(odd, checks.policies)
+        kept = _stays(odd, checks.policies, kept)
     if any(checks.policies.action(issue.code) == "drop-image" for issue in issues):
         return None, tuple(issues)
     if boxes_xyxy is given_xyxy and kept.all():
@@ -159,10 +159,12 @@ def _oddities(
     return {code: mask for code, mask in odd.items() if mask.any()}, twins
 
 
-def _dropped(faults: Masks, policies: Policies) -> Mask:
-    """(N,) which boxes go."""
-    masks = [mask for code, mask in faults.items() if policies.action(code) in ("drop-box", "drop-image")]
-    return np.logical_or.reduce(masks) if masks else np.zeros_like(next(iter(faults.values())))
+def _stays(faults: Masks, policies: Policies, kept: Mask) -> Mask:
+    """(N,) which of the boxes that were kept so far stay."""
+    for code, mask in faults.items():
+        if policies.action(code) in ("drop-box", "drop-image"):
+            kept = kept & ~mask
+    return kept
 
 
 def _issues(

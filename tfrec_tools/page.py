@@ -24,7 +24,7 @@ from tfrec_tools.records import ImageRecord
 from tfrec_tools.sharing import Item
 
 EXAMPLES = 12  # pictures of each code on a page of issues
-_THUMB_PX = 300  # the longer side
+_THUMB_PX = 320  # the longer side
 _MESSAGES = 6  # of one picture
 
 
@@ -94,8 +94,8 @@ def thumbnail(picture: Picture, side_px: int) -> Image.Image:
 
 
 def colour(name: str) -> tuple[int, int, int]:
-    """A strong colour, always the same for a class name."""
-    hue = (zlib.crc32(name.encode()) * 0.618034) % 1
+    """A strong colour, always the same for a class name; never red, which is for what is wrong."""
+    hue = 0.08 + 0.84 * (zlib.crc32(name.encode()) * 0.618034 % 1)
     red, green, blue = colorsys.hls_to_rgb(hue, 0.42, 0.85)
     return round(255 * red), round(255 * green), round(255 * blue)
 
@@ -128,9 +128,13 @@ def _card(one: Shown) -> str:
     return (
         f'<figure data-classes="{data[0]}" data-issues="{data[1]}"><div class="picture">{_picture(one)}</div>'
         f"<figcaption><b>{escape(record.filename)}</b>"
-        f"<small>{size}{len(record.names)} box(es), {escape(record.source)}</small>{notes}{more}"
+        f"<small>{size}{_counted(len(record.names))}, {escape(record.source)}</small>{notes}{more}"
         "</figcaption></figure>"
     )
+
+
+def _counted(boxes: int) -> str:
+    return "1 box" if boxes == 1 else f"{boxes} boxes"
 
 
 def _brief(issue: Issue, record: ImageRecord) -> str:
@@ -150,7 +154,7 @@ def _picture(one: Shown) -> str:
     scale = image.width / one.picture.width
     bad = {issue.box for issue in one.issues}
     boxes = "".join(
-        _box(name, [float(value) * scale for value in box], index in bad)
+        _box(name, [float(value) * scale for value in box], image.width, index in bad)
         for index, (name, box) in enumerate(zip(one.record.names, one.record.boxes_xyxy, strict=True))
         if np.isfinite(box).all()
     )
@@ -161,12 +165,15 @@ def _picture(one: Shown) -> str:
     )
 
 
-def _box(name: str, corners_px: Sequence[float], bad: bool) -> str:
+def _box(name: str, corners_px: Sequence[float], width_px: int, bad: bool) -> str:
     left, right = sorted(corners_px[::2])
     top, bottom = sorted(corners_px[1::2])
+    at = f'x="{max(left, 0) + 3:.1f}"'
+    if left > 0.75 * width_px:
+        at = f'x="{min(right, width_px) - 3:.1f}" text-anchor="end"'
     tint = "#e11d2e" if bad else "#{:02x}{:02x}{:02x}".format(*colour(name))
     return (
         f'<g data-name="{escape(name)}"><rect class="{"bad" if bad else ""}" x="{left:.1f}" y="{top:.1f}" '
         f'width="{right - left:.1f}" height="{bottom - top:.1f}" stroke="{tint}"/>'
-        f'<text x="{max(left, 0) + 3:.1f}" y="{max(top, 0) + 12:.1f}" fill="{tint}">{escape(name)}</text></g>'
+        f'<text {at} y="{max(top, 0) + 12:.1f}" fill="{tint}">{escape(name)}</text></g>'
     )
