@@ -284,7 +284,7 @@ def test_an_image_named_twice_is_reported_and_kept(tmp_path):
             "coco_tiny_38/annotations/instances_val2017.json",
             None,
             (6, 0, 136, 80),
-            {"box-whole": 1, "class-few": 10},
+            {"box-whole": 1, "class-few": 6},
         ),
         (
             "roboflow_rbc_wbc_coco/test/_annotations.coco.json",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.test_checks import HEIGHT, WIDTH, record_of
 from tfrec_tools import policies
-from tfrec_tools.checks import Checks, check
+from tfrec_tools.checks import Checks, _iou, check, twins_of
 from tfrec_tools.errors import InputError
 from tfrec_tools.issues import CODES
 
@@ -75,8 +75,6 @@ def test_duplicates_are_boxes_of_one_class_that_nearly_agree():
 
 
 def test_twins_are_those_of_all_pairs():
-    from tfrec_tools.checks import _iou, twins_of
-
     random = np.random.default_rng(3)
     for _ in range(50):
         corners = random.uniform(0, 4, (12, 2))

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -85,7 +86,6 @@ class Stopped(BaseException):
 
 def test_stopped_at_every_step_on_disk(tmp_path, source, monkeypatch):
     """Every step of the file system in turn is the last one; then the same call finishes."""
-    from pathlib import Path
 
     def stopping_after(steps):
         left = steps
@@ -210,5 +210,5 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_under_a_final_name(tmp_path,
     assert done.stderr.count("\n") == 1
     assert "File too large" in done.stderr
     assert str(tmp_path / "out") in done.stderr
-    assert os.listdir(tmp_path / "out") == [".new.part"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".new.part"]
     convert(Options(source, tmp_path / "out/new"))

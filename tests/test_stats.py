@@ -131,6 +131,6 @@ def test_what_does_not_belong_and_what_is_missing(made):
     assert err == "tfrec: error: 2 fault(s) found; convert again with --overwrite\n"
 
 
-def test_no_set_to_verify(tmp_path, made):
-    assert "no .manifest.json in it" in fault("verify", tmp_path / "images")
+def test_no_set_to_verify(tmp_path):
+    assert "no .manifest.json in it" in fault("verify", tmp_path)
     assert "a set without its manifest is unfinished" in fault("verify", tmp_path / "out/other")

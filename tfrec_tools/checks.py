@@ -113,7 +113,7 @@ def _clean(boxes_xyxy: Boxes, width: int, height: int) -> bool:
 def _mend(given_xyxy: Boxes, width: int, height: int, policies: Policies) -> tuple[Boxes, Masks]:
     """The boxes as the policies mend them, and which box has which fault; of several, the gravest."""
     inverted: Mask = np.any(given_xyxy[:, :2] > given_xyxy[:, 2:], axis=1)  # (N,)
-    swaps = inverted & (policies.action("box-inverted") == "fix")
+    swaps = inverted & (policies.treatment("box-inverted") == "fix")
     low, high = given_xyxy[:, :2], given_xyxy[:, 2:]
     sorted_xyxy = np.hstack([np.minimum(low, high), np.maximum(low, high)])
     upright_xyxy = np.where(swaps[:, None], sorted_xyxy, given_xyxy)
@@ -129,7 +129,7 @@ def _mend(given_xyxy: Boxes, width: int, height: int, policies: Policies) -> tup
     )
     as_given = np.zeros_like(inverted)
     for code, mask in faults.items():
-        if policies.action(code) == "keep":
+        if policies.treatment(code) == "keep":
             as_given |= mask
     return np.where(as_given[:, None], upright_xyxy, clipped_xyxy), faults
 
@@ -162,7 +162,7 @@ def _oddities(
 def _stays(faults: Masks, policies: Policies, kept: Mask) -> Mask:
     """(N,) which of the boxes that were kept so far stay."""
     for code, mask in faults.items():
-        if policies.action(code) in ("drop-box", "drop-image"):
+        if policies.treatment(code) in ("drop-box", "drop-image"):
             kept = kept & ~mask
     return kept
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,7 @@ from tfrec_tools.labels import LabelMap
 from tfrec_tools.records import ImageRecord, Source
 from tfrec_tools.shards import shard_paths
 from tfrec_tools.sharing import Item
+from tfrec_tools.work import Job
 
 SHARD_BYTES = 150_000_000
 
@@ -61,26 +62,6 @@ class Input:
     format: str
     folder: Path
     source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A shard to write.
-
-    file, split   the shard's final name, and its split ("" where there is none)
-    items         its images in order
-    content       of all that its bytes depend on, except the pictures' own bytes
-    fingerprint   the same with the pictures' files and their times of change
-    """
-
-    file: str
-    split: str
-    items: tuple[Item, ...]
-    ids: Mapping[str, int]
-    checks: Checks
-    compression: str
-    content: str
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,11 @@ class Policies:
     def action(self, code: str) -> str:
         return self.chosen.get(code) or CHOICES.get(code, _BY_READER)[0]
 
+    def treatment(self, code: str) -> str:
+        """What is done to the data: its default for an error, so that the check can go on."""
+        action = self.action(code)
+        return CHOICES.get(code, _BY_READER)[0] if action == "error" else action
+
     def refused(self, issues: Iterable[Issue]) -> tuple[Issue, ...]:
         """The issues that may not be: nothing is written where there is one."""
         return tuple(issue for issue in issues if self.action(issue.code) == "error")

@@ -31,12 +31,13 @@ def preview(shown: Sequence[Shown], title: str, suffix: str) -> bytes:
 
 def is_source(what: str, format_given: bool) -> bool:
     """Whether the words name annotations rather than record files."""
-    if format_given:
-        return True
+    path = Path(what)
+    if format_given or path.is_file():
+        return format_given or not shards.is_record_file(path)
     try:
         return not shards.record_files([what])
     except InputError:
-        return Path(what).exists()
+        return path.exists()
 
 
 def require_suffix(out: Path) -> str:

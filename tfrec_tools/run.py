@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
@@ -20,22 +21,45 @@ from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.example import encode_example, without_picture
 from tfrec_tools.images import Picture
 from tfrec_tools.issues import Issue
-from tfrec_tools.plan import Job
 from tfrec_tools.records import ImageRecord
-from tfrec_tools.work import Done
+from tfrec_tools.work import Done, Job
 
 Progress = Callable[[int, int], None]  # (images done, images in all)
 Tick = Callable[[], None]
 
 
-def run(jobs: Sequence[Job], folder: Path | None, workers: int | None, progress: Progress) -> list[Done]:
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Processes that work beside this one."""
+
+    processes: ProcessPoolExecutor
+    count: int
+
+
+@contextmanager
+def workers(count: int | None, soon: bool) -> Iterator[Pool | None]:
+    """Processes for `run` beside this one; None where one is enough. `soon` starts the first at once, so
+    that it is ready when the sources are read."""
+    helpers = (count or _cores()) - 1
+    if helpers < 1:
+        yield None
+        return
+    with ProcessPoolExecutor(helpers, get_context("spawn"), _begin_worker) as pool:
+        if soon:
+            with ThreadPoolExecutor(1, initializer=_hold_interrupts) as threads:
+                threads.submit(pool.submit, os.getpid)
+        yield Pool(pool, helpers)
+
+
+def run(jobs: Sequence[Job], folder: Path | None, pool: Pool | None, progress: Progress) -> list[Done]:
     """The jobs' results in order: shards written to the work folder `folder`, or with None only checked.
-    Those that lie finished in the folder are not done again. This process takes part in the work."""
+    Those that lie finished in the folder are not done again. This process takes part in the work of the
+    pool's."""
     ticked = _ticker(sum(len(job.items) for job in jobs), progress)
     results = _finished(jobs, folder)
     left = deque(job for job in jobs if job.fingerprint not in results)
     ticked(sum(len(job.items) for job in jobs if job.fingerprint in results))
-    with _helpers(min(workers or _cores(), len(left)) - 1, left, folder, results, ticked):
+    with _helped(pool, left, folder, results, ticked):
         for job in _taken(left):
             results[job.fingerprint] = perform(job, folder, lambda: ticked(1))
     return [results[job.fingerprint] for job in jobs]
@@ -139,32 +163,30 @@ def _taken(left: deque[Job]) -> Iterator[Job]:
 
 
 @contextmanager
-def _helpers(
-    count: int,
+def _helped(
+    pool: Pool | None,
     left: deque[Job],
     folder: Path | None,
     results: dict[str, Done],
     ticked: Callable[[int], None],
 ) -> Iterator[None]:
-    """Worker processes that take jobs from `left` while the block does, each fed by a thread; at its end
+    """The pool's processes take jobs from `left` while the block does, each fed by a thread; at its end
     all jobs are done. The first fault of any ends all."""
-    if count < 1:
+    if pool is None or len(left) < 2:
         yield
         return
-    with (
-        ProcessPoolExecutor(count, get_context("spawn"), _begin_worker) as pool,
-        ThreadPoolExecutor(count, initializer=_hold_interrupts) as threads,
-    ):
 
-        def feed() -> None:
-            for job in _taken(left):
-                try:
-                    results[job.fingerprint] = pool.submit(perform, job, folder).result()
-                except BaseException:
-                    left.clear()
-                    raise
-                ticked(len(job.items))
+    def feed() -> None:
+        for job in _taken(left):
+            try:
+                results[job.fingerprint] = pool.processes.submit(perform, job, folder).result()
+            except BaseException:
+                left.clear()
+                raise
+            ticked(len(job.items))
 
+    count = min(pool.count, len(left) - 1)
+    with ThreadPoolExecutor(count, initializer=_hold_interrupts) as threads:
         feeding = [threads.submit(feed) for _ in range(count)]
         try:
             yield

@@ -217,9 +217,9 @@ def _matching(pattern: str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        return sorted(entry for entry in _entries(path) if _is_record_file(entry))
+        return sorted(entry for entry in _entries(path) if is_record_file(entry))
     matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207
-    files = [match for match in matches if _is_record_file(match)]
+    files = [match for match in matches if is_record_file(match)]
     files = files or sorted(entry for entry in _entries(path.parent) if _is_shard_of(entry, path.name))
     return files or sorted(path.with_name(file) for file in _listed(path))
 
@@ -250,7 +250,8 @@ def _siblings(prefix: Path, total: int) -> list[re.Match[str]]:
     ]
 
 
-def _is_record_file(path: Path) -> bool:
+def is_record_file(path: Path) -> bool:
+    """Whether a file is one of records, by its name."""
     named = _WHOLE.fullmatch(path.name) or _THEIRS.fullmatch(path.name)
     return named is not None and not path.name.startswith(".") and path.is_file()
 

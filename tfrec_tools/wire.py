@@ -18,7 +18,7 @@ _MASK_64 = 2**64 - 1
 
 def serialize(features: Mapping[str, tuple[str, Sequence[Any]]]) -> bytes:
     """{key: ("bytes", "float" or "int64", values)} as an Example, features in the order of their keys: the
-    very bytes that protobuf's deterministic serialization gives."""
+    very bytes that protobuf's deterministic serialization gives, where no key begins another."""
     parts: list[bytes] = []
     for key in sorted(features):
         parts += _entry(key, *features[key])
