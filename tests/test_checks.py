@@ -90,7 +90,7 @@ def test_what_is_left_is_sound_and_nothing_vanishes_silently(boxes_xyxy):
     assert len(left) + len(dropped) == len(boxes_xyxy)
     again, odd = check(checked, WIDTH, HEIGHT)
     assert again is checked
-    assert {issue.code for issue in odd} <= {"box-whole"}
+    assert {issue.code for issue in odd} <= {"box-whole", "box-tiny", "box-duplicate"}
     assert set(checked.names) == set(record.names) - {record.names[issue.box] for issue in dropped}
 
 

@@ -14,7 +14,9 @@ MANUAL = Path(__file__).parents[1] / "docs/convert.md"
 def table():
     """Paste this between the marks when it fails."""
     rows = ["| code | meaning, and the default | choices, the default first |", "|---|---|---|"]
-    rows += [f"| `{code}` | {CODES[code]} | {' '.join(f'`{one}`' for one in choices(code))} |" for code in CODES]
+    rows += [
+        f"| `{code}` | {CODES[code]} | {' '.join(f'`{one}`' for one in choices(code))} |" for code in CODES
+    ]
     return "\n".join(rows)
 
 

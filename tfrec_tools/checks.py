@@ -41,7 +41,7 @@ class Checks:
     tiny (0: none is)."""
 
     policies: Policies = DEFAULT
-    min_side: float = 0.0
+    min_side: float = 1.0
 
 
 def check(
