@@ -14,7 +14,7 @@ import pytest
 from tests.small_sets import SCENES, coco, csv, save_picture, save_pictures, voc
 from tests.test_cli import fault, tfrec, write_map
 from tfrec_tools import formats
-from tfrec_tools.cli.convert import Format
+from tfrec_tools.cli.given import Format
 
 
 @pytest.fixture
@@ -45,13 +45,14 @@ def test_the_summary(folder):
     assert ["1", "dog", "2", "3"] in cells
     assert ["2", "cat", "3", "4"] in cells
     assert any(row[:2] == ["box-outside", "2"] for row in cells)
-    assert "3 issue(s), all of them in" in out
+    assert "5 issue(s), all of them in" in out
     assert "annotated for" not in out
 
 
 def test_no_issues_and_partly_annotated(folder):
     labels = write_map(folder / "map.pbtxt", "bird", "cat", "dog")
-    out, _ = convert(voc(folder), folder, "--labels", labels)
+    scenes = [(name, width, height, boxes[:1]) for name, width, height, boxes in SCENES]
+    out, _ = convert(voc(folder, scenes), folder, "--labels", labels)
     assert "No issues found." in out
     assert "Annotations is annotated for cat, dog only" in out
 
@@ -100,8 +101,12 @@ def test_a_label_map_with_a_double_id(folder):
 
 def test_a_damaged_image_in_a_worker(folder):
     (folder / "images/c.jpg").write_bytes(b"\xff\xd8\xff\xe0")
-    found = convert_fault(coco(folder), folder, "--shards", "3", "--workers", "2")
-    assert "c.jpg: the image ends inside its header" in found
+    words = ("convert", coco(folder), "--out", folder / "out/new", "--shards", "3", "--workers", "2")
+    out, err = tfrec(*words, code=1)
+    assert "image-damaged" in out
+    assert "c.jpg: the image ends inside its header" in err
+    assert err.count("\n") == 1
+    assert not list((folder / "out").iterdir())
 
 
 def test_a_source_or_images_that_do_not_exist(folder):
@@ -118,7 +123,7 @@ def test_an_output_that_cannot_be_made(folder):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_leaves_nothing_and_says_one_line(folder, workers):
+def test_ctrl_c_says_one_line_and_the_same_command_goes_on(folder, workers):
     scenes = [("b.jpg", 96, 64, [("dog", 1, 1, 9, 9)])] * 30_000
     words = [
         "convert",
@@ -138,9 +143,10 @@ def test_ctrl_c_leaves_nothing_and_says_one_line(folder, workers):
         start_new_session=True,
     )
     deadline = time.monotonic() + 60
-    while not list(folder.glob("out/.*.part")) and time.monotonic() < deadline:
+    while not list(folder.glob("out/.new.part/*")) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does, workers included
     out, err = process.communicate(timeout=120)
-    assert (process.returncode, out, err) == (130, "", "tfrec: error: interrupted\n")
-    assert list((folder / "out").iterdir()) == []
+    line = "tfrec: error: interrupted; the same command goes on where this one stopped\n"
+    assert (process.returncode, out, err) == (130, "", line)
+    assert [path.name for path in (folder / "out").iterdir()] == [".new.part"]

@@ -8,14 +8,16 @@ import json
 import shutil
 from collections import Counter
 
+import google_crc32c
 import numpy as np
 import pytest
 
 from tests.small_sets import SCENES, WRITERS, coco, csv, save_picture, save_pictures, voc
 from tfrec_tools import example, tfrecord
-from tfrec_tools.convert import Options, convert
+from tfrec_tools.convert import Refused, convert
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import format_label_map, from_names, read_label_map
+from tfrec_tools.plan import Options
 from tfrec_tools.shards import record_files
 
 
@@ -59,11 +61,9 @@ def test_tensorflow_reads_exactly_the_boxes_that_went_in(tmp_path, kind):
     data_set = tf.data.TFRecordDataset([str(path) for path in record_files([f"{out}/new-*"])])
     ids = read_label_map(out / "new.label_map.pbtxt").id_by_name
     scenes = {scene[0]: scene for scene in SCENES}
-    order = [scene[0] for scene in SCENES] if kind != "voc" else sorted(scenes)
-    for name, found in zip(
-        order, data_set.map(lambda data: tf.io.parse_single_example(data, spec)), strict=True
-    ):
-        _, width, height, boxes = scenes[name]
+    for found in data_set.map(lambda data: tf.io.parse_single_example(data, spec)):
+        name = found[example.IMAGE_FILENAME].numpy().decode()
+        _, width, height, boxes = scenes.pop(name)
         for key, at, size in (
             (example.BOX_XMIN, 1, width),
             (example.BOX_YMIN, 2, height),
@@ -73,12 +73,12 @@ def test_tensorflow_reads_exactly_the_boxes_that_went_in(tmp_path, kind):
             np.testing.assert_array_equal(found[key], np.array([box[at] / size for box in boxes], np.float32))
         assert found[example.BOX_TEXT].numpy().tolist() == [box[0].encode() for box in boxes]
         assert found[example.BOX_LABEL].numpy().tolist() == [ids[box[0]] for box in boxes]
-        assert found[example.IMAGE_FILENAME].numpy().decode() == name
         data = (tmp_path / "images" / name).read_bytes()
         assert found[example.IMAGE_ENCODED].numpy() == data
         assert found[example.IMAGE_SHA256].numpy().decode() == hashlib.sha256(data).hexdigest()
         assert tf.io.decode_image(found[example.IMAGE_ENCODED]).shape[:2] == (height, width)
         assert int(found[example.IMAGE_SOURCE_ID].numpy()) >= 0
+    assert not scenes
 
 
 def test_the_same_bytes_from_any_number_of_workers(tmp_path):
@@ -102,15 +102,19 @@ def test_the_manifest_tells_what_is_there(tmp_path, source):
     out = tmp_path / "out"
     manifest = convert(Options(source, out / "new", shards=2)).manifest
     assert sorted(contents(out)) == [
+        "dataset_info.json",
+        "features.json",
         "new-00000-of-00002.tfrecord",
         "new-00001-of-00002.tfrecord",
+        "new.issues.html",
         "new.issues.jsonl",
         "new.label_map.pbtxt",
         "new.manifest.json",
     ]
     for info in manifest.shards:
         data = (out / info.file).read_bytes()
-        assert (info.bytes, info.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+        assert info.bytes == len(data)
+        assert info.crc32c == google_crc32c.value(data)
         assert info.records == len(list(tfrecord.read(out / info.file)))
     counted = Counter(name for one in parsed(out) for name in one.record.names)
     assert {item.name: item.boxes for item in manifest.classes} == counted
@@ -142,7 +146,7 @@ def test_faults_are_fixed_and_reported(tmp_path):
         ("size-mismatch", "labels.csv line 6", None, False),
     ]
     assert converted.manifest.issues == dict.fromkeys(sorted(codes, key=codes.index), 1)
-    first, second = parsed(out)
+    first, second = sorted(parsed(out), key=lambda one: one.record.filename)
     np.testing.assert_array_equal(first.record.boxes_xyxy.round(4), [[0, 1, 20, 30]])
     assert (second.record.width, second.record.height) == (120, 80)
     np.testing.assert_array_equal(second.record.boxes_xyxy.round(4), [[1, 2, 3, 4]])
@@ -153,7 +157,7 @@ def test_images_without_boxes_are_kept(tmp_path):
     scenes = [*SCENES[:1], ("a.png", 70, 90, [])]
     manifest = convert(Options(coco(tmp_path, scenes), tmp_path / "out/new")).manifest
     assert (manifest.images, manifest.negatives) == (2, 1)
-    assert parsed(tmp_path / "out")[1].record.names == ()
+    assert sorted(len(one.record.names) for one in parsed(tmp_path / "out")) == [0, 2]
 
 
 def test_a_given_label_map_gives_the_ids_and_says_what_was_annotated(tmp_path, source):
@@ -192,6 +196,7 @@ def test_a_finished_set_is_not_overwritten_unless_asked(tmp_path, source):
     convert(Options(source, out / "new", shards=1, overwrite=True))
     assert [name for name in sorted(contents(out)) if name.startswith("new")] == [
         "new-00000-of-00001.tfrecord",
+        "new.issues.html",
         "new.issues.jsonl",
         "new.label_map.pbtxt",
         "new.manifest.json",
@@ -219,7 +224,7 @@ def test_the_label_map_of_a_set_can_be_given_for_itself(tmp_path, source):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_fault_in_the_middle_leaves_nothing(tmp_path, source, workers):
     (tmp_path / "images/c.jpg").write_bytes(b"\xff\xd8\xff")
-    with pytest.raises(InputError, match=r"c.jpg: the image ends inside its header, after 3 bytes"):
+    with pytest.raises(Refused, match=r"c.jpg: the image ends inside its header, after 3 bytes"):
         convert(Options(source, tmp_path / "out/new", shards=2, workers=workers))
     assert contents(tmp_path / "out") == {}
 
@@ -229,19 +234,22 @@ def test_a_failed_overwrite_keeps_the_old_set(tmp_path, source):
     convert(Options(source, out / "new"))
     before = contents(out)
     (tmp_path / "images/c.jpg").write_bytes(b"\xff\xd8\xff")
-    with pytest.raises(InputError):
+    with pytest.raises(Refused):
         convert(Options(source, out / "new", overwrite=True))
     assert contents(out) == before
 
 
-def test_an_interrupt_leaves_nothing(tmp_path, source):
+def test_after_an_interrupt_the_same_call_does_the_rest(tmp_path, source):
     def interrupt(*_):
         raise KeyboardInterrupt
 
     for workers in (1, 2):
         with pytest.raises(KeyboardInterrupt):
-            convert(Options(source, tmp_path / "out/new", shards=2, workers=workers), interrupt)
-        assert contents(tmp_path / "out") == {}
+            convert(Options(source, tmp_path / f"{workers}/new", shards=2, workers=workers), interrupt)
+        assert [path.name for path in (tmp_path / f"{workers}").iterdir()] == [".new.part"]
+        convert(Options(source, tmp_path / f"{workers}/new", shards=2, workers=workers))
+    convert(Options(source, tmp_path / "0/new", shards=2))
+    assert contents(tmp_path / "0") == contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
 def test_what_cannot_be_converted(tmp_path, source):
@@ -264,14 +272,20 @@ def test_an_image_named_twice_is_reported_and_kept(tmp_path):
     annotations = voc(tmp_path)
     shutil.copy(annotations / "a.xml", annotations / "z.xml")
     converted = convert(Options(annotations, tmp_path / "out/new"))
-    assert [(issue.code, issue.source) for issue in converted.issues] == [("image-duplicate", "z.xml")]
+    (issue,) = [issue for issue in converted.issues if issue.code != "box-whole"]
+    assert (issue.code, issue.source) == ("image-duplicate", "z.xml")
     assert converted.manifest.images == 4
 
 
 @pytest.mark.parametrize(
     ("source", "images", "counts", "issues"),
     [
-        ("coco_tiny_38/annotations/instances_val2017.json", None, (6, 0, 136, 80), {}),
+        (
+            "coco_tiny_38/annotations/instances_val2017.json",
+            None,
+            (6, 0, 136, 80),
+            {"box-whole": 1, "class-few": 6},
+        ),
         (
             "roboflow_rbc_wbc_coco/test/_annotations.coco.json",
             None,
@@ -288,13 +302,13 @@ def test_an_image_named_twice_is_reported_and_kept(tmp_path):
         ("playing_cards/images/test", None, (67, 0, 143, 6), {}),
         ("raccoon/data/test_labels.csv", None, (40, 0, 44, 1), {}),
         ("bccd/BCCD/Annotations", None, (364, 0, 4886, 3), {"box-empty": 2}),
-        ("voc2012_100/data/database/gts/pascalvoc_format", "images", (100, 0, 273, 20), {}),
-        ("voc2012_100/data/database/gts/imagenet_format", "images", (100, 0, 273, 20), {}),
+        ("voc2012_100/data/database/gts/pascalvoc_format", "images", (100, 0, 273, 20), {"class-few": 10}),
+        ("voc2012_100/data/database/gts/imagenet_format", "images", (100, 0, 273, 20), {"class-few": 10}),
         (
             "voc2012_100/data/database/gts/coco_format_v1/instances_default.json",
             "images",
             (100, 0, 273, 20),
-            {},
+            {"class-few": 10},
         ),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 from tfrec_tools import shards
 from tfrec_tools.errors import InputError
 from tfrec_tools.issues import CODES, Issue
-from tfrec_tools.shards import ClassInfo, Manifest, ShardInfo, SourceInfo
+from tfrec_tools.shards import ClassInfo, Manifest, ShardInfo, SourceInfo, SplitInfo
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 
@@ -29,9 +29,14 @@ def manifest_of_set(*files):
         boxes=4,
         classes=(ClassInfo(1, "RBC", 2, 3), ClassInfo(2, "Plättchen", 1, 1)),
         sources=(SourceInfo("a.json", "coco", 3, ("RBC", "Plättchen")),),
-        shards=tuple(ShardInfo(file, 3, 100, "00") for file in files),
+        splits=(SplitInfo("train", 3, 4, {"RBC": 3}),),
+        shards=tuple(
+            ShardInfo(file, "train" if "-train-" in file else "", 3, 100, "00", 7) for file in files
+        ),
         issues={"box-empty": 2},
         options={"shards": "2"},
+        versions={"pillow": "12"},
+        digest="11",
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 
+import google_crc32c
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +21,21 @@ def test_round_trip(tmp_path_factory, records):
     written = tfrecord.write(path, records)
     assert list(tfrecord.read(path)) == records
     data = path.read_bytes()
-    assert written == tfrecord.Written(len(records), len(data), hashlib.sha256(data).hexdigest())
+    crc = google_crc32c.value(data)
+    assert written == tfrecord.Written(len(records), len(data), crc)
+    found = tfrecord.tally(path)
+    assert (found.bytes, found.crc32c) == (written.bytes, crc)
+
+
+def test_gzip_is_written_and_the_same_every_time(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    for name in ("a.gz", "b.gz"):
+        written = tfrecord.write(tmp_path / name, RECORDS, "gzip")
+    data = (tmp_path / "a.gz").read_bytes()
+    assert data == (tmp_path / "b.gz").read_bytes()
+    assert (written.bytes, written.crc32c) == (len(data), google_crc32c.value(data))
+    assert list(tfrecord.read(tmp_path / "a.gz")) == RECORDS
+    assert [one.numpy() for one in tf.data.TFRecordDataset(str(tmp_path / "a.gz"), "GZIP")] == RECORDS
 
 
 def test_gzip_is_read(tmp_path):

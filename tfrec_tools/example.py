@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from tfrec_tools import boxes
+from tfrec_tools import boxes, wire
 from tfrec_tools._pb2 import example_pb2
 from tfrec_tools.errors import InputError
 from tfrec_tools.images import Picture
@@ -90,6 +90,8 @@ FEATURES: dict[str, Feature] = {
 # Written only where a box of the picture has something to say by them.
 OPTIONAL = (BOX_OCCLUDED, BOX_GROUP_OF, BOX_VIEW, BOX_MASK)
 
+_BEGINNING = 64  # bytes of a picture that stand nowhere before it in an Example
+
 Values = Sequence[Any]  # bytes, floats or ints, as FEATURES says
 
 
@@ -110,13 +112,15 @@ def encode_example(record: ImageRecord, picture: Picture, ids: Mapping[str, int]
     record   boxes in pixels of `picture`, checked
     ids      label map {name: id}; KeyError where it lacks one of the record's names
     """
-    example = example_pb2.Example()
-    feature = example.features.feature
-    for key, values in _features(record, picture, ids).items():
-        values_list = getattr(feature[key], f"{FEATURES[key].kind}_list")
-        values_list.SetInParent()  # so that an empty list has its kind, as in TFOD's records
-        values_list.value.extend(values)
-    return bytes(example.SerializeToString(deterministic=True))
+    features = _features(record, picture, ids)
+    return wire.serialize({key: (FEATURES[key].kind, values) for key, values in features.items()})
+
+
+def without_picture(data: bytes, picture: bytes) -> bytes:
+    """An Example's bytes without those of its picture, for which the picture's SHA-256 in it stands: what
+    is left to hash of a record when its picture has been hashed."""
+    start = data.index(picture[:_BEGINNING])
+    return data[:start] + data[start + len(picture) :]
 
 
 def parse_example(data: bytes, source: str) -> Parsed:

@@ -1,5 +1,6 @@
-"""A set of shards on disk: NAME-00000-of-00010.tfrecord ... and beside them NAME.label_map.pbtxt,
-NAME.issues.jsonl and, last of all, NAME.manifest.json. A set is finished when its manifest exists."""
+"""A set of shards on disk: NAME-00000-of-00010.tfrecord (or NAME-SPLIT-...) ... and beside them
+NAME.label_map.pbtxt, NAME.issues.jsonl, NAME.issues.html and, last of all, NAME.manifest.json. A set is
+finished when its manifest exists."""
 
 from __future__ import annotations
 
@@ -16,19 +17,37 @@ from tfrec_tools.errors import InputError
 FORMAT_VERSION = 1
 
 # Ours, and those that TFOD (x.record-00000-of-00010) and TFDS (x.tfrecord-00000-of-00010) write.
-_OURS = re.compile(r"(?P<name>.+)-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.tfrecord")
+_OURS = re.compile(r"(?P<name>.+)-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.tfrecord(?:\.gz)?")
 _THEIRS = re.compile(r"(?P<name>.+\.(?:tfrecords?|record))-(?P<index>\d{5,})-of-(?P<count>\d{5,})")
 _WHOLE = re.compile(r".+\.(?:tfrecords?|record)(?:\.gz)?")
 
 
 @dataclass(frozen=True, slots=True)
 class ShardInfo:
-    """A shard: its file name, how many records and bytes it has, and the SHA-256 of the file in hex."""
+    """A shard.
+
+    split            "" where there is none
+    records_sha256   SHA-256 (hex) over its records, each without its picture's bytes, for which their
+                     SHA-256 in the record (image/key/sha256) stands: no byte is hashed twice
+    crc32c           of the whole file
+    """
 
     file: str
+    split: str
     records: int
     bytes: int
-    sha256: str
+    records_sha256: str
+    crc32c: int
+
+
+@dataclass(frozen=True, slots=True)
+class SplitInfo:
+    """A split: how many images and boxes it has, and of each class how many boxes."""
+
+    name: str
+    images: int
+    boxes: int
+    classes: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +80,11 @@ class Manifest:
     images, negatives, boxes   how many; negatives are the images without boxes
     classes          the label map, by id. A record without image/class/label was annotated for all of them
     sources          what was converted
+    splits           how the images were divided; none where they were not
     shards           in order
     issues           how many there are of each code
-    options          what else the set depends on, as given
+    options          what else the set depends on, as given; versions of the libraries likewise
+    digest           of all input and options; the same command on the same input gives the same
     """
 
     format_version: int
@@ -75,9 +96,12 @@ class Manifest:
     boxes: int
     classes: tuple[ClassInfo, ...]
     sources: tuple[SourceInfo, ...]
+    splits: tuple[SplitInfo, ...]
     shards: tuple[ShardInfo, ...]
     issues: dict[str, int]
     options: dict[str, str]
+    versions: dict[str, str]
+    digest: str
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,9 +109,11 @@ class Manifest:
         return tuple(item.name for item in self.classes)
 
 
-def shard_paths(prefix: Path, count: int) -> list[Path]:
-    """The files of a set DIR/NAME of `count` shards."""
-    return [prefix.with_name(f"{prefix.name}-{index:05d}-of-{count:05d}.tfrecord") for index in range(count)]
+def shard_paths(prefix: Path, count: int, split: str = "", compression: str = "") -> list[Path]:
+    """The files of a set DIR/NAME, or of a split of it, of `count` shards."""
+    name = f"{prefix.name}-{split}" if split else prefix.name
+    suffix = ".tfrecord.gz" if compression else ".tfrecord"
+    return [prefix.with_name(f"{name}-{index:05d}-of-{count:05d}{suffix}") for index in range(count)]
 
 
 def manifest_path(prefix: Path) -> Path:
@@ -102,12 +128,36 @@ def issues_path(prefix: Path) -> Path:
     return prefix.with_name(f"{prefix.name}.issues.jsonl")
 
 
-def set_files(prefix: Path) -> list[Path]:
+def page_path(prefix: Path) -> Path:
+    return prefix.with_name(f"{prefix.name}.issues.html")
+
+
+def prefixes(folder: Path) -> list[Path]:
+    """DIR/NAME of each finished set in a folder."""
+    ending = ".manifest.json"
+    return sorted(path.with_name(path.name.removesuffix(ending)) for path in folder.glob(f"[!.]*{ending}"))
+
+
+def set_files(prefix: Path, splits: Iterable[str] = ()) -> list[Path]:
     """The files of a set DIR/NAME that exist, the manifest first, so that a set that is being removed is
-    an unfinished one from the start."""
-    sidecars = [manifest_path(prefix), label_map_path(prefix), issues_path(prefix)]
-    shards = (path for path in _entries(prefix.parent) if _is_shard_of(path, prefix.name))
+    an unfinished one from the start. Its splits are those that its manifest names, and `splits`."""
+    sidecars = [path(prefix) for path in (manifest_path, label_map_path, issues_path, page_path)]
+    names = {prefix.name, *(f"{prefix.name}-{split}" for split in splits)}
+    listed = _listed(prefix)
+    shards = (
+        path
+        for path in _entries(prefix.parent)
+        if path.name in listed or any(_is_shard_of(path, name) for name in names)
+    )
     return [path for path in sidecars if path.exists()] + sorted(shards)
+
+
+def _listed(prefix: Path) -> set[str]:
+    """The shards that a set's manifest names; none where there is no manifest that can be read."""
+    try:
+        return {info.file for info in read_manifest(manifest_path(prefix)).shards}
+    except (InputError, OSError):
+        return set()
 
 
 def format_manifest(manifest: Manifest) -> bytes:
@@ -130,21 +180,27 @@ def manifest_of(shard: Path) -> Manifest | None:
     """The manifest of the set that a shard belongs to; None where there is none, as for records of other
     tools. InputError where the set's manifest does not list the shard."""
     match = _OURS.fullmatch(shard.name)
-    path = manifest_path(shard.with_name(match["name"])) if match else None
-    if path is None or not path.exists():
+    if match is None:
         return None
-    manifest = read_manifest(path)
-    if shard.name not in (info.file for info in manifest.shards):
-        raise InputError(shard, "", f"is not listed in {path.name} beside it; is it left from an older set?")
-    return manifest
+    whole, _, split = match["name"].rpartition("-")
+    names = [match["name"], whole] if whole and split else [match["name"]]
+    there = [path for name in names if (path := manifest_path(shard.with_name(name))).exists()]
+    for path in there:
+        manifest = read_manifest(path)
+        if shard.name in (info.file for info in manifest.shards):
+            return manifest
+        if path == manifest_path(shard.with_name(match["name"])):
+            reason = f"is not listed in {path.name} beside it; is it left from an older set?"
+            raise InputError(shard, "", reason)
+    return None
 
 
 def record_files(patterns: Sequence[str]) -> list[Path]:
     """The record files that patterns name, each once, in the order of the patterns and then by name.
 
-    A pattern is a file, a folder (all its record files), a set's DIR/NAME or a shell pattern such as
-    'DIR/NAME-*'; sidecars that it matches are passed over. InputError where a pattern names no record
-    file, or where shards of a set are missing.
+    A pattern is a file, a folder (all its record files), a set's DIR/NAME (all its splits), DIR/NAME-SPLIT
+    or a shell pattern such as 'DIR/NAME-*'; sidecars that it matches are passed over. InputError where a
+    pattern names no record file, or where shards of a set are missing.
     """
     found: dict[Path, None] = {}
     for pattern in patterns:
@@ -164,7 +220,8 @@ def _matching(pattern: str) -> list[Path]:
         return sorted(entry for entry in _entries(path) if is_record_file(entry))
     matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207
     files = [match for match in matches if is_record_file(match)]
-    return files or sorted(entry for entry in _entries(path.parent) if _is_shard_of(entry, path.name))
+    files = files or sorted(entry for entry in _entries(path.parent) if _is_shard_of(entry, path.name))
+    return files or sorted(path.with_name(file) for file in _listed(path))
 
 
 def _require_complete(files: Iterable[Path]) -> None:
@@ -194,7 +251,7 @@ def _siblings(prefix: Path, total: int) -> list[re.Match[str]]:
 
 
 def is_record_file(path: Path) -> bool:
-    """By its name."""
+    """Whether a file is one of records, by its name."""
     named = _WHOLE.fullmatch(path.name) or _THEIRS.fullmatch(path.name)
     return named is not None and not path.name.startswith(".") and path.is_file()
 

@@ -7,13 +7,15 @@ endian (tensorflow/core/lib/io/record_writer.h).
 from __future__ import annotations
 
 import gzip
-import hashlib
+import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import google_crc32c
 
@@ -27,27 +29,61 @@ _MAX_RECORD = 2**31
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 
 
+GZIP_LEVEL = 6
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a finished file holds; sha256 (hex) is of the whole file."""
+    """What a finished file holds; crc32c is of the whole file."""
 
     records: int
     bytes: int
-    sha256: str
+    crc32c: int
 
 
-def write(path: Path, records: Iterable[bytes]) -> Written:
-    """Writes the records in turn, replacing the file."""
-    count = size = 0
-    digest = hashlib.sha256()
+def write(path: Path, records: Iterable[bytes], compression: str = "") -> Written:
+    """Writes the records in turn, replacing the file; compression is "" or "gzip". The same records give
+    the same bytes."""
+    count = 0
     with path.open("wb") as file:
-        for record in records:
-            for piece in (_header(record), record, _FOOTER.pack(_masked_crc(record))):
-                file.write(piece)
-                digest.update(piece)
-                size += len(piece)
-            count += 1
-    return Written(count, size, digest.hexdigest())
+        tally = Tally(file)
+        with _packed(tally, compression) as out:
+            for record in records:
+                out.write(b"".join((_header(record), record, _FOOTER.pack(_masked_crc(record)))))
+                count += 1
+    return Written(count, tally.bytes, tally.crc32c)
+
+
+class Tally(BufferedIOBase):
+    """Passes what is written on to a file, and keeps its size and CRC-32C."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.bytes = 0
+        self.crc32c = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.crc32c = google_crc32c.extend(self.crc32c, data)
+        self.bytes += len(data)
+        return self._file.write(data)
+
+
+def tally(path: Path) -> Tally:
+    """The size and CRC-32C of a file."""
+    with path.open("rb") as file, Path(os.devnull).open("wb") as nowhere:
+        found = Tally(nowhere)
+        while block := file.read(1 << 20):
+            found.write(block)
+    return found
+
+
+def _packed(file: Tally, compression: str) -> AbstractContextManager[Tally | gzip.GzipFile]:
+    if not compression:
+        return nullcontext(file)
+    return gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0)  # no name or time, which would differ
 
 
 def read(path: Path) -> Iterator[bytes]:

@@ -8,86 +8,150 @@ from typing import Annotated, Any
 
 import typer
 
+from tfrec_tools.cli import given
 
-class Format(StrEnum):
-    """The keys of formats.READERS."""
 
-    coco = "coco"
-    voc = "voc"
-    csv = "csv"
-    yolo = "yolo"
-    tfrecord = "tfrecord"
+class Compression(StrEnum):
+    """Of the shards."""
+
+    none = "none"
+    gzip = "gzip"
 
 
 def convert(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            help="A COCO instances .json, a folder of Pascal VOC .xml files, or a TFOD-style .csv."
-        ),
-    ],
+    sources: given.Sources,
     out: Annotated[
         Path, typer.Option(help="DIR/NAME: writes DIR/NAME-00000-of-00010.tfrecord ... and sidecars.")
     ],
-    images: Annotated[
-        Path | None,
+    images: given.Images = None,
+    format_: given.Formats = None,
+    labels: given.Labels = None,
+    labeled: given.Labeled = None,
+    split: Annotated[
+        str | None,
         typer.Option(
-            help="Folder of the images, searched by name, then below it by base name in any case. "
-            "Default: the folder JPEGImages or images in or beside the source's own folder, else that folder."
+            metavar="SHARES|source",
+            help="train=0.8,val=0.1,test=0.1: files DIR/NAME-SPLIT-...; source: the splits that the sources "
+            "name themselves (VOC ImageSets, YOLO). Default: one set.",
         ),
     ] = None,
-    format_: Annotated[
-        Format | None, typer.Option("--format", help="Format of the source. Default: found by its suffix.")
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(help="Label map (.pbtxt) with the ids to write. Default: made from the source."),
+    seed: Annotated[int, typer.Option(help="Of the split and of the order of the images.")] = 0,
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="sha256|prefix:REGEX",
+            help="What stays in one split: images of the same bytes, or of names that begin alike.",
+        ),
     ] = None,
     shards: Annotated[
-        int | None, typer.Option(min=1, help="Number of shards. Default: one a 150 MB of images.")
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Number of processes. Default: the cores; never more than shards."),
-    ] = None,
+        str, typer.Option(metavar="N|auto", help="Shards of each split; auto is one a 150 MB of images.")
+    ] = "auto",
+    compression: Annotated[Compression, typer.Option(help="Of the shards.")] = Compression.none,
+    policy: given.Policy = given.Preset.default,
+    on: given.On = None,
+    min_side: given.MinSide = 1.0,
+    masks: given.MaskStorage = given.Masks.none,
+    voc_origin: given.VocOrigin = 0,
+    columns: given.Columns = None,
+    record_labels: given.RecordLabels = None,
+    rescale: given.Rescale = False,
+    max_side: given.MaxSide = None,
+    jpeg_quality: given.JpegQuality = 95,
+    verify_images: given.VerifyImages = given.Verify.header,
+    no_negatives: given.NoNegatives = False,
+    workers: given.Workers = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a set that exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the manifest instead of tables.")] = False,
 ) -> None:
-    """Convert COCO, Pascal VOC or CSV annotations and their images to sharded TFRecords.
+    """Convert annotations and their images to sharded TFRecords.
 
     Every box is checked: what leans over the edge is clipped, what is empty, inverted or not finite is
-    dropped, and each is reported in NAME.issues.jsonl. The files appear together when all is done; the
-    last is NAME.manifest.json.
+    dropped, and each is reported in NAME.issues.jsonl and NAME.issues.html; --on and --policy choose
+    otherwise. The last file to appear is NAME.manifest.json; when the command is stopped before, the same
+    command goes on where it was.
     """
     from tfrec_tools import convert as engine
     from tfrec_tools.cli import show
+    from tfrec_tools.errors import Interrupted
     from tfrec_tools.shards import format_manifest
 
-    options = engine.Options(
-        source, out, images, format_.value if format_ else None, labels, shards, workers, overwrite
+    options = given.options(
+        sources,
+        out,
+        images,
+        format_,
+        labels,
+        labeled,
+        policy,
+        on,
+        min_side,
+        given.reading(
+            masks,
+            voc_origin,
+            columns,
+            record_labels,
+            rescale,
+            max_side,
+            jpeg_quality,
+            verify_images,
+            no_negatives,
+        ),
+        shards=_shards(shards),
+        workers=workers,
+        overwrite=overwrite,
+        split=split,
+        seed=seed,
+        group_by=group_by,
+        compression=compression.value.replace("none", ""),
     )
-    with show.progress("converting images") as progress:
-        converted = engine.convert(options, progress)
+    try:
+        with show.progress("converting images") as progress:
+            converted = engine.convert(options, progress)
+    except engine.Refused as fault:
+        given.print_issues(fault.issues, "")
+        raise
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the same command goes on where this one stopped") from None
     if json:
         typer.echo(format_manifest(converted.manifest), nl=False)
     else:
         _summarise(out, converted)
 
 
+def _shards(given_: str) -> int | None:
+    if given_ == "auto":
+        return None
+    if not given_.isdecimal() or int(given_) < 1:
+        raise typer.BadParameter(f"{given_!r} is neither auto nor a number from 1", param_hint="--shards")
+    return int(given_)
+
+
 def _summarise(out: Path, converted: Any) -> None:
-    """The set's counts, its classes, and each kind of issue with its first example."""
+    """The set's counts, its classes by split, and each kind of issue with its first example."""
     from tfrec_tools.cli import show
+    from tfrec_tools.shards import issues_path
 
     manifest = converted.manifest
+    if converted.again:
+        typer.echo("Finished before, by the same command on the same input; --overwrite does it again.")
     size_mb = sum(shard.bytes for shard in manifest.shards) / 1e6
     title = (
         f"{out}: {manifest.images} images ({manifest.negatives} without boxes), {manifest.boxes} boxes, "
         f"{len(manifest.shards)} shard(s), {size_mb:.1f} MB"
     )
-    classes = [(item.id, item.name, item.images, item.boxes) for item in manifest.classes]
-    show.print_table(title, ("id", "class", "images", "boxes"), classes)
+    headers = ("id", "class", "images", "boxes", *(f"in {split.name}" for split in manifest.splits))
+    classes = [
+        (
+            *(item.id, item.name, item.images, item.boxes),
+            *(s.classes.get(item.name, 0) for s in manifest.splits),
+        )
+        for item in manifest.classes
+    ]
+    show.print_table(title, headers, classes)
+    for split in manifest.splits:
+        typer.echo(f"{split.name}: {split.images} images, {split.boxes} boxes")
     _print_labeled(manifest)
-    _print_issues(out, converted)
+    given.print_issues(converted.issues, f", all of them in {issues_path(out)}")
 
 
 def _print_labeled(manifest: Any) -> None:
@@ -97,23 +161,3 @@ def _print_labeled(manifest: Any) -> None:
                 f"{source.path} is annotated for {', '.join(source.labeled)} only; its records say so, "
                 "so that other classes count as unknown in them, not as background."
             )
-
-
-def _print_issues(out: Path, converted: Any) -> None:
-    from tfrec_tools.cli import show
-    from tfrec_tools.issues import CODES
-    from tfrec_tools.shards import issues_path
-
-    if not converted.issues:
-        typer.echo("No issues found.")
-        return
-    first = {issue.code: issue for issue in reversed(converted.issues)}
-    rows = [
-        (code, count, CODES[code], f"{first[code].source}: {first[code].message}")
-        for code, count in converted.manifest.issues.items()
-    ]
-    show.print_table(
-        f"{len(converted.issues)} issue(s), all of them in {issues_path(out)}",
-        ("code", "count", "meaning", "first"),
-        rows,
-    )

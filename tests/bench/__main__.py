@@ -1,0 +1,113 @@
+"""`python -m tests.bench convert`: `tfrec convert` beside a minimal script and a plain TensorFlow loop, on
+generated pictures. Each runs as a whole process, files in the page cache, its fastest of several runs
+counted."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.bench import generate
+
+RATIO_TO_MINIMAL = 1.3  # at most
+RATIO_TO_PLAIN = 4.0  # at least
+PEAK_MB = 150.0  # at most, per process
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["convert"])
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", choices=["tfrec", "minimal", "plain"], action="append")
+    parser.add_argument("--keep", type=Path, help="folder for the pictures, kept and used again")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.keep or Path(temporary)
+        source = generate.data_set(folder / f"{given.images}", given.images)
+        measured = {
+            name: best(words, Path(temporary) / name, 1 if name == "plain" else given.runs)
+            for name, words in commands(source).items()
+            if not given.only or name in given.only
+        }
+    report(measured, given.images)
+
+
+def commands(source: Path) -> dict[str, list[str]]:
+    """The words of each command; the output folder comes last."""
+    python = sys.executable
+    images = str(source.parent / "images")
+    return {
+        "tfrec": [python, "-m", "tfrec_tools", "convert", str(source), "--images", images, "--out"],
+        "minimal": [python, "-m", "tests.bench.minimal", str(source), images],
+        "plain": [python, "-m", "tests.bench.plain_loop", str(source), images],
+    }
+
+
+def best(words: list[str], folder: Path, runs: int) -> tuple[float, float, float]:
+    """(wall seconds, CPU seconds, peak MB of the largest process) of the fastest run."""
+    return min(measure(words, folder) for _ in range(runs))
+
+
+def measure(words: list[str], folder: Path) -> tuple[float, float, float]:
+    """In a process of its own, so that the peak is of this command's processes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    read, write = os.pipe()
+    if (child := os.fork()) == 0:
+        start = time.perf_counter()
+        code = subprocess.run(
+            [*words, str(folder / "set")], stdout=subprocess.DEVNULL, check=False
+        ).returncode
+        wall = time.perf_counter() - start
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        os.write(write, f"{wall} {used.ru_utime + used.ru_stime} {used.ru_maxrss / 1024}".encode())
+        os._exit(code)
+    _, status = os.waitpid(child, 0)
+    os.close(write)
+    text = os.read(read, 100).decode()
+    os.close(read)
+    if status:
+        raise SystemExit(f"{' '.join(words)} failed")
+    wall, cpu, peak = map(float, text.split())
+    return wall, cpu, peak
+
+
+def report(measured: dict[str, tuple[float, float, float]], images: int) -> None:
+    print(f"{images} images, {len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}")
+    for name, (wall, cpu, peak) in measured.items():
+        print(
+            f"{name:8} {wall:7.2f} s wall {1e3 * wall / images:6.3f} ms/image {cpu:7.2f} s CPU {peak:6.0f} MB"
+        )
+    if {"tfrec", "minimal"} <= measured.keys():
+        line(
+            "of the minimal script's time",
+            measured["tfrec"][0] / measured["minimal"][0],
+            RATIO_TO_MINIMAL,
+            "at most",
+        )
+    if {"tfrec", "plain"} <= measured.keys():
+        line(
+            "times as fast as the plain loop",
+            measured["plain"][0] / measured["tfrec"][0],
+            RATIO_TO_PLAIN,
+            "at least",
+        )
+    if "tfrec" in measured:
+        line("MB peak of the largest process", measured["tfrec"][2], PEAK_MB, "at most")
+
+
+def line(what: str, found: float, limit: float, side: str) -> None:
+    kept = found <= limit if side == "at most" else found >= limit
+    print(f"{found:7.2f} {what}: {side} {limit:g}: {'kept' if kept else 'MISSED'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Splits: by a hash of the name, near the shares in every class, and the same when data is added."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfrec_tools import splits
+from tfrec_tools.errors import InputError
+from tfrec_tools.splits import Group, Share
+
+SHARES = (Share("train", 0.8), Share("val", 0.1), Share("test", 0.1))
+
+
+def groups(count, classes=("a",), start=0):
+    return [Group(str(i), frozenset({classes[i % len(classes)]})) for i in range(start, start + count)]
+
+
+def test_shares_are_read():
+    assert splits.parse_shares("train=0.8, val=0.1,test=.1") == SHARES
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train", "expected NAME=SHARE"),
+        ("train=x", "expected NAME=SHARE"),
+        ("tr-ain=1", "letters, digits and _"),
+        ("a=0.5,a=0.5", "different names"),
+        ("a=1.0,b=0", "a share above 0"),
+        ("a=0.5,b=0.4", "sum to 0.9, expected 1"),
+        ("a=nan", "a share above 0"),
+    ],
+)
+def test_shares_that_are_none(text, message):
+    with pytest.raises(InputError, match=message):
+        splits.parse_shares(text)
+
+
+def test_positions_are_even_and_stay():
+    counts = Counter(int(10 * splits.position(str(i), 0, "split")) for i in range(5000))
+    assert min(counts.values()) > 430
+    assert splits.position("17", 0, "split") == 0.624691894921389
+    assert splits.position("17", 0, "split") != splits.position("17", 1, "split")
+
+
+def test_images_stay_in_their_split_when_data_is_added():
+    before = splits.assign(groups(1000), SHARES, 0)
+    after = splits.assign(groups(1500), SHARES, 0)
+    assert {key: after[key] for key in before} == before
+    counts = Counter(before.values())
+    assert 760 < counts["train"] < 840
+    assert 70 < counts["val"] < 130
+
+
+def test_every_class_has_its_share_in_every_split():
+    members = groups(600, [f"class{i}" for i in range(20)])  # 30 images a class, 3 for val
+    for seed in range(5):
+        found = splits.assign(members, SHARES, seed)
+        for name in {name for group in members for name in group.classes}:
+            counts = Counter(found[group.key] for group in members if name in group.classes)
+            assert counts["val"] >= 1
+            assert counts["test"] >= 1
+            assert counts["train"] >= 19
+
+
+@given(st.lists(st.sets(st.sampled_from("abcdef")), max_size=40), st.integers(0, 5))
+def test_every_group_gets_a_split_whatever_the_order(classes, seed):
+    members = [Group(f"image {i}", frozenset(names)) for i, names in enumerate(classes)]
+    found = splits.assign(members, SHARES, seed)
+    assert found == splits.assign(members[::-1], SHARES, seed)
+    assert found.keys() == {group.key for group in members}
+    assert set(found.values()) <= {"train", "val", "test"}

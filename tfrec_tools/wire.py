@@ -1,0 +1,84 @@
+"""tf.train.Example in protobuf's wire format, written straight: several times faster than through message
+objects, which copy the picture, and always in the same order of features.
+
+https://protobuf.dev/programming-guides/encoding/ and schemas/example.proto. An Example is field 1
+(Features) of map entries (field 1) of key (1) and Feature (2); a Feature is a bytes_list (1), a float_list
+(2) or an int64_list (3), whose values are field 1, numbers packed.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+_MASK_64 = 2**64 - 1
+
+
+def serialize(features: Mapping[str, tuple[str, Sequence[Any]]]) -> bytes:
+    """{key: ("bytes", "float" or "int64", values)} as an Example, features in the order of their keys: the
+    very bytes that protobuf's deterministic serialization gives, where no key begins another."""
+    parts: list[bytes] = []
+    for key in sorted(features):
+        parts += _entry(key, *features[key])
+    return b"".join((b"\x0a", _varint(sum(map(len, parts))), *parts))
+
+
+def _entry(key: str, kind: str, values: Sequence[Any]) -> list[bytes]:
+    content = _CONTENT[kind](values)
+    size = sum(map(len, content))
+    list_head = _LIST[kind] + _varint(size)
+    size += len(list_head)
+    feature_head = b"\x12" + _varint(size)
+    name = _key(key)
+    return [b"\x0a", _varint(len(name) + len(feature_head) + size), name, feature_head, list_head, *content]
+
+
+def _bytes(values: Iterable[bytes]) -> list[bytes]:
+    return [part for value in values for part in (b"\x0a", _varint(len(value)), value)]
+
+
+def _floats(values: Sequence[float]) -> list[bytes]:
+    return _packed(array("f", values).tobytes())  # beyond float32 it gives infinity, where struct raises
+
+
+def _int64s(values: Iterable[int]) -> list[bytes]:
+    return _packed(b"".join([_varint(value) for value in values]))
+
+
+def _packed(data: bytes) -> list[bytes]:
+    return [b"\x0a", _varint(len(data)), data] if data else []
+
+
+@cache
+def _key(key: str) -> bytes:
+    data = key.encode()
+    return b"\x0a" + _varint(len(data)) + data
+
+
+def _long_varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first; all but the last have the high bit set. Negative numbers are
+    those of 64 bits."""
+    value &= _MASK_64
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+_VARINTS = [_long_varint(value) for value in range(1024)]
+
+
+def _varint(value: int) -> bytes:
+    return _VARINTS[value] if 0 <= value < 1024 else _long_varint(value)
+
+
+_LIST = {"bytes": b"\x0a", "float": b"\x12", "int64": b"\x1a"}  # field and wire type of each kind's list
+_CONTENT: dict[str, Callable[[Sequence[Any]], list[bytes]]] = {
+    "bytes": _bytes,
+    "float": _floats,
+    "int64": _int64s,
+}
