@@ -75,9 +75,12 @@ def test_a_set_is_annotated_for_its_own_label_map(tmp_path: Path) -> None:
         boxes=1,
         classes=(shards.ClassInfo(1, "green", 1, 1),),
         sources=(),
-        shards=(shards.ShardInfo(file.name, 1, 1, ""),),
+        splits=(),
+        shards=(shards.ShardInfo(file.name, "", 1, 1, "", 0),),
         issues={},
         options={},
+        versions={},
+        digest="",
     )
     (tmp_path / "new.manifest.json").write_bytes(shards.format_manifest(manifest))
     (example,) = index_records([str(tmp_path / "new-*")], RED_GREEN)
