@@ -71,13 +71,13 @@ def test_a_missing_image(folder):
     (folder / "images/c.jpg").unlink()
     source = coco(folder)
     found = convert_fault(source, folder)
-    assert found.startswith("instances.json images[2]: image 'c.jpg' is nowhere in ")
+    assert found.startswith("instances.json images[2]: image-missing: image 'c.jpg' is nowhere in ")
 
 
 def test_xml_cut_in_half(folder):
     path = voc(folder) / "b.xml"
     path.write_text(path.read_text()[:120])
-    assert f"{path}: line " in convert_fault(path.parent, folder)
+    assert f"{path}: annotation-damaged: line 4, column 15: broken XML" in convert_fault(path.parent, folder)
 
 
 def test_json_cut_in_half(folder):

@@ -38,7 +38,7 @@ def found(shared, path, images="", **options):
     [
         ("bccd/BCCD", "", 364, 4886, {"box-empty": 2}),
         ("bccd/test.csv", "bccd/BCCD/JPEGImages", 364, 4886, {"box-empty": 2}),
-        ("coco_tiny_38/annotations/instances_val2017.json", "", 6, 136, {}),
+        ("coco_tiny_38/annotations/instances_val2017.json", "", 6, 136, {"box-whole": 1}),
         ("playing_cards/images/test", "", 67, 143, {}),
         ("playing_cards/images/test_labels.csv", "", 67, 143, {}),
         ("raccoon/data/test.record", "", 40, 44, {}),

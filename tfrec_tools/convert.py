@@ -81,6 +81,8 @@ def _convert(options: Options, pool: Pool | None, progress: Progress) -> Convert
         issues = all_issues(plan, done)
         if refused := options.checks.policies.refused(issues):
             raise Refused(issues, refused)
+        if not plan.jobs:
+            raise InputError(out, "", "no image is left to write; see what the policies drop")
     except (InputError, Refused):
         work.discard(folder)
         raise

@@ -201,12 +201,14 @@ def _jobs(
     by_split = _by_split(options, shares, items)
     made: list[Job] = []
     for split, members in by_split.items():
-        if not members:
+        if not members and shares:
             reason = f"no image falls to {split!r}, of {len(items)} images; choose other shares or --seed"
             raise InputError("--split", options.split or "", reason)
         ordered = sorted(
             members, key=lambda item: splits.position(item.record.image_id, options.seed, "order")
         )
+        if not ordered:
+            continue
         count = _shard_count(options, ordered)
         bounds = [len(ordered) * i // count for i in range(count + 1)]
         files = shard_paths(options.out, count, split, options.compression)

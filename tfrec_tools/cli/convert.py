@@ -108,7 +108,8 @@ def convert(
         with show.progress("converting images") as progress:
             converted = engine.convert(options, progress)
     except engine.Refused as fault:
-        given.print_issues(fault.issues, "")
+        if len(fault.refused) > 1 and not json:  # one is told by the error itself
+            given.print_issues(fault.issues, "")
         raise
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command goes on where this one stopped") from None
