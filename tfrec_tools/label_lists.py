@@ -7,6 +7,7 @@ have it too. YAML of ours is the `names:` of Ultralytics' data.yaml.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tfrec_tools.labels import ClassList, Label, LabelMap, format_label_map
 
 Tree = Any  # str, number, bool or None; a list; an object as a tuple of (key, value), doubled keys included
 
+_LINE_BREAK = re.compile("[\n\r\x85\u2028\u2029]")  # as YAML has it
 _LONGEST_ID = 20  # characters; an id of more is a name
 
 _EXPECTED = (
@@ -185,7 +187,8 @@ def format_yaml(label_map: LabelMap) -> str:
     import yaml
 
     listed = {"names": list(label_map.names)}
-    return str(yaml.safe_dump(listed, allow_unicode=True, sort_keys=False, width=1 << 30))
+    style = '"' if any(_LINE_BREAK.search(name) for name in label_map.names) else None  # else they fold
+    return str(yaml.safe_dump(listed, allow_unicode=True, default_style=style, width=1 << 30))
 
 
 def format_lines(label_map: LabelMap) -> str:

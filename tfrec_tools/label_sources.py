@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -100,14 +101,26 @@ class _Instances(TypedDict):
 
 def _coco_categories(text: str) -> list[dict[str, Any]]:
     """COCO's categories by id, without Roboflow's root; none where this is not COCO's JSON."""
+    instances = _instances(text)
+    if instances is None:
+        return []
+    used = {annotation["category_id"] for annotation in instances["annotations"]}
+    return [each for each in instances["categories"] if not _is_root(each, instances["categories"], used)]
+
+
+def _instances(text: str) -> _Instances | None:
+    """None where this is another JSON, or a broken one, for which another has the words."""
     import msgspec
 
     try:
-        instances = msgspec.json.decode(text, type=_Instances)
+        return msgspec.json.decode(text, type=_Instances)
+    except msgspec.ValidationError:
+        return None
     except msgspec.DecodeError:
-        return []  # NaN, say, which Python's parser takes; or another JSON, or a broken one, which it names
-    used = {annotation["category_id"] for annotation in instances["annotations"]}
-    return [each for each in instances["categories"] if not _is_root(each, instances["categories"], used)]
+        try:
+            return msgspec.convert(json.loads(text), type=_Instances)  # takes NaN
+        except (msgspec.ValidationError, ValueError, RecursionError):
+            return None
 
 
 def _is_root(category: dict[str, Any], categories: list[dict[str, Any]], used: set[Any]) -> bool:

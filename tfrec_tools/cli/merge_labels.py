@@ -121,7 +121,7 @@ def _write(out: Path, label_map: Any, tables: str) -> None:
         map_part.write_bytes(text.encode())
         tables_part.write_bytes(tables.encode())
     if not keeps_all(label_map, out):
-        _warn(f"{out}: a list of names has no room for display_name and keypoints, which are left out")
+        _warn(f"{out}: a list of names has no room for display_name and keypoints: left out")
 
 
 def _warn_of_similar(sources: list[Any], rules: Any) -> None:
