@@ -111,9 +111,18 @@ def on_a_terminal(folder, answers, *words):
 
 
 def test_interactive_asks(tmp_path):
-    write_map(tmp_path / "old.pbtxt", "wbc", "Platelets", "queen")
+    write_map(tmp_path / "old.pbtxt", "cell", "Platelets", "queen")
     write_map(tmp_path / "new.pbtxt", "WBC", "Platelet", "queens")
-    words = ("merge-labels", "old.pbtxt", "new.pbtxt", "--out", "m.pbtxt", "--interactive")
+    words = (
+        "merge-labels",
+        "old.pbtxt",
+        "new.pbtxt",
+        "--out",
+        "m.pbtxt",
+        "--interactive",
+        "--rename",
+        "cell=wbc",
+    )
     err = on_a_terminal(tmp_path, "7\n2\ny\nn\n", *words)
     assert "  2  'WBC' (new.pbtxt)" in err
     assert "as --alias 'wbc=WBC'" in err

@@ -71,9 +71,8 @@ def ask(sources: Sequence[Source], rules: Rules) -> Rules:
     while pairs := [pair for pair in similar(sources, rules) if pair not in asked]:
         asked.add(pairs[0])
         name, keep = pairs[0]
-        if typer.confirm(
-            f"Is {_placed(sources, rules, name)} the class {_placed(sources, rules, keep)}?", err=True
-        ):
+        one, two = (_placed(sources, rules, each) for each in pairs[0])
+        if typer.confirm(f"Is {one} the class {two}?", err=True):
             rules = _with(rules, [name], keep)
     return rules
 
@@ -90,11 +89,14 @@ def _which(sources: Sequence[Source], rules: Rules, group: Sequence[str]) -> str
 
 
 def _placed(sources: Sequence[Source], rules: Rules, name: str) -> str:
-    return f"{name!r} ({places(sources, rules, name)})"
+    return f"{name!r} ({places(sources, rules)[name]})"
 
 
 def _with(rules: Rules, names: Sequence[str], keep: str) -> Rules:
-    """Names that rules gave become `keep` too."""
+    """Names become `keep`, those that rules gave to classes too."""
     typer.echo(f"  as {alias(names, keep)}", err=True)
-    new = {old: keep for old, name in rules.new_names.items() if name in names}
-    return replace(rules, renames={**rules.renames, **dict.fromkeys(names, keep), **new})
+    renamed, aliased = (
+        {old: keep if new in names else new for old, new in given.items()}
+        for given in (rules.renames, rules.aliases)
+    )
+    return replace(rules, renames=renamed, aliases=aliased | dict.fromkeys(names, keep))

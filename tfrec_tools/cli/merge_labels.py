@@ -127,9 +127,10 @@ def _write(out: Path, label_map: Any, tables: str) -> None:
 def _warn_of_similar(sources: list[Any], rules: Any) -> None:
     from tfrec_tools.merging.disagreements import alias, places, similar
 
+    where = places(sources, rules)
     for name, keep in similar(sources, rules):
-        one, two = (f"{each!r} ({places(sources, rules, each)})" for each in (name, keep))
-        _warn(f"{one} may be {two}; if so: {alias([name], keep)}")
+        same = f"{name!r} ({where[name]}) may be {keep!r} ({where[keep]})"
+        _warn(f"{same}; if so: {alias([name], keep)}")
 
 
 def _warn(reason: str) -> None:

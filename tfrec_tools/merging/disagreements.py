@@ -57,10 +57,13 @@ def alias(names: Iterable[str], keep: str) -> str:
     return f"--alias {_quoted(','.join(f'{name}={keep}' for name in names))}"
 
 
-def places(sources: Sequence[Source], rules: Rules, name: str) -> str:
-    """The maps that have a class of that name under the rules, to show."""
+def places(sources: Sequence[Source], rules: Rules) -> dict[str, str]:
+    """{name under the rules: the maps that have a class of it, to show}."""
     owners = _owners(uses_of(sources, rules))
-    return ", ".join(sources[index].subject for index in sorted(owners[name]))
+    return {
+        name: ", ".join(sources[index].subject for index in sorted(indices))
+        for name, indices in owners.items()
+    }
 
 
 def _conflicts(sources: Sequence[Source], rules: Rules) -> Iterator[tuple[str, str]]:
@@ -71,8 +74,9 @@ def _conflicts(sources: Sequence[Source], rules: Rules) -> Iterator[tuple[str, s
             yield source.subject, conflict
     for conflict in (*_unknown_names(uses, rules), *_two_display_names(sources)):
         yield "", conflict
+    where = places(sources, rules)
     for group in spellings(sources, rules):
-        listed = ", ".join(f"{name!r} ({places(sources, rules, name)})" for name in group)
+        listed = ", ".join(f"{name!r} ({where[name]})" for name in group)
         settled = f"{alias(group[1:], group[0])} makes them one class"
         yield "", f"{listed} differ only in spelling: {settled}"
 
