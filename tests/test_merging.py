@@ -267,6 +267,31 @@ def test_tables_compose(first, second, third):
     assert composed == at_once.tables[:2]
 
 
+def in_zoo_style(names, by_mid):
+    """A map in which some classes are mids with a display_name."""
+    return LabelMap(
+        tuple(
+            Label(i, f"/m/{name}", name) if mid else Label(i, name)
+            for i, (name, mid) in enumerate(zip(names, by_mid, strict=False), start=1)
+        )
+    )
+
+
+ZOO_MAPS = st.builds(
+    in_zoo_style, st.lists(NAMES, unique=True, max_size=6), st.lists(st.booleans(), min_size=6, max_size=6)
+)
+
+
+@given(ZOO_MAPS, ZOO_MAPS, ZOO_MAPS)
+def test_tables_compose_where_classes_are_mids(first, second, third):
+    step = merge(first, second)
+    both = merge(step.label_map, third)
+    composed = tuple({old: both.tables[0][new] for old, new in table.items()} for table in step.tables)
+    at_once = merge(first, second, third)
+    assert (*composed, both.tables[1]) == at_once.tables
+    assert merge(at_once.label_map, third, second, first).label_map.labels == at_once.label_map.labels
+
+
 RENAMES = st.dictionaries(NAMES, NAMES, max_size=3)
 
 
