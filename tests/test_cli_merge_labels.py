@@ -90,7 +90,8 @@ def test_real_maps_in_other_forms(tmp_path, shared):
 def test_warnings(tmp_path):
     write_map(tmp_path / "old.pbtxt", "Platelets")
     (tmp_path / "new.pbtxt").write_text("item {id: 1 name: 'Platelet' display_name: 'it'}")
-    _, err = tfrec("merge-labels", "old.pbtxt", "new.pbtxt", "--out", "m.names", cwd=tmp_path)
+    out, err = tfrec("merge-labels", "old.pbtxt", "new.pbtxt", "--out", "m.names", cwd=tmp_path)
+    assert "Platelet (it)" in out
     left_out, similar = err.splitlines()
     assert left_out.endswith("m.names: a list of names has no room for display_name and keypoints: left out")
     assert similar.startswith("tfrec: warning: 'Platelet' (new.pbtxt) may be 'Platelets' (old.pbtxt)")

@@ -93,7 +93,7 @@ def merge_labels(
     if json:
         typer.echo(text, nl=False)
     else:
-        _print(out, report)
+        _print(out, merged.label_map, report)
 
 
 def _tables_path(out: Path) -> Path:
@@ -157,13 +157,13 @@ def _table_row(row: Any) -> dict[str, Any]:
     return {"name": row.name, "old_id": row.old_id, "new_name": row.new_name, "new_id": row.new_id}
 
 
-def _print(out: Path, report: dict[str, Any]) -> None:
+def _print(out: Path, label_map: Any, report: dict[str, Any]) -> None:
     """A row a class: its new id, and its id in each of the maps, with its name there if that is another."""
     from tfrec_tools.cli import show
 
     rows = [
-        (row["id"], row["name"], *(_old_ids(source, row["id"]) for source in report["sources"]))
-        for row in report["classes"]
+        (label.id, _shown(label), *(_old_ids(source, label.id) for source in report["sources"]))
+        for label in label_map.labels
     ]
     headers = ("id", "class", *(f"id in {source['path']}" for source in report["sources"]))
     show.print_table(f"{out}: {len(rows)} classes", headers, rows)
@@ -171,6 +171,11 @@ def _print(out: Path, report: dict[str, Any]) -> None:
         if source["dropped"]:
             listed = ", ".join(f"{row['old_id']} {row['name']}" for row in source["dropped"])
             typer.echo(f"Left out of {source['path']}: {listed}")
+
+
+def _shown(label: Any) -> str:
+    other = label.display_name and label.display_name != label.name
+    return f"{label.name} ({label.display_name})" if other else str(label.name)
 
 
 def _old_ids(source: dict[str, Any], new_id: int) -> str:
