@@ -1,17 +1,14 @@
-"""The command line: exit codes, one line for each fault, what is imported, merge-labels."""
+"""The command line: exit codes, one line for each fault, what is imported."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 
-import pytest
-
 import tfrec_tools
 from tests.small_sets import csv, save_pictures, voc
-from tfrec_tools.labels import format_label_map, from_names, read_label_map
+from tfrec_tools.labels import format_label_map, from_names
 
 
 def tfrec(*words, cwd=None, code=0):
@@ -69,6 +66,7 @@ def test_commands_import_only_what_they_need(tmp_path):
     old, new = write_map(tmp_path / "old.pbtxt", "a"), write_map(tmp_path / "new.pbtxt", "b")
     assert loaded_by("--help") == loaded_by("--version") == loaded_by("convert", "--help") == set()
     assert loaded_by("merge-labels", old, new, "--out", tmp_path / "m.pbtxt") == set()
+    assert loaded_by("merge-labels", old, "--out", tmp_path / "m.json") == set()
     by_voc = loaded_by("convert", voc(tmp_path), "--out", tmp_path / "out/voc")
     assert by_voc == {"lxml", "msgspec", "PIL", "numpy"}
     assert loaded_by("convert", csv(tmp_path), "--out", tmp_path / "out/csv") == by_voc | {"pandas"}
@@ -84,60 +82,3 @@ def test_help_and_version():
 def test_a_wrong_command_line_is_exit_code_2():
     _, err = tfrec("convert", "--nonsense", code=2)
     assert "--nonsense" in err
-
-
-def test_merge_labels(tmp_path):
-    write_map(tmp_path / "old.pbtxt", "RBC", "WBC")
-    write_map(tmp_path / "new.pbtxt", "Plättchen", "[RBC]", "WBC")
-    out, err = tfrec("merge-labels", "old.pbtxt", "new.pbtxt", "--out", "d/merged.pbtxt", cwd=tmp_path)
-    assert err == ""
-    assert read_label_map(tmp_path / "d/merged.pbtxt").names == ("RBC", "WBC", "Plättchen", "[RBC]")
-    rows = [line[1:-1].split("│") for line in out.splitlines() if line.startswith("│")]
-    assert [[cell.strip() for cell in row] for row in rows] == [
-        ["1", "RBC", "1", ""],
-        ["2", "WBC", "2", "3"],
-        ["3", "Plättchen", "", "1"],
-        ["4", "[RBC]", "", "2"],
-    ]
-    tables = json.loads((tmp_path / "d/merged.id_tables.json").read_text(encoding="utf-8"))
-    assert tables["classes"][2] == {"id": 3, "name": "Plättchen"}
-    assert tables["sources"][1] == {
-        "path": "new.pbtxt",
-        "classes": [
-            {"name": "Plättchen", "old_id": 1, "new_id": 3},
-            {"name": "[RBC]", "old_id": 2, "new_id": 4},
-            {"name": "WBC", "old_id": 3, "new_id": 2},
-        ],
-    }
-    printed, _ = tfrec(
-        "merge-labels", "old.pbtxt", "new.pbtxt", "--out", "d/merged.pbtxt", "--json", cwd=tmp_path
-    )
-    assert json.loads(printed) == tables
-
-
-@pytest.mark.parametrize(
-    ("old", "line"),
-    [
-        ("item{id:1 name:'a'} item{id:1 name:'b'}", "old.pbtxt: id 1 stands 2 times ('a', 'b')"),
-        (
-            "item{id:2 name:'a'}",
-            "old.pbtxt: ids 1 are missing, so that its ids cannot stay in a map contiguous from 1",
-        ),
-        ("item{\n id 1", "old.pbtxt: line 2: not a label map"),
-    ],
-)
-def test_merge_labels_of_a_bad_map(tmp_path, old, line):
-    (tmp_path / "old.pbtxt").write_text(old)
-    write_map(tmp_path / "new.pbtxt", "b")
-    found = fault("merge-labels", "old.pbtxt", "new.pbtxt", "--out", "d/merged.pbtxt", cwd=tmp_path)
-    assert found.startswith(line)
-    assert not (tmp_path / "d").exists()
-
-
-def test_merge_labels_does_not_overwrite_its_inputs(tmp_path):
-    write_map(tmp_path / "old.pbtxt", "a")
-    write_map(tmp_path / "new.pbtxt", "b")
-    assert "both an input and --out" in fault(
-        "merge-labels", "old.pbtxt", "new.pbtxt", "--out", "new.pbtxt", cwd=tmp_path
-    )
-    assert read_label_map(tmp_path / "new.pbtxt").names == ("b",)

@@ -103,7 +103,7 @@ def test_a_damaged_image_in_a_worker(folder):
     (folder / "images/c.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     words = ("convert", coco(folder), "--out", folder / "out/new", "--shards", "3", "--workers", "2")
     out, err = tfrec(*words, code=1)
-    assert "image-damaged" in out
+    assert out == ""
     assert "c.jpg: the image ends inside its header" in err
     assert err.count("\n") == 1
     assert not list((folder / "out").iterdir())

@@ -1,16 +1,16 @@
-"""Label maps: round trip, merging, and every contradiction at once."""
+"""Label maps as TFOD writes them: round trip, what people write, every contradiction at once."""
 
 from __future__ import annotations
 
 import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrec_tools.errors import InputError, LabelConflict
-from tfrec_tools.labels import Label, LabelMap, format_label_map, from_names, merge, read_label_map
+from tfrec_tools.labels import Label, LabelMap, format_label_map, from_names, read_label_map
 
 NAMES = st.text(min_size=1).filter(lambda name: name == name.strip() and name)
-MAPS = st.lists(NAMES, unique=True, max_size=8).map(from_names)
 
 
 def read(tmp_path, text):
@@ -34,15 +34,70 @@ def test_what_tfod_says_of_a_class_is_kept(tmp_path):
 
 
 def test_maps_as_people_write_them(tmp_path):
-    text = """# cards
+    text = """\ufeff# cards
     item { id: 2, name: 'queen' },
     item {
       name: "l\\'as"   # an escape
       id: 1
       frequency: FREQUENT
     }
-    """.replace("},", "}")
-    assert read(tmp_path, text).id_by_name == {"l'as": 1, "queen": 2}
+    item: < id: 4; name: "men's" ' shoe' >
+    item {\r\n  name: "Pl\\303\\244ttchen",\r\n  id: 3,\r\n  display_name: " Plättchen"\r\n}\r\n"""
+    assert read(tmp_path, text).id_by_name == {"l'as": 1, "queen": 2, "Plättchen": 3, "men's shoe": 4}
+
+
+ROBOFLOW = """item {
+    name: "RBC",
+    id: 1,
+    display_name: "RBC"
+}
+item {
+    name: "WBC",
+    id: 2,
+    display_name: "WBC"
+}
+"""
+
+
+def test_commas_as_roboflow_writes_them(tmp_path):
+    assert read(tmp_path, ROBOFLOW).labels == (Label(1, "RBC", "RBC"), Label(2, "WBC", "WBC"))
+
+
+TFOD_PROTO = """
+name: "object_detection/protos/string_int_label_map.proto" package: "object_detection.protos"
+message_type { name: "StringIntLabelMapItem"
+  field { name: "name" number: 1 label: LABEL_OPTIONAL type: TYPE_STRING }
+  field { name: "id" number: 2 label: LABEL_OPTIONAL type: TYPE_INT32 }
+  field { name: "display_name" number: 3 label: LABEL_OPTIONAL type: TYPE_STRING }
+  field { name: "keypoints" number: 4 label: LABEL_REPEATED type_name: "KeypointMap" }
+  nested_type { name: "KeypointMap"
+    field { name: "id" number: 1 label: LABEL_OPTIONAL type: TYPE_INT32 }
+    field { name: "label" number: 2 label: LABEL_OPTIONAL type: TYPE_STRING } } }
+message_type { name: "StringIntLabelMap"
+  field { name: "item" number: 1 label: LABEL_REPEATED type_name: "StringIntLabelMapItem" } }
+"""
+
+
+def tfods_label_map():
+    """TFOD's message, made from its proto."""
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(text_format.Parse(TFOD_PROTO, descriptor_pb2.FileDescriptorProto()))
+    return message_factory.GetMessageClass(
+        pool.FindMessageTypeByName("object_detection.protos.StringIntLabelMap")
+    )
+
+
+TFOD_MAP = tfods_label_map()
+
+
+@given(names=st.lists(st.tuples(NAMES, st.text(), st.text()), unique_by=lambda each: each[0], max_size=4))
+def test_tfods_own_reader_reads_what_we_write(names):
+    labels = [Label(i, name, shown, ((7, point),)) for i, (name, shown, point) in enumerate(names, start=1)]
+    message = text_format.Merge(format_label_map(LabelMap(tuple(labels))), TFOD_MAP())
+    assert labels == [
+        Label(item.id, item.name, item.display_name, tuple((each.id, each.label) for each in item.keypoints))
+        for item in message.item
+    ]
 
 
 def test_every_contradiction_is_listed(tmp_path):
@@ -65,6 +120,7 @@ def test_every_contradiction_is_listed(tmp_path):
         ("item {\n id: 1\n name: 'a'\n", "not a label map"),
         ("item {\n id: one\n}", "line 2: not a label map"),
         ("item {\n id: 99999999999\n}", "line 2: not a label map"),
+        ("item {\n id: 1\n name: 'men's shoe'\n}", "line 3: not a label map"),
     ],
 )
 def test_what_is_no_label_map(tmp_path, text, reason):
@@ -78,43 +134,3 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "a.pbtxt").write_bytes(b"\xff")
     with pytest.raises(InputError, match=r"byte 0 is not UTF-8"):
         read_label_map(tmp_path / "a.pbtxt")
-
-
-def test_merge_keeps_old_ids_and_appends_new_names():
-    merged = merge(from_names(["b", "a"]), from_names(["c", "a"]), from_names(["d", "c", "b"]))
-    assert merged.label_map.names == ("b", "a", "c", "d")
-    assert merged.tables == ({1: 1, 2: 2}, {1: 3, 2: 2}, {1: 4, 2: 3, 3: 1})
-
-
-def test_merge_refuses_gaps_only_in_the_first_map():
-    gappy = LabelMap((Label(1, "a"), Label(4, "b")), "old.pbtxt")
-    with pytest.raises(LabelConflict, match=r"old.pbtxt: ids 2, 3 are missing"):
-        merge(gappy, from_names(["c"]))
-    assert merge(from_names(["c"]), gappy).tables[1] == {1: 2, 4: 3}
-
-
-@given(MAPS, MAPS, MAPS)
-def test_merge_is_contiguous_stable_and_idempotent(first, second, third):
-    merged = merge(first, second, third)
-    assert [label.id for label in merged.label_map.labels] == list(range(1, len(merged.label_map) + 1))
-    assert merged.label_map.names[: len(first)] == first.names
-    for source, table in zip((first, second, third), merged.tables, strict=True):
-        assert {merged.label_map.name_by_id[table[label.id]] for label in source.labels} == set(source.names)
-    assert merge(merged.label_map, first, second, third).label_map.labels == merged.label_map.labels
-
-
-@given(MAPS, MAPS, MAPS)
-def test_tables_compose(first, second, third):
-    step = merge(first, second)
-    both = merge(step.label_map, third)
-    at_once = merge(first, second, third)
-    assert both.label_map.labels == at_once.label_map.labels
-    composed = tuple({old: both.tables[0][new] for old, new in table.items()} for table in step.tables)
-    assert composed == at_once.tables[:2]
-
-
-def test_real_maps_merge(shared):
-    cards = read_label_map(shared / "data/playing_cards/training/labelmap.pbtxt")
-    assert cards.names == ("nine", "ten", "jack", "queen", "king", "ace")
-    merged = merge(cards, from_names(["RBC", "ace"]))
-    assert (merged.label_map.id_by_name["RBC"], merged.tables[1]) == (7, {1: 7, 2: 6})

@@ -16,7 +16,8 @@ from tfrec_tools import formats
 from tfrec_tools.convert import Options, convert
 from tfrec_tools.errors import TfrecError
 from tfrec_tools.issues import CODES
-from tfrec_tools.labels import merge, read_label_map
+from tfrec_tools.labels import read_label_map
+from tfrec_tools.merging import merge
 
 SETS = {"old": 100, "new": 60, "val": 50}
 OLD = {"apple", "banana", "pear"}

@@ -1,4 +1,4 @@
-"""Label maps: the classes of a detector or of a data set, and how several become one.
+"""Label maps: the classes of a detector or of a data set.
 
 The text form is TFOD's `StringIntLabelMap` (object_detection/protos/string_int_label_map.proto):
 ids count from 1, because 0 is the background of TFOD's models.
@@ -16,7 +16,7 @@ from google.protobuf import text_format
 from tfrec_tools._pb2 import label_map_pb2
 from tfrec_tools.errors import InputError, LabelConflict
 
-IdTable = dict[int, int]
+_MAX_ID = 2**31 - 1  # of an int32, as the proto has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class LabelMap:
     subject: str = "label map"
 
     def __post_init__(self) -> None:
-        conflicts = _conflicts(self.labels)
+        conflicts = faults(self.labels)
         if conflicts:
             raise LabelConflict(self.subject, conflicts)
         object.__setattr__(self, "labels", tuple(sorted(self.labels, key=lambda label: label.id)))
@@ -66,11 +66,12 @@ class LabelMap:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    """A merged map, and for each source in turn the table {old id: new id}."""
+class ClassList:
+    """Classes as a file lists them, its faults included; lowest_id is 0 for formats that count from 0."""
 
-    label_map: LabelMap
-    tables: tuple[IdTable, ...]
+    labels: tuple[Label, ...]
+    subject: str
+    lowest_id: int = 1
 
 
 def from_names(names: Iterable[str]) -> LabelMap:
@@ -78,36 +79,24 @@ def from_names(names: Iterable[str]) -> LabelMap:
     return LabelMap(tuple(Label(i, name) for i, name in enumerate(names, start=1)))
 
 
-def merge(first: LabelMap, *others: LabelMap) -> Merged:
-    """One map, contiguous from 1: the first map's ids stay, so that the rows of a trained head stay
-    where they are; names that it lacks follow at the next ids, in the order met.
-
-    Raises LabelConflict where the first map has gaps, since its ids could not stay.
-    """
-    if first.gaps:
-        holes = ", ".join(map(str, first.gaps))
-        raise LabelConflict(
-            first.subject,
-            [f"ids {holes} are missing, so that its ids cannot stay in a map contiguous from 1"],
-        )
-    labels = {label.name: label for label in first.labels}
-    for other in others:
-        for label in other.labels:
-            if label.name not in labels:
-                labels[label.name] = Label(len(labels) + 1, label.name, label.display_name, label.keypoints)
-    merged = LabelMap(tuple(labels.values()), "merged label map")
-    new_ids = merged.id_by_name
-    tables = tuple({label.id: new_ids[label.name] for label in source.labels} for source in (first, *others))
-    return Merged(merged, tables)
-
-
 def read_label_map(path: Path) -> LabelMap:
     """A label map from a TFOD .pbtxt file. InputError with the line where it cannot be parsed,
     LabelConflict where it contradicts itself."""
+    listed = parse_pbtxt(path, read_text(path))
+    return LabelMap(listed.labels, listed.subject)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with its line ends as they are and without a byte order mark."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
         raise InputError(path, "", f"cannot be read as a label map ({_why(fault)})") from fault
+
+
+def parse_pbtxt(path: Path, text: str) -> ClassList:
+    """TFOD's text form; `path` is for errors. Fields other than name, id, display_name and keypoints are
+    read over."""
     message = label_map_pb2.StringIntLabelMap()
     try:
         text_format.Parse(text, message, allow_unknown_field=True)
@@ -117,7 +106,7 @@ def read_label_map(path: Path) -> LabelMap:
         ) from fault
     if not message.item:
         raise InputError(path, "", "no item { id: ... name: ... } found, expected at least one class")
-    return LabelMap(tuple(_from_item(item) for item in message.item), str(path))
+    return ClassList(tuple(_from_item(item) for item in message.item), str(path))
 
 
 def format_label_map(label_map: LabelMap) -> str:
@@ -137,18 +126,28 @@ def _from_item(item: label_map_pb2.StringIntLabelMapItem) -> Label:
     return Label(item.id, item.name.strip(), item.display_name, keypoints)
 
 
-def _conflicts(labels: Sequence[Label]) -> list[str]:
-    conflicts = [f"id {label.id} of {label.name!r} is below 1" for label in labels if label.id < 1]
-    conflicts += [f"the name of id {label.id} is empty" for label in labels if not label.name]
+def faults(labels: Sequence[Label], lowest_id: int = 1) -> list[str]:
+    """All in which the classes of one map contradict each other or the format."""
+    found = [
+        f"id {label.id} of {label.name!r} is below {lowest_id}" for label in labels if label.id < lowest_id
+    ]
+    found += [f"id {label.id} of {label.name!r} is above {_MAX_ID}" for label in labels if label.id > _MAX_ID]
+    found += [f"the name of id {label.id} is empty" for label in labels if not label.name]
+    found += [f"the name {label.name!a} is no text" for label in labels if not _is_text(label.name)]
     for label_id, count in Counter(label.id for label in labels).items():
         if count > 1:
             names = ", ".join(repr(label.name) for label in labels if label.id == label_id)
-            conflicts.append(f"id {label_id} stands {count} times ({names})")
-    for name, count in Counter(label.name for label in labels).items():
+            found.append(f"id {label_id} stands {count} times ({names})")
+    for name, count in Counter(label.name for label in labels if label.name).items():
         if count > 1:
             ids = ", ".join(str(label.id) for label in labels if label.name == name)
-            conflicts.append(f"name {name!r} stands {count} times (ids {ids})")
-    return conflicts
+            found.append(f"name {name!r} stands {count} times (ids {ids})")
+    return found
+
+
+def _is_text(name: str) -> bool:
+    """Half a surrogate pair, which JSON's \\ud800 can say, is none."""
+    return not any(0xD800 <= ord(letter) <= 0xDFFF for letter in name)
 
 
 def _parse_reason(fault: text_format.ParseError) -> str:
