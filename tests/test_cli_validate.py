@@ -61,7 +61,7 @@ def test_an_image_that_is_damaged_ends_it_or_is_dropped(tmp_path):
     (tmp_path / "images/b.jpg").write_bytes(b"\xff\xd8\xff")
     source = coco(tmp_path, [(name, 60, 40, [("cat", 1, 1, 9, 9)]) for name in ("a.jpg", "b.jpg")])
     out, err = tfrec("convert", source, "--out", tmp_path / "out/new", code=1)
-    assert "image-damaged" in out
+    assert "image-damaged" in err
     assert "b.jpg: the image ends inside its header" in err
     out, _ = tfrec("convert", source, "--out", tmp_path / "out/new", "--policy", "lenient", "--json")
     assert (json.loads(out)["images"], json.loads(out)["issues"]) == (1, {"image-damaged": 1})
