@@ -71,9 +71,13 @@ def test_losing_a_class_must_be_asked_for() -> None:
     assert np.array_equal(before[..., [0, 2]], after[..., [0, 1]])
 
 
-def test_a_map_with_gaps_is_refused() -> None:
-    with pytest.raises(LabelConflict, match="ids 2 are missing"):
-        grow.class_rows(from_names(["red"]), LabelMap((Label(1, "red"), Label(3, "blue"))))
+def test_a_map_with_gaps_keeps_the_columns_that_have_no_class() -> None:
+    labels = LabelMap((Label(1, "red"), Label(3, "green")))
+    base = model.new_detector(tiny.PIPELINE.read_text(encoding="utf-8"), labels, seed=1)
+    grown = grow.grow(base, LabelMap((*labels.labels, Label(4, "blue"))), seed=1)
+    assert grown.config.num_classes == 4
+    before, after = base.network(PICTURES)[1].numpy(), grown.network(PICTURES)[1].numpy()
+    assert np.array_equal(before, after[..., :4])
 
 
 def test_the_rows_tell_old_from_new() -> None:

@@ -35,42 +35,45 @@ class ClassRow:
 
 
 def class_rows(base: LabelMap, grown: LabelMap, *, drop_classes: bool = False) -> list[ClassRow]:
-    """What becomes of each class, by name. LabelConflict where the grown map lacks classes of the base
-    (unless they are to be dropped) or is not contiguous from 1."""
+    """What becomes of each class, by name. LabelConflict where the grown map lacks classes of the base,
+    unless they are to be dropped."""
     lost = [name for name in base.names if name not in grown.id_by_name]
     if lost and not drop_classes:
         raise LabelConflict(
             grown.subject,
             [f"lacks {', '.join(map(repr, lost))}, which the base knows; --drop-classes drops them"],
         )
-    if grown.gaps:
-        raise LabelConflict(
-            grown.subject, [f"ids {', '.join(map(str, grown.gaps))} are missing, expected 1 to N"]
-        )
     known = base.id_by_name
     return [ClassRow(label.id, label.name, known.get(label.name)) for label in grown.labels]
 
 
 def grow(base: model.Detector, grown: LabelMap, seed: int, *, drop_classes: bool = False) -> model.Detector:
-    """The base with a class head for the grown map; all other variables are the base's."""
+    """The base with a class head for the grown map; all other variables are the base's.
+
+    A map with gaps, such as COCO's of 80 classes with ids up to 90, has a column for every id; that of an id
+    without a class is the base's where it has one.
+    """
     rows = class_rows(base.labels, grown, drop_classes=drop_classes)
+    columns = {0: 0}  # {of the grown head: of the base's}; 0 is the background
+    columns |= {label_id: label_id for label_id in grown.gaps if label_id <= base.config.num_classes}
+    columns |= {row.id: row.base_id for row in rows if row.base_id is not None}
     values = model.values(base.network)
     random = np.random.default_rng(seed)
     kernel, bias = values[_HEAD_KERNEL], values[_HEAD_BIAS]
-    per_cell = base.config.anchors.per_cell
-    new_kernel = random.normal(0.0, _NEW_KERNEL_STDDEV, (*kernel.shape[:-1], per_cell, len(rows) + 1))
-    new_bias = np.full((per_cell, len(rows) + 1), -math.log((1 - _NEW_PROBABILITY) / _NEW_PROBABILITY))
-    values[_HEAD_KERNEL] = _carried(kernel, new_kernel, rows)
-    values[_HEAD_BIAS] = _carried(bias, new_bias, rows)
+    per_cell, count = base.config.anchors.per_cell, max(grown.name_by_id) + 1
+    new_kernel = random.normal(0.0, _NEW_KERNEL_STDDEV, (*kernel.shape[:-1], per_cell, count))
+    new_bias = np.full((per_cell, count), -math.log((1 - _NEW_PROBABILITY) / _NEW_PROBABILITY))
+    values[_HEAD_KERNEL] = _carried(kernel, new_kernel, columns)
+    values[_HEAD_BIAS] = _carried(bias, new_bias, columns)
     return model.resized(base, grown, values)
 
 
-def _carried(old: NDArray[np.generic], new: NDArray[np.float64], rows: list[ClassRow]) -> NDArray[np.float32]:
-    """`new` (..., anchors, classes) with the columns of `old` (..., anchors * classes) put in place."""
+def _carried(
+    old: NDArray[np.generic], new: NDArray[np.float64], columns: dict[int, int]
+) -> NDArray[np.float32]:
+    """`new` (..., anchors, classes) with columns of `old` (..., anchors * classes) put in place."""
     grown = new.astype(np.float32)
     per_anchor = old.reshape(*grown.shape[:-1], -1)
-    grown[..., 0] = per_anchor[..., 0]  # the background
-    for row in rows:
-        if row.base_id is not None:
-            grown[..., row.id] = per_anchor[..., row.base_id]
+    for column, base_column in columns.items():
+        grown[..., column] = per_anchor[..., base_column]
     return grown.reshape(*old.shape[:-1], -1)

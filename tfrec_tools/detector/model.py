@@ -70,9 +70,9 @@ def load_detector(folder: Path) -> Detector:
 
 
 def new_detector(pipeline_text: str, labels: LabelMap, seed: int) -> Detector:
-    """A detector with random weights, for as many classes as the label map has."""
+    """A detector with random weights, for the ids of a label map."""
     keras.utils.set_random_seed(seed)
-    text = rewrite_pipeline(pipeline_text, Changes(len(labels), "label_map.pbtxt"))
+    text = rewrite_pipeline(pipeline_text, Changes(max(labels.name_by_id), "label_map.pbtxt"))
     config = parse_pipeline(Path("pipeline.config"), text)
     network = ssd.build(config)
     leaves = {path: (path, np.asarray(value)) for path, value in variables(network).items()}
