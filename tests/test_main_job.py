@@ -9,7 +9,6 @@ import pytest
 
 from tests.test_cli import tfrec
 
-
 SETS = {"--train": "new", "--replay": "old", "--val": "val"}
 
 
