@@ -1,5 +1,4 @@
-"""Records as the decoders of others read them: their specifications, as their documentation gives them, in
-plain tf.data. (Model Garden's own package does not install beside TensorFlow 2.21.)"""
+"""Records as the decoders of others read them: the features that their sources ask for, in plain tf.data."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ def model_gardens(tf):
     """official/vision/dataloaders/tf_example_decoder.py"""
     spec = {
         "image/encoded": tf.io.FixedLenFeature((), tf.string),
-        "image/source_id": tf.io.FixedLenFeature((), tf.string, ""),
+        "image/source_id": tf.io.FixedLenFeature((), tf.string),
         "image/height": tf.io.FixedLenFeature((), tf.int64, -1),
         "image/width": tf.io.FixedLenFeature((), tf.int64, -1),
         "image/object/class/label": tf.io.VarLenFeature(tf.int64),
