@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec_tools.detector import grow, losses, matching, model, predict, ssd
+from tfrec_tools.detector import checkpoint, grow, losses, matching, model, predict, ssd
 from tfrec_tools.detector.pipeline import read_pipeline
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import from_names
@@ -125,6 +125,22 @@ def test_writing_a_model_back_is_the_identity(shared: Path, tmp_path: Path, name
         if not key.startswith("_")
     )
     assert model.load_detector(tmp_path / "model").labels.names == model.load_detector(source).labels.names
+    assert _edges(source) == _edges(tmp_path / "model")
+
+
+def _edges(folder: Path) -> set[tuple[str, str, str]]:
+    """All edges of the object graph below the model, aliases and objects without variables included: TFOD
+    asserts that it finds each of its objects."""
+    graph = checkpoint.read_checkpoint(folder / "checkpoint")
+    start = graph.find("model")
+    assert start is not None
+    names, queue = {start: "model"}, [start]
+    for node in queue:
+        for name, child in graph.nodes[node].children:
+            if child not in names:
+                names[child] = f"{names[node]}/{name}"
+                queue.append(child)
+    return {(names[node], name, names[child]) for node in queue for name, child in graph.nodes[node].children}
 
 
 def test_a_grown_real_model_keeps_its_logits_to_the_bit(shared: Path) -> None:
