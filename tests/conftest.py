@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Tests are never timed: a busy machine is no fault of the code. In CI the same examples come every time.
+settings.register_profile("tfrec", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("tfrec")
 
 ROOT = Path(__file__).parents[1]
 
