@@ -20,9 +20,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     maps = [work / f"{name}.label_map.pbtxt" for name in ("old", "new")]
     tfrec("merge-labels", *maps, "--out", work / "merged.pbtxt")
     tfrec("convert", sample / "val/annotations.csv", "--labels", work / "merged.pbtxt", "--out", work / "val")
-    records = [
-        part for name in ("train", "replay", "val") for part in (f"--{name}", work / f"{SETS[name]}-*")
-    ]
+    records = [part for flag, name in SETS.items() for part in (flag, work / f"{name}-*")]
     base = ("--base", sample / "base_model", "--labels", work / "merged.pbtxt", "--out", work / "run")
     tfrec("finetune", *base, *records, "--steps", "3", "--batch", "4", "--lr", "0.001")
     return work / "run"
