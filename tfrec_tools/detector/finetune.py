@@ -191,11 +191,6 @@ def _interrupts() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, usual)
 
 
-def _keep(trainer: Trainer, state: Path, curve: Sequence[StepLosses], losses_csv: Path) -> None:
-    report.write_losses(losses_csv, curve)
-    trainer.save(state)
-
-
 def _open_run(plan: Finetuning, *, resume: bool) -> None:
     """Makes the run's folder and notes in it what was asked for, or finds it there and the same."""
     notes = plan.out / "run.json"
