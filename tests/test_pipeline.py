@@ -11,7 +11,7 @@ from tfrec_tools.detector.pipeline.ssd import FpnConfig
 from tfrec_tools.detector.rewrite import Changes, lacking, rewrite_pipeline
 from tfrec_tools.errors import InputError
 
-TINY = Path(__file__).parent / "data" / "tiny.pipeline.config"
+TINY = Path(__file__).parent / "data" / "fpnlite.pipeline.config"
 TEXT = TINY.read_text(encoding="utf-8")
 
 
