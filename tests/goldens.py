@@ -58,11 +58,11 @@ def measure(family: str) -> dict[str, NDArray[np.float64]]:
 def _losses(made: model.Detector, images: tf.Tensor, windows: tf.Tensor) -> tuple[list[float], float]:
     boxes = tf.constant([[[0.1, 0.1, 0.5, 0.6], [0.4, 0.3, 0.9, 0.8]], [[0.2, 0.3, 0.7, 0.6], [0.0] * 4]])
     classes = tf.one_hot([[0, 1], [1, -1]], 2)
-    truth = matching.Truth(windows, boxes, classes, tf.ones((2, 2)), tf.ones(2))
+    truth = matching.Truth(windows, boxes, classes, tf.ones((2, 2)), tf.ones((2, 2)), tf.ones(2))
     trained = [v.value for v in model.variables(made.network).values() if v.trainable]
     with tf.GradientTape() as tape:
         found = families.of(made.config).training_losses(
-            made.config, made.network, images, truth, training=False
+            made.config, made.network, images, truth, None, training=False
         )
         total = found.total + tf.add_n(made.network.losses)
     norm = tf.linalg.global_norm(tape.gradient(total, trained))

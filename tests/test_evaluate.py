@@ -101,6 +101,6 @@ def test_the_files_say_what_the_lines_say(tmp_path: Path) -> None:
 
 
 def test_losses_are_read_back(tmp_path: Path) -> None:
-    curve = [StepLosses(1, 0.1, 1 / 3, 2.5), StepLosses(2, 0.05, 1e-9, 2.4)]
+    curve = [StepLosses(1, 0.1, 1 / 3, 2.5, 0.0), StepLosses(2, 0.05, 1e-9, 2.4, 0.7)]
     report.write_losses(tmp_path / "losses.csv", curve)
     assert report.read_losses(tmp_path / "losses.csv") == curve

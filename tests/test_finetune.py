@@ -16,6 +16,7 @@ from PIL import Image
 
 from tests import tiny
 from tfrec_tools.detector import finetune, model, report
+from tfrec_tools.detector.memory import Memory
 from tfrec_tools.detector.train import TrainConfig
 from tfrec_tools.errors import InputError, Interrupted
 from tfrec_tools.labels import format_label_map, from_names
@@ -29,6 +30,7 @@ CONFIG = TrainConfig(
     freeze_backbone=False,
     train_batch_norm=False,
     replay_ratio=0.5,
+    average=0.5,
     seed=1,
 )
 
@@ -59,8 +61,12 @@ def plan(inputs: Path, out: Path, **changes: object) -> finetune.Finetuning:
         train=(str(inputs / "new.tfrecord"),),
         replay=(str(inputs / "old.tfrecord"),),
         val=(str(inputs / "val.tfrecord"),),
+        test=(),
         out=out,
         drop_classes=False,
+        memory=Memory("auto", "on", "0.8", "100%"),
+        masked=True,
+        freeze_few=False,
         config=CONFIG,
     )
     return replace(whole, **changes)  # type: ignore[arg-type]

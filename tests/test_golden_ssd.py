@@ -68,7 +68,7 @@ def test_training_is_tfods(shared: Path, name: str) -> None:
         true = expected[f"gt/boxes{index}"]
         boxes[index, : len(true)] = true
         classes[index, np.arange(len(true)), expected[f"gt/classes{index}"]] = 1.0
-    truth = matching.Truth(tf.ones((2, 2)), boxes, classes, tf.ones((2, 3)), tf.ones(3))
+    truth = matching.Truth(tf.ones((2, 2)), boxes, classes, tf.ones((2, 3)), tf.ones((2, 3)), tf.ones(3))
     anchors = tf.constant(ssd.anchor_boxes(config))
     targets = matching.assign(config.matcher, config.code_scales, anchors, truth, config.background)
     assert np.array_equal(targets.matches, expected["targets/match"])

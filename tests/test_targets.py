@@ -22,7 +22,9 @@ def _assign(
     boxes: list[list[float]], classes: list[int], labeled: tf.Tensor = ALL, taught: tf.Tensor = ALL[0]
 ) -> matching.Targets:
     one_hot = tf.one_hot([classes], 2)
-    truth = matching.Truth(tf.ones((1, 2)), tf.constant([boxes]), one_hot, labeled, taught)
+    truth = matching.Truth(
+        tf.ones((1, 2)), tf.constant([boxes]), one_hot, tf.ones((1, len(boxes))), labeled, taught
+    )
     return matching.assign(MATCHER, SCALES, ANCHORS, truth, background=True)
 
 
@@ -56,6 +58,16 @@ def test_a_picture_without_boxes_is_all_background() -> None:
     assert targets.matches.numpy().tolist() == [[-1] * 4]
     assert not targets.classes.numpy().any()
     assert targets.class_weights.numpy().all()
+
+
+def test_of_a_box_in_doubt_nothing_is_known() -> None:
+    boxes = tf.constant([[[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0]]])
+    one_hot, weights = tf.one_hot([[0, 1]], 2), tf.constant([[0.0, 1.0]])
+    truth = matching.Truth(tf.ones((1, 2)), boxes, one_hot, weights, ALL, ALL[0])
+    targets = matching.assign(MATCHER, SCALES, ANCHORS, truth, background=True)
+    assert targets.matches.numpy().tolist() == [[-1, -1, -1, 1]]
+    assert targets.class_weights.numpy()[0].tolist() == [[1, 0, 1], [1, 1, 1], [1, 1, 1], [1, 1, 1]]
+    assert targets.code_weights.numpy().tolist() == [[0, 0, 0, 1]]
 
 
 @pytest.mark.parametrize("is_taught", [True, False])

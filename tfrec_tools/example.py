@@ -39,6 +39,7 @@ BOX_VIEW = "image/object/view"
 BOX_MASK = "image/object/mask"
 BOX_IS_CROWD = "image/object/is_crowd"
 BOX_AREA = "image/object/area"
+BOX_WEIGHT = "image/object/weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ FEATURES: dict[str, Feature] = {
     BOX_GROUP_OF: Feature("int64", "(N,)", "0 or 1", "a group in one box (Open Images)"),
     BOX_VIEW: Feature("bytes", "(N,)", "UTF-8", "the object's pose, such as `Frontal` (VOC)"),
     BOX_MASK: Feature("bytes", "(N,)", "PNG of the picture's size", "the object's mask: 1, and 0 elsewhere"),
+    BOX_WEIGHT: Feature("float", "(N,)", "0 to 1", "how much the box counts in training; 0: in doubt"),
     IMAGE_CLASS_LABEL: Feature(
         "int64",
         "(C,)",
@@ -89,6 +91,8 @@ FEATURES: dict[str, Feature] = {
 
 # Written only where a box of the picture has something to say by them.
 OPTIONAL = (BOX_OCCLUDED, BOX_GROUP_OF, BOX_VIEW, BOX_MASK)
+# Of training alone: no annotation has them.
+_OF_TRAINING = (BOX_WEIGHT,)
 
 _BEGINNING = 64  # bytes of a picture that stand nowhere before it in an Example
 
@@ -98,12 +102,13 @@ Values = Sequence[Any]  # bytes, floats or ints, as FEATURES says
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """What an Example holds. The record's names are "" where the Example gives none; ids and names of
-    boxes and of labeled classes stand in the Example's order."""
+    boxes and of labeled classes stand in the Example's order; without weights, each box counts as 1."""
 
     record: ImageRecord
     picture: Picture
     label_ids: tuple[int, ...]  # (N,)
     labeled_ids: tuple[int, ...]  # (C,)
+    weights: tuple[float, ...]  # (N,) or ()
 
 
 def encode_example(record: ImageRecord, picture: Picture, ids: Mapping[str, int]) -> bytes:
@@ -152,16 +157,21 @@ def parse_example(data: bytes, source: str) -> Parsed:
         labeled=frozenset(labeled) if labeled else None,
     )
     picture = Picture(_single(found, IMAGE_ENCODED, source), _text(found, IMAGE_FORMAT), width, height)
-    return Parsed(record, picture, tuple(found.get(BOX_LABEL, ())), tuple(found.get(IMAGE_CLASS_LABEL, ())))
+    ids, labeled_ids, weights = (
+        tuple(found.get(key, ())) for key in (BOX_LABEL, IMAGE_CLASS_LABEL, BOX_WEIGHT)
+    )
+    return Parsed(record, picture, ids, labeled_ids, weights)
 
 
 def unknown_features(data: bytes) -> list[str]:
-    """The keys of an Example, which can be parsed, that are none of FEATURES and have a value."""
+    """The keys of an Example, which can be parsed, that have a value which no ImageRecord holds."""
     features = example_pb2.Example.FromString(data).features.feature
     return sorted(
         key
         for key, feature in features.items()
-        if key not in FEATURES and (kind := feature.WhichOneof("kind")) and getattr(feature, kind).value
+        if (key not in FEATURES or key in _OF_TRAINING)
+        and (kind := feature.WhichOneof("kind"))
+        and getattr(feature, kind).value
     )
 
 

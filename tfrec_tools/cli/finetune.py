@@ -12,8 +12,17 @@ import typer
 class Freeze(StrEnum):
     """Which variables are not trained."""
 
+    auto = "auto"
     backbone = "backbone"
     none = "none"
+
+
+class Distill(StrEnum):
+    """When the base is a teacher during training."""
+
+    auto = "auto"
+    on = "on"
+    off = "off"
 
 
 def finetune(
@@ -28,15 +37,53 @@ def finetune(
         list[str], typer.Option(help="Records of the new pictures: 'DIR/NAME-*'; may be repeated.")
     ],
     val: Annotated[
-        list[str], typer.Option(help="Records to measure with, before and after; may be repeated.")
+        list[str],
+        typer.Option(help="Records to choose by, and to measure with before and after; may be repeated."),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run; the grown model comes to OUT/model.")],
     replay: Annotated[
         list[str] | None, typer.Option(help="Records of old pictures to mix in; may be repeated.")
     ] = None,
+    test: Annotated[
+        list[str] | None,
+        typer.Option(help="Records to measure with instead, which nothing is chosen by; may be repeated."),
+    ] = None,
+    replay_budget: Annotated[
+        str,
+        typer.Option(help="Old pictures to replay, some of each class: a number, or a share such as 10%."),
+    ] = "100%",
     replay_ratio: Annotated[
         float, typer.Option(min=0.0, max=0.9, help="Share of each batch that is replayed.")
     ] = 0.5,
+    pseudo_labels: Annotated[
+        str,
+        typer.Option(
+            help="auto: the base labels its classes on the new pictures, in OUT/pseudo_labels. Or off, or "
+            "records of these pictures that are so labelled."
+        ),
+    ] = "auto",
+    distill: Annotated[
+        Distill, typer.Option(help="Hold answers to the base's where it is sure. auto: without --replay.")
+    ] = Distill.auto,
+    interpolate: Annotated[
+        str,
+        typer.Option(
+            help="How much of the training to keep, 0 to 1, the rest being the base. auto: the best by "
+            "--val; or off."
+        ),
+    ] = "auto",
+    average: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.9999, help="How slowly the average of the weights follows; 0: none."),
+    ] = 0.98,
+    max_forget: Annotated[
+        float | None,
+        typer.Option(help="End with exit code 3 where the old classes lost more points of mean AP50."),
+    ] = None,
+    control: Annotated[
+        bool,
+        typer.Option("--control", help="Also fine-tune plainly, in OUT/control, to see what is gained."),
+    ] = False,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 400,
     batch: Annotated[int, typer.Option(min=1, help="Pictures a step.")] = 8,
     lr: Annotated[
@@ -48,7 +95,9 @@ def finetune(
     backbone_lr_mult: Annotated[
         float, typer.Option(min=0.0, help="Learning rate of the backbone, as a multiple of --lr.")
     ] = 0.1,
-    freeze: Annotated[Freeze, typer.Option(help="What is not trained at all.")] = Freeze.none,
+    freeze: Annotated[
+        Freeze, typer.Option(help="What is not trained at all. auto: the backbone, below 50 new pictures.")
+    ] = Freeze.auto,
     train_batch_norm: Annotated[
         bool,
         typer.Option(
@@ -77,7 +126,9 @@ def finetune(
     from tfrec_tools.cli.tensorflow import load
 
     load()
+    from tfrec_tools.cli import show
     from tfrec_tools.detector import finetune as story
+    from tfrec_tools.detector.memory import Memory
     from tfrec_tools.detector.train import TrainConfig
 
     config = TrainConfig(
@@ -88,15 +139,33 @@ def finetune(
         freeze_backbone=freeze is Freeze.backbone,
         train_batch_norm=train_batch_norm,
         replay_ratio=replay_ratio,
+        average=average,
         seed=seed,
     )
     plan = story.Finetuning(
-        base, labels, tuple(train), tuple(replay or ()), tuple(val), out, drop_classes, config
+        base=base,
+        labels=labels,
+        train=tuple(train),
+        replay=tuple(replay or ()),
+        val=tuple(val),
+        test=tuple(test or ()),
+        out=out,
+        drop_classes=drop_classes,
+        memory=Memory(pseudo_labels, distill.value, interpolate, replay_budget),
+        masked=True,
+        freeze_few=freeze is Freeze.auto,
+        config=config,
     )
     if dry_run:
         _dry_run(plan, json)
-    else:
-        _finetune(plan, resume, json)
+        return
+    lines = story.finetune(plan, show.progress, resume=resume)
+    _show(plan, lines, json)
+    if control:
+        plain = story.finetune(plan.control, show.progress, resume=resume and plan.control.out.exists())
+        if not json:
+            _show(plan.control, plain, json)
+    _judge(lines, max_forget)
 
 
 def _dry_run(plan: Any, json: bool) -> None:
@@ -121,11 +190,18 @@ def _dry_run(plan: Any, json: bool) -> None:
     typer.echo(f"On {proof.pictures} pictures the logits of the old classes {change}.")
 
 
-def _finetune(plan: Any, resume: bool, json: bool) -> None:
-    from tfrec_tools.cli import show
-    from tfrec_tools.detector import finetune as story
+def _judge(lines: Any, max_forget: float | None) -> None:
+    from tfrec_tools.detector import report
 
-    lines = story.finetune(plan, show.progress, resume=resume)
+    lost = report.forgetting(lines)
+    if max_forget is not None and lost is not None and lost > max_forget:
+        typer.echo(f"tfrec: the old classes lost {lost:g} points of AP50, more than {max_forget:g}", err=True)
+        raise typer.Exit(3)
+
+
+def _show(plan: Any, lines: Any, json: bool) -> None:
+    from tfrec_tools.cli import show
+
     if json:
         typer.echo((plan.out / "report.json").read_text(encoding="utf-8"), nl=False)
         return

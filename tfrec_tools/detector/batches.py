@@ -51,6 +51,7 @@ def signature(config: Config, batch_size: int) -> list[tf.TensorSpec]:
         tf.TensorSpec((batch_size, 2), tf.float32),
         tf.TensorSpec((batch_size, None, 4), tf.float32),
         tf.TensorSpec((batch_size, None, config.num_classes), tf.float32),
+        tf.TensorSpec((batch_size, None), tf.float32),
         tf.TensorSpec((batch_size, config.num_classes), tf.float32),
     ]
 
@@ -59,28 +60,29 @@ def training_batches(
     config: Config, examples: Sequence[Annotated], mix: Mix, first_step: int, steps: int
 ) -> tf.data.Dataset:
     """Batches for the steps first_step to steps-1, each (canvases (B, H, W, 3),
-    windows (B, 2), boxes (B, N, 4) as fractions of the canvas, classes (B, N, K) one-hot, labeled (B, K)),
-    padded with zeros; N is at least 1."""
+    windows (B, 2), boxes (B, N, 4) as fractions of the canvas, classes (B, N, K) one-hot, weights (B, N),
+    labeled (B, K)), padded with zeros; N is at least 1."""
 
     def prepare(place: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        encoded, boxes, ids, labeled = tf.numpy_function(
-            fetch, [place], (tf.string, tf.float32, tf.int32, tf.float32), stateful=False
+        encoded, boxes, ids, weights, labeled = tf.numpy_function(
+            fetch, [place], (tf.string, tf.float32, tf.int32, tf.float32, tf.float32), stateful=False
         )
-        boxes, ids = tf.ensure_shape(boxes, (None, 4)), tf.ensure_shape(ids, (None,))
+        boxes = tf.ensure_shape(boxes, (None, 4))
+        ids, weights = tf.ensure_shape(ids, (None,)), tf.ensure_shape(weights, (None,))
         seed = tf.stack([tf.cast(place, tf.int32), mix.seed])
         image, boxes = augment.flip(_decode(encoded), boxes, seed * 3)
         image, boxes, kept = augment.crop(image, boxes, seed * 3 + 1)
         kept |= tf.range(tf.size(ids)) == tf.size(ids) - 1  # the row of zeros
-        boxes, ids = tf.boolean_mask(boxes, kept), tf.boolean_mask(ids, kept)
+        boxes, ids, weights = (tf.boolean_mask(part, kept) for part in (boxes, ids, weights))
         boxes = tf.where((ids > 0)[:, None], boxes, 0.0)
         classes = tf.one_hot(ids - 1, config.num_classes)  # id 0 gives zeros
         canvas, window = resize.preprocess(config, image)
         boxes *= tf.tile(window, [2])
-        return canvas, window, boxes, classes, tf.ensure_shape(labeled, (config.num_classes,))
+        return canvas, window, boxes, classes, weights, tf.ensure_shape(labeled, (config.num_classes,))
 
     def fetch(
         place: NDArray[np.int64],
-    ) -> tuple[bytes, NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+    ) -> tuple[bytes, NDArray[np.float32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
         return _fetch(examples[mix.index(int(place))], config.num_classes)
 
     places = tf.data.Dataset.range(first_step * mix.batch_size, steps * mix.batch_size)
@@ -109,15 +111,16 @@ def evaluation_batches(config: Config, examples: Sequence[Annotated], batch_size
 
 def _fetch(
     example: Annotated, num_classes: int
-) -> tuple[bytes, NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    """Picture, boxes, ids and labeled classes; the last box is a row of zeros with id 0, so that there is
-    always one. Crowds are left out, as TFOD leaves them out of training."""
+) -> tuple[bytes, NDArray[np.float32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+    """Picture, boxes, ids, weights and labeled classes; the last box is a row of zeros with id 0, so that
+    there is always one. Crowds are left out, as TFOD leaves them out of training."""
     single = ~example.crowd
     boxes = np.concatenate([example.boxes[single], np.zeros((1, 4), np.float32)])  # (N, 4)
     ids = np.concatenate([example.ids[single], np.zeros(1, np.int32)])  # (N,)
+    weights = np.concatenate([example.weights[single], np.zeros(1, np.float32)])  # (N,)
     labeled = np.zeros(num_classes, np.float32)  # (K,)
     labeled[[label_id - 1 for label_id in example.labeled]] = 1.0
-    return read_picture(example), boxes, ids, labeled
+    return read_picture(example), boxes, ids, weights, labeled
 
 
 def _decode(encoded: tf.Tensor) -> tf.Tensor:

@@ -33,6 +33,7 @@ class Annotated:
     boxes    (N, 4) float32 [ymin xmin ymax xmax], normalised
     ids      (N,) int32, ids of the label map
     crowd    (N,) bool
+    weights  (N,) float32, how much each box counts in training; 0 where it is in doubt whether it is one
     labeled  the ids that the picture was exhaustively annotated for
     """
 
@@ -42,6 +43,7 @@ class Annotated:
     boxes: NDArray[np.float32]
     ids: NDArray[np.int32]
     crowd: NDArray[np.bool_]
+    weights: NDArray[np.float32]
     labeled: frozenset[int]
 
 
@@ -68,9 +70,13 @@ def index_records(
 
 def read_picture(annotated: Annotated) -> bytes:
     """The encoded picture."""
+    return parse_example(read_example(annotated), "picture").picture.data
+
+
+def read_example(annotated: Annotated) -> bytes:
+    """The serialized Example."""
     example = annotated.example
-    data = example if isinstance(example, bytes) else example.read()
-    return parse_example(data, "picture").picture.data
+    return example if isinstance(example, bytes) else example.read()
 
 
 def _examples(file: Path) -> Iterator[tuple[bytes, Place | bytes]]:
@@ -102,6 +108,7 @@ def _annotated(
         boxes=np.stack([ymin, xmin, ymax, xmax], axis=1),  # (N, 4)
         ids=np.array(ids, np.int32),
         crowd=record.crowd,
+        weights=np.array(parsed.weights or np.ones(len(ids)), np.float32),
         labeled=_labeled(file, where, record.labeled, parsed.labeled_ids, labels) or default,
     )
 

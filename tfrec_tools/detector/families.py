@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfrec_tools.detector import ssd
 from tfrec_tools.detector.detections import Detections
+from tfrec_tools.detector.distill import Teacher
 from tfrec_tools.detector.heads import ClassHead
 from tfrec_tools.detector.losses import Losses
 from tfrec_tools.detector.matching import Truth
@@ -35,7 +36,14 @@ class Family(Protocol):
     ) -> tf.Tensor: ...
 
     def training_losses(
-        self, config: Any, network: keras.Model, images: tf.Tensor, truth: Truth, *, training: bool
+        self,
+        config: Any,
+        network: keras.Model,
+        images: tf.Tensor,
+        truth: Truth,
+        teacher: Teacher | None,
+        *,
+        training: bool,
     ) -> Losses: ...
 
     def class_heads(self, config: Any) -> list[ClassHead]: ...

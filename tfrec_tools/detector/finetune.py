@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import FrameType
 
 import keras
 import numpy as np
@@ -19,33 +15,53 @@ from PIL.Image import Image
 
 from tfrec_tools import __version__
 from tfrec_tools.atomic import published
-from tfrec_tools.detector import evaluate, grow, pictures, predict, report
+from tfrec_tools.detector import evaluate, grow, memory, pictures, predict, pseudo_labels, report
 from tfrec_tools.detector.batches import evaluation_batches
 from tfrec_tools.detector.dataset import Annotated, index_records
-from tfrec_tools.detector.model import Detector, load_detector, save_detector
+from tfrec_tools.detector.memory import Memory
+from tfrec_tools.detector.model import Detector, load_detector, save_detector, values
+from tfrec_tools.detector.run_folder import Logbook, interrupts, open_run
 from tfrec_tools.detector.train import StepLosses, TrainConfig, Trainer
-from tfrec_tools.errors import InputError, Interrupted
-from tfrec_tools.labels import LabelMap, read_label_map
+from tfrec_tools.errors import Interrupted
+from tfrec_tools.labels import LabelMap, format_label_map, read_label_map
 
 # Shows a long step: given its name, a function (done, total or None, how it goes) to call meanwhile.
 Progress = Callable[[int, int | None, str], None]
 Stage = Callable[[str], AbstractContextManager[Progress]]
 
-_SAVE_EVERY_S = 120.0
+# Too few to teach a backbone anything but themselves.
+_FEW_PICTURES = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Finetuning:
-    """What to do: paths, patterns of record files, and how to train."""
+    """What to do: paths, patterns of record files, how to train and what keeps the old classes known.
+
+    test    what the table is measured on; none is `val`, by which everything is chosen
+    masked  False: every picture counts as annotated for all classes, as trainers that know no better do
+    freeze_few  freeze the backbone where there are few new pictures
+    """
 
     base: Path
     labels: Path
     train: tuple[str, ...]
     replay: tuple[str, ...]
     val: tuple[str, ...]
+    test: tuple[str, ...]
     out: Path
     drop_classes: bool
+    memory: Memory
+    masked: bool
+    freeze_few: bool
     config: TrainConfig
+
+    @property
+    def control(self) -> Finetuning:
+        """The plain fine-tuning of the same pictures: what is gained shows beside it."""
+        config = replace(self.config, average=0.0, replay_ratio=0.0)
+        return replace(
+            self, out=self.out / "control", replay=(), memory=memory.NOTHING, masked=False, config=config
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,8 @@ def dry_run(plan: Finetuning, stage: Stage) -> Proof:
 
 
 def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Line]:
-    """Fills plan.out with model/, report.json, metrics.csv, losses.csv, loss.png and detections.png.
+    """Fills plan.out with model/, report.json, metrics.csv, losses.csv, loss.png, detections.png and, where
+    the base labels the new pictures, pseudo_labels/.
 
     InputError where an input cannot be used, or plan.out holds a run that is not to be resumed;
     Interrupted at Ctrl-C, with the model so far in plan.out/model and all that --resume needs.
@@ -82,23 +99,78 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     labels = read_label_map(plan.labels)
     base = load_detector(plan.base)
     rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes)
-    new, old, val = (
-        _index(patterns, labels, stage) if patterns else []
-        for patterns in (plan.train, plan.replay, plan.val)
-    )
-    _open_run(plan, resume=resume)
+    data = _read_data(plan, labels, stage)
+    open_run(plan.out, asdict(plan), resume=resume)
     keras.utils.set_random_seed(plan.config.seed)
-    found_before = _find("measuring the base", base, val, labels, stage)
-    before = evaluate.average_precision(val, found_before, labels)
+    found_val = _find("measuring the base", base, data.val, labels, stage)
+    found_before = found_val if data.test is data.val else _find("testing it", base, data.test, labels, stage)
+    before = evaluate.average_precision(data.test, found_before, labels)
+    believed = memory.thresholds(rows, data.val, found_val)
+    data = replace(data, new=_with_pseudo_labels(plan, base, data.new, believed, labels, stage))
     detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes)
-    curve = _train(plan, detector, new, old, stage, resume=resume)
+    start = values(detector.network)
+    teacher = memory.teacher(plan.memory, base, rows, replays=bool(data.old))
+    trainer = Trainer(detector, _config(plan, data.new), teacher)
+    curve = _train(plan, trainer, data, stage, resume=resume)
+    with stage("blending with the base") as show:
+        blends = memory.blend(plan.memory, detector, start, rows, data.val, lambda done: show(done, None, ""))
     save_detector(detector, plan.out / "model")
-    found = _find("measuring the grown model", detector, val, labels, stage)
-    after = evaluate.average_precision(val, found, labels)
-    lines = report.comparison(rows, before, after)
-    sheet = pictures.detections_picture(val, _columns(rows, found_before, found), labels, _new_ids(rows))
-    _write_results(plan, lines, curve, sheet, time.monotonic() - started)
+    found = _find("measuring the grown model", detector, data.test, labels, stage)
+    lines = report.comparison(rows, before, evaluate.average_precision(data.test, found, labels))
+    columns = _columns(rows, found_before, found)
+    sheet = pictures.detections_picture(data.test, columns, labels, memory.new_ids(rows))
+    facts = {"thresholds": believed, "blends": blends, "seconds": round(time.monotonic() - started, 1)}
+    _write_results(plan, lines, curve, sheet, facts)
     return lines
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Data:
+    """Indexed examples; `test` is `val` itself where nothing else is given."""
+
+    new: Sequence[Annotated]
+    old: Sequence[Annotated]
+    val: Sequence[Annotated]
+    test: Sequence[Annotated]
+
+
+def _config(plan: Finetuning, new: Sequence[Annotated]) -> TrainConfig:
+    freezes = plan.config.freeze_backbone or (plan.freeze_few and len(new) < _FEW_PICTURES)
+    return replace(plan.config, freeze_backbone=freezes)
+
+
+def _read_data(plan: Finetuning, labels: LabelMap, stage: Stage) -> _Data:
+    new, old, val, test = (
+        _index(patterns, labels, stage) if patterns else []
+        for patterns in (plan.train, plan.replay, plan.val, plan.test)
+    )
+    old = memory.replayed(plan.memory, old, plan.config.seed)
+    if not plan.masked:
+        new = [replace(example, labeled=frozenset(labels.name_by_id)) for example in new]
+    return _Data(new, old, val, test or val)
+
+
+def _with_pseudo_labels(
+    plan: Finetuning,
+    base: Detector,
+    new: Sequence[Annotated],
+    thresholds: Mapping[int, float],
+    labels: LabelMap,
+    stage: Stage,
+) -> Sequence[Annotated]:
+    """The new pictures with what the base found on them, in records that stay for the user to look at."""
+    wanted = plan.memory.pseudo_labels
+    if wanted == memory.OFF or not thresholds:
+        return new
+    if wanted != memory.AUTO:
+        return _index((wanted,), labels, stage)
+    file = plan.out / "pseudo_labels" / "train.tfrecord"
+    if not file.is_file():
+        found = _find("labelling old classes", base, new, labels, stage)
+        file.parent.mkdir(exist_ok=True)
+        (file.parent / "label_map.pbtxt").write_text(format_label_map(labels), encoding="utf-8")
+        pseudo_labels.write_records(file, new, found, thresholds, labels)
+    return _index((str(file),), labels, stage)
 
 
 def _index(patterns: Sequence[str], labels: LabelMap, stage: Stage) -> list[Annotated]:
@@ -114,103 +186,26 @@ def _find(
 
 
 def _train(
-    plan: Finetuning,
-    detector: Detector,
-    new: Sequence[Annotated],
-    old: Sequence[Annotated],
-    stage: Stage,
-    *,
-    resume: bool,
+    plan: Finetuning, trainer: Trainer, data: _Data, stage: Stage, *, resume: bool
 ) -> list[StepLosses]:
-    trainer = Trainer(detector, plan.config)
-    log = _Logbook(trainer, plan.out, resume=resume)
+    log = Logbook(trainer, plan.out, resume=resume)
 
     def on_step(done: StepLosses) -> None:
         show(done.step, plan.config.steps, log.add(done))
         if interrupted.is_set():
             log.keep()
-            save_detector(detector, plan.out / "model")
+            trainer.use_average()
+            save_detector(trainer.detector, plan.out / "model")
             raise Interrupted(
                 f"stopped after step {done.step} of {plan.config.steps}; the model so far is in "
                 f"{plan.out / 'model'}, and the same command with --resume goes on"
             )
 
-    with stage("training") as show, _interrupts() as interrupted:
-        trainer.run(new, old, on_step)
+    with stage("training") as show, interrupts() as interrupted:
+        trainer.run(data.new, data.old, on_step)
     log.keep()
+    trainer.use_average()
     return log.curve
-
-
-class _Logbook:
-    """The losses of a run, its pace, and the state that --resume goes on from."""
-
-    def __init__(self, trainer: Trainer, out: Path, *, resume: bool) -> None:
-        self.curve: list[StepLosses] = []
-        self._trainer = trainer
-        self._state, self._losses = out / "state.npz", out / "losses.csv"
-        if resume and self._state.is_file():
-            trainer.load(self._state)
-            self.curve = report.read_losses(self._losses)[: trainer.step]
-        self._kept_at = time.monotonic()
-        self._first: tuple[int, float] | None = None  # step and time, once the first one is through
-
-    def add(self, done: StepLosses) -> str:
-        """Notes a step, keeps the state now and then, and says how it goes."""
-        self.curve.append(done)
-        now = time.monotonic()
-        if now - self._kept_at > _SAVE_EVERY_S:
-            self.keep()
-        loss = f"loss {done.localization + done.classification:.3f}"
-        if self._first is None:  # the first step compiles, and says nothing of the pace
-            self._first = done.step, now
-            return loss
-        step, at = self._first
-        images = (done.step - step) * self._trainer.config.batch_size
-        return f"{loss}, {images / (now - at):.1f} images/s"
-
-    def keep(self) -> None:
-        report.write_losses(self._losses, self.curve)
-        self._trainer.save(self._state)
-        self._kept_at = time.monotonic()
-
-
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event, so that a step is never cut in two; a second Ctrl-C ends the program."""
-    event = threading.Event()
-    usual = signal.getsignal(signal.SIGINT)
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, usual)
-
-    signal.signal(signal.SIGINT, handle)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, usual)
-
-
-def _open_run(plan: Finetuning, *, resume: bool) -> None:
-    """Makes the run's folder and notes in it what was asked for, or finds it there and the same."""
-    notes = plan.out / "run.json"
-    asked = json.loads(json.dumps(asdict(plan), default=str))
-    if resume:
-        if not notes.is_file():
-            raise InputError(notes, "", "not found, so that there is no run to resume; leave out --resume")
-        noted = json.loads(notes.read_text(encoding="utf-8"))
-        changed = [key for key in asked if asked[key] != noted.get(key)]
-        if changed:
-            raise InputError(
-                notes,
-                changed[0],
-                f"the run was started with {noted.get(changed[0])}, found {asked[changed[0]]}",
-            )
-        return
-    if plan.out.exists() and (not plan.out.is_dir() or any(plan.out.iterdir())):
-        raise InputError(plan.out, "", "is there already; give another --out, or --resume to go on with it")
-    plan.out.mkdir(parents=True, exist_ok=True)
-    notes.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
 
 
 def _columns(
@@ -223,18 +218,19 @@ def _columns(
     return columns
 
 
-def _new_ids(rows: Sequence[grow.ClassRow]) -> frozenset[int]:
-    return frozenset(row.id for row in rows if row.base_id is None)
-
-
 def _write_results(
-    plan: Finetuning, lines: list[report.Line], curve: list[StepLosses], sheet: Image, seconds: float
+    plan: Finetuning,
+    lines: list[report.Line],
+    curve: list[StepLosses],
+    sheet: Image,
+    facts: Mapping[str, object],
 ) -> None:
     """All at once, the report last: it is there when the run is finished."""
     facts = {
         "base": str(plan.base),
         "steps": plan.config.steps,
-        "seconds": round(seconds, 1),
+        "forgetting": report.forgetting(lines),
+        **facts,
         "versions": {"tfrec": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     }
     names = ("metrics.csv", "loss.png", "detections.png", "report.json")

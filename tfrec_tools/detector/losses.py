@@ -12,14 +12,16 @@ from tfrec_tools.detector.pipeline.ssd import LossConfig
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Scalars; `localization` and `classification` are weighed and normalised."""
+    """Scalars; `localization` and `classification` are weighed and normalised. `distillation` is how far the
+    answers are from a teacher's, 0 without one."""
 
     localization: tf.Tensor
     classification: tf.Tensor
+    distillation: tf.Tensor | float = 0.0
 
     @property
     def total(self) -> tf.Tensor:
-        return self.localization + self.classification
+        return self.localization + self.classification + self.distillation
 
 
 def sigmoid_focal(logits: tf.Tensor, targets: tf.Tensor, gamma: float, alpha: float | None) -> tf.Tensor:

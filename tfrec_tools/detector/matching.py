@@ -21,6 +21,7 @@ class Truth(NamedTuple):
     windows  (B, 2) float32, the fraction [height width] of the canvas that each picture takes
     boxes    (B, N, 4) float32, fractions of the canvas, padded with zeros
     classes  (B, N, K) float32, one-hot, zeros where padded
+    weights  (B, N) float32, how much each box counts; of one of weight 0 nothing is known
     labeled  (B, K) float32, 1 for each class that the picture was exhaustively annotated for
     taught   (K,) float32, 1 for each class that has boxes somewhere in the training data
     """
@@ -28,6 +29,7 @@ class Truth(NamedTuple):
     windows: tf.Tensor
     boxes: tf.Tensor
     classes: tf.Tensor
+    weights: tf.Tensor
     labeled: tf.Tensor
     taught: tf.Tensor
 
@@ -90,23 +92,44 @@ def assign(
     new ones, which are never annotated in the same picture, would not learn to tell each other apart. A
     class that is never taught is left alone even there: examples against it alone would silence it.
     """
-    _, boxes, classes, labeled, taught = truth
-    if boxes.shape[1] == 0:  # argmax over no boxes is undefined
-        boxes, classes = tf.pad(boxes, [[0, 0], [0, 1], [0, 0]]), tf.pad(classes, [[0, 0], [0, 1], [0, 0]])
+    doubted = _doubted(matcher, anchors, truth)
+    boxes, classes, weights = _certain(truth)
     matches = match(matcher, boxes, anchors)
     rows = tf.maximum(matches, 0)
     matched = tf.cast(matches >= 0, tf.float32)
+    weights = tf.where(matches >= 0, tf.gather(weights, rows, batch_dims=1), 1.0)  # (B, A)
     anchor_classes = tf.gather(classes, rows, batch_dims=1) * matched[..., None]  # (B, A, K)
     anchor_boxes = tf.gather(boxes, rows, batch_dims=1)  # (B, A, 4)
     codes = tf.where(matches[..., None] >= 0, coding.encode(anchor_boxes, anchors, scale_factors), 0.0)
-    known = tf.maximum(labeled[:, None, :], taught * matched[..., None])  # (B, A, K)
+    known = tf.maximum(truth.labeled[:, None, :], truth.taught * matched[..., None])  # (B, A, K)
+    known *= 1.0 - doubted * (1.0 - anchor_classes)
     first = [[0, 0], [0, 0], [int(background), 0]]
     known = tf.pad(known, first, constant_values=1.0)  # the background always is
-    class_weights = tf.cast(matches > -2, tf.float32)[..., None] * known
+    class_weights = (tf.cast(matches > -2, tf.float32) * weights)[..., None] * known
     return Targets(
         classes=tf.pad(anchor_classes, first),
         class_weights=class_weights,
         codes=codes,
-        code_weights=matched,
+        code_weights=matched * weights,
         matches=matches,
     )
+
+
+def _certain(truth: Truth) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Boxes, classes and weights with a box at least, over none of which argmax is undefined; those in doubt
+    are zeros, which match nothing."""
+    certain = tf.cast(truth.weights > 0.0, tf.float32)[..., None]
+    boxes, classes, weights = truth.boxes * certain, truth.classes * certain, truth.weights
+    if boxes.shape[1] == 0:
+        one_more = [[0, 0], [0, 1]]
+        boxes, classes = (tf.pad(part, [*one_more, [0, 0]]) for part in (boxes, classes))
+        weights = tf.pad(weights, one_more)
+    return boxes, classes, weights
+
+
+def _doubted(matcher: MatcherConfig, anchors: tf.Tensor, truth: Truth) -> tf.Tensor:
+    """(B, A, K) 1 where an anchor would answer for a box of a class of which it is in doubt whether it is
+    one: neither an example for that class nor against it."""
+    in_doubt = truth.classes * tf.cast(truth.weights == 0.0, tf.float32)[..., None]  # (B, N, K)
+    overlapping = tf.cast(iou(truth.boxes, anchors) >= matcher.unmatched_threshold, tf.float32)  # (B, N, A)
+    return tf.minimum(tf.einsum("bna,bnk->bak", overlapping, in_doubt), 1.0)

@@ -82,8 +82,7 @@ def resized(detector: Detector, labels: LabelMap, values: Values) -> Detector:
     text = rewrite_pipeline(detector.pipeline_text, Changes(max(labels.name_by_id), "label_map.pbtxt"))
     config = replace(detector.config, num_classes=max(labels.name_by_id))
     network = families.of(config).build(config)
-    for path, variable in variables(network).items():
-        variable.assign(values[path])
+    assign(network, values)
     return replace(detector, config=config, pipeline_text=text, labels=labels, network=network)
 
 
@@ -97,6 +96,12 @@ def save_detector(detector: Detector, folder: Path) -> None:
     checkpoint.write_checkpoint(beside / "checkpoint", detector.graph, values(detector.network))
     shutil.rmtree(folder, ignore_errors=True)
     beside.replace(folder)
+
+
+def assign(network: keras.Model, values: Values) -> None:
+    """Sets all variables to {path: value}."""
+    for path, variable in variables(network).items():
+        variable.assign(values[path])
 
 
 def values(network: keras.Model) -> Values:

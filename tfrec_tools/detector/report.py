@@ -13,7 +13,7 @@ from tfrec_tools.detector.evaluate import Precision, mean
 from tfrec_tools.detector.grow import ClassRow
 from tfrec_tools.detector.train import StepLosses
 
-_LOSS_COLUMNS = ("step", "localization", "classification", "regularization")
+_LOSS_COLUMNS = ("step", "localization", "classification", "regularization", "distillation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,15 @@ def comparison(
         boxes = group_after.boxes if group_after else 0
         lines.append(Line(f"mean of {name}", name, True, boxes, _mean_before(known, after, ids), group_after))
     return lines
+
+
+def forgetting(lines: Sequence[Line]) -> float | None:
+    """Points (0 to 100) of AP50 that the old classes lost in the mean, less than 0 where they gained; None
+    without old classes that can be measured."""
+    for line in lines:
+        if line.is_mean and line.group == "old" and line.before and line.after:
+            return round(100.0 * (line.before.ap50 - line.after.ap50), 2)
+    return None
 
 
 def write_metrics_csv(path: Path, lines: Sequence[Line]) -> None:

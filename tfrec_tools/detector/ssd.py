@@ -5,6 +5,7 @@ TFOD: meta_architectures/ssd_meta_arch.py
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import keras
@@ -13,7 +14,7 @@ import tensorflow as tf
 from keras import KerasTensor
 from numpy.typing import NDArray
 
-from tfrec_tools.detector import coding, detections, losses, matching, predictors
+from tfrec_tools.detector import coding, detections, distill, losses, matching, predictors
 from tfrec_tools.detector.anchors import MultiscaleAnchors, multiscale_boxes, ssd_boxes
 from tfrec_tools.detector.backbones import mobilenet_v2, resnet
 from tfrec_tools.detector.coarser import coarser_levels
@@ -51,14 +52,34 @@ def class_logits(config: SsdConfig, network: keras.Model, images: tf.Tensor, win
 
 
 def training_losses(
-    config: SsdConfig, network: keras.Model, images: tf.Tensor, truth: matching.Truth, *, training: bool
+    config: SsdConfig,
+    network: keras.Model,
+    images: tf.Tensor,
+    truth: matching.Truth,
+    teacher: distill.Teacher | None,
+    *,
+    training: bool,
 ) -> losses.Losses:
     """The losses of a batch; `training` lets batch norm follow it."""
     targets = matching.assign(
         config.matcher, config.code_scales, tf.constant(anchor_boxes(config)), truth, config.background
     )
     codes, logits = network(images, training=training)
-    return losses.detection_losses(config.loss, codes, logits, targets)
+    found = losses.detection_losses(config.loss, codes, logits, targets)
+    if teacher is None:
+        return found
+    return replace(found, distillation=_distillation(config, teacher, images, codes, logits))
+
+
+def _distillation(
+    config: SsdConfig, teacher: distill.Teacher, images: tf.Tensor, codes: tf.Tensor, logits: tf.Tensor
+) -> tf.Tensor:
+    base_codes, base_logits = teacher.network(images, training=False)
+    first = int(config.background)
+    student = distill.Answers(codes, tf.gather(logits, teacher.grown_columns + first, axis=-1))
+    answers = distill.Answers(base_codes, tf.gather(base_logits, teacher.base_columns + first, axis=-1))
+    boxes = coding.decode(base_codes, tf.constant(anchor_boxes(config)), config.code_scales)
+    return distill.loss(answers, student, boxes)
 
 
 def class_heads(config: SsdConfig) -> list[ClassHead]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tfrec_tools.detector import batches, checkpoint, families, matching, model
 from tfrec_tools.detector.dataset import Annotated
+from tfrec_tools.detector.distill import Teacher
 from tfrec_tools.detector.layers import BatchNorm
 from tfrec_tools.errors import InputError, TfrecError
 
@@ -25,7 +26,8 @@ _WARMUP_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """How to train; the learning rate of the backbone is lr * backbone_lr_mult."""
+    """How to train; the learning rate of the backbone is lr * backbone_lr_mult, and `average` how slowly the
+    average of the weights follows them, 0 for none."""
 
     steps: int
     batch_size: int
@@ -34,31 +36,38 @@ class TrainConfig:
     freeze_backbone: bool
     train_batch_norm: bool
     replay_ratio: float
+    average: float
     seed: int
 
 
 @dataclass(frozen=True, slots=True)
 class StepLosses:
-    """The losses of a step, counted from 1; `regularization` is the L2 term of TFOD's total."""
+    """The losses of a step, counted from 1; `regularization` is the L2 term of TFOD's total, and
+    `distillation` what a teacher adds."""
 
     step: int
     localization: float
     classification: float
     regularization: float
+    distillation: float
 
     @property
     def total(self) -> float:
-        return self.localization + self.classification + self.regularization
+        return self.localization + self.classification + self.regularization + self.distillation
 
 
 class Trainer:
-    """A detector in training; `step` is how many steps it has done."""
+    """A detector in training, with a teacher or without; `step` is how many steps it has done."""
 
-    def __init__(self, detector: model.Detector, config: TrainConfig) -> None:
+    def __init__(self, detector: model.Detector, config: TrainConfig, teacher: Teacher | None = None) -> None:
         self.detector = detector
         self.config = config
         self.step = 0
+        self._teacher = teacher
         self._groups = _groups(detector, config)
+        self._trained = [variable for _, variables in self._groups for variable in variables]
+        averaged = self._trained if config.average else []
+        self._averages = [keras.Variable(np.asarray(variable), trainable=False) for variable in averaged]
         for layer in detector.network.layers:
             if isinstance(layer, BatchNorm):
                 layer.use_batch_statistics = config.train_batch_norm
@@ -77,14 +86,19 @@ class Trainer:
         for batch in batches.training_batches(
             self.detector.config, [*new, *old], mix, self.step, config.steps
         ):
-            localization, classification, regularization = (float(loss) for loss in self._run_step(*batch))
+            found = [float(loss) for loss in self._run_step(*batch)]
             self.step += 1
-            done = StepLosses(self.step, localization, classification, regularization)
+            done = StepLosses(self.step, *found)
             if not math.isfinite(done.total):
                 raise TfrecError(
                     f"the loss is {done.total} at step {self.step}; a lower --lr keeps it finite"
                 )
             on_step(done)
+
+    def use_average(self) -> None:
+        """Gives the detector the average of its weights over the last steps; training is over then."""
+        for variable, average in zip(self._trained, self._averages, strict=False):
+            variable.assign(average)
 
     def save(self, path: Path) -> None:
         """Writes weights, optimisers and step to an .npz file, whole or not at all."""
@@ -110,7 +124,8 @@ class Trainer:
             for group, (optimizer, _) in enumerate(self._groups)
             for index, variable in enumerate(optimizer.variables)
         }
-        return model.variables(self.detector.network) | optimizers
+        averages = {f"average/{index}": variable for index, variable in enumerate(self._averages)}
+        return model.variables(self.detector.network) | optimizers | averages
 
     def _train_step(
         self,
@@ -118,32 +133,39 @@ class Trainer:
         windows: tf.Tensor,
         boxes: tf.Tensor,
         classes: tf.Tensor,
+        weights: tf.Tensor,
         labeled: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, ...]:
         config, network = self.detector.config, self.detector.network
-        truth = matching.Truth(windows, boxes, classes, labeled, self._taught)
-        trained = [variable for _, variables in self._groups for variable in variables]
+        truth = matching.Truth(windows, boxes, classes, weights, labeled, self._taught)
+        watched = [variable.value for variable in self._trained]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([variable.value for variable in trained])
+            tape.watch(watched)
             found = families.of(config).training_losses(
-                config, network, images, truth, training=self.config.train_batch_norm
+                config, network, images, truth, self._teacher, training=self.config.train_batch_norm
             )
             regularization = tf.add_n(network.losses)
             total = found.total + regularization
-        gradients, _ = tf.clip_by_global_norm(
-            tape.gradient(total, [variable.value for variable in trained]), _CLIP_NORM
-        )
+        gradients, _ = tf.clip_by_global_norm(tape.gradient(total, watched), _CLIP_NORM)
         for optimizer, variables in self._groups:
             optimizer.apply(gradients[: len(variables)], variables)
             gradients = gradients[len(variables) :]
-        return found.localization, found.classification, regularization
+        self._follow()
+        return found.localization, found.classification, regularization, found.distillation
+
+    def _follow(self) -> None:
+        """The averages follow the weights, at first faster, so that they forget the beginning."""
+        steps = tf.cast(self._groups[0][0].iterations, tf.float32)
+        slowness = tf.minimum(self.config.average, (1.0 + steps) / (10.0 + steps))
+        for variable, average in zip(self._trained, self._averages, strict=False):
+            average.assign(average * slowness + variable * (1.0 - slowness))
 
 
 def _taught(examples: Sequence[Annotated], num_classes: int) -> NDArray[np.float32]:
     """(K,) 1 for each class that has a box in the examples."""
     taught = np.zeros(num_classes + 1, np.float32)
     for example in examples:
-        taught[example.ids[~example.crowd]] = 1.0
+        taught[example.ids[~example.crowd & (example.weights > 0)]] = 1.0
     return taught[1:]
 
 

@@ -1,0 +1,65 @@
+"""Distillation on the anchors where the teacher is sure (Feng et al. 2022, "Overcoming catastrophic
+forgetting in incremental object detection via elastic response distillation")."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+_STDS = 2.0  # a score this many standard deviations above the mean of its picture is sure
+_NMS_IOU = 0.5
+_MAX_BOXES = 100
+
+
+class Teacher(NamedTuple):
+    """The frozen base: its network, and the class columns (without the background) that stand for the same
+    class, (C,) int32 each, in it and in the grown network."""
+
+    network: keras.Model
+    base_columns: tf.Tensor
+    grown_columns: tf.Tensor
+
+
+class Answers(NamedTuple):
+    """What a network says of a batch: codes (B, A, 4), and logits (B, A, C) of the shared classes."""
+
+    codes: tf.Tensor
+    logits: tf.Tensor
+
+
+def loss(teacher: Answers, student: Answers, boxes: tf.Tensor) -> tf.Tensor:
+    """Scalar: mean squared difference of the logits on the sure anchors, and of the codes on those that are
+    left after non-maximum suppression. boxes (B, A, 4) are the teacher's."""
+    scores = tf.reduce_max(tf.sigmoid(teacher.logits), axis=-1)  # (B, A)
+    sure = _sure(scores)
+    logits = tf.reduce_mean(tf.math.squared_difference(teacher.logits, student.logits), axis=-1)  # (B, A)
+    codes = tf.reduce_mean(tf.math.squared_difference(teacher.codes, student.codes), axis=-1)  # (B, A)
+    return _mean_where(logits, sure) + _mean_where(codes, _best(boxes, scores, sure))
+
+
+def _sure(scores: tf.Tensor) -> tf.Tensor:
+    """(B, A) bool."""
+    mean = tf.reduce_mean(scores, axis=1, keepdims=True)
+    return scores > mean + _STDS * tf.math.reduce_std(scores, axis=1, keepdims=True)
+
+
+def _best(boxes: tf.Tensor, scores: tf.Tensor, sure: tf.Tensor) -> tf.Tensor:
+    """(B, A) bool: the sure anchors that non-maximum suppression keeps."""
+
+    def kept(one: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        picture_boxes, picture_scores = one
+        indices, count = tf.image.non_max_suppression_padded(
+            picture_boxes, picture_scores, _MAX_BOXES, _NMS_IOU, 0.0, pad_to_max_output_size=True
+        )
+        counted = tf.cast(tf.range(_MAX_BOXES) < count, tf.float32)
+        return tf.tensor_scatter_nd_max(tf.zeros_like(picture_scores), indices[:, None], counted)
+
+    ranked = tf.where(sure, scores, -1.0)
+    return tf.map_fn(kept, (boxes, ranked), fn_output_signature=tf.float32) > 0.0
+
+
+def _mean_where(values: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+    weights = tf.cast(chosen, tf.float32)
+    return tf.math.divide_no_nan(tf.reduce_sum(values * weights), tf.reduce_sum(weights))
