@@ -12,7 +12,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfrec_tools.detector import coding
-from tfrec_tools.detector.pipeline.ssd import MatcherConfig
+from tfrec_tools.detector.pipeline.blocks import MatcherConfig
 
 
 class Truth(NamedTuple):
@@ -23,6 +23,8 @@ class Truth(NamedTuple):
     classes  (B, N, K) float32, one-hot, zeros where padded
     labeled  (B, K) float32, 1 for each class that the picture was exhaustively annotated for
     taught   (K,) float32, 1 for each class that has boxes somewhere in the training data
+    exists   (K,) float32, 1 for each id that has a class
+    seed     (2,) int32, of what is drawn at random
     """
 
     windows: tf.Tensor
@@ -30,6 +32,8 @@ class Truth(NamedTuple):
     classes: tf.Tensor
     labeled: tf.Tensor
     taught: tf.Tensor
+    exists: tf.Tensor | float = 1.0
+    seed: tf.Tensor | tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,9 @@ class Targets:
 
 
 def iou(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
-    """Intersection over union of boxes (..., N, 4) with anchors (A, 4): (..., N, A); 0 for empty boxes."""
-    boxes = boxes[..., :, None, :]
+    """Intersection over union of boxes (..., N, 4) with anchors (..., A, 4) or (A, 4): (..., N, A); 0 for
+    empty boxes."""
+    boxes, anchors = boxes[..., :, None, :], anchors[..., None, :, :]
     top_left = tf.maximum(boxes[..., :2], anchors[..., :2])
     bottom_right = tf.minimum(boxes[..., 2:], anchors[..., 2:])
     intersection = tf.reduce_prod(tf.maximum(bottom_right - top_left, 0.0), axis=-1)
@@ -62,17 +67,32 @@ def iou(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
 
 
 def match(matcher: MatcherConfig, boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
-    """Boxes (B, N, 4) to anchors (A, 4): (B, A) int32 rows, -1 unmatched, -2 ignored."""
+    """Boxes (B, N, 4) to anchors (B, A, 4) or (A, 4): (B, A) int32 rows, -1 unmatched, -2 ignored; N is at
+    least 1."""
     overlaps = iou(boxes, anchors)  # (B, N, A)
     rows = tf.argmax(overlaps, axis=1, output_type=tf.int32)  # (B, A)
     best = tf.reduce_max(overlaps, axis=1)  # (B, A)
     rows = tf.where(best < matcher.matched_threshold, -2, rows)
     rows = tf.where(best < matcher.unmatched_threshold, -1, rows)
+    return _forced(boxes, overlaps, rows) if matcher.forced else rows
+
+
+def _forced(boxes: tf.Tensor, overlaps: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """(B, A) rows, but each of the boxes (B, N, 4) has its best anchor by overlaps (B, N, A)."""
     is_box = tf.cast(tf.reduce_any(boxes != 0.0, axis=-1), tf.float32)  # (B, N)
     columns = tf.argmax(overlaps, axis=2, output_type=tf.int32)  # (B, N): each box's best anchor
-    forced = tf.one_hot(columns, tf.shape(anchors)[0]) * is_box[..., None]  # (B, N, A)
+    forced = tf.one_hot(columns, tf.shape(overlaps)[2]) * is_box[..., None]  # (B, N, A)
     forced_rows = tf.argmax(forced, axis=1, output_type=tf.int32)  # (B, A)
     return tf.where(tf.reduce_max(forced, axis=1) > 0.0, forced_rows, rows)
+
+
+def matched_codes(
+    matches: tf.Tensor, boxes: tf.Tensor, anchors: tf.Tensor, scale_factors: tuple[float, ...]
+) -> tf.Tensor:
+    """(B, A, 4): codes of the matched boxes relative to their anchors (B, A, 4) or (A, 4), zeros where there
+    is none."""
+    matched = tf.gather(boxes, tf.maximum(matches, 0), batch_dims=1)  # (B, A, 4)
+    return tf.where(matches[..., None] >= 0, coding.encode(matched, anchors, scale_factors), 0.0)
 
 
 def assign(
@@ -90,15 +110,13 @@ def assign(
     new ones, which are never annotated in the same picture, would not learn to tell each other apart. A
     class that is never taught is left alone even there: examples against it alone would silence it.
     """
-    _, boxes, classes, labeled, taught = truth
+    boxes, classes, labeled, taught = truth.boxes, truth.classes, truth.labeled, truth.taught
     if boxes.shape[1] == 0:  # argmax over no boxes is undefined
         boxes, classes = tf.pad(boxes, [[0, 0], [0, 1], [0, 0]]), tf.pad(classes, [[0, 0], [0, 1], [0, 0]])
     matches = match(matcher, boxes, anchors)
     rows = tf.maximum(matches, 0)
     matched = tf.cast(matches >= 0, tf.float32)
     anchor_classes = tf.gather(classes, rows, batch_dims=1) * matched[..., None]  # (B, A, K)
-    anchor_boxes = tf.gather(boxes, rows, batch_dims=1)  # (B, A, 4)
-    codes = tf.where(matches[..., None] >= 0, coding.encode(anchor_boxes, anchors, scale_factors), 0.0)
     known = tf.maximum(labeled[:, None, :], taught * matched[..., None])  # (B, A, K)
     first = [[0, 0], [0, 0], [int(background), 0]]
     known = tf.pad(known, first, constant_values=1.0)  # the background always is
@@ -106,7 +124,7 @@ def assign(
     return Targets(
         classes=tf.pad(anchor_classes, first),
         class_weights=class_weights,
-        codes=codes,
+        codes=matched_codes(matches, boxes, anchors, scale_factors),
         code_weights=matched,
         matches=matches,
     )

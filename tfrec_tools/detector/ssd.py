@@ -21,7 +21,8 @@ from tfrec_tools.detector.fpn import pyramid
 from tfrec_tools.detector.heads import ClassHead
 from tfrec_tools.detector.pipeline.ssd import ConvolutionalPredictor, FpnConfig, MobileNetV2Config, SsdConfig
 
-BACKBONE = "_feature_extractor/classification_backbone"
+_BACKBONE = "_feature_extractor/classification_backbone"
+BACKBONES: tuple[str, ...] = (_BACKBONE,)
 
 
 def build(config: SsdConfig) -> keras.Model:
@@ -106,4 +107,4 @@ def _backbone_levels(config: FpnConfig, image: KerasTensor) -> list[KerasTensor]
         return mobilenet_v2.pyramid_levels(config, image)
     depth = int(config.backbone.removeprefix("resnet"))
     network = resnet.Resnet(depth, config.hyperparams, config.depth_multiplier, config.min_depth)
-    return resnet.feature_levels(network, image, BACKBONE.replace("/", "."))
+    return resnet.feature_levels(network, image, _BACKBONE.replace("/", "."))
