@@ -140,7 +140,7 @@ def stage_losses(
     """Each loss by itself. `sample` draws first from the proposals, then from the anchors."""
     first, second = stages(network)
     features, codes, logits = first(images, training=training)
-    kept = _trained_anchors(config)
+    kept = trained_anchors(config)
     codes, logits = tf.gather(codes, kept, axis=1), tf.gather(logits, kept, axis=1)
     anchors = tf.constant(anchor_boxes(config)[kept])
     proposals = propose(config, anchors, tf.stop_gradient(codes), tf.stop_gradient(logits), truth.windows)
@@ -172,7 +172,7 @@ def anchor_boxes(config: FasterRcnnConfig) -> NDArray[np.float32]:
     return np.clip(_unclipped_anchors(config), 0.0, 1.0)
 
 
-def _trained_anchors(config: FasterRcnnConfig) -> NDArray[np.int64]:
+def trained_anchors(config: FasterRcnnConfig) -> NDArray[np.int64]:
     """Indices of the anchors that take part in training."""
     anchors = _unclipped_anchors(config)
     inside = ((anchors >= 0.0) & (anchors <= 1.0)).all(axis=-1)
