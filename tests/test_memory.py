@@ -97,10 +97,12 @@ def test_distillation_holds_only_where_the_teacher_is_sure() -> None:
     logits = tf.constant([[[-5.0, -5.0]] * 20 + [[4.0, -5.0]]])  # one sure anchor
     codes, boxes = tf.zeros((1, 21, 4)), tf.random.stateless_uniform((1, 21, 4), (0, 1))
     teacher = distill.Answers(codes, logits)
-    assert float(distill.loss(teacher, teacher, boxes)) == 0.0
+    assert float(distill.loss(teacher, teacher, boxes, distill.is_sure(teacher))) == 0.0
     student_logits, student_codes = tf.Variable(logits + 1.0), tf.Variable(codes + 1.0)
     with tf.GradientTape() as tape:
-        total = distill.loss(teacher, distill.Answers(student_codes, student_logits), boxes)
+        total = distill.loss(
+            teacher, distill.Answers(student_codes, student_logits), boxes, distill.is_sure(teacher)
+        )
     assert float(total) == pytest.approx(2.0)
     for gradient in tape.gradient(total, [student_logits, student_codes]):
         assert gradient.numpy()[0, -1].all()

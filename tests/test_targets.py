@@ -10,7 +10,7 @@ from tfrec_tools.detector import coding, losses, matching
 from tfrec_tools.detector.pipeline.ssd import LossConfig, MatcherConfig
 
 SCALES = (10.0, 10.0, 5.0, 5.0)
-MATCHER = MatcherConfig(matched_threshold=0.5, unmatched_threshold=0.5)
+MATCHER = MatcherConfig(matched_threshold=0.5, unmatched_threshold=0.5, forced=True)
 LOSS = LossConfig(2.0, 0.25, 1.0, 1.0, 1.0, normalize_by_matches=True, normalize_by_code_size=True)
 ANCHORS = tf.constant(
     [[0.0, 0.0, 0.5, 0.5], [0.0, 0.5, 0.5, 1.0], [0.5, 0.0, 1.0, 0.5], [0.5, 0.5, 1.0, 1.0]]
@@ -48,7 +48,7 @@ def test_anchors_take_the_box_that_overlaps_them_and_every_box_gets_one() -> Non
 
 
 def test_between_the_thresholds_an_anchor_is_ignored() -> None:
-    matcher = MatcherConfig(matched_threshold=0.9, unmatched_threshold=0.3)
+    matcher = MatcherConfig(matched_threshold=0.9, unmatched_threshold=0.3, forced=True)
     anchors = tf.constant([[0.0, 0.0, 0.5, 0.5], [0.0, 0.1, 0.5, 0.6], [0.0, 0.5, 0.5, 1.0]])  # IoU 1, 2/3, 0
     assert matching.match(matcher, anchors[None, :1], anchors).numpy().tolist() == [[0, -2, -1]]
 

@@ -1,5 +1,5 @@
-"""Anchor boxes of TFOD's grids (anchor_generators/multiscale_grid_anchor_generator.py and
-multiple_grid_anchor_generator.py): float32 [ymin xmin ymax xmax], normalised."""
+"""Anchor boxes of TFOD's grids (anchor_generators/multiscale_grid_anchor_generator.py,
+multiple_grid_anchor_generator.py and grid_anchor_generator.py): float32 [ymin xmin ymax xmax], normalised."""
 
 from __future__ import annotations
 
@@ -48,6 +48,22 @@ class SsdAnchors:
         return [*own, (between, self.interpolated_aspect_ratio)] if self.interpolated_aspect_ratio else own
 
 
+@dataclass(frozen=True, slots=True)
+class GridAnchors:
+    """One grid; at each cell every aspect ratio in every scale of one base size. Pairs are (height, width),
+    in pixels; `offset_px` is where the first cell's centre lies."""
+
+    base_px: tuple[float, float]
+    stride_px: tuple[int, int]
+    offset_px: tuple[float, float]
+    scales: tuple[float, ...]
+    aspect_ratios: tuple[float, ...]
+
+    @property
+    def per_cell(self) -> int:
+        return len(self.aspect_ratios) * len(self.scales)
+
+
 _FIRST_SSD_STRIDE = 16
 
 
@@ -74,6 +90,22 @@ def ssd_boxes(anchors: SsdAnchors, height_px: int, width_px: int) -> NDArray[np.
         centre_y, centre_x = ((np.arange(count, dtype=np.float32) + 0.5) / count for count in grid)
         boxes.append(_boxes_around(centre_y, centre_x, heights, widths))
     return np.concatenate(boxes)
+
+
+def grid_boxes(anchors: GridAnchors, height_px: int, width_px: int) -> NDArray[np.float32]:
+    """(A, 4). Order: row, column, aspect ratio, scale."""
+    scales = np.array(anchors.scales, np.float32)
+    roots = np.sqrt(np.array(anchors.aspect_ratios, np.float32))
+    heights = (scales[None, :] / roots[:, None] * anchors.base_px[0]).ravel()  # (per_cell,)
+    widths = (scales[None, :] * roots[:, None] * anchors.base_px[1]).ravel()  # (per_cell,)
+    centre_y, centre_x = (
+        np.arange(-(-side // stride), dtype=np.float32) * stride + offset
+        for side, stride, offset in zip(
+            (height_px, width_px), anchors.stride_px, anchors.offset_px, strict=True
+        )
+    )
+    size = np.array([height_px, width_px, height_px, width_px], np.float32)
+    return _boxes_around(centre_y, centre_x, heights, widths) / size
 
 
 def _grid(height_px: int, width_px: int, stride: int) -> tuple[int, int]:

@@ -29,20 +29,23 @@ class Answers(NamedTuple):
     logits: tf.Tensor
 
 
-def loss(teacher: Answers, student: Answers, boxes: tf.Tensor) -> tf.Tensor:
-    """Scalar: mean squared difference of the logits on the sure anchors, and of the codes on those that are
-    left after non-maximum suppression. boxes (B, A, 4) are the teacher's."""
-    scores = tf.reduce_max(tf.sigmoid(teacher.logits), axis=-1)  # (B, A)
-    sure = _sure(scores)
+def loss(teacher: Answers, student: Answers, boxes: tf.Tensor, sure: tf.Tensor) -> tf.Tensor:
+    """Scalar: mean squared difference of the logits on the `sure` anchors (B, A) bool, and of the codes on
+    those of them that non-maximum suppression leaves. boxes (B, A, 4) are the teacher's."""
     logits = tf.reduce_mean(tf.math.squared_difference(teacher.logits, student.logits), axis=-1)  # (B, A)
     codes = tf.reduce_mean(tf.math.squared_difference(teacher.codes, student.codes), axis=-1)  # (B, A)
-    return _mean_where(logits, sure) + _mean_where(codes, _best(boxes, scores, sure))
+    return _mean_where(logits, sure) + _mean_where(codes, _best(boxes, _scores(teacher), sure))
 
 
-def _sure(scores: tf.Tensor) -> tf.Tensor:
-    """(B, A) bool."""
+def is_sure(teacher: Answers) -> tf.Tensor:
+    """(B, A) bool: where the teacher's best score stands out from those of its picture."""
+    scores = _scores(teacher)
     mean = tf.reduce_mean(scores, axis=1, keepdims=True)
     return scores > mean + _STDS * tf.math.reduce_std(scores, axis=1, keepdims=True)
+
+
+def _scores(teacher: Answers) -> tf.Tensor:
+    return tf.reduce_max(tf.sigmoid(teacher.logits), axis=-1)  # (B, A)
 
 
 def _best(boxes: tf.Tensor, scores: tf.Tensor, sure: tf.Tensor) -> tf.Tensor:

@@ -7,23 +7,25 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
-from tfrec_tools.detector import ssd
+from tfrec_tools.detector import faster_rcnn, ssd
+from tfrec_tools.detector.checkpoint import ObjectGraph
 from tfrec_tools.detector.detections import Detections
 from tfrec_tools.detector.distill import Teacher
 from tfrec_tools.detector.heads import ClassHead
 from tfrec_tools.detector.losses import Losses
 from tfrec_tools.detector.matching import Truth
 from tfrec_tools.detector.pipeline import Config
+from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig
 from tfrec_tools.detector.pipeline.ssd import SsdConfig
 
 
 class Family(Protocol):
     """What a module of a family has; `config` is of its own type.
 
-    BACKBONE is the path, in the checkpoint's model, of what was trained on pictures without boxes.
+    BACKBONES are the paths, in the checkpoint's model, of what was trained on pictures without boxes.
     """
 
-    BACKBONE: str
+    BACKBONES: tuple[str, ...]
 
     def build(self, config: Any) -> keras.Model: ...
 
@@ -49,8 +51,13 @@ class Family(Protocol):
     def class_heads(self, config: Any) -> list[ClassHead]: ...
 
 
-_FAMILIES: dict[type, Family] = {SsdConfig: ssd}
+_FAMILIES: dict[type, Family] = {SsdConfig: ssd, FasterRcnnConfig: faster_rcnn}
 
 
 def of(config: Config) -> Family:
     return _FAMILIES[type(config)]
+
+
+def fitted(config: Config, graph: ObjectGraph) -> Config:
+    """The config with what only a checkpoint of it says."""
+    return faster_rcnn.fitted(config, graph) if isinstance(config, FasterRcnnConfig) else config

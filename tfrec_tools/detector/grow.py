@@ -69,9 +69,11 @@ def _grow_head(
     path = f"{checkpoint.MODEL}/{head.path}"
     kernel, bias = values[f"{path}/{head.kernel}"], values[f"{path}/bias"]
     columns = {0: 0} | ids if head.background else {new - 1: old - 1 for new, old in ids.items()}
-    count = classes + head.background
-    new_kernel = random.normal(0.0, _NEW_KERNEL_STDDEV, (*kernel.shape[:-1], head.per_cell, count))
-    new_bias = np.full((head.per_cell, count), -math.log((1 - _NEW_PROBABILITY) / _NEW_PROBABILITY))
+    shape = (head.per_cell, classes + head.background, head.values)
+    new_kernel = random.normal(0.0, _NEW_KERNEL_STDDEV, (*kernel.shape[:-1], *shape))
+    # A new class starts as rare, its own box, where it has one, as the proposal's.
+    prior = -math.log((1 - _NEW_PROBABILITY) / _NEW_PROBABILITY) if head.values == 1 else 0.0
+    new_bias = np.full(shape, prior)
     values[f"{path}/{head.kernel}"] = _carried(kernel, new_kernel, columns)
     values[f"{path}/bias"] = _carried(bias, new_bias, columns)
 
@@ -79,9 +81,9 @@ def _grow_head(
 def _carried(
     old: NDArray[np.generic], new: NDArray[np.float64], columns: dict[int, int]
 ) -> NDArray[np.float32]:
-    """`new` (..., anchors, classes) with columns of `old` (..., anchors * classes) put in place."""
+    """`new` (..., anchors, classes, values) with columns of `old`, whose last axis is all three, in place."""
     grown = new.astype(np.float32)
-    per_anchor = old.reshape(*grown.shape[:-1], -1)
+    per_anchor = old.reshape(*grown.shape[:-2], -1, grown.shape[-1])
     for column, base_column in columns.items():
-        grown[..., column] = per_anchor[..., base_column]
+        grown[..., column, :] = per_anchor[..., base_column, :]
     return grown.reshape(*old.shape[:-1], -1)

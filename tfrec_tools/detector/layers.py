@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from keras import KerasTensor
 
-from tfrec_tools.detector.pipeline.blocks import ConvHyperparams
+from tfrec_tools.detector.pipeline.blocks import ConvHyperparams, KernelHyperparams
 
 Call = Callable[[KerasTensor], KerasTensor]
 
@@ -86,14 +86,14 @@ _ACTIVATIONS: dict[str, Call] = {
 
 
 def conv(
-    hyperparams: ConvHyperparams,
+    hyperparams: ConvHyperparams | KernelHyperparams,
     filters: int,
     kernel_px: int,
     name: str,
     *,
     stride: int = 1,
-    padding: str = "same",
     bias_init: float | None = None,
+    padding: str = "same",
 ) -> Call:
     """It has a bias where `bias_init` is given."""
     return keras.layers.Conv2D(
@@ -105,6 +105,15 @@ def conv(
         kernel_initializer=_initializer(hyperparams),
         kernel_regularizer=l2(hyperparams.l2_weight),
         bias_initializer=keras.initializers.Constant(bias_init or 0.0),
+        name=name,
+    )
+
+
+def dense(hyperparams: KernelHyperparams, units: int, name: str) -> Call:
+    return keras.layers.Dense(
+        units,
+        kernel_initializer=_initializer(hyperparams),
+        kernel_regularizer=l2(hyperparams.l2_weight),
         name=name,
     )
 
@@ -151,12 +160,14 @@ def l2(weight: float) -> keras.regularizers.Regularizer:
     return keras.regularizers.L2(weight * 0.5)
 
 
-def _initializer(hyperparams: ConvHyperparams) -> keras.initializers.Initializer:
-    value = hyperparams.initializer.value
-    match hyperparams.initializer.kind:
+def _initializer(hyperparams: ConvHyperparams | KernelHyperparams) -> keras.initializers.Initializer:
+    initializer = hyperparams.initializer
+    value = initializer.value
+    match initializer.kind:
         case "random_normal":
             return keras.initializers.RandomNormal(stddev=value)
         case "truncated_normal":
             return keras.initializers.TruncatedNormal(stddev=value)
         case _:
-            return keras.initializers.VarianceScaling(value, "fan_in", "truncated_normal")
+            distribution = "uniform" if initializer.is_uniform else "truncated_normal"
+            return keras.initializers.VarianceScaling(value, initializer.fan, distribution)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfrec_tools.detector import coding
-from tfrec_tools.detector.pipeline.ssd import MatcherConfig
+from tfrec_tools.detector.pipeline.blocks import MatcherConfig
 
 
 class Truth(NamedTuple):
@@ -24,6 +24,8 @@ class Truth(NamedTuple):
     weights  (B, N) float32, how much each box counts; of one of weight 0 nothing is known
     labeled  (B, K) float32, 1 for each class that the picture was exhaustively annotated for
     taught   (K,) float32, 1 for each class that has boxes somewhere in the training data
+    exists   (K,) float32, 1 for each id that has a class
+    seed     (2,) int32, of what is drawn at random
     """
 
     windows: tf.Tensor
@@ -32,6 +34,8 @@ class Truth(NamedTuple):
     weights: tf.Tensor
     labeled: tf.Tensor
     taught: tf.Tensor
+    exists: tf.Tensor | float = 1.0
+    seed: tf.Tensor | tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,9 @@ class Targets:
 
 
 def iou(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
-    """Intersection over union of boxes (..., N, 4) with anchors (A, 4): (..., N, A); 0 for empty boxes."""
-    boxes = boxes[..., :, None, :]
+    """Intersection over union of boxes (..., N, 4) with anchors (..., A, 4) or (A, 4): (..., N, A); 0 for
+    empty boxes."""
+    boxes, anchors = boxes[..., :, None, :], anchors[..., None, :, :]
     top_left = tf.maximum(boxes[..., :2], anchors[..., :2])
     bottom_right = tf.minimum(boxes[..., 2:], anchors[..., 2:])
     intersection = tf.reduce_prod(tf.maximum(bottom_right - top_left, 0.0), axis=-1)
@@ -64,17 +69,32 @@ def iou(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
 
 
 def match(matcher: MatcherConfig, boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
-    """Boxes (B, N, 4) to anchors (A, 4): (B, A) int32 rows, -1 unmatched, -2 ignored."""
+    """Boxes (B, N, 4) to anchors (B, A, 4) or (A, 4): (B, A) int32 rows, -1 unmatched, -2 ignored; N is at
+    least 1."""
     overlaps = iou(boxes, anchors)  # (B, N, A)
     rows = tf.argmax(overlaps, axis=1, output_type=tf.int32)  # (B, A)
     best = tf.reduce_max(overlaps, axis=1)  # (B, A)
     rows = tf.where(best < matcher.matched_threshold, -2, rows)
     rows = tf.where(best < matcher.unmatched_threshold, -1, rows)
+    return _forced(boxes, overlaps, rows) if matcher.forced else rows
+
+
+def _forced(boxes: tf.Tensor, overlaps: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """(B, A) rows, but each of the boxes (B, N, 4) has its best anchor by overlaps (B, N, A)."""
     is_box = tf.cast(tf.reduce_any(boxes != 0.0, axis=-1), tf.float32)  # (B, N)
     columns = tf.argmax(overlaps, axis=2, output_type=tf.int32)  # (B, N): each box's best anchor
-    forced = tf.one_hot(columns, tf.shape(anchors)[0]) * is_box[..., None]  # (B, N, A)
+    forced = tf.one_hot(columns, tf.shape(overlaps)[2]) * is_box[..., None]  # (B, N, A)
     forced_rows = tf.argmax(forced, axis=1, output_type=tf.int32)  # (B, A)
     return tf.where(tf.reduce_max(forced, axis=1) > 0.0, forced_rows, rows)
+
+
+def matched_codes(
+    matches: tf.Tensor, boxes: tf.Tensor, anchors: tf.Tensor, scale_factors: tuple[float, ...]
+) -> tf.Tensor:
+    """(B, A, 4): codes of the matched boxes relative to their anchors (B, A, 4) or (A, 4), zeros where there
+    is none."""
+    matched = tf.gather(boxes, tf.maximum(matches, 0), batch_dims=1)  # (B, A, 4)
+    return tf.where(matches[..., None] >= 0, coding.encode(matched, anchors, scale_factors), 0.0)
 
 
 def assign(
@@ -92,44 +112,40 @@ def assign(
     new ones, which are never annotated in the same picture, would not learn to tell each other apart. A
     class that is never taught is left alone even there: examples against it alone would silence it.
     """
-    doubted = _doubted(matcher, anchors, truth)
-    boxes, classes, weights = _certain(truth)
+    boxes = certain_boxes(truth)
     matches = match(matcher, boxes, anchors)
     rows = tf.maximum(matches, 0)
     matched = tf.cast(matches >= 0, tf.float32)
-    weights = tf.where(matches >= 0, tf.gather(weights, rows, batch_dims=1), 1.0)  # (B, A)
-    anchor_classes = tf.gather(classes, rows, batch_dims=1) * matched[..., None]  # (B, A, K)
-    anchor_boxes = tf.gather(boxes, rows, batch_dims=1)  # (B, A, 4)
-    codes = tf.where(matches[..., None] >= 0, coding.encode(anchor_boxes, anchors, scale_factors), 0.0)
+    weights = matched_weights(truth, matches)  # (B, A)
+    anchor_classes = tf.gather(truth.classes, rows, batch_dims=1) * matched[..., None]  # (B, A, K)
     known = tf.maximum(truth.labeled[:, None, :], truth.taught * matched[..., None])  # (B, A, K)
-    known *= 1.0 - doubted * (1.0 - anchor_classes)
+    known *= 1.0 - doubted(truth, anchors, matcher.unmatched_threshold) * (1.0 - anchor_classes)
     first = [[0, 0], [0, 0], [int(background), 0]]
     known = tf.pad(known, first, constant_values=1.0)  # the background always is
     class_weights = (tf.cast(matches > -2, tf.float32) * weights)[..., None] * known
     return Targets(
         classes=tf.pad(anchor_classes, first),
         class_weights=class_weights,
-        codes=codes,
+        codes=matched_codes(matches, boxes, anchors, scale_factors),
         code_weights=matched * weights,
         matches=matches,
     )
 
 
-def _certain(truth: Truth) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Boxes, classes and weights with a box at least, over none of which argmax is undefined; those in doubt
-    are zeros, which match nothing."""
-    certain = tf.cast(truth.weights > 0.0, tf.float32)[..., None]
-    boxes, classes, weights = truth.boxes * certain, truth.classes * certain, truth.weights
-    if boxes.shape[1] == 0:
-        one_more = [[0, 0], [0, 1]]
-        boxes, classes = (tf.pad(part, [*one_more, [0, 0]]) for part in (boxes, classes))
-        weights = tf.pad(weights, one_more)
-    return boxes, classes, weights
+def certain_boxes(truth: Truth) -> tf.Tensor:
+    """(B, N, 4), zeros, which match nothing, for those in doubt."""
+    return tf.where(truth.weights[..., None] > 0.0, truth.boxes, 0.0)
 
 
-def _doubted(matcher: MatcherConfig, anchors: tf.Tensor, truth: Truth) -> tf.Tensor:
-    """(B, A, K) 1 where an anchor would answer for a box of a class of which it is in doubt whether it is
-    one: neither an example for that class nor against it."""
-    in_doubt = truth.classes * tf.cast(truth.weights == 0.0, tf.float32)[..., None]  # (B, N, K)
-    overlapping = tf.cast(iou(truth.boxes, anchors) >= matcher.unmatched_threshold, tf.float32)  # (B, N, A)
+def matched_weights(truth: Truth, matches: tf.Tensor) -> tf.Tensor:
+    """(B, A) the weights of the boxes that anchors match, 1 where they match none."""
+    weights = tf.gather(truth.weights, tf.maximum(matches, 0), batch_dims=1)
+    return tf.where(matches >= 0, weights, 1.0)
+
+
+def doubted(truth: Truth, anchors: tf.Tensor, threshold: float) -> tf.Tensor:
+    """(B, A, K) 1 where an anchor overlaps, by this IoU at least, a box of the class of which it is in doubt
+    whether it is one: neither an example for that class nor against it. anchors (A, 4) or (B, A, 4)"""
+    in_doubt = truth.classes * tf.cast(truth.weights <= 0.0, tf.float32)[..., None]  # (B, N, K)
+    overlapping = tf.cast(iou(truth.boxes, anchors) >= threshold, tf.float32)  # (B, N, A)
     return tf.minimum(tf.einsum("bna,bnk->bak", overlapping, in_doubt), 1.0)

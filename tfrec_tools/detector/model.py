@@ -45,7 +45,7 @@ def variables(network: keras.Model) -> dict[str, keras.Variable]:
     """{path in the checkpoint's graph: variable}, from the layers' names."""
     return {
         f"{checkpoint.MODEL}/{layer.name.replace('.', '/')}/{_tfod_name(layer, variable)}": variable
-        for layer in _layers(network)
+        for layer in layers_of(network)
         for variable in layer.weights
     }
 
@@ -61,6 +61,7 @@ def load_detector(folder: Path) -> Detector:
     _check_labels(folder, config, labels)
     weights = _checkpoint_folder(folder)
     graph = checkpoint.read_checkpoint(weights)
+    config = families.fitted(config, graph)
     network = families.of(config).build(config)
     _assign(weights, network, graph)
     text = (folder / "pipeline.config").read_text(encoding="utf-8")
@@ -109,9 +110,9 @@ def values(network: keras.Model) -> Values:
     return {path: np.asarray(variable) for path, variable in variables(network).items()}
 
 
-def _layers(network: keras.Model) -> list[keras.layers.Layer]:
+def layers_of(network: keras.Model) -> list[keras.layers.Layer]:
     """All of a network, those of networks within it too."""
-    inner = (_layers(layer) if isinstance(layer, keras.Model) else [layer] for layer in network.layers)
+    inner = (layers_of(layer) if isinstance(layer, keras.Model) else [layer] for layer in network.layers)
     return [layer for layers in inner for layer in layers]
 
 

@@ -6,24 +6,30 @@ import tensorflow as tf
 
 from tfrec_tools.detector.pipeline import Config
 from tfrec_tools.detector.pipeline.blocks import Resizer
+from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig
 
 
 def preprocess(config: Config, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """A picture (H, W, 3) of 0..255 on its canvas (height_px, width_px, 3) float32, and the window (2,)
     float32: the fraction [height width] of the canvas that the picture takes, 1 unless it is padded.
 
-    Normalised as the backbone's weights want it, resized, and padded with 0, in this order.
+    Normalised as the backbone's weights want it, resized, and padded with 0, in this order; a Faster R-CNN's
+    is normalised last, so that its padding is black.
     """
     resizer = config.resizer
-    normalized = _NORMALIZERS[config.pixels](tf.cast(image, tf.float32))
+    normalize = _NORMALIZERS[config.pixels]
+    is_normalized_last = isinstance(config, FasterRcnnConfig)
+    image = tf.cast(image, tf.float32)
+    image = image if is_normalized_last else normalize(image)
     size = _size(resizer, tf.shape(image)[:2])
     # The ResizeBilinear of TF 1 (corners not aligned, pixel centres not halved), from which
     # tf.image.resize and keras.ops.image.resize differ.
     resized = tf.raw_ops.ResizeBilinear(
-        images=normalized[None], size=size, align_corners=False, half_pixel_centers=False
+        images=image[None], size=size, align_corners=False, half_pixel_centers=False
     )[0]
     canvas = (resizer.height_px, resizer.width_px)
     padded = tf.image.pad_to_bounding_box(resized, 0, 0, *canvas) if resizer.keep_aspect else resized
+    padded = normalize(padded) if is_normalized_last else padded
     window = tf.cast(size, tf.float32) / tf.constant(canvas, tf.float32)
     return tf.ensure_shape(padded, (*canvas, 3)), tf.ensure_shape(window, (2,))
 

@@ -22,7 +22,8 @@ from tfrec_tools.detector.fpn import pyramid
 from tfrec_tools.detector.heads import ClassHead
 from tfrec_tools.detector.pipeline.ssd import ConvolutionalPredictor, FpnConfig, MobileNetV2Config, SsdConfig
 
-BACKBONE = "_feature_extractor/classification_backbone"
+_BACKBONE = "_feature_extractor/classification_backbone"
+BACKBONES: tuple[str, ...] = (_BACKBONE,)
 
 
 def build(config: SsdConfig) -> keras.Model:
@@ -79,7 +80,7 @@ def _distillation(
     student = distill.Answers(codes, tf.gather(logits, teacher.grown_columns + first, axis=-1))
     answers = distill.Answers(base_codes, tf.gather(base_logits, teacher.base_columns + first, axis=-1))
     boxes = coding.decode(base_codes, tf.constant(anchor_boxes(config)), config.code_scales)
-    return distill.loss(answers, student, boxes)
+    return distill.loss(answers, student, boxes, distill.is_sure(answers))
 
 
 def class_heads(config: SsdConfig) -> list[ClassHead]:
@@ -127,4 +128,4 @@ def _backbone_levels(config: FpnConfig, image: KerasTensor) -> list[KerasTensor]
         return mobilenet_v2.pyramid_levels(config, image)
     depth = int(config.backbone.removeprefix("resnet"))
     network = resnet.Resnet(depth, config.hyperparams, config.depth_multiplier, config.min_depth)
-    return resnet.feature_levels(network, image, BACKBONE.replace("/", "."))
+    return resnet.feature_levels(network, image, _BACKBONE.replace("/", "."))

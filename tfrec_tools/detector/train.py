@@ -17,6 +17,7 @@ from tfrec_tools.detector.dataset import Annotated
 from tfrec_tools.detector.distill import Teacher
 from tfrec_tools.detector.layers import BatchNorm
 from tfrec_tools.errors import InputError, TfrecError
+from tfrec_tools.labels import LabelMap
 
 _MOMENTUM = 0.9
 # Far above the norms of a healthy run; it keeps one strange picture from undoing the rest.
@@ -68,9 +69,10 @@ class Trainer:
         self._trained = [variable for _, variables in self._groups for variable in variables]
         averaged = self._trained if config.average else []
         self._averages = [keras.Variable(np.asarray(variable), trainable=False) for variable in averaged]
-        for layer in detector.network.layers:
+        for layer in model.layers_of(detector.network):
             if isinstance(layer, BatchNorm):
                 layer.use_batch_statistics = config.train_batch_norm
+        self._exists = tf.constant(_exists(detector.labels, detector.config.num_classes))
         self._taught = tf.Variable(tf.zeros(detector.config.num_classes), trainable=False)
         self._run_step = tf.function(
             self._train_step, input_signature=batches.signature(detector.config, config.batch_size)
@@ -137,7 +139,10 @@ class Trainer:
         labeled: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
         config, network = self.detector.config, self.detector.network
-        truth = matching.Truth(windows, boxes, classes, weights, labeled, self._taught)
+        # The count is part of the state that a run goes on from, so that it draws the same again.
+        step = tf.cast(self._groups[0][0].iterations.value, tf.int32)
+        seed = tf.stack([self.config.seed, step])
+        truth = matching.Truth(windows, boxes, classes, weights, labeled, self._taught, self._exists, seed)
         watched = [variable.value for variable in self._trained]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(watched)
@@ -161,6 +166,11 @@ class Trainer:
             average.assign(average * slowness + variable * (1.0 - slowness))
 
 
+def _exists(labels: LabelMap, num_classes: int) -> NDArray[np.float32]:
+    """(K,) 1 for each id that has a class."""
+    return np.array([label_id in labels.name_by_id for label_id in range(1, num_classes + 1)], np.float32)
+
+
 def _taught(examples: Sequence[Annotated], num_classes: int) -> NDArray[np.float32]:
     """(K,) 1 for each class that has a box in the examples."""
     taught = np.zeros(num_classes + 1, np.float32)
@@ -176,9 +186,9 @@ def _groups(
     trainable = {
         path: variable for path, variable in model.variables(detector.network).items() if variable.trainable
     }
-    prefix = f"{checkpoint.MODEL}/{families.of(detector.config).BACKBONE}/"
-    backbone = [variable for path, variable in trainable.items() if path.startswith(prefix)]
-    rest = [variable for path, variable in trainable.items() if not path.startswith(prefix)]
+    prefixes = tuple(f"{checkpoint.MODEL}/{path}/" for path in families.of(detector.config).BACKBONES)
+    backbone = [variable for path, variable in trainable.items() if path.startswith(prefixes)]
+    rest = [variable for path, variable in trainable.items() if not path.startswith(prefixes)]
     groups = [(_optimizer(config, config.lr), rest)]
     if not config.freeze_backbone:
         groups.append((_optimizer(config, config.lr * config.backbone_lr_mult), backbone))

@@ -20,6 +20,7 @@ from tfrec_tools.detector.pipeline.blocks import ConvHyperparams, Initializer
 
 # Blocks of conv2, conv3, conv4 and conv5.
 _BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+STEM_CHANNELS = 64
 # A block ends in four times as many channels.
 _CHANNELS = (64, 128, 256, 512)
 _EXPANSION = 4
@@ -80,7 +81,7 @@ def _names(path: str) -> Iterator[str]:
 
 
 def _stem(resnet: Resnet, image: KerasTensor, names: Iterator[str]) -> KerasTensor:
-    channels = _width(resnet, _CHANNELS[0])
+    channels = _width(resnet, STEM_CHANNELS)
     # Padded alike on all sides, whereas 'same' pads less at the top and the left.
     padded = keras.layers.ZeroPadding2D(3)(image)
     features = layers.conv(resnet.hyperparams, channels, 7, next(names), stride=2, padding="valid")(padded)

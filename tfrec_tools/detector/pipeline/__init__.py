@@ -7,17 +7,19 @@ another model.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tfrec_tools.detector import textproto
+from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig, read_faster_rcnn
 from tfrec_tools.detector.pipeline.fields import Fields
 from tfrec_tools.detector.pipeline.ssd import SsdConfig, read_ssd
 from tfrec_tools.errors import InputError
 
-Config = SsdConfig
+Config = SsdConfig | FasterRcnnConfig
 
 # What a `model` block may hold, and who reads it.
-_READERS = {"ssd": read_ssd}
+_READERS: dict[str, Callable[[Fields], Config]] = {"ssd": read_ssd, "faster_rcnn": read_faster_rcnn}
 
 
 def read_pipeline(path: Path) -> Config:

@@ -7,16 +7,28 @@ from dataclasses import dataclass
 from tfrec_tools.detector.pipeline.fields import Fields
 from tfrec_tools.errors import InputError
 
+_FANS = ("FAN_IN", "FAN_OUT", "FAN_AVG")
 _ACTIVATIONS = {"RELU": "relu", "RELU_6": "relu6", "SWISH": "swish"}
 
 
 @dataclass(frozen=True, slots=True)
 class Initializer:
     """How kernels start: "random_normal" or "truncated_normal" with this standard deviation, or
-    "variance_scaling" by the fan-in with this factor."""
+    "variance_scaling" with this factor, by `fan` ("fan_in", "fan_out" or "fan_avg"), and with a normal
+    distribution or a uniform one."""
 
     kind: str
     value: float
+    fan: str = "fan_in"
+    is_uniform: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KernelHyperparams:
+    """How layers without batch norm are built: L2 weight and kernel initialiser."""
+
+    l2_weight: float
+    initializer: Initializer
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,16 @@ class Resizer:
     width_px: int
     keep_aspect: bool
     min_side_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class MatcherConfig:
+    """TFOD's argmax_matcher; where `forced` (force_match_for_each_row), every box gets its best anchor at
+    least."""
+
+    matched_threshold: float
+    unmatched_threshold: float
+    forced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +123,28 @@ def read_hyperparams(block: Fields) -> ConvHyperparams:
     return config
 
 
+def read_kernel_hyperparams(block: Fields) -> KernelHyperparams:
+    regularizer = block.block("regularizer")
+    l2 = regularizer.block("l2_regularizer")
+    config = KernelHyperparams(l2.number("weight", 1.0), read_initializer(block.block("initializer")))
+    block.ignore("op", "activation")  # of the layers that have these, both are fixed in TFOD's code
+    for part in (l2, regularizer, block):
+        part.done()
+    return config
+
+
 def read_initializer(block: Fields) -> Initializer:
     kind = block.only(
         *(f"{name}_initializer" for name in ("random_normal", "truncated_normal", "variance_scaling"))
     )
     part = block.block(kind)
     if kind == "variance_scaling_initializer":
-        if part.flag("uniform", False) or part.word("mode", "FAN_IN") != "FAN_IN":
-            raise InputError(part.path, part.place, "expected mode FAN_IN and a normal distribution")
-        initializer = Initializer("variance_scaling", part.number("factor", 2.0))
+        fan = part.word("mode", "FAN_IN")
+        if fan not in _FANS:
+            raise part.fault("mode", f"found {fan}, expected {' or '.join(_FANS)}")
+        initializer = Initializer(
+            "variance_scaling", part.number("factor", 2.0), fan.lower(), part.flag("uniform", False)
+        )
     else:
         if (mean := part.number("mean", 0.0)) != 0.0:
             raise part.fault("mean", f"found {mean:g}, expected 0")

@@ -9,7 +9,10 @@ from tfrec_tools.detector import textproto
 from tfrec_tools.errors import InputError
 
 # Ends the messages that refuse a model.
-SUPPORTED = "supported: ssd with a MobileNetV2 (FPNLite or without a pyramid) or a ResNet FPN (RetinaNet)"
+SUPPORTED = (
+    "supported: ssd with a MobileNetV2 (FPNLite or without a pyramid) or a ResNet FPN (RetinaNet), and "
+    "faster_rcnn with a ResNet"
+)
 
 
 class Fields:
@@ -31,6 +34,9 @@ class Fields:
             raise self.fault(name, f"found {len(found)} times, expected once")
         self._read.add(name)
         return Fields(self.path, f"{self.place}.{name}", found[0])
+
+    def has(self, name: str) -> bool:
+        return any(field.name == name for field in self._message.fields)
 
     def words(self, name: str) -> list[str]:
         self._read.add(name)

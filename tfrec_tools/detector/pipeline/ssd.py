@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tfrec_tools.detector.anchors import MultiscaleAnchors, SsdAnchors
 from tfrec_tools.detector.pipeline.blocks import (
     ConvHyperparams,
+    MatcherConfig,
     NmsConfig,
     Resizer,
     read_hyperparams,
@@ -77,14 +78,6 @@ class LossConfig:
     localization_weight: float
     normalize_by_matches: bool
     normalize_by_code_size: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MatcherConfig:
-    """TFOD's argmax_matcher with force_match_for_each_row: every box gets its best anchor at least."""
-
-    matched_threshold: float
-    unmatched_threshold: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +291,9 @@ def _matcher(block: Fields) -> MatcherConfig:
     argmax.must_be("negatives_lower_than_unmatched", True, True)
     argmax.must_be("force_match_for_each_row", False, True)
     argmax.ignore("use_matmul_gather")
-    config = MatcherConfig(argmax.number("matched_threshold", 0.5), argmax.number("unmatched_threshold", 0.5))
+    config = MatcherConfig(
+        argmax.number("matched_threshold", 0.5), argmax.number("unmatched_threshold", 0.5), forced=True
+    )
     argmax.done()
     block.done()
     return config

@@ -1,0 +1,319 @@
+"""Faster R-CNN: what its config may say, what it teaches and leaves alone, how it grows and trains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tests import tiny, tiny_rcnn
+from tfrec_tools.detector import (
+    checkpoint,
+    coding,
+    distill,
+    faster_rcnn,
+    grow,
+    matching,
+    model,
+    rcnn_losses,
+    sampling,
+)
+from tfrec_tools.detector.dataset import index_records
+from tfrec_tools.detector.pipeline import parse_pipeline
+from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig, StageLoss
+from tfrec_tools.detector.train import StepLosses, TrainConfig, Trainer
+from tfrec_tools.errors import InputError
+from tfrec_tools.labels import from_names
+
+STAGE = StageLoss(samples=8, positive_fraction=0.25, localization_weight=1.0, classification_weight=1.0)
+BOX = [0.2, 0.2, 0.6, 0.6]
+FAR = [0.7, 0.7, 0.9, 0.9]
+PER_PICTURE = ("boxes", "classes", "weights", "labeled")
+TRAINING = TrainConfig(
+    steps=3,
+    batch_size=2,
+    lr=0.01,
+    backbone_lr_mult=0.1,
+    freeze_backbone=False,
+    train_batch_norm=False,
+    replay_ratio=0.0,
+    average=0.0,
+    seed=1,
+)
+
+
+def _truth(labeled: list[float], *, taught: list[float] | None = None, weight: float = 1.0) -> matching.Truth:
+    """A picture with one box, of the last class."""
+    count = len(labeled)
+    return matching.Truth(
+        windows=tf.ones((1, 2)),
+        boxes=tf.constant([[BOX]]),
+        classes=tf.one_hot([[count - 1]], count),
+        weights=tf.constant([[weight]]),
+        labeled=tf.constant([labeled]),
+        taught=tf.constant(taught or [1.0] * count),
+        exists=tf.ones(count),
+        seed=tf.constant([1, 2]),
+    )
+
+
+def _class_gradient(truth: matching.Truth, logits: list[float], match: int) -> NDArray[np.float32]:
+    """What a proposal teaches the class logits, [background, classes...]."""
+    drawn = rcnn_losses.Drawn(tf.constant([[BOX]]), tf.ones((1, 1)), tf.constant([[match]]))
+    values = tf.Variable([[logits]])
+    with tf.GradientTape() as tape:
+        _, loss = rcnn_losses.box_losses(STAGE, drawn, tf.zeros((1, 1, 1, 4)), values, truth)
+    return tape.gradient(loss, values).numpy()[0, 0]
+
+
+def test_in_a_complete_picture_the_loss_is_softmax_cross_entropy() -> None:
+    logits = [0.5, 1.0, -1.0]
+    softmax = tf.nn.softmax(logits).numpy()
+    background = _class_gradient(_truth([1.0, 1.0]), logits, match=-1)
+    np.testing.assert_allclose(background, softmax - [1, 0, 0], atol=1e-6)
+    matched = _class_gradient(_truth([1.0, 1.0]), logits, match=0)
+    np.testing.assert_allclose(matched, softmax - [0, 0, 1], atol=1e-6)
+
+
+def test_where_nothing_is_annotated_an_unknown_class_is_not_taught() -> None:
+    gradient = _class_gradient(_truth([0.0, 1.0]), [0.5, 1.0, -1.0], match=-1)
+    assert gradient[1] == 0.0
+    assert gradient[0] < 0.0 < gradient[2]
+
+
+def test_an_unlabeled_object_is_not_taught_to_be_background() -> None:
+    """The model sees the unknown class there: the background must not rise until it wins."""
+    seen = _class_gradient(_truth([0.0, 1.0]), [-3.0, 6.0, -1.0], match=-1)
+    assert seen[1] == 0.0
+    assert abs(seen[0]) < 1e-6
+    complete = _class_gradient(_truth([1.0, 1.0]), [-3.0, 6.0, -1.0], match=-1)
+    assert complete[0] < -0.9
+
+
+def test_an_annotated_box_is_known_to_be_no_other_class() -> None:
+    gradient = _class_gradient(_truth([0.0, 1.0]), [0.5, 1.0, -1.0], match=0)
+    assert gradient[0] > 0.0
+    assert gradient[1] > 0.0
+    assert gradient[2] < 0.0
+
+
+def test_a_class_that_is_never_taught_is_left_alone_even_there() -> None:
+    gradient = _class_gradient(_truth([0.0, 1.0], taught=[0.0, 1.0]), [0.5, 1.0, -1.0], match=0)
+    assert gradient[1] == 0.0
+    assert gradient[2] < 0.0
+
+
+def test_where_a_class_is_in_doubt_it_is_not_taught() -> None:
+    gradient = _class_gradient(_truth([1.0, 1.0], weight=0.0), [0.5, 1.0, -1.0], match=-1)
+    assert gradient[2] == 0.0
+    assert gradient[0] < 0.0 < gradient[1]
+
+
+def test_the_teacher_is_heard_where_the_student_has_gone_away() -> None:
+    base = tiny_rcnn.detector("cat", "dog")
+    grown = grow.grow(base, from_names(["cat", "dog", "cup"]), seed=0)
+    images, windows = tiny_rcnn.picture_batch(base.config)
+    teacher = distill.Teacher(base.network, tf.constant([0, 1]), tf.constant([0, 1]))
+    truth = _truth([1.0, 1.0, 1.0])._replace(windows=windows)
+    truth = truth._replace(**{key: tf.repeat(getattr(truth, key), 2, axis=0) for key in PER_PICTURE})
+    draw = partial(sampling.balanced, tf.constant([1, 2]))
+
+    def lost() -> float:
+        assert isinstance(grown.config, FasterRcnnConfig)
+        found = faster_rcnn.stage_losses(
+            grown.config, grown.network, images, truth, draw, teacher, training=False
+        )
+        return float(found.distillation)
+
+    assert lost() < 1e-6
+    for variable in model.variables(grown.network).values():
+        variable.assign(variable * 1.1)
+    assert lost() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("labeled", "exists", "expected"),
+    [
+        ([1.0, 1.0], [1.0, 1.0], [True, True, True, True]),
+        ([0.0, 1.0], [1.0, 1.0], [True, True, False, False]),
+        ([0.0, 1.0], [0.0, 1.0], [True, True, True, True]),  # an id without a class is not unknown
+    ],
+)
+def test_background_is_drawn_where_it_is_known_to_be(
+    labeled: list[float], exists: list[float], expected: list[bool]
+) -> None:
+    anchors = tf.constant([BOX, [0.3, 0.4, 0.7, 0.8], [0.55, 0.55, 0.95, 0.95], FAR])
+    offered: list[tf.Tensor] = []
+
+    def draw(_: StageLoss, candidates: tf.Tensor, positive: tf.Tensor) -> tf.Tensor:
+        offered.extend((candidates[0], positive[0]))
+        return candidates
+
+    truth = _truth(labeled)._replace(exists=tf.constant(exists))
+    rcnn_losses.proposal_losses(STAGE, anchors, tf.zeros((1, 4, 4)), tf.zeros((1, 4, 2)), truth, draw)
+    assert [bool(candidate) for candidate in offered[0]] == expected
+    assert [bool(positive) for positive in offered[1]] == [True, False, False, False]
+
+
+def test_each_class_may_have_a_box_of_its_own() -> None:
+    codes = tf.random.stateless_uniform((1, 1, 2, 4), (1, 2))
+    drawn = rcnn_losses.Drawn(tf.constant([[FAR]]), tf.ones((1, 1)), tf.constant([[0]]))
+    truth = _truth([1.0, 1.0])
+    own, _ = rcnn_losses.box_losses(STAGE, drawn, codes, tf.zeros((1, 1, 3)), truth)
+    shared, _ = rcnn_losses.box_losses(STAGE, drawn, codes[:, :, 1:], tf.zeros((1, 1, 3)), truth)
+    assert float(own) == float(shared) > 0.0
+
+
+def test_a_draw_is_balanced_and_follows_from_its_seed() -> None:
+    candidates = tf.constant([[True] * 30 + [False] * 10, [True] * 5 + [False] * 35])
+    positive = tf.constant([[True] * 20 + [False] * 20, [False] * 40])
+    draw = partial(sampling.balanced, config=STAGE, candidates=candidates, positive=positive)
+    drawn = draw(seed=tf.constant([1, 2])).numpy()
+    assert not (drawn & ~candidates.numpy()).any()
+    assert (drawn & positive.numpy()).sum(axis=1).tolist() == [2, 0]
+    assert drawn.sum(axis=1).tolist() == [8, 5]
+    assert np.array_equal(drawn, draw(seed=tf.constant([1, 2])))
+    assert not np.array_equal(drawn, draw(seed=tf.constant([1, 3])))
+
+
+def test_drawn_boxes_keep_their_order_and_end_in_zeros() -> None:
+    boxes = tf.constant([[FAR, BOX, [0.0, 0.0, 0.1, 0.1]]])
+    valid = tf.constant([[True, True, False]])
+    drawn = rcnn_losses.draw_boxes(STAGE, _truth([1.0]), boxes, valid, lambda _, candidates, __: candidates)
+    np.testing.assert_array_equal(drawn.boxes[0], np.array([FAR, BOX, [0.0] * 4], np.float32))
+    assert drawn.valid[0].numpy().tolist() == [1, 1, 0]
+    assert drawn.matches[0].numpy().tolist() == [-1, 0, -1]
+
+
+def test_anchors_lie_around_the_cells_corners_and_are_clipped() -> None:
+    config = tiny_rcnn.config(2)
+    anchors = faster_rcnn.anchor_boxes(config) * 96
+    assert anchors.shape == (6 * 6 * 6, 4)
+    # Row 2, column 3, aspect ratio 1 of (0.5, 1, 2), scale 1/8 of 256 px.
+    np.testing.assert_allclose(anchors[(2 * 6 + 3) * 6 + 2], [16, 32, 48, 64], rtol=1e-6)
+    np.testing.assert_allclose(anchors[2], [0, 0, 16, 16], atol=1e-6)
+
+
+def test_training_leaves_out_anchors_that_reach_over_the_canvas_unless_they_are_clipped() -> None:
+    config = tiny_rcnn.config(2)
+    kept = faster_rcnn.trained_anchors(
+        replace(config, proposals=replace(config.proposals, clip_anchors=False))
+    )
+    every = faster_rcnn.trained_anchors(config)
+    anchors = faster_rcnn.anchor_boxes(config)
+    assert len(every) == len(anchors)
+    assert 0 < len(kept) < len(every)
+    assert (anchors[kept] > 0).any(axis=1).all()
+
+
+def test_proposals_lie_in_the_picture_and_not_in_the_padding() -> None:
+    made = tiny_rcnn.detector("red", "green")
+    images, windows = tiny_rcnn.picture_batch(made.config)
+    proposals, _ = faster_rcnn.predict(made.config, made.network, images, windows)
+    assert proposals.valid.numpy().any(axis=1).all()
+    limits = np.tile(windows, [1, 2])[:, None, :]
+    assert (proposals.boxes.numpy() <= limits).all()
+    found = faster_rcnn.detect(made.config, made.network, images, windows)
+    assert (
+        found.boxes.numpy()[0, :, 2] > windows.numpy()[0, 0]
+    ).any()  # of the picture again, not of the canvas
+
+
+def test_a_new_classes_own_box_starts_at_the_proposal() -> None:
+    base = tiny_rcnn.detector("red", "green", shares_box=False)
+    grown = grow.grow(base, from_names(["green", "blue", "red"]), seed=1)
+    images, windows = tiny_rcnn.picture_batch(base.config)
+    before, after = (
+        faster_rcnn.predict(detector.config, detector.network, images, windows)[1]
+        for detector in (base, grown)
+    )
+    assert np.array_equal(tf.gather(after.logits, [0, 3, 1], axis=-1), before.logits)
+    assert np.array_equal(tf.gather(after.codes, [2, 0], axis=2), before.codes)
+    new = coding.decode(after.codes[:, :, 1], tf.constant([0.0, 0.0, 1.0, 1.0]), rcnn_losses.CODE_SCALES)
+    np.testing.assert_allclose(new, np.broadcast_to([0, 0, 1, 1], new.shape), atol=0.05)
+
+
+@pytest.mark.parametrize("shares_box", [True, False])
+def test_a_folder_is_read_back_bit_for_bit_whatever_its_width(tmp_path: Path, shares_box: bool) -> None:
+    written = tiny_rcnn.detector("red", "green", shares_box=shares_box)
+    model.save_detector(written, tmp_path / "model")
+    read = model.load_detector(tmp_path / "model")
+    assert read.config == written.config
+    before, after = model.values(written.network), model.values(read.network)
+    assert before.keys() == after.keys()
+    assert all(np.array_equal(before[path], after[path]) for path in before)
+
+
+def test_a_checkpoint_of_another_depth_is_refused(tmp_path: Path) -> None:
+    folder = tiny_rcnn.model_folder(tmp_path / "model", "red")
+    config = folder / "pipeline.config"
+    config.write_text(config.read_text().replace("resnet50", "resnet101"))
+    with pytest.raises(InputError, match=r"another model than pipeline\.config says: it lacks 255 variables"):
+        model.load_detector(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("faster_rcnn_resnet50_keras", "faster_rcnn_resnet50_fpn_keras", r"type: found .*; supported:"),
+        ("num_classes: 2", "num_classes: 2 number_of_stages: 3", "number_of_stages: found 3, expected 2"),
+        ("num_classes: 2", "num_classes: 2 first_stage_atrous_rate: 2", "atrous_rate: found 2, expected 1"),
+        ("num_classes: 2", "num_classes: 2 hard_example_miner {}", "hard_example_miner: not understood"),
+        ("use_dropout: false", "use_dropout: true", "use_dropout: found true, expected false"),
+        ("score_converter: SOFTMAX", "score_converter: SIGMOID", "found SIGMOID, expected SOFTMAX"),
+        ("height_stride: 16", "height_stride: 8", "found .*8, 16.*, expected 16"),
+        ("mode: FAN_AVG", "mode: FAN_OTHER", "found FAN_OTHER, expected FAN_IN or FAN_OUT or FAN_AVG"),
+        (
+            "num_classes: 2",
+            "num_classes: 2 second_stage_classification_loss { weighted_sigmoid {} }",
+            "found weighted_sigmoid, expected weighted_softmax",
+        ),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(old: str, new: str, reason: str) -> None:
+    text = tiny_rcnn.PIPELINE.read_text()
+    assert old in text
+    with pytest.raises(InputError, match=reason):
+        parse_pipeline(Path("p"), text.replace(old, new))
+
+
+def test_training_teaches_what_is_annotated_and_leaves_unknown_classes_alone(tmp_path: Path) -> None:
+    labels = from_names(["red", "green"])
+    base = tiny_rcnn.detector("red", "green")
+    records = tiny.write_records(
+        tmp_path / "green.tfrecord", ["green"], 4, labels=labels, labeled=frozenset({"green"})
+    )
+    examples = index_records([str(records)], labels)
+    kernel = f"{checkpoint.MODEL}/{faster_rcnn.class_heads(base.config)[0].path}/kernel"
+    before = model.values(base.network)
+    losses: list[StepLosses] = []
+    Trainer(base, TRAINING).run(examples, [], losses.append)
+    after = model.values(base.network)
+    assert [step.step for step in losses] == [1, 2, 3]
+    assert (before[kernel] != after[kernel]).any(axis=0).tolist() == [True, False, True]
+    stem = f"{checkpoint.MODEL}/{faster_rcnn.BACKBONES[0]}/layer_with_weights-0/kernel"
+    assert not np.array_equal(before[stem], after[stem])
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_computes_what_it_would_have(tmp_path: Path) -> None:
+    records = tiny.write_records(tmp_path / "both.tfrecord", ["red", "green"], 4)
+    examples = index_records([str(records)], from_names(["red", "green"]))
+    first, second = (Trainer(tiny_rcnn.detector("red", "green"), TRAINING) for _ in range(2))
+    whole: list[StepLosses] = []
+
+    def keep_the_first(done: StepLosses) -> None:
+        whole.append(done)
+        if done.step == 1:
+            first.save(tmp_path / "state.npz")
+
+    first.run(examples, [], keep_the_first)
+    second.load(tmp_path / "state.npz")
+    rest: list[StepLosses] = []
+    second.run(examples, [], rest.append)
+    assert rest == whole[1:]

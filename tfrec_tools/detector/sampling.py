@@ -1,0 +1,24 @@
+"""Which of many boxes take part in a loss (TFOD's core/balanced_positive_negative_sampler.py)."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tfrec_tools.detector.pipeline.faster_rcnn import StageLoss
+
+
+def balanced(seed: tf.Tensor, config: StageLoss, candidates: tf.Tensor, positive: tf.Tensor) -> tf.Tensor:
+    """(B, A) bool: of each picture's candidates, at random, `config.samples`, or all where there are fewer;
+    of them no more than `config.positive_fraction` are positive. candidates, positive (B, A) bool; seed (2,)
+    int32, which alone decides."""
+    keys = tf.random.stateless_uniform(tf.shape(candidates), seed)
+    most = int(config.samples * config.positive_fraction)
+    objects = _first(keys, candidates & positive, tf.constant([[most]]))
+    left = config.samples - tf.reduce_sum(tf.cast(objects, tf.int32), axis=1, keepdims=True)
+    return objects | _first(keys, candidates & ~positive, left)
+
+
+def _first(keys: tf.Tensor, among: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """(B, A) bool: those `among` which have the lowest keys, `count` (B or 1, 1) of them."""
+    places = tf.argsort(tf.argsort(tf.where(among, keys, 2.0)))
+    return among & (places < count)
