@@ -46,4 +46,6 @@ def _in_pixels(record: ImageRecord, loaded: Loaded, picture: Picture) -> ImageRe
             masks.to_png(mask, record.source, given_wh, size_wh, record.relative) for mask in record.masks
         )
         scaled = replace(scaled, masks=tuple(drawn))
+    if (scaled.width, scaled.height, scaled.relative) == (*size_wh, False):
+        return scaled
     return replace(scaled, width=picture.width, height=picture.height, relative=False)
