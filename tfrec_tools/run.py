@@ -89,7 +89,7 @@ def _look(job: Job, item: Item) -> tuple[ImageRecord | None, Picture | None, lis
     if fitted.pair is None:
         return None, None, odd
     record, picture = fitted.pair
-    checked, faults = checks.check(record, picture.width, picture.height, job.checks)
+    checked, faults = checks.check(record, picture.width, picture.height, job.checks, fitted.damaged_masks)
     if any(_drops(job, issue.code) for issue in odd):
         checked = None
     return checked, picture, [*odd, *faults]
