@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 import sys
 from typing import Annotated, Any, NoReturn
 
@@ -74,6 +75,9 @@ def main() -> None:
     """Runs the command line; exit codes are 0, 1 for the user's or the machine's fault, 2 for a wrong
     command line, 130 for Ctrl-C."""
     gc.set_threshold(_COLLECT_EVERY)
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # numpy starts as many threads as cores, for no use here
     app()
 
 
