@@ -15,11 +15,9 @@ from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.issues import CODES, Issue
 from tfrec_tools.page import issues_page
 from tfrec_tools.plan import Options, Plan, make_plan
-from tfrec_tools.run import Pool, Progress, run, workers
+from tfrec_tools.run import Progress, run
 from tfrec_tools.shards import ClassInfo, Manifest, ShardInfo, SourceInfo, SplitInfo
 from tfrec_tools.work import Done, Job
-
-_LARGE_BYTES = 2_000_000
 
 
 def _silent(done: int, total: int) -> None:
@@ -64,11 +62,6 @@ def convert(options: Options, progress: Progress = _silent) -> Converted:
     workers. When it is killed, the same call does the rest. A fault of the input leaves the output folder
     as it was."""
     _require_name(options)
-    with workers(options.workers, _is_large(options.paths)) as pool:
-        return _convert(options, pool, progress)
-
-
-def _convert(options: Options, pool: Pool | None, progress: Progress) -> Converted:
     out, folder = options.out, work.folder_of(options.out)
     plan = make_plan(options)
     if (before := _finished_before(options, plan)) is not None:
@@ -77,7 +70,7 @@ def _convert(options: Options, pool: Pool | None, progress: Progress) -> Convert
     old = _old_files(options, plan)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        done = run(plan.jobs, folder, pool, progress)
+        done = run(plan.jobs, folder, options.workers, progress)
         issues = all_issues(plan, done)
         if refused := options.checks.policies.refused(issues):
             raise Refused(issues, refused)
@@ -100,9 +93,8 @@ def _convert(options: Options, pool: Pool | None, progress: Progress) -> Convert
 
 def validate(options: Options, progress: Progress = _silent) -> Checked:
     """All checks of a conversion, without writing anything."""
-    with workers(options.workers, _is_large(options.paths)) as pool:
-        plan = make_plan(options)
-        done = run(plan.jobs, None, pool, progress)
+    plan = make_plan(options)
+    done = run(plan.jobs, None, options.workers, progress)
     issues = all_issues(plan, done)
     boxes = sum((Counter(one.boxes) for one in done), Counter[str]())
     refused = options.checks.policies.refused(issues)
@@ -141,11 +133,6 @@ def report(checked: Checked, path: Path) -> bytes:
 def _page(out: Path, plan: Plan, issues: Sequence[Issue]) -> dict[Path, bytes]:
     """The page of issues, where there are any."""
     return {shards.page_path(out): issues_page(out.name, plan.items, issues)} if issues else {}
-
-
-def _is_large(paths: Iterable[Path]) -> bool:
-    """Whether reading the annotations takes about as long as a process to start."""
-    return sum(path.stat().st_size for path in paths if path.is_file()) > _LARGE_BYTES
 
 
 def _require_name(options: Options) -> None:
