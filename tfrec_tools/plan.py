@@ -12,7 +12,7 @@ from typing import Any
 
 import PIL
 
-from tfrec_tools import __version__, formats, labels, lookup, sharing, splits, survey
+from tfrec_tools import __version__, formats, label_sources, labels, lookup, sharing, splits, survey
 from tfrec_tools.checks import Checks
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.options import ReadOptions
@@ -138,7 +138,7 @@ def _label_map(options: Options, inputs: Sequence[Input]) -> LabelMap:
     """The map given, which must have every class that has a box; else one made of the sources' classes."""
     if options.labels is None:
         return labels.from_names(dict.fromkeys(name for one in inputs for name in one.source.classes))
-    label_map = labels.read_label_map(options.labels)
+    label_map = label_sources.read_map(options.labels)
     for one in inputs:
         used = {name for record in one.source.records for name in record.names}
         if lacking := sorted(used - set(label_map.names)):

@@ -7,13 +7,14 @@ import os
 import signal
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import Any, Protocol
 
 from tfrec_tools import checks, tfrecord, work
 from tfrec_tools.atomic import published
@@ -28,6 +29,20 @@ from tfrec_tools.work import Done, Job
 
 Progress = Callable[[int, int], None]  # (images done, images in all)
 Tick = Callable[[], None]
+Perform = Callable[[Any, Path | None, Tick | None], Done]  # does a job, as `perform` below
+
+
+class Task(Protocol):
+    """What there is to know of a job to have it done: its shard's final name, split and images."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def split(self) -> str: ...
+    @property
+    def items(self) -> Sized: ...
+    @property
+    def fingerprint(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +68,24 @@ def workers(count: int | None, soon: bool) -> Iterator[Pool | None]:
         yield Pool(pool, helpers)
 
 
-def run(jobs: Sequence[Job], folder: Path | None, pool: Pool | None, progress: Progress) -> list[Done]:
-    """The jobs' results in order: shards written to the work folder `folder`, or with None only checked.
-    Those that lie finished in the folder are not done again. This process takes part in the work of the
-    pool's."""
+def run(
+    jobs: Sequence[Task],
+    folder: Path | None,
+    pool: Pool | None,
+    progress: Progress,
+    do: Perform | None = None,
+) -> list[Done]:
+    """The jobs' results in order, each done by `do` (`perform` unless it is given): shards written to the
+    work folder `folder`, or with None only checked. Those that lie finished in the folder are not done
+    again. This process takes part in the work of the pool's."""
+    does: Perform = do or perform
     ticked = _ticker(sum(len(job.items) for job in jobs), progress)
     results = _finished(jobs, folder)
     left = deque(job for job in jobs if job.fingerprint not in results)
     ticked(sum(len(job.items) for job in jobs if job.fingerprint in results))
-    with _helped(pool, left, folder, results, ticked):
+    with _helped(pool, left, folder, results, ticked, does):
         for job in _taken(left):
-            results[job.fingerprint] = perform(job, folder, lambda: ticked(1))
+            results[job.fingerprint] = does(job, folder, lambda: ticked(1))
     return [results[job.fingerprint] for job in jobs]
 
 
@@ -128,7 +150,7 @@ def _drops(job: Job, code: str) -> bool:
     return job.checks.policies.action(code) == "drop-image"
 
 
-def _finished(jobs: Sequence[Job], folder: Path | None) -> dict[str, Done]:
+def _finished(jobs: Sequence[Task], folder: Path | None) -> dict[str, Done]:
     if folder is None:
         return {}
     found = ((job.fingerprint, work.finished(folder, job.fingerprint, job.file)) for job in jobs)
@@ -150,7 +172,7 @@ def _ticker(total: int, progress: Progress) -> Callable[[int], None]:
     return ticked
 
 
-def _taken(left: deque[Job]) -> Iterator[Job]:
+def _taken(left: deque[Task]) -> Iterator[Task]:
     """Jobs until none is left; several threads may take from one deque."""
     while True:
         try:
@@ -162,10 +184,11 @@ def _taken(left: deque[Job]) -> Iterator[Job]:
 @contextmanager
 def _helped(
     pool: Pool | None,
-    left: deque[Job],
+    left: deque[Task],
     folder: Path | None,
     results: dict[str, Done],
     ticked: Callable[[int], None],
+    do: Perform,
 ) -> Iterator[None]:
     """The pool's processes take jobs from `left` while the block does, each fed by a thread; at its end
     all jobs are done. The first fault of any ends all."""
@@ -176,7 +199,7 @@ def _helped(
     def feed() -> None:
         for job in _taken(left):
             try:
-                results[job.fingerprint] = pool.processes.submit(perform, job, folder).result()
+                results[job.fingerprint] = pool.processes.submit(do, job, folder, None).result()
             except BaseException:
                 left.clear()
                 raise

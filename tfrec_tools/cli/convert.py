@@ -73,6 +73,7 @@ def convert(
     from tfrec_tools import convert as engine
     from tfrec_tools.cli import show
     from tfrec_tools.errors import Interrupted
+    from tfrec_tools.finish import Refused
     from tfrec_tools.shards import format_manifest
 
     options = given.options(
@@ -107,7 +108,7 @@ def convert(
     try:
         with show.progress("converting images") as progress:
             converted = engine.convert(options, progress)
-    except engine.Refused as fault:
+    except Refused as fault:
         if len(fault.refused) > 1 and not json:  # one is told by the error itself
             given.print_issues(fault.issues, "")
         raise

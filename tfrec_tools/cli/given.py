@@ -63,7 +63,9 @@ Formats = Annotated[
 ]
 Labels = Annotated[
     Path | None,
-    typer.Option(help="Label map (.pbtxt) with the ids to write. Default: made from the sources."),
+    typer.Option(
+        help="Label map with the ids to write: whatever merge-labels reads. Default: made from the sources."
+    ),
 ]
 Labeled = Annotated[
     list[str] | None,
