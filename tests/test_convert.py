@@ -338,16 +338,18 @@ def test_our_records_equal_tfods_own(tmp_path, shared):
         assert mine[example.IMAGE_ENCODED] == one[example.IMAGE_ENCODED]
 
 
+CATEGORIES = [{"id": 3, "name": "dog"}, {"id": 1, "name": "cat"}, {"id": 2, "name": "bird"}]
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
         ("labels.txt", "cat\nbird\ndog\n"),
         ("labels.json", '{"dog": 3, "cat": 1, "bird": 2}'),
         ("data.yaml", "names: [cat, bird, dog]\n"),
-        ("coco.json", '{"annotations": [], "images": [], "categories": [{"id": 3, "name": "dog"}, '
-         '{"id": 1, "name": "cat"}, {"id": 2, "name": "bird"}]}'),
+        ("coco.json", f'{{"annotations": [], "categories": {json.dumps(CATEGORIES)}}}'),
     ],
-)  # fmt: skip
+)
 def test_labels_of_any_kind(tmp_path, source, name, text):
     (tmp_path / name).write_text(text)
     manifest = convert(Options(source, tmp_path / "out/new", labels=tmp_path / name)).manifest

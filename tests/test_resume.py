@@ -135,7 +135,7 @@ def test_finished_shards_are_not_written_again(tmp_path, source, monkeypatch):
     folder = work.folder_of(options.out)
     folder.mkdir(parents=True)
     for job in plan.jobs[:4]:
-        run.perform(job, folder)
+        run.perform(job, lambda: None, folder)
     written = []
     perform = run.perform
     monkeypatch.setattr(run, "perform", lambda job, *rest: written.append(job.file) or perform(job, *rest))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,9 @@ from tfrec_tools.finish import Finished, Layout, issue_lines
 from tfrec_tools.issues import Issue
 from tfrec_tools.page import issues_page
 from tfrec_tools.plan import Options, Plan, make_plan
-from tfrec_tools.run import Progress, run, workers
+from tfrec_tools.run import Progress, run
 from tfrec_tools.shards import SourceInfo
 from tfrec_tools.work import Done
-
-_LARGE_BYTES = 2_000_000
 
 
 def _silent(done: int, total: int) -> None:
@@ -43,9 +41,8 @@ def convert(options: Options, progress: Progress = _silent) -> Finished:
     workers. When it is killed, the same call does the rest. A fault of the input leaves the output folder
     as it was."""
     finish.require_name(options.out)
-    with workers(options.workers, _is_large(options.paths)) as pool:
-        plan = make_plan(options)
-        return finish.finish(_layout(options, plan), options.checks.policies, pool, progress)
+    layout = _layout(options, make_plan(options))
+    return finish.finish(layout, options.checks.policies, options.workers, progress)
 
 
 def _layout(options: Options, plan: Plan) -> Layout:
@@ -69,9 +66,8 @@ def _layout(options: Options, plan: Plan) -> Layout:
 
 def validate(options: Options, progress: Progress = _silent) -> Checked:
     """All checks of a conversion, without writing anything."""
-    with workers(options.workers, _is_large(options.paths)) as pool:
-        plan = make_plan(options)
-        done = run(plan.jobs, None, pool, progress)
+    plan = make_plan(options)
+    done = run(plan.jobs, None, options.workers, progress)
     issues = all_issues(plan, done)
     boxes = sum((Counter(one.boxes) for one in done), Counter[str]())
     refused = options.checks.policies.refused(issues)
@@ -98,11 +94,6 @@ def report(checked: Checked, path: Path) -> bytes:
     if path.suffix == ".jsonl":
         return issue_lines(checked.issues)
     raise InputError(path, "", f"ends in {path.suffix!r}, expected .html or .jsonl")
-
-
-def _is_large(paths: Iterable[Path]) -> bool:
-    """Whether reading the annotations takes about as long as a process to start."""
-    return sum(path.stat().st_size for path in paths if path.is_file()) > _LARGE_BYTES
 
 
 def _sources(plan: Plan) -> tuple[SourceInfo, ...]:

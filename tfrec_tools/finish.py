@@ -16,7 +16,7 @@ from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.issues import CODES, Issue
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.policies import Policies
-from tfrec_tools.run import Perform, Pool, Progress, Task, run
+from tfrec_tools.run import Perform, Progress, Task, run
 from tfrec_tools.shards import ClassInfo, Manifest, ShardInfo, SourceInfo, SplitInfo
 from tfrec_tools.work import Done
 
@@ -80,7 +80,7 @@ def require_name(out: Path) -> None:
         raise InputError(out, "", "is a folder; --out is DIR/NAME, the folder and first part of file names")
 
 
-def finish(layout: Layout, policies: Policies, pool: Pool | None, progress: Progress) -> Finished:
+def finish(layout: Layout, policies: Policies, processes: int | None, progress: Progress) -> Finished:
     """The set, written or found finished. When it is killed, the same call does the rest. A fault of the
     input leaves the output folder as it was: InputError, or Refused by the policies."""
     out, folder = layout.out, work.folder_of(layout.out)
@@ -90,7 +90,7 @@ def finish(layout: Layout, policies: Policies, pool: Pool | None, progress: Prog
     old = _old_files(layout)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        done = run(layout.jobs, folder, pool, progress, layout.perform)
+        done = run(layout.jobs, folder, processes, progress, layout.perform)
         issues = layout.issues_of(done)
         if refused := policies.refused(issues):
             raise Refused(issues, refused)

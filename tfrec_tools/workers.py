@@ -1,0 +1,149 @@
+"""Jobs done by processes beside this one.
+
+On Linux a worker is a fork: it has the jobs and all modules from the start, so that nothing is imported or
+sent twice. Elsewhere, and where threads run (a fork would inherit their locks, but not them), it is a new
+interpreter, to which each job is sent.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from typing import Any
+
+from tfrec_tools.errors import TfrecError
+
+Tick = Callable[[], None]
+Work = Callable[[Any, Tick], Any]  # (job, to be called after each of its parts) -> result
+Link = Any  # multiprocessing's Connection, whose class differs between systems
+
+_TELL_EVERY_S = 0.1
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def spread(work: Work, jobs: Sequence[Any], count: int, ticked: Callable[[int], None]) -> list[Any]:
+    """The jobs' results in order, done by `count` processes; `ticked` is told meanwhile how many more parts
+    are done. A TfrecError or OSError of a job is raised here and ends all, as the death of a worker does."""
+    results: dict[int, Any] = {}
+    forks = _may_fork()
+    names = range(len(jobs)) if forks else jobs  # what a worker is told a job by
+    left = iter(range(len(jobs)))
+    with _started(work, jobs if forks else None, count) as idle:
+        doing = dict(zip(idle, left, strict=False))
+        for link, number in doing.items():
+            link.send(names[number])
+        while doing:
+            ready: Any = wait(list(doing))
+            for link in ready:
+                parts, result = _heard(link)
+                ticked(parts)
+                if result is None:
+                    continue
+                results[doing.pop(link)] = result
+                if (number := next(left, None)) is not None:
+                    link.send(names[number])
+                    doing[link] = number
+    return [results[number] for number in range(len(jobs))]
+
+
+def _heard(link: Link) -> tuple[int, Any]:
+    """(parts done since, the job's result or None where it goes on)."""
+    try:
+        parts, result, fault = link.recv()
+    except (EOFError, ConnectionError):
+        raise TfrecError("a worker process died (out of memory?); try fewer --workers") from None
+    if fault is not None:
+        raise fault
+    return parts, result
+
+
+@contextmanager
+def _started(work: Work, jobs: Sequence[Any] | None, count: int) -> Iterator[list[Link]]:
+    """The links to workers, which end with the block. Ctrl-C reaches every process of the terminal, but
+    this one alone decides what then happens."""
+    context: Any = get_context("spawn" if jobs is None else "fork")
+    links, processes = [], []
+    try:
+        with _held_interrupts():
+            for _ in range(count):
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_serve, args=(theirs, work, jobs), daemon=True)
+                process.start()
+                theirs.close()
+                links.append(ours)
+                processes.append(process)
+        yield links
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
+
+
+def _may_fork() -> bool:
+    """Python does not see the threads of TensorFlow's libraries."""
+    return sys.platform == "linux" and threading.active_count() == 1 and "tensorflow" not in sys.modules
+
+
+@contextmanager
+def _held_interrupts() -> Iterator[None]:
+    """A process that is started meanwhile never takes one."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(link: Link, work: Work, jobs: Sequence[Any] | None) -> None:
+    """A worker: does the jobs that it is told, by number where it has them all."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    gc.freeze()  # a collection would touch, and so copy, all that is shared with the parent
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        told = link.recv()
+        link.send(_answer(link, work, told if jobs is None else jobs[told]))
+
+
+def _answer(link: Link, work: Work, job: Any) -> tuple[int, Any, Exception | None]:
+    parts = 0
+    told_at = time.monotonic()
+
+    def tick() -> None:
+        nonlocal parts, told_at
+        parts += 1
+        if time.monotonic() - told_at > _TELL_EVERY_S:
+            link.send((parts, None, None))
+            parts, told_at = 0, time.monotonic()
+
+    try:
+        result = work(job, tick)
+    except (TfrecError, OSError) as fault:
+        return parts, None, fault
+    return parts, result, None
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for jobs forever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
