@@ -90,6 +90,7 @@ FEATURES: dict[str, Feature] = {
 # Written only where a box of the picture has something to say by them.
 OPTIONAL = (BOX_OCCLUDED, BOX_GROUP_OF, BOX_VIEW, BOX_MASK)
 
+_SHA256_KEY = IMAGE_SHA256.encode()
 _BEGINNING = 64  # bytes of a picture that stand nowhere before it in an Example
 
 Values = Sequence[Any]  # bytes, floats or ints, as FEATURES says
@@ -117,10 +118,11 @@ def encode_example(record: ImageRecord, picture: Picture, ids: Mapping[str, int]
 
 
 def without_picture(data: bytes, picture: bytes) -> bytes:
-    """An Example's bytes without those of its picture, for which the picture's SHA-256 in it stands: what
-    is left to hash of a record when its picture has been hashed."""
+    """An Example's bytes without those of its picture, where the picture's SHA-256 in it stands for them:
+    what is left to hash of a record when its picture has been hashed. Whole where it has no such feature."""
     start = data.index(picture[:_BEGINNING])
-    return data[:start] + data[start + len(picture) :]
+    rest = data[:start] + data[start + len(picture) :]
+    return rest if _SHA256_KEY in rest else data
 
 
 def parse_example(data: bytes, source: str) -> Parsed:

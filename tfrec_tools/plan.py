@@ -209,7 +209,7 @@ def _jobs(
         )
         if not ordered:
             continue
-        count = _shard_count(options, ordered)
+        count = shard_count(options.shards, len(ordered), sum(item.size for item in ordered))
         bounds = [len(ordered) * i // count for i in range(count + 1)]
         files = shard_paths(options.out, count, split, options.compression)
         made += [
@@ -244,14 +244,13 @@ def _by_split(
     return by_split
 
 
-def _shard_count(options: Options, items: Sequence[Item]) -> int:
-    """As given, else one a SHARD_BYTES of images."""
-    if options.shards is None:
-        return min(len(items), -(-sum(item.size for item in items) // SHARD_BYTES) or 1)
-    if options.shards > len(items):
-        reason = f"{options.shards} shards for {len(items)} images; give at most as many"
-        raise InputError("--shards", "", reason)
-    return options.shards
+def shard_count(wanted: int | None, images: int, size: int) -> int:
+    """As wanted, else one a SHARD_BYTES of images."""
+    if wanted is None:
+        return min(images, -(-size // SHARD_BYTES) or 1)
+    if wanted > images:
+        raise InputError("--shards", "", f"{wanted} shards for {images} images; give at most as many")
+    return wanted
 
 
 def _job(options: Options, file: Path, split: str, items: tuple[Item, ...], label_map: LabelMap) -> Job:

@@ -22,7 +22,12 @@ from tfrec_tools.work import Done, Job
 from tfrec_tools.workers import Tick
 
 Progress = Callable[[int, int], None]  # (images done, images in all)
-Perform = Callable[[Any, Tick, Path | None], Done]  # does a job, as `perform` below
+
+
+class Perform(Protocol):
+    """Does a job, as `perform` below."""
+
+    def __call__(self, job: Any, tick: Tick, folder: Path | None) -> Done: ...
 
 
 class Task(Protocol):

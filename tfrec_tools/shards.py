@@ -195,6 +195,12 @@ def manifest_of(shard: Path) -> Manifest | None:
     return None
 
 
+def name_of(file: Path) -> str:
+    """What the shards of its set are called, without their numbers; the file's own name where it is whole."""
+    match = _shard_match(file)
+    return match["name"] if match else file.name
+
+
 def record_files(patterns: Sequence[str]) -> list[Path]:
     """The record files that patterns name, each once, in the order of the patterns and then by name.
 

@@ -22,7 +22,17 @@ def serialize(features: Mapping[str, tuple[str, Sequence[Any]]]) -> bytes:
     parts: list[bytes] = []
     for key in sorted(features):
         parts += _entry(key, *features[key])
-    return b"".join((b"\x0a", _varint(sum(map(len, parts))), *parts))
+    return example(parts)
+
+
+def example(entries: Sequence[bytes | memoryview]) -> bytes:
+    """The Example of entries, which may come in pieces."""
+    return b"".join((b"\x0a", _varint(sum(map(len, entries))), *entries))
+
+
+def entry(key: str, kind: str, values: Sequence[Any]) -> bytes:
+    """One entry."""
+    return b"".join(_entry(key, kind, values))
 
 
 def _entry(key: str, kind: str, values: Sequence[Any]) -> list[bytes]:

@@ -63,7 +63,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
 
 
 def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[tuple[ImageRecord | None, list[Issue]]]:
-    place = _unpacked(file)
+    place = unpacked(file)
     offset = 0
     for number, data in enumerate(tfrecord.read(place)):
         source = f"{file.name} record {number}"
@@ -156,7 +156,7 @@ def _label_map(file: Path, options: ReadOptions) -> Mapping[int, str]:
     return {} if given is None else labels.read_label_map(given).name_by_id
 
 
-def _unpacked(file: Path) -> Path:
+def unpacked(file: Path) -> Path:
     """The file itself, or what a gzip file holds, in the temporary folder."""
     if not tfrecord.is_gzip(file):
         return file

@@ -1,0 +1,117 @@
+"""The entries of a tf.train.Example where they stand in its bytes: found, replaced, put in and taken out,
+while all others stay as they are. The picture is passed over, never parsed.
+
+The layout is that of wire.py: an Example is one field 1 of map entries (field 1), each of a key (field 1) and
+a Feature (field 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from mmap import mmap
+
+from google.protobuf.message import DecodeError
+
+from tfrec_tools import wire
+from tfrec_tools._pb2 import example_pb2
+
+_FIELD_1, _FIELD_2 = 0x0A, 0x12  # of length-delimited fields
+
+Span = tuple[int, int, int]  # where an entry begins, where its Feature begins, where both end
+
+
+Bytes = bytes | mmap
+
+
+class OddLayoutError(ValueError):
+    """Valid or not, it is not how writers write an Example."""
+
+
+def find(data: Bytes, start: int, end: int) -> dict[bytes, Span]:
+    """{key: span} of the Example at data[start:end], in order. OddLayoutError where it is valid in another
+    way (an entry twice, its key last, features in several parts), or not at all."""
+    spans: dict[bytes, Span] = {}
+    try:
+        if start == end:
+            return spans
+        place = _begin(data, start, _FIELD_1, end)
+        while place < end:
+            first = place
+            if data[first] != _FIELD_1:
+                raise OddLayoutError
+            size = data[first + 1]
+            place = first + 2
+            if size > 127:
+                size, place = _size(data, first + 1)
+            last = place + size
+            if data[place] != _FIELD_1 or last > end:
+                raise OddLayoutError
+            length = data[place + 1]
+            key_at = place + 2
+            if length > 127:
+                length, key_at = _size(data, place + 1)
+            feature = key_at + length
+            key = data[key_at:feature]
+            place = _begin(data, feature, _FIELD_2, last)
+            if key in spans:
+                raise OddLayoutError
+            spans[key] = (first, place, last)
+            place = last
+    except IndexError as fault:
+        raise OddLayoutError from fault
+    return spans
+
+
+def usual(data: bytes) -> bytes:
+    """An Example in the usual layout. ValueError where the bytes are no Example."""
+    try:
+        example = example_pb2.Example.FromString(data)
+    except DecodeError as fault:
+        raise ValueError("is no tf.train.Example") from fault
+    return bytes(example.SerializeToString(deterministic=True))
+
+
+def changed(data: bytes, spans: Mapping[bytes, Span], changes: Mapping[bytes, bytes | None]) -> bytes:
+    """The Example with entries replaced by {key: the whole new entry, as wire.entry gives it}, or taken out
+    by {key: None}. A new one is put before the first of a greater key, so that sorted keys stay sorted.
+
+    spans   what `find` gives for data[0:len(data)]
+    """
+    parts: list[bytes | memoryview] = []
+    view, done = memoryview(data), next(iter(spans.values()), (len(data), 0, 0))[0]
+    new = sorted(key for key, entry in changes.items() if key not in spans and entry is not None)
+    touched = [key for key in spans if key in changes or (new and key > new[0])]
+    for key in touched:
+        first, _, last = spans[key]
+        parts.append(view[done:first])
+        while new and new[0] < key:
+            parts.append(changes[new.pop(0)] or b"")
+        parts.append((changes[key] or b"") if key in changes else view[first:last])
+        done = last
+    parts.append(view[done:])
+    parts += [changes[key] or b"" for key in new]
+    return wire.example(parts) if any(parts) else b""
+
+
+def _begin(data: Bytes, place: int, tag: int, end: int) -> int:
+    """Where the content of the field at `place` begins, which must reach to `end`."""
+    if data[place] != tag:
+        raise OddLayoutError
+    size, begin = _size(data, place + 1)
+    if begin + size != end:
+        raise OddLayoutError
+    return begin
+
+
+def _size(data: Bytes, place: int) -> tuple[int, int]:
+    """A length, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place
+        shift += 7
+        if shift > 35:
+            raise OddLayoutError
