@@ -16,6 +16,7 @@ from tfrec_tools import wire
 from tfrec_tools._pb2 import example_pb2
 
 _FIELD_1, _FIELD_2 = 0x0A, 0x12  # of length-delimited fields
+_TAGS = (_FIELD_1, _FIELD_1, _FIELD_2)  # of an entry, its key, its Feature
 
 Span = tuple[int, int, int]  # where an entry begins, where its Feature begins, where both end
 
@@ -31,35 +32,41 @@ def find(data: Bytes, start: int, end: int) -> dict[bytes, Span]:
     """{key: span} of the Example at data[start:end], in order. OddLayoutError where it is valid in another
     way (an entry twice, its key last, features in several parts), or not at all."""
     spans: dict[bytes, Span] = {}
+    count = 0
     try:
-        if start == end:
-            return spans
-        place = _begin(data, start, _FIELD_1, end)
+        place = _begin(data, start, _FIELD_1, end) if start < end else end
         while place < end:
-            first = place
-            if data[first] != _FIELD_1:
-                raise OddLayoutError
-            size = data[first + 1]
-            place = first + 2
-            if size > 127:
+            first, size, length = place, data[place + 1], data[place + 3]
+            if size < 128:  # and so are all sizes in it; most entries are as small
+                place, key_at = first + 2, first + 4
+            else:
                 size, place = _size(data, first + 1)
-            last = place + size
-            if data[place] != _FIELD_1 or last > end:
-                raise OddLayoutError
-            length = data[place + 1]
-            key_at = place + 2
-            if length > 127:
                 length, key_at = _size(data, place + 1)
-            feature = key_at + length
+            feature, last = key_at + length, place + size
             key = data[key_at:feature]
-            place = _begin(data, feature, _FIELD_2, last)
-            if key in spans:
+            begin, end_of_feature = feature + 2, feature + 2 + data[feature + 1]
+            if size >= 128:
+                content, begin = _size(data, feature + 1)
+                end_of_feature = begin + content
+            tags = data[first], data[place], data[feature]
+            if tags != _TAGS or end_of_feature != last or last > end:
                 raise OddLayoutError
-            spans[key] = (first, place, last)
+            spans[key] = (first, begin, last)
+            count += 1
             place = last
     except IndexError as fault:
         raise OddLayoutError from fault
+    if len(spans) < count:
+        raise OddLayoutError
     return spans
+
+
+def only_value(data: Bytes, span: Span) -> tuple[int, int]:
+    """Where the only value of a feature of bytes begins and ends. OddLayoutError where it has another."""
+    _, place, end = span
+    for _ in range(2):  # the list, and in it the value
+        place = _begin(data, place, _FIELD_1, end)
+    return place, end
 
 
 def usual(data: bytes) -> bytes:

@@ -117,7 +117,7 @@ def encode_example(record: ImageRecord, picture: Picture, ids: Mapping[str, int]
     return wire.serialize({key: (FEATURES[key].kind, values) for key, values in features.items()})
 
 
-def without_picture(data: bytes, picture: bytes) -> bytes:
+def without_picture(data: bytes, picture: bytes | memoryview) -> bytes:
     """An Example's bytes without those of its picture, where the picture's SHA-256 in it stands for them:
     what is left to hash of a record when its picture has been hashed. Whole where it has no such feature."""
     start = data.index(picture[:_BEGINNING])

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from io import BufferedIOBase
+from io import BufferedIOBase, FileIO
 from mmap import mmap
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -114,19 +114,20 @@ def frames(data: mmap, path: Path) -> Iterator[tuple[int, int, int]]:
         begin = offset + HEADER_BYTES
         length = _length(data[offset:begin], path, where)
         end = begin + length
-        _require_whole(path, where, min(length, len(data) - begin), length, "data")
-        footer = data[end : end + FOOTER_BYTES]
-        _require_whole(path, where, len(footer), FOOTER_BYTES, "CRC")
-        yield begin, length, _FOOTER.unpack(footer)[0]
+        if end + FOOTER_BYTES > len(data):
+            _require_whole(path, where, min(length, len(data) - begin), length, "data")
+            _require_whole(path, where, len(data) - end, FOOTER_BYTES, "CRC")
+        yield begin, length, _FOOTER.unpack_from(data, end)[0]
         offset, index = end + FOOTER_BYTES, index + 1
 
 
-def read_at(file: BinaryIO, offset: int, length: int, path: Path, where: str) -> bytes:
-    """The record whose data is at an offset of a plain file. InputError where it is damaged."""
+def read_at(file: FileIO, frame: tuple[int, int, int], path: Path, where: str) -> bytes:
+    """The record of a plain file of which `frames` says (offset, length, CRC). InputError where it is
+    damaged."""
+    offset, length, said = frame
     file.seek(offset)
-    whole = memoryview(file.read(length + _FOOTER.size))
-    data = bytes(whole[:length])
-    _require_crc(data, _FOOTER.unpack(whole[length:])[0], path, where)
+    data = file.read(length)
+    _require_crc(data, said, path, where)
     return data
 
 
@@ -159,8 +160,8 @@ def _read_record(file: BinaryIO, path: Path, where: str) -> bytes | None:
 
 def _length(header: bytes, path: Path, where: str) -> int:
     """Of a record's data, in bytes."""
-    _require_whole(path, where, len(header), _HEADER.size, "header")
     if not _header_fits(header):
+        _require_whole(path, where, len(header), _HEADER.size, "header")
         raise InputError(
             path, where, "the CRC of its length is wrong: the file is damaged or no TFRecord file"
         )

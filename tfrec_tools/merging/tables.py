@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.merging import Merged, Row
@@ -72,6 +70,8 @@ def as_json(out: Path, paths: Sequence[Path], merged: Merged) -> dict[str, Any]:
 
 def read_tables(path: Path, label_map: LabelMap) -> Tables:
     """InputError where the file is none of tables, or they are those of another map than `label_map`."""
+    import msgspec
+
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_File)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as fault:

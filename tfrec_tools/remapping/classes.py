@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats.tfod import mismatch
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.merging.tables import Tables, new_names
 
@@ -83,10 +84,7 @@ class Classes:
         name = self.new_name(said or by_id)
         if name is None:
             return None
-        fault = ""
-        if said and label_id is not None and self.own and said != by_id:
-            has = f"is {by_id!r}" if by_id else "is no class"
-            fault = f"id {label_id} {has} in {self.own_subject}, but the record calls it {said!r}"
+        fault = "" if label_id is None else mismatch(label_id, said, self.own, self.own_subject)
         return Class(self.ids[name], name, fault)
 
 

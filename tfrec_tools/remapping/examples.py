@@ -190,5 +190,8 @@ def _hashed(new: bytes, data: bytes, spans: Spans) -> bytes:
     """As example.without_picture: `new` without the picture where its SHA-256 stands for it."""
     if IMAGE_SHA256.encode() not in spans:
         return new
-    (picture,) = values(data, spans, IMAGE_ENCODED) or [b""]
-    return without_picture(new, picture)
+    try:
+        start, end = entries.only_value(data, spans[IMAGE_ENCODED.encode()])
+    except (KeyError, IndexError, entries.OddLayoutError):  # none, or one that no reader would take for one
+        return new
+    return without_picture(new, memoryview(data)[start:end])

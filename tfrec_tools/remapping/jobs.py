@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from tfrec_tools import tfrecord, work
 from tfrec_tools.atomic import published
@@ -96,16 +96,17 @@ def perform(job: Job, tick: Callable[[], None], folder: Path | None) -> Done:
 def _read(job: Job) -> Iterator[bytes]:
     """The job's records, from wherever they are."""
     with ExitStack() as stack:
-        opened: dict[int, BinaryIO] = {}
+        opened: dict[int, FileIO] = {}
         for record in job.items:
             file = job.files[record.file]
             if record.file not in opened:
                 if len(opened) == _OPEN:
                     stack.close()
                     opened.clear()
-                opened[record.file] = stack.enter_context(file.plain.open("rb", buffering=0))
+                opened[record.file] = stack.enter_context(FileIO(file.plain))
             where = f"record {record.number}"
-            yield tfrecord.read_at(opened[record.file], record.offset, record.length, file.path, where)
+            frame = record.offset, record.length, record.crc
+            yield tfrecord.read_at(opened[record.file], frame, file.path, where)
 
 
 def _remapped(job: Job, index: int, data: bytes, tally: _Tally) -> Remapped | None:
