@@ -110,7 +110,7 @@ def test_layouts_that_nobody_writes_are_read_too():
     assert remap(twice, plain(own, new)).data == expected
     assert sorted(pieces(remap(backwards, plain(own, new)).data)) == sorted(pieces(expected))
     for cut in (1, 5, len(data) // 2, len(data) - 1):
-        with pytest.raises(ValueError, match="no tf.train.Example"):
+        with pytest.raises(ValueError, match=r"no tf\.train\.Example"):
             remap(data[:cut], plain(own, new))
 
 
