@@ -117,7 +117,7 @@ def test_training_batches_keep_picture_and_boxes_together(tmp_path: Path) -> Non
     file = tiny.write_records(tmp_path / "a.tfrecord", ["red"], 8)
     examples = index_records([str(file)], RED_GREEN)
     seen = 0
-    for images, boxes, classes, labeled in batches.training_batches(
+    for images, _, boxes, classes, labeled in batches.training_batches(
         CONFIG, examples, batches.mix(8, 0, 4, 0, 2), 0, 8
     ):
         assert images.shape == (4, 64, 64, 3)

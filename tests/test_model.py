@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests import tiny
-from tfrec_tools.detector import model
+from tfrec_tools.detector import model, ssd
 from tfrec_tools.errors import InputError
 
 
@@ -60,8 +60,9 @@ def test_saving_replaces_a_folder_whole(folder: Path) -> None:
 def test_the_network_gives_a_code_and_logits_an_anchor(folder: Path) -> None:
     detector = model.load_detector(folder)
     codes, logits = detector.network(tf.zeros((2, 64, 64, 3)))
-    assert codes.shape == (2, len(detector.anchors), 4)
-    assert logits.shape == (2, len(detector.anchors), 3)
+    anchors = len(ssd.anchor_boxes(detector.config))
+    assert codes.shape == (2, anchors, 4)
+    assert logits.shape == (2, anchors, 3)
 
 
 def _without(part: str) -> object:

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfrec_tools.detector import coding, losses, matching
-from tfrec_tools.detector.pipeline import LossConfig, MatcherConfig
+from tfrec_tools.detector.pipeline.ssd import LossConfig, MatcherConfig
 
 SCALES = (10.0, 10.0, 5.0, 5.0)
 MATCHER = MatcherConfig(matched_threshold=0.5, unmatched_threshold=0.5)
@@ -22,7 +22,8 @@ def _assign(
     boxes: list[list[float]], classes: list[int], labeled: tf.Tensor = ALL, taught: tf.Tensor = ALL[0]
 ) -> matching.Targets:
     one_hot = tf.one_hot([classes], 2)
-    return matching.assign(MATCHER, SCALES, ANCHORS, tf.constant([boxes]), one_hot, labeled, taught)
+    truth = matching.Truth(tf.ones((1, 2)), tf.constant([boxes]), one_hot, labeled, taught)
+    return matching.assign(MATCHER, SCALES, ANCHORS, truth, background=True)
 
 
 def test_decoding_undoes_encoding() -> None:

@@ -16,7 +16,7 @@ from tfrec_tools.images import Picture
 from tfrec_tools.labels import LabelMap, from_names
 from tfrec_tools.records import image_record
 
-PIPELINE = Path(__file__).parent / "data" / "tiny.pipeline.config"
+PIPELINE = Path(__file__).parent / "data" / "fpnlite.pipeline.config"
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (40, 40, 230)}
 
 

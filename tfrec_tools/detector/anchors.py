@@ -1,7 +1,9 @@
-"""Anchor boxes of TFOD's multiscale grid (anchor_generators/multiscale_grid_anchor_generator.py)."""
+"""Anchor boxes of TFOD's grids (anchor_generators/multiscale_grid_anchor_generator.py and
+multiple_grid_anchor_generator.py): float32 [ymin xmin ymax xmax], normalised."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,27 +25,63 @@ class MultiscaleAnchors:
         return len(self.aspect_ratios) * self.scales_per_octave
 
 
-def grid_shapes(anchors: MultiscaleAnchors, height_px: int, width_px: int) -> list[tuple[int, int]]:
-    """The (rows, columns) of each level, as stride-2 'same' convolutions leave them."""
-    levels = range(anchors.min_level, anchors.max_level + 1)
-    return [(-(-height_px // 2**level), -(-width_px // 2**level)) for level in levels]
+@dataclass(frozen=True, slots=True)
+class SsdAnchors:
+    """One grid a level, each level with one scale; at each cell every aspect ratio in that scale and one box
+    between it and the next (Liu et al. 2016, section 2.2)."""
+
+    levels: int
+    min_scale: float
+    max_scale: float
+    aspect_ratios: tuple[float, ...]
+    interpolated_aspect_ratio: float
+    reduced_lowest: bool
+
+    def cell(self, level: int) -> list[tuple[float, float]]:
+        """(scale, aspect ratio) of the boxes at each cell of a level, from 0."""
+        scales = [*np.linspace(self.min_scale, self.max_scale, self.levels).tolist(), 1.0]
+        scale = scales[level]
+        if level == 0 and self.reduced_lowest:
+            return [(0.1, 1.0), (scale, 2.0), (scale, 0.5)]
+        between = math.sqrt(scale * scales[level + 1])
+        own = [(scale, ratio) for ratio in self.aspect_ratios]
+        return [*own, (between, self.interpolated_aspect_ratio)] if self.interpolated_aspect_ratio else own
 
 
-def anchor_boxes(anchors: MultiscaleAnchors, height_px: int, width_px: int) -> NDArray[np.float32]:
-    """(A, 4) float32 [ymin xmin ymax xmax], normalised. Order: level, row, column, aspect ratio, scale."""
-    shapes = grid_shapes(anchors, height_px, width_px)
-    levels = range(anchors.min_level, anchors.max_level + 1)
+_FIRST_SSD_STRIDE = 16
+
+
+def multiscale_boxes(anchors: MultiscaleAnchors, height_px: int, width_px: int) -> NDArray[np.float32]:
+    """(A, 4). Order: level, row, column, aspect ratio, scale."""
     size = np.array([height_px, width_px, height_px, width_px], np.float32)
     boxes = [
-        _level_boxes(anchors, level, shape, (height_px, width_px))
-        for level, shape in zip(levels, shapes, strict=True)
+        _level_boxes(anchors, level, (height_px, width_px))
+        for level in range(anchors.min_level, anchors.max_level + 1)
     ]
     return np.concatenate(boxes) / size  # (A, 4)
 
 
-def _level_boxes(
-    anchors: MultiscaleAnchors, level: int, grid: tuple[int, int], image_px: tuple[int, int]
-) -> NDArray[np.float32]:
+def ssd_boxes(anchors: SsdAnchors, height_px: int, width_px: int) -> NDArray[np.float32]:
+    """(A, 4). Order: level, row, column, box of a cell. Scales are fractions of the shorter side."""
+    shorter = min(height_px, width_px)
+    boxes = []
+    for level in range(anchors.levels):
+        grid = _grid(height_px, width_px, _FIRST_SSD_STRIDE << level)
+        cell = np.array(anchors.cell(level), np.float32)  # (per_cell, 2)
+        roots = np.sqrt(cell[:, 1])
+        heights = cell[:, 0] / roots * (shorter / height_px)
+        widths = cell[:, 0] * roots * (shorter / width_px)
+        centre_y, centre_x = ((np.arange(count, dtype=np.float32) + 0.5) / count for count in grid)
+        boxes.append(_boxes_around(centre_y, centre_x, heights, widths))
+    return np.concatenate(boxes)
+
+
+def _grid(height_px: int, width_px: int, stride: int) -> tuple[int, int]:
+    """(rows, columns) as stride-2 'same' convolutions leave them."""
+    return -(-height_px // stride), -(-width_px // stride)
+
+
+def _level_boxes(anchors: MultiscaleAnchors, level: int, image_px: tuple[int, int]) -> NDArray[np.float32]:
     """(rows * columns * per_cell, 4) float32 [ymin xmin ymax xmax] in pixels."""
     stride = 2**level
     # TFOD centres a grid on its cells only where the stride divides the side.
@@ -53,8 +91,19 @@ def _level_boxes(
     base_px = np.float32(stride * anchors.anchor_scale)
     heights = (scales[None, :] / roots[:, None] * base_px).ravel()  # (per_cell,)
     widths = (scales[None, :] * roots[:, None] * base_px).ravel()  # (per_cell,)
-    centre_y = np.arange(grid[0], dtype=np.float32) * stride + offsets[0]
-    centre_x = np.arange(grid[1], dtype=np.float32) * stride + offsets[1]
+    rows, columns = _grid(*image_px, stride)
+    centre_y = np.arange(rows, dtype=np.float32) * stride + offsets[0]
+    centre_x = np.arange(columns, dtype=np.float32) * stride + offsets[1]
+    return _boxes_around(centre_y, centre_x, heights, widths)
+
+
+def _boxes_around(
+    centre_y: NDArray[np.floating],
+    centre_x: NDArray[np.floating],
+    heights: NDArray[np.floating],
+    widths: NDArray[np.floating],
+) -> NDArray[np.float32]:
+    """(rows * columns * per_cell, 4): boxes of these sizes around each cell's centre, row by row."""
     y, x = np.meshgrid(centre_y, centre_x, indexing="ij")
     centres = np.stack([y, x], axis=-1).reshape(-1, 1, 2)  # (cells, 1, 2)
     halves = np.stack([heights, widths], axis=-1)[None] / 2  # (1, per_cell, 2)

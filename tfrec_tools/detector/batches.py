@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfrec_tools.detector import augment, predict
+from tfrec_tools.detector import augment, resize
 from tfrec_tools.detector.dataset import Annotated, read_picture
-from tfrec_tools.detector.pipeline import SsdConfig
+from tfrec_tools.detector.pipeline import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,11 @@ def mix(new: int, old: int, batch_size: int, replay_ratio: float, seed: int) -> 
     return Mix(new, old, batch_size, min(replayed, batch_size - 1), seed)
 
 
-def signature(config: SsdConfig, batch_size: int) -> list[tf.TensorSpec]:
+def signature(config: Config, batch_size: int) -> list[tf.TensorSpec]:
     """What `training_batches` gives, with any number of boxes, so that a step is traced once."""
     return [
-        tf.TensorSpec((batch_size, config.height_px, config.width_px, 3), tf.float32),
+        tf.TensorSpec((batch_size, config.resizer.height_px, config.resizer.width_px, 3), tf.float32),
+        tf.TensorSpec((batch_size, 2), tf.float32),
         tf.TensorSpec((batch_size, None, 4), tf.float32),
         tf.TensorSpec((batch_size, None, config.num_classes), tf.float32),
         tf.TensorSpec((batch_size, config.num_classes), tf.float32),
@@ -55,10 +56,11 @@ def signature(config: SsdConfig, batch_size: int) -> list[tf.TensorSpec]:
 
 
 def training_batches(
-    config: SsdConfig, examples: Sequence[Annotated], mix: Mix, first_step: int, steps: int
+    config: Config, examples: Sequence[Annotated], mix: Mix, first_step: int, steps: int
 ) -> tf.data.Dataset:
-    """Batches for the steps first_step to steps-1, each (pictures (B, H, W, 3) in [-1, 1],
-    boxes (B, N, 4), classes (B, N, K) one-hot, labeled (B, K)), padded with zeros; N is at least 1."""
+    """Batches for the steps first_step to steps-1, each (canvases (B, H, W, 3),
+    windows (B, 2), boxes (B, N, 4) as fractions of the canvas, classes (B, N, K) one-hot, labeled (B, K)),
+    padded with zeros; N is at least 1."""
 
     def prepare(place: tf.Tensor) -> tuple[tf.Tensor, ...]:
         encoded, boxes, ids, labeled = tf.numpy_function(
@@ -72,12 +74,9 @@ def training_batches(
         boxes, ids = tf.boolean_mask(boxes, kept), tf.boolean_mask(ids, kept)
         boxes = tf.where((ids > 0)[:, None], boxes, 0.0)
         classes = tf.one_hot(ids - 1, config.num_classes)  # id 0 gives zeros
-        return (
-            predict.preprocess(config, image),
-            boxes,
-            classes,
-            tf.ensure_shape(labeled, (config.num_classes,)),
-        )
+        canvas, window = resize.preprocess(config, image)
+        boxes *= tf.tile(window, [2])
+        return canvas, window, boxes, classes, tf.ensure_shape(labeled, (config.num_classes,))
 
     def fetch(
         place: NDArray[np.int64],
@@ -92,15 +91,15 @@ def training_batches(
     )
 
 
-def evaluation_batches(config: SsdConfig, examples: Sequence[Annotated], batch_size: int) -> tf.data.Dataset:
-    """Batches of pictures (B, H, W, 3) in [-1, 1], in order; the last may be smaller."""
+def evaluation_batches(config: Config, examples: Sequence[Annotated], batch_size: int) -> tf.data.Dataset:
+    """Batches of canvases (B, H, W, 3) and windows (B, 2), in order; the last may be smaller."""
 
     def fetch(index: NDArray[np.int64]) -> bytes:
         return read_picture(examples[int(index)])
 
-    def prepare(index: tf.Tensor) -> tf.Tensor:
+    def prepare(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         encoded = tf.numpy_function(fetch, [index], tf.string, stateful=False)
-        return predict.preprocess(config, _decode(encoded))
+        return resize.preprocess(config, _decode(encoded))
 
     indices = tf.data.Dataset.range(len(examples))
     return (

@@ -54,13 +54,14 @@ def find(
     for name, base_id in detector.labels.id_by_name.items():
         ids[base_id] = labels.id_by_name.get(name, 0)
     config = detector.config
-    shape = (None, config.height_px, config.width_px, 3)  # the last batch may be smaller
+    canvas = (None, config.resizer.height_px, config.resizer.width_px, 3)  # the last batch may be smaller
     run = tf.function(
-        lambda images: predict.detect(detector, images), input_signature=[tf.TensorSpec(shape, tf.float32)]
+        lambda images, windows: predict.detect(detector, images, windows),
+        input_signature=[tf.TensorSpec(canvas, tf.float32), tf.TensorSpec((None, 2), tf.float32)],
     )
     found: list[Found] = []
-    for images in batches.evaluation_batches(config, examples, batch_size):
-        detections = run(images)
+    for images, windows in batches.evaluation_batches(config, examples, batch_size):
+        detections = run(images, windows)
         for boxes, scores, base_ids in zip(
             detections.boxes.numpy(), detections.scores.numpy(), detections.ids.numpy(), strict=True
         ):

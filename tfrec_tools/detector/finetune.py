@@ -19,7 +19,7 @@ from PIL.Image import Image
 
 from tfrec_tools import __version__
 from tfrec_tools.atomic import published
-from tfrec_tools.detector import evaluate, grow, pictures, report
+from tfrec_tools.detector import evaluate, grow, pictures, predict, report
 from tfrec_tools.detector.batches import evaluation_batches
 from tfrec_tools.detector.dataset import Annotated, index_records
 from tfrec_tools.detector.model import Detector, load_detector, save_detector
@@ -64,10 +64,10 @@ def dry_run(plan: Finetuning, stage: Stage) -> Proof:
     rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes)
     grown = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes)
     examples = _index(plan.val, labels, stage)[:8]
-    images = next(iter(evaluation_batches(base.config, examples, 8)))
-    old_columns = [0, *(row.base_id for row in rows if row.base_id is not None)]
-    new_columns = [0, *(row.id for row in rows if row.base_id is not None)]
-    before, after = (np.asarray(detector.network(images, training=False)[1]) for detector in (base, grown))
+    images, windows = next(iter(evaluation_batches(base.config, examples, 8)))
+    old_columns = [row.base_id - 1 for row in rows if row.base_id is not None]
+    new_columns = [row.id - 1 for row in rows if row.base_id is not None]
+    before, after = (predict.class_logits(detector, images, windows).numpy() for detector in (base, grown))
     difference = float(np.abs(before[..., old_columns] - after[..., new_columns]).max())
     return Proof(rows, len(examples), difference)
 

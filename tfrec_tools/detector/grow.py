@@ -1,9 +1,8 @@
 """A detector for more classes: the class head gets a column a class, and the columns of the classes that
 it knows are carried over by name, bit for bit.
 
-TFOD's class head is a convolution whose output channels are (anchor of a cell, class), the anchor first
-and the background at class 0. Its kernel and bias are therefore reshaped to (..., anchors, classes) before
-columns are copied.
+The output channels of a class head are (anchor of a cell, class), the anchor first. Its kernel and bias are
+therefore reshaped to (..., anchors, classes) before columns are copied.
 """
 
 from __future__ import annotations
@@ -14,15 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools.detector import checkpoint, model, ssd
+from tfrec_tools.detector import checkpoint, families, model
+from tfrec_tools.detector.heads import ClassHead
 from tfrec_tools.errors import LabelConflict
 from tfrec_tools.labels import LabelMap
 
 _NEW_KERNEL_STDDEV = 0.01
 # The focal loss paper's prior (Lin et al. 2017, section 4.1): a new class starts as rare.
 _NEW_PROBABILITY = 0.01
-_HEAD = f"{checkpoint.MODEL}/{ssd.CLASS_HEAD.replace('.', '/')}"
-_HEAD_KERNEL, _HEAD_BIAS = f"{_HEAD}/pointwise_kernel", f"{_HEAD}/bias"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +46,34 @@ def class_rows(base: LabelMap, grown: LabelMap, *, drop_classes: bool = False) -
 
 
 def grow(base: model.Detector, grown: LabelMap, seed: int, *, drop_classes: bool = False) -> model.Detector:
-    """The base with a class head for the grown map; all other variables are the base's.
+    """The base with class heads for the grown map; all other variables are the base's.
 
     A map with gaps, such as COCO's of 80 classes with ids up to 90, has a column for every id; that of an id
     without a class is the base's where it has one.
     """
-    rows = class_rows(base.labels, grown, drop_classes=drop_classes)
-    columns = {0: 0}  # {of the grown head: of the base's}; 0 is the background
-    columns |= {label_id: label_id for label_id in grown.gaps if label_id <= base.config.num_classes}
-    columns |= {row.id: row.base_id for row in rows if row.base_id is not None}
+    columns = {label_id: label_id for label_id in grown.gaps if label_id <= base.config.num_classes}
+    for row in class_rows(base.labels, grown, drop_classes=drop_classes):
+        if row.base_id is not None:
+            columns[row.id] = row.base_id
     values = model.values(base.network)
     random = np.random.default_rng(seed)
-    kernel, bias = values[_HEAD_KERNEL], values[_HEAD_BIAS]
-    per_cell, count = base.config.anchors.per_cell, max(grown.name_by_id) + 1
-    new_kernel = random.normal(0.0, _NEW_KERNEL_STDDEV, (*kernel.shape[:-1], per_cell, count))
-    new_bias = np.full((per_cell, count), -math.log((1 - _NEW_PROBABILITY) / _NEW_PROBABILITY))
-    values[_HEAD_KERNEL] = _carried(kernel, new_kernel, columns)
-    values[_HEAD_BIAS] = _carried(bias, new_bias, columns)
+    for head in families.of(base.config).class_heads(base.config):
+        _grow_head(values, head, max(grown.name_by_id), columns, random)
     return model.resized(base, grown, values)
+
+
+def _grow_head(
+    values: model.Values, head: ClassHead, classes: int, ids: dict[int, int], random: np.random.Generator
+) -> None:
+    """Puts the head for so many classes into `values`; `ids` are {grown id: of the base}."""
+    path = f"{checkpoint.MODEL}/{head.path}"
+    kernel, bias = values[f"{path}/{head.kernel}"], values[f"{path}/bias"]
+    columns = {0: 0} | ids if head.background else {new - 1: old - 1 for new, old in ids.items()}
+    count = classes + head.background
+    new_kernel = random.normal(0.0, _NEW_KERNEL_STDDEV, (*kernel.shape[:-1], head.per_cell, count))
+    new_bias = np.full((head.per_cell, count), -math.log((1 - _NEW_PROBABILITY) / _NEW_PROBABILITY))
+    values[f"{path}/{head.kernel}"] = _carried(kernel, new_kernel, columns)
+    values[f"{path}/bias"] = _carried(bias, new_bias, columns)
 
 
 def _carried(

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from keras import KerasTensor
 
-from tfrec_tools.detector.pipeline import ConvHyperparams
+from tfrec_tools.detector.pipeline.blocks import ConvHyperparams
 
 Call = Callable[[KerasTensor], KerasTensor]
 
@@ -74,6 +74,17 @@ def batch_norm(hyperparams: ConvHyperparams, name: str) -> BatchNorm:
     return BatchNorm(hyperparams.bn_momentum, hyperparams.bn_epsilon, name)
 
 
+def activate(hyperparams: ConvHyperparams, features: KerasTensor) -> KerasTensor:
+    return _ACTIVATIONS[hyperparams.activation](features)
+
+
+_ACTIVATIONS: dict[str, Call] = {
+    "relu": keras.ops.relu,
+    "relu6": keras.ops.relu6,
+    "swish": keras.ops.silu,
+}
+
+
 def conv(
     hyperparams: ConvHyperparams,
     filters: int,
@@ -81,16 +92,19 @@ def conv(
     name: str,
     *,
     stride: int = 1,
-    bias: bool = False,
+    padding: str = "same",
+    bias_init: float | None = None,
 ) -> Call:
+    """It has a bias where `bias_init` is given."""
     return keras.layers.Conv2D(
         filters,
         kernel_px,
         strides=stride,
-        padding="same",
-        use_bias=bias,
+        padding=padding,
+        use_bias=bias_init is not None,
         kernel_initializer=_initializer(hyperparams),
         kernel_regularizer=l2(hyperparams.l2_weight),
+        bias_initializer=keras.initializers.Constant(bias_init or 0.0),
         name=name,
     )
 

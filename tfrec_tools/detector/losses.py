@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from tfrec_tools.detector.matching import Targets
-from tfrec_tools.detector.pipeline import LossConfig
+from tfrec_tools.detector.pipeline.ssd import LossConfig
 
 
 @dataclass(frozen=True, slots=True)

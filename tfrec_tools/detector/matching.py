@@ -7,18 +7,36 @@ TFOD's matchers/argmax_matcher.py and core/target_assigner.py. Boxes and anchors
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from tfrec_tools.detector import coding
-from tfrec_tools.detector.pipeline import MatcherConfig
+from tfrec_tools.detector.pipeline.ssd import MatcherConfig
+
+
+class Truth(NamedTuple):
+    """What is known of a batch (a tuple, as tf.function takes no other classes).
+
+    windows  (B, 2) float32, the fraction [height width] of the canvas that each picture takes
+    boxes    (B, N, 4) float32, fractions of the canvas, padded with zeros
+    classes  (B, N, K) float32, one-hot, zeros where padded
+    labeled  (B, K) float32, 1 for each class that the picture was exhaustively annotated for
+    taught   (K,) float32, 1 for each class that has boxes somewhere in the training data
+    """
+
+    windows: tf.Tensor
+    boxes: tf.Tensor
+    classes: tf.Tensor
+    labeled: tf.Tensor
+    taught: tf.Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
     """What a batch's anchors are to predict.
 
-    classes  (B, A, K+1) float32, one-hot; column 0 is the background, which is all zeros when encoded so
+    classes  (B, A, K+1) float32, one-hot; column 0 is the background, if there is one, all zeros
     class_weights  (B, A, K+1) float32
     codes    (B, A, 4) float32 [ty tx th tw]
     code_weights  (B, A) float32
@@ -61,16 +79,10 @@ def assign(
     matcher: MatcherConfig,
     scale_factors: tuple[float, ...],
     anchors: tf.Tensor,
-    boxes: tf.Tensor,
-    classes: tf.Tensor,
-    labeled: tf.Tensor,
-    taught: tf.Tensor,
+    truth: Truth,
+    background: bool,
 ) -> Targets:
-    """The targets of a batch.
-
-    anchors (A, 4); boxes (B, N, 4), padded with zeros; classes (B, N, K) one-hot, zeros where padded;
-    labeled (B, K) float32, 1 for each class that the picture was exhaustively annotated for; taught (K,)
-    float32, 1 for each class that has boxes somewhere in the training data.
+    """The targets of a batch for anchors (A, 4), with a column for the background or without.
 
     Of a class that a picture was not annotated for, nothing is known where nothing is annotated: its
     class weight is 0 there (TFOD's `groundtruth_labeled_classes`). But an annotated box is known not to be
@@ -78,6 +90,7 @@ def assign(
     new ones, which are never annotated in the same picture, would not learn to tell each other apart. A
     class that is never taught is left alone even there: examples against it alone would silence it.
     """
+    _, boxes, classes, labeled, taught = truth
     if boxes.shape[1] == 0:  # argmax over no boxes is undefined
         boxes, classes = tf.pad(boxes, [[0, 0], [0, 1], [0, 0]]), tf.pad(classes, [[0, 0], [0, 1], [0, 0]])
     matches = match(matcher, boxes, anchors)
@@ -87,10 +100,11 @@ def assign(
     anchor_boxes = tf.gather(boxes, rows, batch_dims=1)  # (B, A, 4)
     codes = tf.where(matches[..., None] >= 0, coding.encode(anchor_boxes, anchors, scale_factors), 0.0)
     known = tf.maximum(labeled[:, None, :], taught * matched[..., None])  # (B, A, K)
-    known = tf.pad(known, [[0, 0], [0, 0], [1, 0]], constant_values=1.0)  # the background always is
+    first = [[0, 0], [0, 0], [int(background), 0]]
+    known = tf.pad(known, first, constant_values=1.0)  # the background always is
     class_weights = tf.cast(matches > -2, tf.float32)[..., None] * known
     return Targets(
-        classes=tf.pad(anchor_classes, [[0, 0], [0, 0], [1, 0]]),
+        classes=tf.pad(anchor_classes, first),
         class_weights=class_weights,
         codes=codes,
         code_weights=matched,

@@ -14,9 +14,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools.detector import checkpoint, ssd
-from tfrec_tools.detector.anchors import anchor_boxes
-from tfrec_tools.detector.pipeline import SsdConfig, parse_pipeline, read_pipeline
+from tfrec_tools.detector import checkpoint, families
+from tfrec_tools.detector.pipeline import Config, parse_pipeline, read_pipeline
 from tfrec_tools.detector.rewrite import Changes, rewrite_pipeline
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import LabelMap, format_label_map, read_label_map
@@ -30,16 +29,15 @@ _DEPTHWISE_KERNEL = "depthwise_kernel"
 class Detector:
     """A network with what it needs to be written back.
 
-    network  pictures (B, H, W, 3) in [-1, 1] to [codes (B, A, 4), logits (B, A, K+1)]; column `id` of the
-             logits is the class with that id in the label map, column 0 the background
-    anchors  (A, 4) float32 [ymin xmin ymax xmax], normalised
+    config   of one of the families, whose module says what the network gives
+    network  from canvases (B, H, W, 3), pictures as `resize.preprocess` gives them
+    graph    the checkpoint that it was read from, which is written back whole
     """
 
-    config: SsdConfig
+    config: Config
     pipeline_text: str
     labels: LabelMap
     network: keras.Model
-    anchors: NDArray[np.float32]
     graph: checkpoint.ObjectGraph
 
 
@@ -47,7 +45,7 @@ def variables(network: keras.Model) -> dict[str, keras.Variable]:
     """{path in the checkpoint's graph: variable}, from the layers' names."""
     return {
         f"{checkpoint.MODEL}/{layer.name.replace('.', '/')}/{_tfod_name(layer, variable)}": variable
-        for layer in network.layers
+        for layer in _layers(network)
         for variable in layer.weights
     }
 
@@ -63,10 +61,10 @@ def load_detector(folder: Path) -> Detector:
     _check_labels(folder, config, labels)
     weights = _checkpoint_folder(folder)
     graph = checkpoint.read_checkpoint(weights)
-    network = ssd.build(config)
+    network = families.of(config).build(config)
     _assign(weights, network, graph)
     text = (folder / "pipeline.config").read_text(encoding="utf-8")
-    return Detector(config, text, labels, network, _anchors(config), graph)
+    return Detector(config, text, labels, network, graph)
 
 
 def new_detector(pipeline_text: str, labels: LabelMap, seed: int) -> Detector:
@@ -74,16 +72,16 @@ def new_detector(pipeline_text: str, labels: LabelMap, seed: int) -> Detector:
     keras.utils.set_random_seed(seed)
     text = rewrite_pipeline(pipeline_text, Changes(max(labels.name_by_id), "label_map.pbtxt"))
     config = parse_pipeline(Path("pipeline.config"), text)
-    network = ssd.build(config)
+    network = families.of(config).build(config)
     leaves = {path: (path, np.asarray(value)) for path, value in variables(network).items()}
-    return Detector(config, text, labels, network, _anchors(config), checkpoint.graph_of_paths(leaves))
+    return Detector(config, text, labels, network, checkpoint.graph_of_paths(leaves))
 
 
 def resized(detector: Detector, labels: LabelMap, values: Values) -> Detector:
     """The same architecture for another label map, with the variables given by path."""
     text = rewrite_pipeline(detector.pipeline_text, Changes(max(labels.name_by_id), "label_map.pbtxt"))
     config = replace(detector.config, num_classes=max(labels.name_by_id))
-    network = ssd.build(config)
+    network = families.of(config).build(config)
     for path, variable in variables(network).items():
         variable.assign(values[path])
     return replace(detector, config=config, pipeline_text=text, labels=labels, network=network)
@@ -106,13 +104,15 @@ def values(network: keras.Model) -> Values:
     return {path: np.asarray(variable) for path, variable in variables(network).items()}
 
 
+def _layers(network: keras.Model) -> list[keras.layers.Layer]:
+    """All of a network, those of networks within it too."""
+    inner = (_layers(layer) if isinstance(layer, keras.Model) else [layer] for layer in network.layers)
+    return [layer for layers in inner for layer in layers]
+
+
 def _tfod_name(layer: keras.layers.Layer, variable: keras.Variable) -> str:
     is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
     return _DEPTHWISE_KERNEL if is_depthwise and variable.name == "kernel" else str(variable.name)
-
-
-def _anchors(config: SsdConfig) -> NDArray[np.float32]:
-    return anchor_boxes(config.anchors, config.height_px, config.width_px)
 
 
 def _label_map_file(folder: Path) -> Path:
@@ -127,7 +127,7 @@ def _checkpoint_folder(folder: Path) -> Path:
     return folder if beside_config else folder / "checkpoint"
 
 
-def _check_labels(folder: Path, config: SsdConfig, labels: LabelMap) -> None:
+def _check_labels(folder: Path, config: Config, labels: LabelMap) -> None:
     largest = max(labels.name_by_id)
     if largest != config.num_classes:
         raise InputError(

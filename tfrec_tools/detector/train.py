@@ -12,12 +12,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfrec_tools.detector import batches, checkpoint, losses, matching, model
+from tfrec_tools.detector import batches, checkpoint, families, matching, model
 from tfrec_tools.detector.dataset import Annotated
 from tfrec_tools.detector.layers import BatchNorm
 from tfrec_tools.errors import InputError, TfrecError
 
-_BACKBONE = f"{checkpoint.MODEL}/_feature_extractor/classification_backbone/"
 _MOMENTUM = 0.9
 # Far above the norms of a healthy run; it keeps one strange picture from undoing the rest.
 _CLIP_NORM = 10.0
@@ -59,11 +58,10 @@ class Trainer:
         self.detector = detector
         self.config = config
         self.step = 0
-        self._groups = _groups(detector.network, config)
+        self._groups = _groups(detector, config)
         for layer in detector.network.layers:
             if isinstance(layer, BatchNorm):
                 layer.use_batch_statistics = config.train_batch_norm
-        self._anchors = tf.constant(detector.anchors)
         self._taught = tf.Variable(tf.zeros(detector.config.num_classes), trainable=False)
         self._run_step = tf.function(
             self._train_step, input_signature=batches.signature(detector.config, config.batch_size)
@@ -115,17 +113,21 @@ class Trainer:
         return model.variables(self.detector.network) | optimizers
 
     def _train_step(
-        self, images: tf.Tensor, boxes: tf.Tensor, classes: tf.Tensor, labeled: tf.Tensor
+        self,
+        images: tf.Tensor,
+        windows: tf.Tensor,
+        boxes: tf.Tensor,
+        classes: tf.Tensor,
+        labeled: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         config, network = self.detector.config, self.detector.network
-        targets = matching.assign(
-            config.matcher, config.code_scales, self._anchors, boxes, classes, labeled, self._taught
-        )
+        truth = matching.Truth(windows, boxes, classes, labeled, self._taught)
         trained = [variable for _, variables in self._groups for variable in variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in trained])
-            codes, logits = network(images, training=self.config.train_batch_norm)
-            found = losses.detection_losses(config.loss, codes, logits, targets)
+            found = families.of(config).training_losses(
+                config, network, images, truth, training=self.config.train_batch_norm
+            )
             regularization = tf.add_n(network.losses)
             total = found.total + regularization
         gradients, _ = tf.clip_by_global_norm(
@@ -146,12 +148,15 @@ def _taught(examples: Sequence[Annotated], num_classes: int) -> NDArray[np.float
 
 
 def _groups(
-    network: keras.Model, config: TrainConfig
+    detector: model.Detector, config: TrainConfig
 ) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
     """The variables to train, each group with its optimizer: the rest, and the backbone unless frozen."""
-    trainable = {path: variable for path, variable in model.variables(network).items() if variable.trainable}
-    backbone = [variable for path, variable in trainable.items() if path.startswith(_BACKBONE)]
-    rest = [variable for path, variable in trainable.items() if not path.startswith(_BACKBONE)]
+    trainable = {
+        path: variable for path, variable in model.variables(detector.network).items() if variable.trainable
+    }
+    prefix = f"{checkpoint.MODEL}/{families.of(detector.config).BACKBONE}/"
+    backbone = [variable for path, variable in trainable.items() if path.startswith(prefix)]
+    rest = [variable for path, variable in trainable.items() if not path.startswith(prefix)]
     groups = [(_optimizer(config, config.lr), rest)]
     if not config.freeze_backbone:
         groups.append((_optimizer(config, config.lr * config.backbone_lr_mult), backbone))

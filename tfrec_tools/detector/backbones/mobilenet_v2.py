@@ -9,8 +9,9 @@ import keras
 from keras import KerasTensor
 
 from tfrec_tools.detector import layers
-from tfrec_tools.detector.pipeline import FeatureExtractorConfig
+from tfrec_tools.detector.pipeline.ssd import FpnConfig, MobileNetV2Config
 
+_Config = FpnConfig | MobileNetV2Config
 _BACKBONE = "_feature_extractor.classification_backbone"
 # (channels, blocks, stride of the first, expansion)
 _STAGES = (
@@ -27,23 +28,30 @@ _LAST_CHANNELS = 1280
 _LEVEL_3_BLOCK, _LEVEL_4_BLOCK = 5, 12
 
 
-def feature_levels(config: FeatureExtractorConfig, image: KerasTensor) -> list[KerasTensor]:
+def pyramid_levels(config: FpnConfig, image: KerasTensor) -> list[KerasTensor]:
     """Levels 3, 4, 5 (strides 8, 16, 32) of a picture (B, H, W, 3) with values in [-1, 1]."""
+    outputs = _outputs(config, image)
+    return [outputs[f"block_{_LEVEL_3_BLOCK}"], outputs[f"block_{_LEVEL_4_BLOCK}"], outputs["last"]]
+
+
+def last_levels(config: MobileNetV2Config, image: KerasTensor) -> list[KerasTensor]:
+    """Levels 4 and 5 (strides 16 and 32) as a detector without a pyramid takes them: the first from within a
+    block, before it makes the picture smaller."""
+    outputs = _outputs(config, image)
+    return [outputs[f"expanded_{_LEVEL_4_BLOCK + 1}"], outputs["last"]]
+
+
+def _outputs(config: _Config, image: KerasTensor) -> dict[str, KerasTensor]:
+    """The output of each block, "block_N", of its expansion, "expanded_N", and of the last layer, "last"."""
     names = _names()
-    features = _conv_bn(config, image, _width(32, config), 3, names, stride=2)
-    features = _relu6(features)
-    levels = []
+    features = _relu6(_conv_bn(config, image, _width(32, config), 3, names, stride=2))
+    outputs: dict[str, KerasTensor] = {}
     for index, (channels, stride, expansion) in enumerate(_blocks()):
-        features = _inverted_residual(config, features, channels, stride, expansion, names)
-        if index in (_LEVEL_3_BLOCK, _LEVEL_4_BLOCK):
-            levels.append(features)
-    last = (
-        _divisible(_LAST_CHANNELS * config.depth_multiplier)
-        if config.depth_multiplier < 1
-        else _LAST_CHANNELS
-    )
-    features = _conv_bn(config, features, max(last, config.min_depth), 1, names)
-    return [*levels, _relu6(features)]
+        expanded = _expanded(config, features, expansion, names)
+        features = _projected(config, features, expanded, channels, stride, names)
+        outputs |= {f"expanded_{index}": expanded, f"block_{index}": features}
+    features = _conv_bn(config, features, _last_width(config), 1, names)
+    return outputs | {"last": _relu6(features)}
 
 
 def _names() -> Iterator[str]:
@@ -61,18 +69,21 @@ def _relu6(features: KerasTensor) -> KerasTensor:
     return keras.ops.relu6(features)
 
 
-def _inverted_residual(
-    config: FeatureExtractorConfig,
+def _expanded(config: _Config, inputs: KerasTensor, expansion: int, names: Iterator[str]) -> KerasTensor:
+    if expansion == 1:
+        return inputs
+    return _relu6(_conv_bn(config, inputs, expansion * inputs.shape[-1], 1, names))
+
+
+def _projected(
+    config: _Config,
     inputs: KerasTensor,
+    expanded: KerasTensor,
     channels: int,
     stride: int,
-    expansion: int,
     names: Iterator[str],
 ) -> KerasTensor:
-    features = inputs
-    if expansion > 1:
-        features = _relu6(_conv_bn(config, features, expansion * inputs.shape[-1], 1, names))
-    features = layers.depthwise(config.hyperparams, next(names), stride=stride)(features)
+    features = layers.depthwise(config.hyperparams, next(names), stride=stride)(expanded)
     features = _relu6(layers.batch_norm(config.hyperparams, next(names))(features))
     features = _conv_bn(config, features, _width(channels, config), 1, names)
     # keras.applications compares with the width before TFOD's minimum depth is applied.
@@ -81,7 +92,7 @@ def _inverted_residual(
 
 
 def _conv_bn(
-    config: FeatureExtractorConfig,
+    config: _Config,
     inputs: KerasTensor,
     filters: int,
     kernel_px: int,
@@ -93,8 +104,14 @@ def _conv_bn(
     return layers.batch_norm(config.hyperparams, next(names))(features)
 
 
-def _width(channels: int, config: FeatureExtractorConfig) -> int:
+def _width(channels: int, config: _Config) -> int:
     return max(_divisible(int(channels * config.depth_multiplier)), config.min_depth)
+
+
+def _last_width(config: _Config) -> int:
+    """Not made wider by a depth multiplier over 1."""
+    scaled = _divisible(_LAST_CHANNELS * min(config.depth_multiplier, 1.0))
+    return max(scaled, config.min_depth)
 
 
 def _divisible(channels: float) -> int:

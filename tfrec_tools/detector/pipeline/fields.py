@@ -8,19 +8,21 @@ from pathlib import Path
 from tfrec_tools.detector import textproto
 from tfrec_tools.errors import InputError
 
+# Ends the messages that refuse a model.
+SUPPORTED = "supported: ssd with a MobileNetV2 (FPNLite or without a pyramid) or a ResNet FPN (RetinaNet)"
+
 
 class Fields:
     """A message of a config; what is asked for is marked as read, and `done` refuses the rest.
 
-    path and place say where it is, for messages of faults; `supported` ends those messages that refuse a
-    model. Every method raises InputError where a value is not what it should be.
+    path and place say where it is, for messages of faults. Every method raises InputError where a value is
+    not what it should be.
     """
 
-    def __init__(self, path: Path, place: str, message: textproto.Message, supported: str) -> None:
+    def __init__(self, path: Path, place: str, message: textproto.Message) -> None:
         self.path = path
         self.place = place
         self._message = message
-        self._supported = supported
         self._read: set[str] = set()
 
     def block(self, name: str) -> Fields:
@@ -28,7 +30,7 @@ class Fields:
         if len(found) != 1:
             raise self.fault(name, f"found {len(found)} times, expected once")
         self._read.add(name)
-        return Fields(self.path, f"{self.place}.{name}", found[0], self._supported)
+        return Fields(self.path, f"{self.place}.{name}", found[0])
 
     def words(self, name: str) -> list[str]:
         self._read.add(name)
@@ -57,7 +59,7 @@ class Fields:
         if self.flag(name, default) != expected:
             raise self.fault(
                 name,
-                f"found {str(not expected).lower()}, expected {str(expected).lower()}; {self._supported}",
+                f"found {str(not expected).lower()}, expected {str(expected).lower()}; {SUPPORTED}",
             )
 
     def empty(self, name: str) -> None:
@@ -75,15 +77,11 @@ class Fields:
             if name in present:
                 return name
         found = ", ".join(present) or "nothing"
-        raise InputError(
-            self.path, self.place, f"found {found}, expected {' or '.join(names)}; {self._supported}"
-        )
+        raise InputError(self.path, self.place, f"found {found}, expected {' or '.join(names)}; {SUPPORTED}")
 
     def done(self) -> None:
         for name in self._unread():
-            raise self.fault(
-                name, f"not understood, so that the model would not be the same; {self._supported}"
-            )
+            raise self.fault(name, f"not understood, so that the model would not be the same; {SUPPORTED}")
 
     def fault(self, name: str, reason: str) -> InputError:
         return InputError(self.path, f"{self.place}.{name}", reason)

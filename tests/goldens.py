@@ -1,0 +1,91 @@
+"""Small goldens of our own, for where TFOD's are not: what a narrow detector of each family computes with
+weights, pictures and boxes that follow from a seed, as the code computed it when it gave TFOD's own numbers.
+
+python -m tests.goldens   writes them anew
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tfrec_tools.detector import families, matching, model, predict, resize
+from tfrec_tools.labels import from_names
+
+DATA = Path(__file__).parent / "data"
+FAMILIES = ("fpnlite", "ssd_mobilenet_v2", "retinanet")
+_SAMPLES = 64
+
+
+def golden_file(family: str) -> Path:
+    return DATA / "goldens" / f"{family}.npz"
+
+
+def detector(family: str, *names: str) -> model.Detector:
+    """Narrow, with weights that follow from their paths alone."""
+    text = (DATA / f"{family}.pipeline.config").read_text(encoding="utf-8")
+    made = model.new_detector(text, from_names(names or ("cat", "dog")), seed=0)
+    for path, variable in model.variables(made.network).items():
+        variable.assign(_weight(path, tuple(variable.shape)))
+    return made
+
+
+def measure(family: str) -> dict[str, NDArray[np.float64]]:
+    """What goes in and out: canvases, logits, detections, losses and the norm of their gradient."""
+    made = detector(family)
+    random = np.random.default_rng(5)
+    pictures = [random.integers(0, 256, (*size, 3), np.uint8) for size in ((48, 80), (90, 60))]
+    prepared = [resize.preprocess(made.config, tf.constant(picture)) for picture in pictures]
+    images, windows = (tf.stack(parts) for parts in zip(*prepared, strict=True))
+    found = predict.detect(made, images, windows)
+    logits = predict.class_logits(made, images, windows)
+    losses, norm = _losses(made, images, windows)
+    return {
+        "images": _sample(images),
+        "windows": windows.numpy(),
+        "logits": _sample(logits),
+        "boxes": found.boxes[:, :8].numpy(),
+        "scores": found.scores[:, :8].numpy(),
+        "losses": np.array(losses),
+        "gradient_norm": np.array(norm),
+    }
+
+
+def _losses(made: model.Detector, images: tf.Tensor, windows: tf.Tensor) -> tuple[list[float], float]:
+    boxes = tf.constant([[[0.1, 0.1, 0.5, 0.6], [0.4, 0.3, 0.9, 0.8]], [[0.2, 0.3, 0.7, 0.6], [0.0] * 4]])
+    classes = tf.one_hot([[0, 1], [1, -1]], 2)
+    truth = matching.Truth(windows, boxes, classes, tf.ones((2, 2)), tf.ones(2))
+    trained = [v.value for v in model.variables(made.network).values() if v.trainable]
+    with tf.GradientTape() as tape:
+        found = families.of(made.config).training_losses(
+            made.config, made.network, images, truth, training=False
+        )
+        total = found.total + tf.add_n(made.network.losses)
+    norm = tf.linalg.global_norm(tape.gradient(total, trained))
+    return [float(found.localization), float(found.classification), float(total)], float(norm)
+
+
+def _weight(path: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    random = np.random.default_rng(list(hashlib.sha256(path.encode()).digest()[:8]))
+    if path.endswith(("gamma", "moving_variance")):
+        return random.uniform(0.8, 1.2, shape)
+    if path.endswith(("beta", "moving_mean", "bias")):
+        return random.normal(0.0, 0.05, shape)
+    fan_in = np.prod(shape[:-2]) if "depthwise" in path else np.prod(shape[:-1])
+    gain = 0.05 if "_layers/0/" in path and "predict" in path else 2.0  # heads: scores well apart
+    return random.normal(0.0, (gain / fan_in) ** 0.5, shape)
+
+
+def _sample(values: tf.Tensor) -> NDArray[np.float64]:
+    flat = values.numpy().ravel()
+    return flat[np.linspace(0, len(flat) - 1, _SAMPLES).astype(int)]
+
+
+if __name__ == "__main__":
+    for name in FAMILIES:
+        golden_file(name).parent.mkdir(exist_ok=True)
+        np.savez_compressed(golden_file(name), **measure(name))

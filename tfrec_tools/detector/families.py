@@ -1,0 +1,48 @@
+"""The families of detectors: which code a config asks for."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import keras
+import tensorflow as tf
+
+from tfrec_tools.detector import ssd
+from tfrec_tools.detector.detections import Detections
+from tfrec_tools.detector.heads import ClassHead
+from tfrec_tools.detector.losses import Losses
+from tfrec_tools.detector.matching import Truth
+from tfrec_tools.detector.pipeline import Config
+from tfrec_tools.detector.pipeline.ssd import SsdConfig
+
+
+class Family(Protocol):
+    """What a module of a family has; `config` is of its own type.
+
+    BACKBONE is the path, in the checkpoint's model, of what was trained on pictures without boxes.
+    """
+
+    BACKBONE: str
+
+    def build(self, config: Any) -> keras.Model: ...
+
+    def detect(
+        self, config: Any, network: keras.Model, images: tf.Tensor, windows: tf.Tensor
+    ) -> Detections: ...
+
+    def class_logits(
+        self, config: Any, network: keras.Model, images: tf.Tensor, windows: tf.Tensor
+    ) -> tf.Tensor: ...
+
+    def training_losses(
+        self, config: Any, network: keras.Model, images: tf.Tensor, truth: Truth, *, training: bool
+    ) -> Losses: ...
+
+    def class_heads(self, config: Any) -> list[ClassHead]: ...
+
+
+_FAMILIES: dict[type, Family] = {SsdConfig: ssd}
+
+
+def of(config: Config) -> Family:
+    return _FAMILIES[type(config)]
