@@ -25,7 +25,8 @@ from tfrec_tools.detector.dataset import Annotated, index_records
 from tfrec_tools.detector.model import Detector, load_detector, save_detector
 from tfrec_tools.detector.train import StepLosses, TrainConfig, Trainer
 from tfrec_tools.errors import InputError, Interrupted
-from tfrec_tools.labels import LabelMap, read_label_map
+from tfrec_tools.labels import LabelMap
+from tfrec_tools.merging.tables import Tables, new_names
 
 # Shows a long step: given its name, a function (done, total or None, how it goes) to call meanwhile.
 Progress = Callable[[int, int | None, str], None]
@@ -36,16 +37,22 @@ _SAVE_EVERY_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Finetuning:
-    """What to do: paths, patterns of record files, and how to train."""
+    """What to do: paths, patterns of record files, classes of the grown model and the tables of the merge
+    that they are of, and how to train."""
 
     base: Path
-    labels: Path
+    labels: LabelMap
     train: tuple[str, ...]
     replay: tuple[str, ...]
     val: tuple[str, ...]
     out: Path
     drop_classes: bool
     config: TrainConfig
+    tables: Tables | None = None
+
+    def renamed(self, base: LabelMap) -> dict[str, str | None]:
+        """{class of the base: its name in the grown map}, where the tables of the merge say so."""
+        return new_names(self.tables, base.name_by_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +66,11 @@ class Proof:
 
 def dry_run(plan: Finetuning, stage: Stage) -> Proof:
     """Grows the base and compares the logits of the classes that it knew, on up to 8 pictures of --val."""
-    labels = read_label_map(plan.labels)
+    labels = plan.labels
     base = load_detector(plan.base)
-    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes)
-    grown = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes)
+    renamed = plan.renamed(base.labels)
+    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes, renamed=renamed)
+    grown = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes, renamed=renamed)
     examples = _index(plan.val, labels, stage)[:8]
     images, windows = next(iter(evaluation_batches(base.config, examples, 8)))
     old_columns = [row.base_id - 1 for row in rows if row.base_id is not None]
@@ -79,18 +87,19 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     Interrupted at Ctrl-C, with the model so far in plan.out/model and all that --resume needs.
     """
     started = time.monotonic()
-    labels = read_label_map(plan.labels)
+    labels = plan.labels
     base = load_detector(plan.base)
-    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes)
+    renamed = plan.renamed(base.labels)
+    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes, renamed=renamed)
     new, old, val = (
         _index(patterns, labels, stage) if patterns else []
         for patterns in (plan.train, plan.replay, plan.val)
     )
     _open_run(plan, resume=resume)
     keras.utils.set_random_seed(plan.config.seed)
-    found_before = _find("measuring the base", base, val, labels, stage)
+    found_before = _find("measuring the base", base, val, labels, stage, renamed)
     before = evaluate.average_precision(val, found_before, labels)
-    detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes)
+    detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes, renamed=renamed)
     curve = _train(plan, detector, new, old, stage, resume=resume)
     save_detector(detector, plan.out / "model")
     found = _find("measuring the grown model", detector, val, labels, stage)
@@ -107,10 +116,15 @@ def _index(patterns: Sequence[str], labels: LabelMap, stage: Stage) -> list[Anno
 
 
 def _find(
-    name: str, detector: Detector, val: Sequence[Annotated], labels: LabelMap, stage: Stage
+    name: str,
+    detector: Detector,
+    val: Sequence[Annotated],
+    labels: LabelMap,
+    stage: Stage,
+    renamed: grow.Renamed = grow.AS_THEY_ARE,
 ) -> list[evaluate.Found]:
     with stage(name) as show:
-        return evaluate.find(detector, val, labels, lambda done: show(done, len(val), ""))
+        return evaluate.find(detector, val, labels, lambda done: show(done, len(val), ""), renamed=renamed)
 
 
 def _train(

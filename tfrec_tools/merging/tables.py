@@ -87,8 +87,9 @@ def read_tables(path: Path, label_map: LabelMap) -> Tables:
 
 def find_tables(given: Path | None, labels: Path, label_map: LabelMap) -> Tables | None:
     """Those given, else those beside the merged map, if it has any."""
-    path = given or beside(labels)
-    return read_tables(path, label_map) if given is not None or path.is_file() else None
+    if given is None and not (labels.is_file() and beside(labels).is_file()):
+        return None
+    return read_tables(given or beside(labels), label_map)
 
 
 def new_names(tables: Tables | None, own: Mapping[int, str]) -> dict[str, str | None]:
