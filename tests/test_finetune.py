@@ -168,10 +168,9 @@ def test_a_run_is_gone_on_with_only_as_it_was_started(run: Path, inputs: Path, t
 
 def test_records_outside_the_label_map_leave_no_run(inputs: Path, tmp_path: Path) -> None:
     (tmp_path / "few.pbtxt").write_text(format_label_map(from_names(["red", "green", "pink"])))
+    labels = read_label_map(tmp_path / "few.pbtxt")
     with pytest.raises(InputError, match="class 'blue' is not in"):
-        finetune.finetune(
-            plan(inputs, tmp_path / "run", labels=read_label_map(tmp_path / "few.pbtxt")), quiet, resume=False
-        )
+        finetune.finetune(plan(inputs, tmp_path / "run", labels=labels), quiet, resume=False)
     assert not (tmp_path / "run").exists()
 
 
