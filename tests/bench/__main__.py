@@ -35,9 +35,7 @@ def main() -> None:
         words_of = commands(source) if given.what == "convert" else remap.commands(source)
         measured = {
             name: best(words, Path(temporary) / name, 1 if name == "plain" else given.runs)
-            for name, words in (
-                commands(source) if given.what == "convert" else remap.commands(source)
-            ).items()
+            for name, words in words_of.items()
             if not given.only or name in given.only
         }
     report(measured, given.images)
