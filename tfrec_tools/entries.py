@@ -84,19 +84,17 @@ def changed(data: bytes, spans: Mapping[bytes, Span], changes: Mapping[bytes, by
 
     spans   what `find` gives for data[0:len(data)]
     """
+    edits = [(spans[key][0], spans[key][2], entry) for key, entry in changes.items() if key in spans]
+    for key in sorted(changes.keys() - spans.keys()):
+        place = next((first for other, (first, _, _) in spans.items() if other > key), len(data))
+        edits.append((place, place, changes[key]))
+    edits.sort(key=lambda edit: edit[:2])  # new ones for one place stay in the order of their keys
     parts: list[bytes | memoryview] = []
-    view, done = memoryview(data), next(iter(spans.values()), (len(data), 0, 0))[0]
-    new = sorted(key for key, entry in changes.items() if key not in spans and entry is not None)
-    touched = [key for key in spans if key in changes or (new and key > new[0])]
-    for key in touched:
-        first, _, last = spans[key]
-        parts.append(view[done:first])
-        while new and new[0] < key:
-            parts.append(changes[new.pop(0)] or b"")
-        parts.append((changes[key] or b"") if key in changes else view[first:last])
+    view, done = memoryview(data), next((first for first, _, _ in spans.values()), len(data))
+    for first, last, entry in edits:
+        parts += view[done:first], entry or b""
         done = last
     parts.append(view[done:])
-    parts += [changes[key] or b"" for key in new]
     return wire.example(parts) if any(parts) else b""
 
 
