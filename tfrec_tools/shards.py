@@ -28,7 +28,8 @@ class ShardInfo:
 
     split            "" where there is none
     records_sha256   SHA-256 (hex) over its records, each without its picture's bytes, for which their
-                     SHA-256 in the record (image/key/sha256) stands: no byte is hashed twice
+                     SHA-256 in the record (image/key/sha256) stands: no byte is hashed twice. A record
+                     without that feature is hashed whole
     crc32c           of the whole file
     """
 
