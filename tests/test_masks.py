@@ -12,9 +12,11 @@ from pycocotools import mask as coco_mask
 
 from tests.small_sets import save_picture
 from tfrec_tools import masks
+from tfrec_tools.checks import Checks, check
 from tfrec_tools.errors import InputError
 from tfrec_tools.fit import fit
 from tfrec_tools.images import Rules
+from tfrec_tools.policies import parse
 from tfrec_tools.records import Place, image_record, joined, subset
 
 SQUARE = [[10, 5, 30, 5, 30, 25, 10, 25]]
@@ -119,6 +121,21 @@ def test_a_damaged_picture_gives_no_pair(tmp_path):
     fitted = fit(record_of(), Place(tmp_path / "a.jpg"))
     assert fitted.pair is None
     assert [issue.code for issue in fitted.issues] == ["image-damaged"]
+
+
+def test_a_damaged_mask_is_an_issue_of_its_box(tmp_path):
+    path = save_picture(tmp_path / "a.jpg", 60, 40)
+    record = record_of(masks=(json.dumps(SQUARE).encode(), b"[[1, 2, Infinity, 4, 5, 6]]"))
+    found = fit(record, Place(path))
+    fitted, _ = found.pair
+    assert (pixels(fitted.masks[0]).max(), pixels(fitted.masks[1]).max()) == (1, 0)
+    for action, left in (("error", 2), ("keep", 2), ("drop-box", 1)):
+        checks = Checks(parse("default", [f"mask-damaged={action}", "box-whole=error"]))
+        checked, issues = check(fitted, 60, 40, checks, found.damaged_masks)
+        masked = [issue for issue in issues if issue.code == "mask-damaged"]
+        assert len(checked.masks) == left
+        assert [(issue.box, issue.fixed) for issue in masked] == [(1, action == "drop-box")]
+        assert "dog [0, 0, 60, 40] has a segmentation that is no mask (a coordinate" in masked[0].message
 
 
 def test_a_subset_has_everything_of_its_boxes():

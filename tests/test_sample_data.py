@@ -15,6 +15,7 @@ from PIL import Image
 from tfrec_tools import formats
 from tfrec_tools.convert import Options, convert
 from tfrec_tools.errors import TfrecError
+from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.issues import CODES
 from tfrec_tools.labels import read_label_map
 from tfrec_tools.merging import merge
@@ -26,6 +27,8 @@ LABELLED = {"old": OLD, "new": NEW, "val": OLD | NEW}
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 
 OF_SEVERAL_SOURCES = {"image-shared", "image-id-shared"}  # tests/test_several_sources.py
+
+MASKS = ReadOptions(masks=True)
 
 Boxes = dict[str, list[tuple[str, tuple[float, ...]]]]
 
@@ -115,7 +118,7 @@ def test_a_broken_file_ends_as_the_table_says(tmp_path, file, code, error):
     source, labels = SAMPLE / "broken" / file, None
     if source.suffix == ".pbtxt":
         source, labels = SAMPLE / "val" / "annotations.csv", source
-    options = Options(source, tmp_path / "set", images=SAMPLE, labels=labels, workers=1)
+    options = Options(source, tmp_path / "set", images=SAMPLE, labels=labels, workers=1, read=MASKS)
     if not error:
         assert {issue.code for issue in convert(options).issues} == {code}
         return

@@ -32,6 +32,7 @@ _MESSAGES = {
     "box-tiny": "is {sides} pixels, a side below {min_side:g}",
     "box-whole": "covers the whole picture of {picture}",
     "box-duplicate": "lies on box {twin} of the same class",
+    "mask-damaged": "has a segmentation that {why}",
 }
 
 
@@ -45,13 +46,18 @@ class Checks:
 
 
 def check(
-    record: ImageRecord, width: int, height: int, checks: Checks | None = None
+    record: ImageRecord,
+    width: int,
+    height: int,
+    checks: Checks | None = None,
+    damaged_masks: Mapping[int, str] | None = None,
 ) -> tuple[ImageRecord | None, tuple[Issue, ...]]:
     """The record for a picture of width x height pixels, each box clipped, mended, kept or dropped as the
     policies say, and an issue for each fault. None where a policy drops the image. By default the boxes
-    that are left lie in the picture and have area."""
+    that are left lie in the picture and have area. damaged_masks says of which boxes the mask is none, and
+    why."""
     checks = checks or Checks()
-    if _sound(record, width, height, checks.min_side):
+    if not damaged_masks and _sound(record, width, height, checks.min_side):
         return record, ()
     picture = f"{width} x {height}"
     given_xyxy, issues = record.boxes_xyxy, []
@@ -62,8 +68,11 @@ def check(
         issues += _issues(record, faults, checks.policies, picture=picture)
         kept = _stays(faults, checks.policies, kept)
     odd, twins = _oddities(record.names, boxes_xyxy, kept, (width, height), checks.min_side)
+    if damaged_masks:
+        odd["mask-damaged"] = np.isin(np.arange(len(kept)), list(damaged_masks)) & kept
     if odd:
-        issues += _issues(record, odd, checks.policies, twins, picture=picture, min_side=checks.min_side)
+        numbers = {"picture": picture, "min_side": checks.min_side}
+        issues += _issues(record, odd, checks.policies, twins, damaged_masks, **numbers)
         kept = _stays(odd, checks.policies, kept)
     if any(checks.policies.action(issue.code) == "drop-image" for issue in issues):
         return None, tuple(issues)
@@ -172,6 +181,7 @@ def _issues(
     faults: Masks,
     policies: Policies,
     twins: Mapping[int, int] | None = None,
+    damaged_masks: Mapping[int, str] | None = None,
     **numbers: object,
 ) -> list[Issue]:
     """An issue for each box of each mask, in the order of the boxes."""
@@ -180,7 +190,8 @@ def _issues(
     for i, code in sorted(found):
         with np.errstate(invalid="ignore"):
             width, height = boxes.sides(record.boxes_xyxy[i : i + 1])[0]
-        what = _MESSAGES[code].format(sides=f"{width:g} x {height:g}", twin=(twins or {}).get(i), **numbers)
+        numbers |= {"sides": f"{width:g} x {height:g}", "twin": (twins or {}).get(i)}
+        what = _MESSAGES[code].format(why=(damaged_masks or {}).get(i), **numbers)
         corners = ", ".join(f"{value:g}" for value in record.boxes_xyxy[i])
         message = f"{record.filename}: {record.names[i]} [{corners}] {what}"
         fixed = policies.action(code) not in ("keep", "error")

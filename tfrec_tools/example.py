@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -93,7 +94,7 @@ OPTIONAL = (BOX_OCCLUDED, BOX_GROUP_OF, BOX_VIEW, BOX_MASK)
 _SHA256_KEY = IMAGE_SHA256.encode()
 _BEGINNING = 64  # bytes of a picture that stand nowhere before it in an Example
 
-Values = Sequence[Any]  # bytes, floats or ints, as FEATURES says
+Values = Sequence[Any]  # bytes, floats or ints, as FEATURES says; ints that are 0 or 1 also as bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,6 @@ def source_id(image_id: str) -> str:
 def _features(record: ImageRecord, picture: Picture, ids: Mapping[str, int]) -> dict[str, Values]:
     fractions = boxes.normalise(record.boxes_xyxy, picture.width, picture.height)  # (N, 4)
     xmin, ymin, xmax, ymax = fractions.T.tolist()
-    area = np.where(np.isnan(record.area), boxes.areas(record.boxes_xyxy), record.area)
     features: dict[str, Values] = {
         IMAGE_ENCODED: [picture.data],
         IMAGE_FORMAT: [picture.format.encode()],
@@ -194,28 +194,36 @@ def _features(record: ImageRecord, picture: Picture, ids: Mapping[str, int]) -> 
         BOX_YMAX: ymax,
         BOX_LABEL: [ids[name] for name in record.names],
         BOX_TEXT: [name.encode() for name in record.names],
-        BOX_DIFFICULT: record.difficult.astype(int).tolist(),
-        BOX_TRUNCATED: record.truncated.astype(int).tolist(),
-        BOX_IS_CROWD: record.crowd.astype(int).tolist(),
-        BOX_AREA: area.tolist(),
+        BOX_DIFFICULT: record.difficult.tobytes(),
+        BOX_TRUNCATED: record.truncated.tobytes(),
+        BOX_IS_CROWD: record.crowd.tobytes(),
+        BOX_AREA: _areas(record),
     }
     return features | _optional_features(record) | _labeled_features(record, ids)
+
+
+def _areas(record: ImageRecord) -> list[float]:
+    """Of each box: what the source says, else the box's own."""
+    area: list[float] = record.area.tolist()
+    if math.isnan(sum(area)):
+        area = np.where(np.isnan(record.area), boxes.areas(record.boxes_xyxy), record.area).tolist()
+    return area
 
 
 def _optional_features(record: ImageRecord) -> dict[str, Values]:
     """Those of OPTIONAL that say something of this record."""
     values: dict[str, Values] = {
-        BOX_OCCLUDED: record.occluded.astype(int).tolist(),
-        BOX_GROUP_OF: record.group_of.astype(int).tolist(),
+        BOX_OCCLUDED: record.occluded.tobytes(),
+        BOX_GROUP_OF: record.group_of.tobytes(),
         BOX_VIEW: [pose.encode() for pose in record.poses],
-        BOX_MASK: list(record.masks),
+        BOX_MASK: record.masks,
     }
     return {key: values[key] for key in OPTIONAL if any(values[key])}
 
 
 def _labeled_features(record: ImageRecord, ids: Mapping[str, int]) -> dict[str, Values]:
     """The classes that the image was annotated for, by id; nothing where those are all of the map."""
-    if record.labeled is None or record.labeled >= ids.keys():
+    if record.labeled is None or record.labeled.issuperset(ids):
         return {}
     labeled = sorted(record.labeled, key=ids.__getitem__)
     return {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from tfrec_tools import images, masks
+from tfrec_tools.errors import InputError
 from tfrec_tools.images import DEFAULT, Loaded, Picture, Rules
 from tfrec_tools.issues import Issue
 from tfrec_tools.records import ImageRecord, Place
@@ -14,14 +16,16 @@ from tfrec_tools.records import ImageRecord, Place
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A record whose boxes are pixels of the picture; None for both where the image file is damaged."""
+    """A record whose boxes are pixels of the picture; None for both where the image file is damaged. Masks
+    that are none are all 0 in it; damaged_masks says of which boxes, and why."""
 
     pair: tuple[ImageRecord, Picture] | None
     issues: tuple[Issue, ...]
+    damaged_masks: Mapping[int, str] = field(default_factory=dict)
 
 
 def fit(record: ImageRecord, place: Place, rules: Rules = DEFAULT) -> Fitted:
-    """Reads a record's picture. InputError where a mask is none, or the file cannot be read at all."""
+    """Reads a record's picture. InputError where the file cannot be read at all."""
     annotated_wh = (record.width, record.height)
     loaded = images.load(place, annotated_wh, record.source, rules)
     issues = tuple(
@@ -29,10 +33,28 @@ def fit(record: ImageRecord, place: Place, rules: Rules = DEFAULT) -> Fitted:
     )
     if loaded.picture is None:
         return Fitted(None, issues)
-    return Fitted((_in_pixels(record, loaded, loaded.picture), loaded.picture), issues)
+    fitted = _in_pixels(record, loaded, loaded.picture)
+    damaged: dict[int, str] = {}
+    if record.masks:
+        drawn = tuple(_drawn(record, loaded, loaded.picture, damaged))
+        fitted = replace(fitted, masks=drawn)
+    return Fitted((fitted, loaded.picture), issues, damaged)
+
+
+def _drawn(record: ImageRecord, loaded: Loaded, picture: Picture, damaged: dict[int, str]) -> Iterator[bytes]:
+    """The masks as PNG of the picture's size; why those that are none are so goes to `damaged`."""
+    size_wh = (picture.width, picture.height)
+    given_wh = (round(size_wh[0] / loaded.scale_xy[0]), round(size_wh[1] / loaded.scale_xy[1]))
+    for i, mask in enumerate(record.masks):
+        try:
+            yield masks.to_png(mask, record.source, given_wh, size_wh, record.relative)
+        except InputError as fault:
+            damaged[i] = fault.reason
+            yield masks.to_png(b"", record.source, given_wh, size_wh)
 
 
 def _in_pixels(record: ImageRecord, loaded: Loaded, picture: Picture) -> ImageRecord:
+    """The record with boxes and area in pixels of the picture."""
     size_wh = (picture.width, picture.height)
     scale_xy = size_wh if record.relative else loaded.scale_xy
     scaled = record
@@ -40,10 +62,6 @@ def _in_pixels(record: ImageRecord, loaded: Loaded, picture: Picture) -> ImageRe
         with np.errstate(invalid="ignore"):  # infinity times zero; `checks` reports such a box
             boxes_xyxy = record.boxes_xyxy * np.array([*scale_xy, *scale_xy])
         scaled = replace(record, boxes_xyxy=boxes_xyxy, area=record.area * scale_xy[0] * scale_xy[1])
-    if record.masks:
-        given_wh = (round(size_wh[0] / loaded.scale_xy[0]), round(size_wh[1] / loaded.scale_xy[1]))
-        drawn = (
-            masks.to_png(mask, record.source, given_wh, size_wh, record.relative) for mask in record.masks
-        )
-        scaled = replace(scaled, masks=tuple(drawn))
+    if (scaled.width, scaled.height, scaled.relative) == (*size_wh, False):
+        return scaled
     return replace(scaled, width=picture.width, height=picture.height, relative=False)

@@ -14,6 +14,7 @@ CODES: dict[str, str] = {
     "box-tiny": "a side of the box is shorter than --min-side: kept",
     "box-whole": "the box covers the whole picture: kept",
     "box-duplicate": "another box of the same class covers the same place (IoU over 0.95): kept",
+    "mask-damaged": "with --masks: the object's mask is none: nothing is written; kept, it is all 0",
     "class-unknown": "the annotation names no class, or one that the source does not list: dropped",
     "class-duplicate": "several category ids have one name: read as one class",
     "class-untrimmed": "the class's name has white space, such as a line break, around it: trimmed",

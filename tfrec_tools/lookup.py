@@ -51,10 +51,9 @@ def places(records: Sequence[ImageRecord], folder: Path) -> tuple[list[Place | N
 
 def _direct(record: ImageRecord, folder: Path) -> Place | None:
     """The file that the record names, unless the annotation's own file has another name."""
-    relative = _relative(record.filename)
-    if record.stem and record.stem != relative.stem:
+    if record.stem and record.stem != _relative(record.filename).stem:
         return None
-    path = folder / relative
+    path = folder / _slashed(record.filename)
     return Place(path) if os.path.isfile(path) else None  # noqa: PTH113 (takes names of any length)
 
 
@@ -91,8 +90,12 @@ def _mismatch(record: ImageRecord, taken: Path, named: list[Path]) -> tuple[Issu
 
 
 def _relative(filename: str) -> PurePosixPath:
+    return PurePosixPath(_slashed(filename))
+
+
+def _slashed(filename: str) -> str:
     """A file name of any system as a path below a folder."""
-    return PurePosixPath(filename.replace("\\", "/").lstrip("/") or "?")
+    return filename.replace("\\", "/").lstrip("/") or "?"
 
 
 def _stem(name: str) -> str:

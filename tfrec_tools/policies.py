@@ -19,6 +19,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "box-tiny": ("keep", "drop-box", "drop-image"),
     "box-whole": ("keep", "drop-box", "drop-image"),
     "box-duplicate": ("keep", "drop-box", "drop-image"),
+    "mask-damaged": ("error", "keep", "drop-box", "drop-image"),
     "image-missing": ("error", "drop-image"),
     "image-ambiguous": ("error", "drop-image"),
     "image-damaged": ("error", "drop-image"),
@@ -38,7 +39,7 @@ _GRAVE = ("image-missing", "image-ambiguous", "image-damaged", "annotation-damag
 
 PRESETS: dict[str, dict[str, str]] = {
     "default": {},
-    "lenient": dict.fromkeys(_GRAVE, "drop-image"),
+    "lenient": dict.fromkeys(_GRAVE, "drop-image") | {"mask-damaged": "drop-box"},
     "strict": dict.fromkeys(CODES, "error"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _FLAGS = ("crowd", "difficult", "truncated", "occluded", "group_of")
+_COLUMNS = (*_FLAGS, "area")
+_columns = attrgetter(*_COLUMNS)
 _TUPLES = ("poses", "masks")  # one a box, or none at all
 
 
@@ -87,14 +90,14 @@ class ImageRecord:
         count = len(self.names)
         if self.boxes_xyxy.shape != (count, 4):
             raise ValueError(f"boxes_xyxy has shape {self.boxes_xyxy.shape}, expected ({count}, 4)")
-        for field in (*_FLAGS, "area"):
-            if getattr(self, field).shape != (count,):
-                raise ValueError(f"{field} has shape {getattr(self, field).shape}, expected ({count},)")
-            getattr(self, field).flags.writeable = False
+        self.boxes_xyxy.setflags(write=False)
+        for array, field in zip(_columns(self), _COLUMNS, strict=True):
+            if array.shape != (count,):
+                raise ValueError(f"{field} has shape {array.shape}, expected ({count},)")
+            array.setflags(write=False)
         for field in _TUPLES:
             if len(getattr(self, field)) not in (0, count):
                 raise ValueError(f"{field} has {len(getattr(self, field))} values, expected {count} or none")
-        self.boxes_xyxy.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,8 @@ def run(
 
 def perform(job: Job, tick: Tick, folder: Path | None) -> Done:
     """Does a job; its images are read, checked and encoded one by one, each followed by a tick."""
-    boxes: Counter[str] = Counter()
-    having: Counter[str] = Counter()
+    boxes: list[str] = []  # the class of each box
+    having: list[str] = []  # the classes of each image
     found: list[tuple[int, Issue]] = []
     images_ = 0
     negatives = 0
@@ -81,15 +81,16 @@ def perform(job: Job, tick: Tick, folder: Path | None) -> Done:
             record, picture, issues = _look(job, item)
             found.extend((index, issue) for issue in issues)
             if record is not None and picture is not None:
-                boxes.update(record.names)
-                having.update(set(record.names))
+                boxes.extend(record.names)
+                having.extend(set(record.names))
                 images_ += 1
                 negatives += not record.names
                 yield record, picture
             tick()
 
     def done(written: tfrecord.Written, sha256: str) -> Done:
-        return Done(written, sha256, images_, negatives, dict(boxes), dict(having), tuple(found))
+        counts = dict(Counter(boxes)), dict(Counter(having))
+        return Done(written, sha256, images_, negatives, *counts, tuple(found))
 
     if folder is None:
         for _ in checked():
@@ -117,7 +118,7 @@ def _look(job: Job, item: Item) -> tuple[ImageRecord | None, Picture | None, lis
     if fitted.pair is None:
         return None, None, odd
     record, picture = fitted.pair
-    checked, faults = checks.check(record, picture.width, picture.height, job.checks)
+    checked, faults = checks.check(record, picture.width, picture.height, job.checks, fitted.damaged_masks)
     if any(_drops(job, issue.code) for issue in odd):
         checked = None
     return checked, picture, [*odd, *faults]

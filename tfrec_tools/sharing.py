@@ -8,8 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-
-import numpy as np
+from functools import cache
+from operator import attrgetter
 
 from tfrec_tools.checks import twins_of
 from tfrec_tools.errors import InputError
@@ -31,17 +31,29 @@ class Item:
 
 
 def item(record: ImageRecord, place: Place, source: int) -> Item:
-    return Item(record, place, place.size, place.path.stat().st_mtime_ns, source)
+    file = place.path.stat()
+    size = file.st_size if place.length is None else place.length
+    return Item(record, place, size, file.st_mtime_ns, source)
 
 
 def content(item: Item) -> bytes:
     """All of an item that the bytes of its record depend on, except the picture's own bytes, for which
     its name, its offset in a file of many and its size stand."""
-    values = [getattr(item.record, field.name) for field in fields(item.record) if field.name != "place"]
-    arrays = [value.tobytes() for value in values if isinstance(value, np.ndarray)]
-    others = [value for value in values if not isinstance(value, np.ndarray | frozenset)]
-    sets = [sorted(value) for value in values if isinstance(value, frozenset)]
-    return b"\0".join([repr((item.place.offset, item.size, others, sets)).encode(), *arrays])
+    record = item.record
+    others = repr((item.place.offset, item.size, _OTHERS(record))).encode()
+    return b"".join((others, _listed(record.labeled), *[array.tobytes() for array in _ARRAYS(record)]))
+
+
+_ARRAY_FIELDS = frozenset(field.name for field in fields(ImageRecord) if field.type in ("Floats", "Bools"))
+_ARRAYS = attrgetter(*sorted(_ARRAY_FIELDS))
+_OTHERS = attrgetter(
+    *sorted({field.name for field in fields(ImageRecord)} - _ARRAY_FIELDS - {"labeled", "place"})
+)
+
+
+@cache
+def _listed(labeled: frozenset[str] | None) -> bytes:
+    return repr(labeled and sorted(labeled)).encode()
 
 
 def join(items: Sequence[Item], policies: Policies) -> tuple[list[Item], list[Issue]]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 _MASK_64 = 2**64 - 1
+_SHORT = 64  # bytes up to which a text is likely to come again, as the name of a class does
 
 
 def serialize(features: Mapping[str, tuple[str, Sequence[Any]]]) -> bytes:
@@ -37,16 +38,37 @@ def entry(key: str, kind: str, values: Sequence[Any]) -> bytes:
 
 def _entry(key: str, kind: str, values: Sequence[Any]) -> list[bytes]:
     content = _CONTENT[kind](values)
-    size = sum(map(len, content))
+    return [_entry_head(key, kind, sum(map(len, content))), *content]
+
+
+@lru_cache(4096)
+def _entry_head(key: str, kind: str, size: int) -> bytes:
+    """What stands before a feature's content of `size` bytes; few keys and sizes, which come again."""
+    name = key.encode()
+    name = b"\x0a" + _varint(len(name)) + name
     list_head = _LIST[kind] + _varint(size)
-    size += len(list_head)
-    feature_head = b"\x12" + _varint(size)
-    name = _key(key)
-    return [b"\x0a", _varint(len(name) + len(feature_head) + size), name, feature_head, list_head, *content]
+    feature_head = b"\x12" + _varint(len(list_head) + size)
+    return b"".join(
+        (
+            b"\x0a",
+            _varint(len(name) + len(feature_head) + len(list_head) + size),
+            name,
+            feature_head,
+            list_head,
+        )
+    )
 
 
 def _bytes(values: Iterable[bytes]) -> list[bytes]:
-    return [part for value in values for part in (b"\x0a", _varint(len(value)), value)]
+    parts: list[bytes] = []
+    for value in values:
+        parts += [_text(value)] if len(value) <= _SHORT else [b"\x0a", _varint(len(value)), value]
+    return parts
+
+
+@lru_cache(4096)
+def _text(value: bytes) -> bytes:
+    return b"\x0a" + _varint(len(value)) + value
 
 
 def _floats(values: Sequence[float]) -> list[bytes]:
@@ -58,13 +80,7 @@ def _int64s(values: Iterable[int]) -> list[bytes]:
 
 
 def _packed(data: bytes) -> list[bytes]:
-    return [b"\x0a", _varint(len(data)), data] if data else []
-
-
-@cache
-def _key(key: str) -> bytes:
-    data = key.encode()
-    return b"\x0a" + _varint(len(data)) + data
+    return [b"\x0a" + _varint(len(data)) + data] if data else []
 
 
 def _long_varint(value: int) -> bytes:

@@ -1,5 +1,6 @@
 """Pictures of about 107 KB with 7 boxes of 80 classes each, as COCO: some dozens of encoded ones, each copy
-made another by a comment in it."""
+made another by a comment in it. Beyond the first 5,000 they are those again under other names, so that
+100,000 need 0.5 GB."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ SIZE_WH = (640, 480)
 BOXES = 7
 CLASSES = 80
 ORIGINALS = 24
+DIFFERENT = 5000
 
 
 def data_set(folder: Path, images: int) -> Path:
@@ -25,11 +27,13 @@ def data_set(folder: Path, images: int) -> Path:
         return path
     (folder / "images").mkdir(parents=True, exist_ok=True)
     originals = [_jpeg(seed) for seed in range(ORIGINALS)]
-    for i in range(images):
+    for i in range(min(images, DIFFERENT)):
         comment = b"picture %09d" % i
         data = originals[i % ORIGINALS]
         segment = b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment
         (folder / "images" / f"{i:09d}.jpg").write_bytes(data[:2] + segment + data[2:])
+    for i in range(DIFFERENT, images):
+        (folder / "images" / f"{i:09d}.jpg").hardlink_to(folder / "images" / f"{i % DIFFERENT:09d}.jpg")
     path.write_text(json.dumps(_document(images)))
     return path
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 _PLAIN_WIDTH = 120  # columns, where the output is a file or a pipe
 _PLAIN_EVERY_S = 10.0
+_BAR_EVERY_S = 0.1
 
 
 class Show(Protocol):
@@ -23,6 +21,9 @@ class Show(Protocol):
 
 def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A line and a table under it; columns that hold only numbers stand to the right."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table()
     for column, header in enumerate(headers):
         numeric = all(isinstance(row[column], int | float) for row in rows)
@@ -36,6 +37,9 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[obje
 
 def print_precisions(title: str, lines: Sequence[Any]) -> None:
     """Report lines as a table: AP50 and AP in points, before and after; the means of groups stand apart."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(title=title, title_justify="left")
     table.add_column("class")
     table.add_column("")
@@ -54,7 +58,9 @@ def _points(precision: Any, key: str) -> str:
     return "-" if precision is None else f"{100 * getattr(precision, key):.1f}"
 
 
-def _console() -> Console:
+def _console() -> Any:
+    from rich.console import Console
+
     console = Console()
     return console if console.is_terminal else Console(width=_PLAIN_WIDTH)
 
@@ -62,27 +68,33 @@ def _console() -> Console:
 @contextmanager
 def progress(what: str) -> Iterator[Show]:
     """A bar on a terminal, else a line every ten seconds."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _plain_progress(what, console)
+    if not sys.stderr.isatty():
+        yield _plain_progress(what)
         return
-    with _bar(console) as bar:
+    with _bar() as bar:
         task = bar.add_task(what, total=None)
+        shown_at = time.monotonic()
 
         def show(done: int, total: int | None, note: str = "") -> None:
+            nonlocal shown_at
             bar.update(task, completed=done, total=total, description=f"{what}  {note}".rstrip())
+            if time.monotonic() - shown_at > _BAR_EVERY_S:
+                bar.refresh()
+                shown_at = time.monotonic()
 
         yield show
 
 
-def _bar(console: Console) -> Any:
+def _bar() -> Any:
+    """It draws nothing by itself: a thread that does would keep `workers` from forking."""
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True)
+    return Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
 
 
-def _plain_progress(what: str, console: Console) -> Show:
+def _plain_progress(what: str) -> Show:
     last = time.monotonic()
 
     def show(done: int, total: int | None, note: str = "") -> None:
@@ -90,6 +102,6 @@ def _plain_progress(what: str, console: Console) -> Show:
         if time.monotonic() - last > _PLAIN_EVERY_S:
             last = time.monotonic()
             of_total = f" of {total}" if total else ""
-            console.print(f"{what}: {done}{of_total}  {note}".rstrip(), highlight=False)
+            print(f"{what}: {done}{of_total}  {note}".rstrip(), file=sys.stderr)  # noqa: T201
 
     return show

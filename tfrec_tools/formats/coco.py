@@ -219,6 +219,7 @@ def _records(
     records = []
     for number, (start, end) in enumerate(pairwise(bounds)):
         image = images.items[number]
+        unset = no[start:end]
         record = ImageRecord(
             image_id=images.keys[number],
             filename=image.file_name,
@@ -227,10 +228,10 @@ def _records(
             boxes_xyxy=sorted_columns["boxes_xyxy"][start:end],
             names=tuple(labels[start:end]),
             crowd=sorted_columns["crowd"][start:end],
-            difficult=no[start:end],
-            truncated=no[start:end],
-            occluded=no[start:end],
-            group_of=no[start:end],
+            difficult=unset,
+            truncated=unset,
+            occluded=unset,
+            group_of=unset,
             area=sorted_columns["area"][start:end],
             source=f"{path.name} images[{images.indices[number]}]",
             labeled=labeled,

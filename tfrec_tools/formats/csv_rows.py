@@ -23,7 +23,7 @@ from tfrec_tools.formats.csv_columns import CORNERS, FLAGS, SIZES, Layout
 from tfrec_tools.formats.grouping import Column, by_image, joined
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord, Source, image_record
+from tfrec_tools.records import ImageRecord, Source
 
 _ROWS = 100_000  # read at a time
 
@@ -133,26 +133,32 @@ def _records(
     relative = _relative(columns)
     rows, bounds = by_image(columns, len(found.images))
     labels = [names[i] for i in rows["class_of"]]
-    return [
-        image_record(
+    no, unknown = np.zeros(len(labels), bool), np.full(len(labels), np.nan)
+    said = {name: rows[name] for name in FLAGS if rows[name].any()}
+    records = []
+    images = zip(found.images, found.lines, found.sizes_wh, pairwise(bounds), strict=True)
+    for filename, line, size_wh, (start, end) in images:
+        unset = no[start:end]  # one view for all, of which there are as many as images
+        flags = dict.fromkeys(FLAGS, unset) | {name: all_[start:end] for name, all_ in said.items()}
+        record = ImageRecord(
             image_id=filename,
             filename=filename,
-            source=f"{path.name} line {line}",
             width=_pixels(size_wh[0]),
             height=_pixels(size_wh[1]),
             boxes_xyxy=rows["boxes_xyxy"][start:end],
             names=tuple(labels[start:end]),
-            occluded=rows["occluded"][start:end],
-            truncated=rows["truncated"][start:end],
-            group_of=rows["group_of"][start:end],
-            difficult=rows["difficult"][start:end],
+            crowd=unset,
+            difficult=flags["difficult"],
+            truncated=flags["truncated"],
+            occluded=flags["occluded"],
+            group_of=flags["group_of"],
+            area=unknown[start:end],
+            source=f"{path.name} line {line}",
             labeled=labeled,
             relative=relative,
         )
-        for filename, line, size_wh, (start, end) in zip(
-            found.images, found.lines, found.sizes_wh, pairwise(bounds), strict=True
-        )
-    ]
+        records.append(record)
+    return records
 
 
 def _relative(columns: Mapping[str, Column]) -> bool:

@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lxml import etree
-
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.issues import Issue
@@ -27,6 +25,8 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     A file that cannot be used is an issue that names the line; InputError where the only one cannot be
     used, or where there is none.
     """
+    from lxml import etree
+
     if path.is_file():
         files, folder = [path], path.parent
     else:
@@ -97,8 +97,10 @@ def _lines(path: Path) -> list[str]:
 
 
 def _read_file(
-    file: Path, below: PurePosixPath, parser: etree.XMLParser, options: ReadOptions
+    file: Path, below: PurePosixPath, parser: Any, options: ReadOptions
 ) -> tuple[ImageRecord, list[Issue]]:
+    from lxml import etree
+
     try:
         root = etree.parse(file, parser).getroot()
     except etree.XMLSyntaxError as fault:

@@ -1,0 +1,103 @@
+"""Jobs in processes, forked or new: each program here runs in an interpreter of its own, where nothing has
+started threads or imported TensorFlow yet."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tfrec_tools.errors import InputError
+
+PROGRAM = """
+import threading
+from tests.test_workers import *
+from tfrec_tools import workers
+if __name__ == "__main__":
+    if {threaded}:
+        threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
+    ticks = []
+    try:
+        print(workers.spread({work}, list(range(6)), 2, ticks.append), sum(ticks), flush=True)
+    except Exception as fault:
+        print(type(fault).__name__, fault)
+"""
+
+
+def square(job, tick):
+    tick()
+    tick()
+    time.sleep(0.01 * (job % 2))
+    return job * job
+
+
+def fault(job, tick):
+    if job == 3:
+        raise InputError("a.jpg", f"job {job}", "is damaged")
+    return square(job, tick)
+
+
+def death(job, tick):
+    if job == 3:
+        os._exit(9)
+    return square(job, tick)
+
+
+def sleeper(job, tick):  # noqa: ARG001
+    print(os.getpid(), flush=True)  # noqa: T201
+    time.sleep(60)
+
+
+def program(tmp_path, work, threaded):
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM.format(work=work, threaded=threaded))
+    return [sys.executable, "-B", str(script)]
+
+
+@pytest.fixture(autouse=True)
+def tests_can_be_imported(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+@pytest.mark.parametrize(
+    ("work", "expected"),
+    [
+        ("square", "[0, 1, 4, 9, 16, 25] 12"),
+        ("fault", "InputError a.jpg: job 3: is damaged"),
+        ("death", "TfrecError a worker process died (out of memory?); try fewer --workers"),
+    ],
+)
+def test_results_in_order_and_faults(tmp_path, work, expected, threaded):
+    done = subprocess.run(
+        program(tmp_path, work, threaded), check=True, capture_output=True, encoding="utf-8", timeout=60
+    )
+    assert (done.stdout.strip(), done.stderr) == (expected, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("threaded", [False, True])
+def test_workers_end_with_a_parent_that_is_killed(tmp_path, threaded):
+    parent = subprocess.Popen(
+        program(tmp_path, "sleeper", threaded), stdout=subprocess.PIPE, encoding="utf-8"
+    )
+    pids = [int(parent.stdout.readline()) for _ in range(2)]
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 30
+    while any(running(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(running(pid) for pid in pids)
+
+
+def running(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+            return file.read().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
