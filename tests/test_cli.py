@@ -65,6 +65,7 @@ def test_commands_import_only_what_they_need(tmp_path):
     save_pictures(tmp_path / "images")
     old, new = write_map(tmp_path / "old.pbtxt", "a"), write_map(tmp_path / "new.pbtxt", "b")
     assert loaded_by("--help") == loaded_by("--version") == loaded_by("convert", "--help") == set()
+    assert loaded_by("remap", "--help") == set()
     assert loaded_by("merge-labels", old, new, "--out", tmp_path / "m.pbtxt") == set()
     assert loaded_by("merge-labels", old, "--out", tmp_path / "m.json") == set()
     engine = {"msgspec", "PIL", "numpy"}

@@ -68,7 +68,7 @@ def test_json_is_all_of_stdout(inputs: Path, tmp_path: Path) -> None:
     [
         ({"base": "nowhere"}, "nowhere: not found, expected a model folder"),
         ({"base": str(tiny.PIPELINE.parent)}, "pipeline.config: not found"),
-        ({"labels": "nowhere.pbtxt"}, "nowhere.pbtxt: cannot be read as a label map"),
+        ({"labels": "nowhere.pbtxt"}, "nowhere.pbtxt: no such file or folder; expected a label map"),
         ({"train": "nowhere-*"}, "nowhere-*: no record files found"),
     ],
 )

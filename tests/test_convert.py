@@ -14,8 +14,9 @@ import pytest
 
 from tests.small_sets import SCENES, WRITERS, coco, csv, save_picture, save_pictures, voc
 from tfrec_tools import example, tfrecord
-from tfrec_tools.convert import Refused, convert
+from tfrec_tools.convert import convert
 from tfrec_tools.errors import InputError
+from tfrec_tools.finish import Refused
 from tfrec_tools.labels import format_label_map, from_names, read_label_map
 from tfrec_tools.plan import Options
 from tfrec_tools.shards import record_files
@@ -335,3 +336,23 @@ def test_our_records_equal_tfods_own(tmp_path, shared):
         for key in (example.BOX_XMIN, example.BOX_YMIN, example.BOX_XMAX, example.BOX_YMAX, example.BOX_TEXT):
             assert mine[key] == one[key]
         assert mine[example.IMAGE_ENCODED] == one[example.IMAGE_ENCODED]
+
+
+CATEGORIES = [{"id": 3, "name": "dog"}, {"id": 1, "name": "cat"}, {"id": 2, "name": "bird"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labels.txt", "cat\nbird\ndog\n"),
+        ("labels.json", '{"dog": 3, "cat": 1, "bird": 2}'),
+        ("data.yaml", "names: [cat, bird, dog]\n"),
+        ("coco.json", f'{{"annotations": [], "categories": {json.dumps(CATEGORIES)}}}'),
+    ],
+)
+def test_labels_of_any_kind(tmp_path, source, name, text):
+    (tmp_path / name).write_text(text)
+    manifest = convert(Options(source, tmp_path / "out/new", labels=tmp_path / name)).manifest
+    assert manifest.names == ("cat", "bird", "dog")
+    again = convert(Options(source, tmp_path / "out/again", labels=tmp_path / "out/new")).manifest
+    assert again.names == manifest.names

@@ -19,7 +19,9 @@ from tfrec_tools.detector import finetune, model, report
 from tfrec_tools.detector.memory import Memory
 from tfrec_tools.detector.train import TrainConfig
 from tfrec_tools.errors import InputError, Interrupted
-from tfrec_tools.labels import format_label_map, from_names
+from tfrec_tools.labels import format_label_map, from_names, read_label_map
+from tfrec_tools.merging import Row
+from tfrec_tools.merging.tables import Tables
 
 STEPS = 4
 CONFIG = TrainConfig(
@@ -57,7 +59,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plan(inputs: Path, out: Path, **changes: object) -> finetune.Finetuning:
     whole = finetune.Finetuning(
         base=inputs / "base",
-        labels=inputs / "merged.pbtxt",
+        labels=read_label_map(inputs / "merged.pbtxt"),
         train=(str(inputs / "new.tfrecord"),),
         replay=(str(inputs / "old.tfrecord"),),
         val=(str(inputs / "val.tfrecord"),),
@@ -97,7 +99,7 @@ def test_the_grown_model_is_the_next_base(run: Path, inputs: Path, tmp_path: Pat
         inputs,
         tmp_path / "run",
         base=run / "model",
-        labels=tmp_path / "fewer.pbtxt",
+        labels=read_label_map(tmp_path / "fewer.pbtxt"),
         replay=(),
         val=(str(inputs / "new.tfrecord"),),
         drop_classes=True,
@@ -172,8 +174,9 @@ def test_a_run_is_gone_on_with_only_as_it_was_started(run: Path, inputs: Path, t
 
 def test_records_outside_the_label_map_leave_no_run(inputs: Path, tmp_path: Path) -> None:
     (tmp_path / "few.pbtxt").write_text(format_label_map(from_names(["red", "green", "pink"])))
+    labels = read_label_map(tmp_path / "few.pbtxt")
     with pytest.raises(InputError, match="class 'blue' is not in"):
-        finetune.finetune(plan(inputs, tmp_path / "run", labels=tmp_path / "few.pbtxt"), quiet, resume=False)
+        finetune.finetune(plan(inputs, tmp_path / "run", labels=labels), quiet, resume=False)
     assert not (tmp_path / "run").exists()
 
 
@@ -183,3 +186,19 @@ def test_a_dry_run_proves_that_old_logits_are_unchanged(inputs: Path, tmp_path: 
     assert proof.pictures == 3
     assert [row.base_id for row in proof.rows] == [1, 2, None]
     assert not (tmp_path / "run").exists()
+
+
+def test_a_renamed_class_is_an_old_one(inputs: Path, tmp_path: Path) -> None:
+    labels = from_names(["scarlet", "green", "blue"])
+    tiny.write_records(tmp_path / "val.tfrecord", ["green", "blue"], 1, labels=labels)
+    rows = (Row("red", 1, "scarlet", 1), Row("green", 2, "green", 2))
+    renaming = plan(
+        inputs,
+        tmp_path / "run",
+        labels=labels,
+        tables=Tables(tmp_path, (rows,)),
+        val=(str(tmp_path / "val.tfrecord"),),
+    )
+    proof = finetune.dry_run(renaming, quiet)
+    assert [(row.name, row.base_id) for row in proof.rows] == [("scarlet", 1), ("green", 2), ("blue", None)]
+    assert proof.max_difference == 0.0

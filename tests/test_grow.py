@@ -83,3 +83,24 @@ def test_a_map_with_gaps_keeps_the_columns_that_have_no_class() -> None:
 def test_the_rows_tell_old_from_new() -> None:
     rows = grow.class_rows(from_names(["red", "green"]), from_names(["red", "green", "blue"]))
     assert [(row.name, row.base_id) for row in rows] == [("red", 1), ("green", 2), ("blue", None)]
+
+
+@pytest.mark.parametrize(
+    ("base", "renamed", "grown", "expected"),
+    [
+        (["a", "b"], {"a": "x"}, ["x", "b", "c"], [1, 2, None]),
+        (["a", "b"], {"a": "b", "b": "a"}, ["a", "b"], [2, 1]),
+        (["a", "b", "c"], {"b": "x", "c": "x"}, ["a", "x"], [1, 2]),
+        (["a", "b", "x"], {"b": "x"}, ["a", "x"], [1, 3]),
+    ],
+)
+def test_renamed_classes_keep_their_rows(
+    base: list[str], renamed: dict[str, str | None], grown: list[str], expected: list[int | None]
+) -> None:
+    rows = grow.class_rows(from_names(base), from_names(grown), renamed=renamed)
+    assert [row.base_id for row in rows] == expected
+
+
+def test_a_class_that_the_merge_left_out_is_lost() -> None:
+    with pytest.raises(LabelConflict, match="lacks 'b'"):
+        grow.class_rows(from_names(["a", "b"]), from_names(["a", "c"]), renamed={"b": None})

@@ -95,6 +95,7 @@ OPTIONAL = (BOX_OCCLUDED, BOX_GROUP_OF, BOX_VIEW, BOX_MASK)
 # Of training alone: no annotation has them.
 _OF_TRAINING = (BOX_WEIGHT,)
 
+_SHA256_KEY = IMAGE_SHA256.encode()
 _BEGINNING = 64  # bytes of a picture that stand nowhere before it in an Example
 
 Values = Sequence[Any]  # bytes, floats or ints, as FEATURES says; ints that are 0 or 1 also as bytes
@@ -122,11 +123,12 @@ def encode_example(record: ImageRecord, picture: Picture, ids: Mapping[str, int]
     return wire.serialize({key: (FEATURES[key].kind, values) for key, values in features.items()})
 
 
-def without_picture(data: bytes, picture: bytes) -> bytes:
-    """An Example's bytes without those of its picture, for which the picture's SHA-256 in it stands: what
-    is left to hash of a record when its picture has been hashed."""
+def without_picture(data: bytes, picture: bytes | memoryview) -> bytes:
+    """An Example's bytes without those of its picture, where the picture's SHA-256 in it stands for them:
+    what is left to hash of a record when its picture has been hashed. Whole where it has no such feature."""
     start = data.index(picture[:_BEGINNING])
-    return data[:start] + data[start + len(picture) :]
+    rest = data[:start] + data[start + len(picture) :]
+    return rest if _SHA256_KEY in rest else data
 
 
 def parse_example(data: bytes, source: str) -> Parsed:

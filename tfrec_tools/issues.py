@@ -38,6 +38,7 @@ CODES: dict[str, str] = {
     "filename-mismatch": "the annotation names no picture or another than its own file does: the picture of "
     "its own name was taken",
     "annotation-damaged": "an annotation file, or a record, that cannot be read: nothing is written",
+    "class-mismatch": "a record's class name is not that of its class id in the label map: taken by name",
     "class-conflict": "records give one class id several names, or one name several ids: taken by name",
     "feature-left-out": "old records have features that are not carried over: left out",
     "split-conflict": "the source puts the image into several splits: the first one counts",

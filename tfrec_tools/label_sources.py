@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.label_lists import class_list, lines, parse_json, parse_yaml
-from tfrec_tools.labels import ClassList, from_names, parse_pbtxt, read_text
+from tfrec_tools.labels import ClassList, LabelMap, from_names, parse_pbtxt, read_text
 
 _NAMES_FILES = ("data.yaml", "data.yml", "obj.names", "classes.txt", "labels.txt")
 _ITEM = re.compile(r"(\s*#.*\n)*\s*item\s*:?\s*[{<]")  # how a pbtxt begins
@@ -30,6 +30,13 @@ def read_classes(path: Path) -> ClassList:
     if read is None:
         raise InputError(path, "", f"has an unknown suffix, expected {_EXPECTED}")
     return read(path)
+
+
+def read_map(path: Path) -> LabelMap:
+    """The classes of a source with their ids. InputError where it cannot be read, LabelConflict where it
+    contradicts itself or has an id 0."""
+    listed = read_classes(path)
+    return LabelMap(listed.labels, listed.subject)
 
 
 def _read_folder(folder: Path) -> ClassList:

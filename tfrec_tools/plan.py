@@ -12,7 +12,7 @@ from typing import Any
 
 import PIL
 
-from tfrec_tools import __version__, formats, labels, lookup, sharing, splits, survey
+from tfrec_tools import __version__, formats, label_sources, labels, lookup, sharing, splits, survey
 from tfrec_tools.checks import Checks
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.options import ReadOptions
@@ -138,7 +138,7 @@ def _label_map(options: Options, inputs: Sequence[Input]) -> LabelMap:
     """The map given, which must have every class that has a box; else one made of the sources' classes."""
     if options.labels is None:
         return labels.from_names(dict.fromkeys(name for one in inputs for name in one.source.classes))
-    label_map = labels.read_label_map(options.labels)
+    label_map = label_sources.read_map(options.labels)
     for one in inputs:
         used = {name for record in one.source.records for name in record.names}
         if lacking := sorted(used - set(label_map.names)):
@@ -209,7 +209,7 @@ def _jobs(
         )
         if not ordered:
             continue
-        count = _shard_count(options, ordered)
+        count = shard_count(options.shards, len(ordered), sum(item.size for item in ordered))
         bounds = [len(ordered) * i // count for i in range(count + 1)]
         files = shard_paths(options.out, count, split, options.compression)
         made += [
@@ -244,14 +244,13 @@ def _by_split(
     return by_split
 
 
-def _shard_count(options: Options, items: Sequence[Item]) -> int:
-    """As given, else one a SHARD_BYTES of images."""
-    if options.shards is None:
-        return min(len(items), -(-sum(item.size for item in items) // SHARD_BYTES) or 1)
-    if options.shards > len(items):
-        reason = f"{options.shards} shards for {len(items)} images; give at most as many"
-        raise InputError("--shards", "", reason)
-    return options.shards
+def shard_count(wanted: int | None, images: int, size: int) -> int:
+    """As wanted, else one a SHARD_BYTES of images."""
+    if wanted is None:
+        return min(images, -(-size // SHARD_BYTES) or 1)
+    if wanted > images:
+        raise InputError("--shards", "", f"{wanted} shards for {images} images; give at most as many")
+    return wanted
 
 
 def _job(options: Options, file: Path, split: str, items: tuple[Item, ...], label_map: LabelMap) -> Job:

@@ -24,6 +24,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "image-ambiguous": ("error", "drop-image"),
     "image-damaged": ("error", "drop-image"),
     "annotation-damaged": ("error", "drop-image"),
+    "class-mismatch": ("fix", "drop-image"),
     "image-transcoded": ("fix", "drop-image"),
     "image-shared": ("fix", "keep"),
     "exif-turned": ("fix", "drop-image"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 from tfrec_tools import checks, tfrecord, work, workers
 from tfrec_tools.atomic import published
@@ -23,18 +24,45 @@ from tfrec_tools.workers import Tick
 Progress = Callable[[int, int], None]  # (images done, images in all)
 
 
-def run(jobs: Sequence[Job], folder: Path | None, processes: int | None, progress: Progress) -> list[Done]:
-    """The jobs' results in order: shards written to the work folder `folder`, or with None only checked.
-    Those that lie finished in the folder are not done again. None for processes: as many as cores."""
+class Perform(Protocol):
+    """Does a job, as `perform` below."""
+
+    def __call__(self, job: Any, tick: Tick, folder: Path | None) -> Done: ...
+
+
+class Task(Protocol):
+    """What there is to know of a job to have it done: its shard's final name and split, its images."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def split(self) -> str: ...
+    @property
+    def items(self) -> Sized: ...
+    @property
+    def fingerprint(self) -> str: ...
+
+
+def run(
+    jobs: Sequence[Task],
+    folder: Path | None,
+    processes: int | None,
+    progress: Progress,
+    do: Perform | None = None,
+) -> list[Done]:
+    """The jobs' results in order, each done by `do` (`perform` unless it is given): shards written to the
+    work folder `folder`, or with None only checked. Those that lie finished in the folder are not done
+    again. None for processes: as many as cores."""
+    does: Perform = do or perform
     results = _finished(jobs, folder)
     left = [job for job in jobs if job.fingerprint not in results]
     ticked = _ticker(sum(len(job.items) for job in jobs), progress)
     ticked(sum(len(job.items) for job in jobs if job.fingerprint in results))
     count = min(processes or workers.cores(), len(left))
     if count > 1:
-        done = workers.spread(partial(perform, folder=folder), left, count, ticked)
+        done = workers.spread(partial(does, folder=folder), left, count, ticked)
     else:
-        done = [perform(job, lambda: ticked(1), folder) for job in left]
+        done = [does(job, lambda: ticked(1), folder) for job in left]
     results.update((job.fingerprint, one) for job, one in zip(left, done, strict=True))
     return [results[job.fingerprint] for job in jobs]
 
@@ -100,7 +128,7 @@ def _drops(job: Job, code: str) -> bool:
     return job.checks.policies.action(code) == "drop-image"
 
 
-def _finished(jobs: Sequence[Job], folder: Path | None) -> dict[str, Done]:
+def _finished(jobs: Sequence[Task], folder: Path | None) -> dict[str, Done]:
     if folder is None:
         return {}
     found = ((job.fingerprint, work.finished(folder, job.fingerprint, job.file)) for job in jobs)

@@ -28,7 +28,8 @@ class ShardInfo:
 
     split            "" where there is none
     records_sha256   SHA-256 (hex) over its records, each without its picture's bytes, for which their
-                     SHA-256 in the record (image/key/sha256) stands: no byte is hashed twice
+                     SHA-256 in the record (image/key/sha256) stands: no byte is hashed twice. A record
+                     without that feature is hashed whole
     crc32c           of the whole file
     """
 
@@ -193,6 +194,12 @@ def manifest_of(shard: Path) -> Manifest | None:
             reason = f"is not listed in {path.name} beside it; is it left from an older set?"
             raise InputError(shard, "", reason)
     return None
+
+
+def name_of(file: Path) -> str:
+    """What the shards of its set are called, without their numbers; the file's own name where it is whole."""
+    match = _shard_match(file)
+    return match["name"] if match else file.name
 
 
 def record_files(patterns: Sequence[str]) -> list[Path]:

@@ -13,7 +13,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from io import BufferedIOBase
+from io import BufferedIOBase, FileIO
+from mmap import mmap
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -104,6 +105,32 @@ def read(path: Path) -> Iterator[bytes]:
             offset += _HEADER.size + len(record) + _FOOTER.size
 
 
+def frames(data: mmap, path: Path) -> Iterator[tuple[int, int, int]]:
+    """(offset of its data, its length, masked CRC that is said of it) of each record of a plain file in
+    memory; the data is not looked at. InputError as of `read`."""
+    offset = index = 0
+    while offset < len(data):
+        where = f"record {index} at byte {offset}"
+        begin = offset + HEADER_BYTES
+        length = _length(data[offset:begin], path, where)
+        end = begin + length
+        if end + FOOTER_BYTES > len(data):
+            _require_whole(path, where, min(length, len(data) - begin), length, "data")
+            _require_whole(path, where, len(data) - end, FOOTER_BYTES, "CRC")
+        yield begin, length, _FOOTER.unpack_from(data, end)[0]
+        offset, index = end + FOOTER_BYTES, index + 1
+
+
+def read_at(file: FileIO, frame: tuple[int, int, int], path: Path, where: str) -> bytes:
+    """The record of a plain file of which `frames` says (offset, length, CRC). InputError where it is
+    damaged."""
+    offset, length, said = frame
+    file.seek(offset)
+    data = file.read(length)
+    _require_crc(data, said, path, where)
+    return data
+
+
 def is_gzip(path: Path) -> bool:
     """A plain file may start with gzip's magic by chance, but then its CRC fits."""
     with path.open("rb") as file:
@@ -122,8 +149,19 @@ def _read_record(file: BinaryIO, path: Path, where: str) -> bytes | None:
     header = file.read(_HEADER.size)
     if not header:
         return None
-    _require_whole(path, where, header, _HEADER.size, "header")
+    length = _length(header, path, where)
+    data = file.read(length)
+    _require_whole(path, where, len(data), length, "data")
+    footer = file.read(_FOOTER.size)
+    _require_whole(path, where, len(footer), _FOOTER.size, "CRC")
+    _require_crc(data, _FOOTER.unpack(footer)[0], path, where)
+    return data
+
+
+def _length(header: bytes, path: Path, where: str) -> int:
+    """Of a record's data, in bytes."""
     if not _header_fits(header):
+        _require_whole(path, where, len(header), _HEADER.size, "header")
         raise InputError(
             path, where, "the CRC of its length is wrong: the file is damaged or no TFRecord file"
         )
@@ -132,18 +170,17 @@ def _read_record(file: BinaryIO, path: Path, where: str) -> bytes | None:
         raise InputError(
             path, where, f"it claims {length} bytes, more than the 2 GiB that an Example may have"
         )
-    data = file.read(length)
-    _require_whole(path, where, data, length, "data")
-    footer = file.read(_FOOTER.size)
-    _require_whole(path, where, footer, _FOOTER.size, "CRC")
-    if _FOOTER.unpack(footer)[0] != _masked_crc(data):
+    return length
+
+
+def _require_crc(data: bytes, said: int, path: Path, where: str) -> None:
+    if said != _masked_crc(data):
         raise InputError(path, where, "the CRC of its data is wrong: the file is damaged")
-    return data
 
 
-def _require_whole(path: Path, where: str, found: bytes, expected: int, part: str) -> None:
-    if len(found) != expected:
-        reason = f"the file ends inside its {part}: {len(found)} of {expected} bytes are there"
+def _require_whole(path: Path, where: str, found: int, expected: int, part: str) -> None:
+    if found != expected:
+        reason = f"the file ends inside its {part}: {found} of {expected} bytes are there"
         raise InputError(path, where, reason)
 
 

@@ -22,11 +22,23 @@ def serialize(features: Mapping[str, tuple[str, Sequence[Any]]]) -> bytes:
     very bytes that protobuf's deterministic serialization gives, where no key begins another."""
     parts: list[bytes] = []
     for key in sorted(features):
-        kind, values = features[key]
-        content = _CONTENT[kind](values)
-        parts.append(_entry_head(key, kind, sum(map(len, content))))
-        parts += content
-    return b"".join((b"\x0a", _varint(sum(map(len, parts))), *parts))
+        parts += _entry(key, *features[key])
+    return example(parts)
+
+
+def example(entries: Sequence[bytes | memoryview]) -> bytes:
+    """The Example of entries, which may come in pieces."""
+    return b"".join((b"\x0a", _varint(sum(map(len, entries))), *entries))
+
+
+def entry(key: str, kind: str, values: Sequence[Any]) -> bytes:
+    """One entry."""
+    return b"".join(_entry(key, kind, values))
+
+
+def _entry(key: str, kind: str, values: Sequence[Any]) -> list[bytes]:
+    content = _CONTENT[kind](values)
+    return [_entry_head(key, kind, sum(map(len, content))), *content]
 
 
 @lru_cache(4096)

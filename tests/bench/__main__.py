@@ -1,6 +1,6 @@
 """`python -m tests.bench convert`: `tfrec convert` beside a minimal script and a plain TensorFlow loop, on
-generated pictures. Each runs as a whole process, files in the page cache, its fastest of several runs
-counted."""
+generated pictures; `python -m tests.bench remap`: `tfrec remap` beside a copy of its files. Each runs as a
+whole process, files in the page cache, its fastest of several runs counted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import generate
+from tests.bench import generate, remap
 
 RATIO_TO_MINIMAL = 1.3  # at most
 RATIO_TO_PLAIN = 4.0  # at least
@@ -23,18 +23,19 @@ PEAK_MB = 150.0  # at most, per process
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["convert"])
+    parser.add_argument("what", choices=["convert", "remap"])
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", choices=["tfrec", "minimal", "plain"], action="append")
+    parser.add_argument("--only", choices=["tfrec", "minimal", "plain", "copy", "remap"], action="append")
     parser.add_argument("--keep", type=Path, help="folder for the pictures, kept and used again")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
         source = generate.data_set(folder / f"{given.images}", given.images)
+        words_of = commands(source) if given.what == "convert" else remap.commands(source)
         measured = {
             name: best(words, Path(temporary) / name, 1 if name == "plain" else given.runs)
-            for name, words in commands(source).items()
+            for name, words in words_of.items()
             if not given.only or name in given.only
         }
     report(measured, given.images)
@@ -102,6 +103,9 @@ def report(measured: dict[str, tuple[float, float, float]], images: int) -> None
         )
     if "tfrec" in measured:
         line("MB peak of the largest process", measured["tfrec"][2], PEAK_MB, "at most")
+    if {"copy", "remap"} <= measured.keys():
+        ratio = measured["copy"][0] / measured["remap"][0]
+        line("of the copy's speed", ratio, remap.LEAST_SPEED, "at least")
 
 
 def line(what: str, found: float, limit: float, side: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from tfrec_tools import __version__
-from tfrec_tools.cli import config, convert, finetune, inspect, merge_labels, preview, validate, verify
+from tfrec_tools.cli import config, convert, finetune, inspect, merge_labels, preview, remap, validate, verify
 from tfrec_tools.errors import Interrupted, TfrecError
 
 # New objects between two searches for circles among them. Modules and annotations are hundreds of thousands,
@@ -52,6 +52,7 @@ app.command("verify")(verify.verify)
 app.command("inspect")(inspect.inspect)
 app.command("preview")(preview.preview)
 app.command("merge-labels")(merge_labels.merge_labels)
+app.command("remap")(remap.remap)
 app.command("finetune")(finetune.finetune)
 app.command("config")(config.config)
 

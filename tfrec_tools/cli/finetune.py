@@ -31,7 +31,7 @@ def finetune(
         typer.Option(help="Model folder: pipeline.config, label_map.pbtxt, checkpoint/.", show_default=False),
     ],
     labels: Annotated[
-        Path, typer.Option(help="Label map (.pbtxt) of the grown model, as merge-labels writes it.")
+        Path, typer.Option(help="Label map of the grown model: whatever merge-labels reads, as it writes it.")
     ],
     train: Annotated[
         list[str], typer.Option(help="Records of the new pictures: 'DIR/NAME-*'; may be repeated.")
@@ -105,6 +105,13 @@ def finetune(
             help="Let batch norm follow the new pictures. Default: its statistics are frozen.",
         ),
     ] = False,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="The tables of the merge: a class that it renamed keeps its row. Default: "
+            "NAME.id_tables.json beside --labels, if there."
+        ),
+    ] = None,
     drop_classes: Annotated[
         bool, typer.Option("--drop-classes", help="Drop classes of the base that --labels lacks.")
     ] = False,
@@ -121,7 +128,8 @@ def finetune(
     """Grow a detector by the classes that --labels adds, and train it without forgetting the old ones.
 
     The class head gets a column a class; the columns of classes that the base knows are carried over bit
-    for bit, by name. A picture is never taught that a class which it was not annotated for is background.
+    for bit, by name or as the merge renamed them. A picture is never taught that a class which it was not
+    annotated for is background.
     """
     from tfrec_tools.cli.tensorflow import load
 
@@ -130,6 +138,8 @@ def finetune(
     from tfrec_tools.detector import finetune as story
     from tfrec_tools.detector.memory import Memory
     from tfrec_tools.detector.train import TrainConfig
+    from tfrec_tools.label_sources import read_map
+    from tfrec_tools.merging.tables import find_tables
 
     config = TrainConfig(
         steps=steps,
@@ -142,9 +152,10 @@ def finetune(
         average=average,
         seed=seed,
     )
+    label_map = read_map(labels)
     plan = story.Finetuning(
         base=base,
-        labels=labels,
+        labels=label_map,
         train=tuple(train),
         replay=tuple(replay or ()),
         val=tuple(val),
@@ -155,6 +166,7 @@ def finetune(
         masked=True,
         freeze_few=freeze is Freeze.auto,
         config=config,
+        tables=find_tables(table, labels, label_map),
     )
     if dry_run:
         _dry_run(plan, json)

@@ -1,4 +1,4 @@
-"""The arguments that convert, validate and preview share, and what they mean together."""
+"""The arguments that convert, remap, validate and preview share, and what they mean together."""
 
 from __future__ import annotations
 
@@ -34,6 +34,13 @@ class Masks(StrEnum):
     png = "png"
 
 
+class Compression(StrEnum):
+    """Of the shards."""
+
+    none = "none"
+    gzip = "gzip"
+
+
 class Preset(StrEnum):
     """The keys of policies.PRESETS."""
 
@@ -63,7 +70,9 @@ Formats = Annotated[
 ]
 Labels = Annotated[
     Path | None,
-    typer.Option(help="Label map (.pbtxt) with the ids to write. Default: made from the sources."),
+    typer.Option(
+        help="Label map with the ids to write: whatever merge-labels reads. Default: made from the sources."
+    ),
 ]
 Labeled = Annotated[
     list[str] | None,
@@ -103,6 +112,15 @@ VerifyImages = Annotated[
     Verify, typer.Option(help="header also looks for the end of the file; decode decodes every picture.")
 ]
 NoNegatives = Annotated[bool, typer.Option("--no-negatives", help="Leave out images without annotations.")]
+Out = Annotated[
+    Path, typer.Option(help="DIR/NAME: writes DIR/NAME-00000-of-00010.tfrecord ... and sidecars.")
+]
+Shards = Annotated[
+    str, typer.Option(metavar="N|auto", help="Shards of each split; auto is one a 150 MB of images.")
+]
+CompressionOption = Annotated[Compression, typer.Option("--compression", help="Of the shards.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a set that exists.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the manifest instead of tables.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Number of processes. Default: the cores; never more than shards.")
 ]
@@ -126,14 +144,13 @@ def options(
     from tfrec_tools.checks import Checks
     from tfrec_tools.plan import Options
 
-    names = [frozenset(name.strip() for name in words.split(",")) for words in labeled or ()]
     return Options(
         sources=tuple(sources),
         out=out,
         images=tuple(images) if images else None,
         format=tuple(one.value for one in format_) if format_ else None,
         labels=labels,
-        labeled=names or None,
+        labeled=class_sets(labeled),
         checks=Checks(policies.parse(policy.value, on or ()), min_side),
         **reading,
         **more,
@@ -160,6 +177,24 @@ def reading(
         "rules": Rules(rescale, max_side, jpeg_quality, verify_images.value),
         "negatives": not no_negatives,
     }
+
+
+def class_sets(words: list[str] | None) -> list[frozenset[str]] | None:
+    """Of --labeled A,B; None where it is not given."""
+    return [frozenset(name.strip() for name in word.split(",")) for word in words or ()] or None
+
+
+def number_of_shards(given_: str) -> int | None:
+    """None for auto."""
+    if given_ == "auto":
+        return None
+    if not given_.isdecimal() or int(given_) < 1:
+        raise typer.BadParameter(f"{given_!r} is neither auto nor a number from 1", param_hint="--shards")
+    return int(given_)
+
+
+def compression_name(compression: Compression) -> str:
+    return "" if compression is Compression.none else compression.value
 
 
 def _pairs(columns: str | None) -> tuple[tuple[str, str], ...]:

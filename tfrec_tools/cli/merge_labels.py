@@ -67,7 +67,7 @@ def merge_labels(
 
     from tfrec_tools.cli import class_rules
     from tfrec_tools.label_sources import read_classes
-    from tfrec_tools.merging import merge
+    from tfrec_tools.merging import merge, tables
     from tfrec_tools.merging.naming import Rules
 
     if keep_gaps and renumber:
@@ -85,7 +85,7 @@ def merge_labels(
     if interactive:
         rules = class_rules.ask(sources, rules)
     merged = merge(*sources, rules=rules)
-    report = _report(out, paths, merged)
+    report = tables.as_json(out, paths, merged)
     text = json_.dumps(report, ensure_ascii=False, indent=2) + "\n"
     _write(out, merged.label_map, text)
     if not interactive:
@@ -96,17 +96,14 @@ def merge_labels(
         _print(out, merged.label_map, report)
 
 
-def _tables_path(out: Path) -> Path:
-    return out.with_suffix(".id_tables.json")
-
-
 def _require_other(out: Path, paths: list[Path]) -> None:
     from tfrec_tools.errors import InputError
+    from tfrec_tools.merging.tables import beside
 
     if out.is_dir():
         raise InputError(out, "", "is a folder; --out is the file to write")
     inputs = [path.resolve() for path in paths]
-    for written in (out, _tables_path(out)):
+    for written in (out, beside(out)):
         if written.resolve() in inputs:
             raise InputError(written, "", "is both an input and --out; choose another --out")
 
@@ -114,10 +111,11 @@ def _require_other(out: Path, paths: list[Path]) -> None:
 def _write(out: Path, label_map: Any, tables: str) -> None:
     from tfrec_tools.atomic import published
     from tfrec_tools.label_lists import formatted, keeps_all
+    from tfrec_tools.merging.tables import beside
 
     text = formatted(label_map, out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with published(out, _tables_path(out)) as (map_part, tables_part):
+    with published(out, beside(out)) as (map_part, tables_part):
         map_part.write_bytes(text.encode())
         tables_part.write_bytes(tables.encode())
     if not keeps_all(label_map, out):
@@ -135,26 +133,6 @@ def _warn_of_similar(sources: list[Any], rules: Any) -> None:
 
 def _warn(reason: str) -> None:
     typer.echo(f"tfrec: warning: {reason}", err=True)
-
-
-def _report(out: Path, paths: list[Path], merged: Any) -> dict[str, Any]:
-    """As schemas/id_tables.schema.json says."""
-    return {
-        "label_map": str(out),
-        "classes": [{"id": label.id, "name": label.name} for label in merged.label_map.labels],
-        "sources": [
-            {
-                "path": str(path),
-                "classes": [_table_row(row) for row in rows if row.new_id is not None],
-                "dropped": [{"name": row.name, "old_id": row.old_id} for row in rows if row.new_id is None],
-            }
-            for path, rows in zip(paths, merged.rows, strict=True)
-        ],
-    }
-
-
-def _table_row(row: Any) -> dict[str, Any]:
-    return {"name": row.name, "old_id": row.old_id, "new_name": row.new_name, "new_id": row.new_id}
 
 
 def _print(out: Path, label_map: Any, report: dict[str, Any]) -> None:

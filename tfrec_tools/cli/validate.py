@@ -40,6 +40,7 @@ def validate(
     """
     from tfrec_tools import convert as engine
     from tfrec_tools.cli import show
+    from tfrec_tools.finish import issue_lines
 
     options = given.options(
         sources,
@@ -69,7 +70,7 @@ def validate(
     if report is not None:
         _write(report, engine.report(checked, report))
     if json:
-        typer.echo(engine.issue_lines(checked.issues), nl=False)
+        typer.echo(issue_lines(checked.issues), nl=False)
     else:
         _print(sources, checked, report)
     if checked.refused:

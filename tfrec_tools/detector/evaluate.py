@@ -15,6 +15,7 @@ from pycocotools.cocoeval import COCOeval
 
 from tfrec_tools.detector import batches, predict
 from tfrec_tools.detector.dataset import Annotated, silent
+from tfrec_tools.detector.grow import AS_THEY_ARE, Renamed
 from tfrec_tools.detector.model import Detector
 from tfrec_tools.labels import LabelMap
 
@@ -48,11 +49,13 @@ def find(
     labels: LabelMap,
     progress: Callable[[int], None] = silent,
     batch_size: int = 8,
+    renamed: Renamed = AS_THEY_ARE,
 ) -> list[Found]:
-    """What the detector sees in each example, in ids of `labels`; classes that are not in it are left out."""
+    """What the detector sees in each example, in ids of `labels`, by name or as `renamed` says; classes that
+    are not in it are left out."""
     ids = np.zeros(detector.config.num_classes + 1, np.int32)
     for name, base_id in detector.labels.id_by_name.items():
-        ids[base_id] = labels.id_by_name.get(name, 0)
+        ids[base_id] = labels.id_by_name.get(renamed.get(name, name) or "", 0)
     config = detector.config
     canvas = (None, config.resizer.height_px, config.resizer.width_px, 3)  # the last batch may be smaller
     run = tf.function(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -23,7 +24,8 @@ from tfrec_tools.detector.model import Detector, load_detector, save_detector, v
 from tfrec_tools.detector.run_folder import Logbook, interrupts, open_run
 from tfrec_tools.detector.train import StepLosses, TrainConfig, Trainer
 from tfrec_tools.errors import Interrupted
-from tfrec_tools.labels import LabelMap, format_label_map, read_label_map
+from tfrec_tools.labels import LabelMap, format_label_map
+from tfrec_tools.merging.tables import Tables, new_names
 
 # Shows a long step: given its name, a function (done, total or None, how it goes) to call meanwhile.
 Progress = Callable[[int, int | None, str], None]
@@ -35,15 +37,17 @@ _FEW_PICTURES = 50
 
 @dataclass(frozen=True, slots=True)
 class Finetuning:
-    """What to do: paths, patterns of record files, how to train and what keeps the old classes known.
+    """What to do: paths, patterns of record files, classes of the grown model, how to train and what keeps
+    the old classes known.
 
     test    what the table is measured on; none is `val`, by which everything is chosen
     masked  False: every picture counts as annotated for all classes, as trainers that know no better do
     freeze_few  freeze the backbone where there are few new pictures
+    tables  of the merge that the classes are of
     """
 
     base: Path
-    labels: Path
+    labels: LabelMap
     train: tuple[str, ...]
     replay: tuple[str, ...]
     val: tuple[str, ...]
@@ -54,6 +58,11 @@ class Finetuning:
     masked: bool
     freeze_few: bool
     config: TrainConfig
+    tables: Tables | None = None
+
+    def renamed(self, base: LabelMap) -> dict[str, str | None]:
+        """{class of the base: its name in the grown map}, where the tables of the merge say so."""
+        return new_names(self.tables, base.name_by_id)
 
     @property
     def control(self) -> Finetuning:
@@ -75,10 +84,11 @@ class Proof:
 
 def dry_run(plan: Finetuning, stage: Stage) -> Proof:
     """Grows the base and compares the logits of the classes that it knew, on up to 8 pictures of --val."""
-    labels = read_label_map(plan.labels)
+    labels = plan.labels
     base = load_detector(plan.base)
-    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes)
-    grown = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes)
+    renamed = plan.renamed(base.labels)
+    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes, renamed=renamed)
+    grown = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes, renamed=renamed)
     examples = _index(plan.val, labels, stage)[:8]
     images, windows = next(iter(evaluation_batches(base.config, examples, 8)))
     old_columns = [row.base_id - 1 for row in rows if row.base_id is not None]
@@ -96,18 +106,20 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     Interrupted at Ctrl-C, with the model so far in plan.out/model and all that --resume needs.
     """
     started = time.monotonic()
-    labels = read_label_map(plan.labels)
+    labels = plan.labels
     base = load_detector(plan.base)
-    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes)
+    renamed = plan.renamed(base.labels)
+    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes, renamed=renamed)
     data = _read_data(plan, labels, stage)
     open_run(plan.out, asdict(plan), resume=resume)
     keras.utils.set_random_seed(plan.config.seed)
-    found_val = _find("measuring the base", base, data.val, labels, stage)
-    found_before = found_val if data.test is data.val else _find("testing it", base, data.test, labels, stage)
+    find_by_base = partial(_find, detector=base, labels=labels, stage=stage, renamed=renamed)
+    found_val = find_by_base("measuring the base", data.val)
+    found_before = found_val if data.test is data.val else find_by_base("testing the base", data.test)
     before = evaluate.average_precision(data.test, found_before, labels)
     believed = memory.thresholds(rows, data.val, found_val)
-    data = replace(data, new=_with_pseudo_labels(plan, base, data.new, believed, labels, stage))
-    detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes)
+    data = replace(data, new=_with_pseudo_labels(plan, data.new, believed, find_by_base, stage))
+    detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes, renamed=renamed)
     start = values(detector.network)
     teacher = memory.teacher(plan.memory, base, rows, replays=bool(data.old))
     trainer = Trainer(detector, _config(plan, data.new), teacher)
@@ -115,7 +127,7 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     with stage("blending with the base") as show:
         blends = memory.blend(plan.memory, detector, start, rows, data.val, lambda done: show(done, None, ""))
     save_detector(detector, plan.out / "model")
-    found = _find("measuring the grown model", detector, data.test, labels, stage)
+    found = _find("measuring the grown model", data.test, detector, labels, stage)
     lines = report.comparison(rows, before, evaluate.average_precision(data.test, found, labels))
     columns = _columns(rows, found_before, found)
     sheet = pictures.detections_picture(data.test, columns, labels, memory.new_ids(rows))
@@ -152,21 +164,20 @@ def _read_data(plan: Finetuning, labels: LabelMap, stage: Stage) -> _Data:
 
 def _with_pseudo_labels(
     plan: Finetuning,
-    base: Detector,
     new: Sequence[Annotated],
     thresholds: Mapping[int, float],
-    labels: LabelMap,
+    find_by_base: Callable[[str, Sequence[Annotated]], list[evaluate.Found]],
     stage: Stage,
 ) -> Sequence[Annotated]:
     """The new pictures with what the base found on them, in records that stay for the user to look at."""
-    wanted = plan.memory.pseudo_labels
+    wanted, labels = plan.memory.pseudo_labels, plan.labels
     if wanted == memory.OFF or not thresholds:
         return new
     if wanted != memory.AUTO:
         return _index((wanted,), labels, stage)
     file = plan.out / "pseudo_labels" / "train.tfrecord"
     if not file.is_file():
-        found = _find("labelling old classes", base, new, labels, stage)
+        found = find_by_base("labelling old classes", new)
         file.parent.mkdir(exist_ok=True)
         (file.parent / "label_map.pbtxt").write_text(format_label_map(labels), encoding="utf-8")
         pseudo_labels.write_records(file, new, found, thresholds, labels)
@@ -179,10 +190,17 @@ def _index(patterns: Sequence[str], labels: LabelMap, stage: Stage) -> list[Anno
 
 
 def _find(
-    name: str, detector: Detector, val: Sequence[Annotated], labels: LabelMap, stage: Stage
+    name: str,
+    examples: Sequence[Annotated],
+    detector: Detector,
+    labels: LabelMap,
+    stage: Stage,
+    renamed: grow.Renamed = grow.AS_THEY_ARE,
 ) -> list[evaluate.Found]:
     with stage(name) as show:
-        return evaluate.find(detector, val, labels, lambda done: show(done, len(val), ""))
+        return evaluate.find(
+            detector, examples, labels, lambda done: show(done, len(examples), ""), renamed=renamed
+        )
 
 
 def _train(

@@ -8,7 +8,9 @@ therefore reshaped to (..., anchors, classes) before columns are copied.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,9 @@ _NEW_KERNEL_STDDEV = 0.01
 # The focal loss paper's prior (Lin et al. 2017, section 4.1): a new class starts as rare.
 _NEW_PROBABILITY = 0.01
 
+Renamed = Mapping[str, str | None]  # {class of the base: its name in the grown map}; None where it is dropped
+AS_THEY_ARE: Renamed = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
@@ -32,27 +37,39 @@ class ClassRow:
     base_id: int | None
 
 
-def class_rows(base: LabelMap, grown: LabelMap, *, drop_classes: bool = False) -> list[ClassRow]:
-    """What becomes of each class, by name. LabelConflict where the grown map lacks classes of the base,
-    unless they are to be dropped."""
-    lost = [name for name in base.names if name not in grown.id_by_name]
+def class_rows(
+    base: LabelMap, grown: LabelMap, *, drop_classes: bool = False, renamed: Renamed = AS_THEY_ARE
+) -> list[ClassRow]:
+    """What becomes of each class, by name. Where several of the base become one, it is that which had the
+    name already, else the first. LabelConflict where the grown map lacks classes of the base, unless they
+    are to be dropped."""
+    new_names = {label.id: renamed.get(label.name, label.name) for label in base.labels}
+    lost = [label.name for label in base.labels if new_names[label.id] not in grown.id_by_name]
     if lost and not drop_classes:
         raise LabelConflict(
             grown.subject,
             [f"lacks {', '.join(map(repr, lost))}, which the base knows; --drop-classes drops them"],
         )
-    known = base.id_by_name
+    by_rank = sorted(base.labels, key=lambda label: (label.name == new_names[label.id], -label.id))
+    known = {new_names[label.id]: label.id for label in by_rank}  # the last of a name counts
     return [ClassRow(label.id, label.name, known.get(label.name)) for label in grown.labels]
 
 
-def grow(base: model.Detector, grown: LabelMap, seed: int, *, drop_classes: bool = False) -> model.Detector:
+def grow(
+    base: model.Detector,
+    grown: LabelMap,
+    seed: int,
+    *,
+    drop_classes: bool = False,
+    renamed: Renamed = AS_THEY_ARE,
+) -> model.Detector:
     """The base with class heads for the grown map; all other variables are the base's.
 
     A map with gaps, such as COCO's of 80 classes with ids up to 90, has a column for every id; that of an id
     without a class is the base's where it has one.
     """
     columns = {label_id: label_id for label_id in grown.gaps if label_id <= base.config.num_classes}
-    for row in class_rows(base.labels, grown, drop_classes=drop_classes):
+    for row in class_rows(base.labels, grown, drop_classes=drop_classes, renamed=renamed):
         if row.base_id is not None:
             columns[row.id] = row.base_id
     values = model.values(base.network)

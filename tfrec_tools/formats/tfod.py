@@ -28,9 +28,10 @@ from tfrec_tools.records import ImageRecord, Place, Source
 
 @dataclass(frozen=True, slots=True)
 class _Classes:
-    """The names that records give to ids, the label map's where they give none."""
+    """The names that records give to ids, the label map's (of that file name) where they give none."""
 
     given: Mapping[int, str]
+    subject: str
     found: dict[int, dict[str, None]] = field(default_factory=dict)
 
     def name(self, label_id: int, text: str, source: str) -> str:
@@ -41,6 +42,16 @@ class _Classes:
         self.found.setdefault(label_id, {})[name] = None
         return name
 
+    def faults(self, parsed: Parsed) -> list[Issue]:
+        """The boxes whose class's name is not the one that the label map has for its id."""
+        source = parsed.record.source
+        named = zip(parsed.label_ids, parsed.record.names, strict=True)
+        messages = (
+            (box, mismatch(label_id, name.strip(), self.given, self.subject))
+            for box, (label_id, name) in enumerate(named)
+        )
+        return [Issue("class-mismatch", source, box, message, True) for box, message in messages if message]
+
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """The records of a file, of all record files of a folder, or of a set DIR/NAME, in order. Classes are
@@ -50,7 +61,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     name.
     """
     files = shards.record_files([str(path)])
-    classes = _Classes(_label_map(files[0], options))
+    classes = _Classes(*_label_map(files[0], options))
     found = [item for file in files for item in _file(file, classes, options.masks)]
     records = [record for record, _ in found if record is not None]
     issues = tuple(issue for _, odd in found for issue in odd)
@@ -63,7 +74,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
 
 
 def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[tuple[ImageRecord | None, list[Issue]]]:
-    place = _unpacked(file)
+    place = unpacked(file)
     offset = 0
     for number, data in enumerate(tfrecord.read(place)):
         source = f"{file.name} record {number}"
@@ -78,7 +89,7 @@ def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[tuple[ImageRec
                 Issue("feature-left-out", source, None, f"feature {key!r} is not carried over", True)
                 for key in unknown_features(data)
             ]
-            yield _record(parsed, classes, where, masks), left_out
+            yield _record(parsed, classes, where, masks), [*left_out, *classes.faults(parsed)]
         offset += tfrecord.HEADER_BYTES + len(data) + tfrecord.FOOTER_BYTES
 
 
@@ -144,8 +155,18 @@ def _once(issues: tuple[Issue, ...]) -> list[Issue]:
     return list(first.values())
 
 
-def _label_map(file: Path, options: ReadOptions) -> Mapping[int, str]:
-    """The map that was given; else that of the set's manifest, else the only one in the folder."""
+def mismatch(label_id: int, name: str, label_map: Mapping[int, str], subject: str) -> str:
+    """What disagrees between a record's name for a class and the label map's for its id; empty where one
+    is not given."""
+    if not (name and label_map) or label_map.get(label_id) == name:
+        return ""
+    has = f"is {label_map[label_id]!r}" if label_id in label_map else "is no class"
+    return f"id {label_id} {has} in {subject}, but the record calls it {name!r}"
+
+
+def _label_map(file: Path, options: ReadOptions) -> tuple[Mapping[int, str], str]:
+    """The map that was given; else that of the set's manifest, else the only one in the folder; and its
+    file name."""
     given = options.label_map
     manifest = shards.manifest_of(file) if given is None else None
     if manifest is not None:
@@ -153,10 +174,10 @@ def _label_map(file: Path, options: ReadOptions) -> Mapping[int, str]:
     beside = sorted(file.parent.glob("*.pbtxt"))
     if given is None and len(beside) == 1:
         given = beside[0]
-    return {} if given is None else labels.read_label_map(given).name_by_id
+    return ({}, "") if given is None else (labels.read_label_map(given).name_by_id, given.name)
 
 
-def _unpacked(file: Path) -> Path:
+def unpacked(file: Path) -> Path:
     """The file itself, or what a gzip file holds, in the temporary folder."""
     if not tfrecord.is_gzip(file):
         return file

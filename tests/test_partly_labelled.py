@@ -1,0 +1,59 @@
+"""Why pictures say what they were annotated for: trained on new pictures in which old objects stand without
+boxes, a model that is told so keeps the old classes, and one that is not loses them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli import tfrec
+from tfrec_tools.detector import evaluate, grow
+from tfrec_tools.detector.dataset import index_records
+from tfrec_tools.detector.model import load_detector
+from tfrec_tools.detector.train import TrainConfig, Trainer
+from tfrec_tools.labels import read_label_map
+
+SAMPLE = Path(__file__).parents[1] / "sample_data"
+OLD = ("apple", "banana", "pear")
+CONFIG = TrainConfig(
+    steps=30,
+    batch_size=8,
+    lr=0.02,
+    backbone_lr_mult=0.1,
+    freeze_backbone=True,
+    train_batch_norm=False,
+    replay_ratio=0.5,
+    seed=1,
+)
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The new pictures under the merged map, as they are and as if they were annotated for all classes."""
+    work = tmp_path_factory.mktemp("sets")
+    tfrec("convert", SAMPLE / "new/voc", "--out", work / "new")
+    tfrec("merge-labels", SAMPLE / "base_model", work / "new", "--out", work / "merged.pbtxt")
+    tfrec("convert", SAMPLE / "val/annotations.csv", "--labels", work / "merged.pbtxt", "--out", work / "val")
+    to_all = ("--labeled", ",".join(read_label_map(work / "merged.pbtxt").names))
+    for name, labeled in (("masked", ()), ("unmasked", to_all)):
+        words = ("--labels", work / "merged.pbtxt", "--out", work / name)
+        tfrec("remap", work / "new", *words, *labeled)
+    return work
+
+
+def old_ap50(sets: Path, name: str) -> float:
+    """The mean over the old classes after training on a set."""
+    labels = read_label_map(sets / "merged.pbtxt")
+    detector = grow.grow(load_detector(SAMPLE / "base_model"), labels, CONFIG.seed)
+    Trainer(detector, CONFIG).run(index_records([str(sets / name)], labels), [], lambda _done: None)
+    val = index_records([str(sets / "val")], labels)
+    found = evaluate.average_precision(val, evaluate.find(detector, val, labels), labels)
+    return sum(found[labels.id_by_name[old]].ap50 for old in OLD) / len(OLD)
+
+
+@pytest.mark.slow
+def test_masked_training_keeps_the_old_classes_and_unmasked_loses_them(sets: Path) -> None:
+    masked, unmasked = (old_ap50(sets, name) for name in ("masked", "unmasked"))
+    assert masked > 0.7
+    assert unmasked < 0.5

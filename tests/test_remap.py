@@ -1,0 +1,304 @@
+"""`tfrec remap` as a whole: sets of records join under a merged map, pictures untouched, every set whole."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+
+import pytest
+
+from tests.small_sets import save_picture
+from tests.test_cli import fault, tfrec, write_map
+from tfrec_tools import remapping, run, shards, stats, tfrecord, work
+from tfrec_tools.errors import InputError
+from tfrec_tools.example import encode_example, parse_example
+from tfrec_tools.finish import Refused
+from tfrec_tools.images import Picture
+from tfrec_tools.labels import from_names
+from tfrec_tools.policies import parse
+from tfrec_tools.records import image_record
+from tfrec_tools.remapping import Options
+
+
+def silent(_done, _total):
+    pass
+
+
+def remap(*args, **more):
+    return remapping.remap(Options(*args, **more), silent)
+
+
+def record(folder, name, *classes, ids=None, image_id=None):
+    data = save_picture(folder / "pictures" / f"{name}.png").read_bytes()
+    of = image_record(
+        image_id=image_id or name,
+        filename=f"{name}.png",
+        source=name,
+        names=classes,
+        boxes_xyxy=[(1, 2, 30, 40)] * len(classes),
+    )
+    return encode_example(
+        of, Picture(data, "png", 60, 40), ids or from_names(dict.fromkeys(classes)).id_by_name
+    )
+
+
+def coco(folder, classes, first, count=6):
+    """Pictures with a box of each class, and how COCO says so."""
+    images, annotations = [], []
+    for i in range(first, first + count):
+        save_picture(folder / "images" / f"{i:03d}.png", 60 + i, 40)
+        images.append({"id": i, "file_name": f"{i:03d}.png", "width": 60 + i, "height": 40})
+        annotations += [
+            {"id": 100 * i + k, "image_id": i, "category_id": k, "bbox": [k, 2, 20, 30]}
+            for k in range(1, len(classes) + 1)
+        ]
+    categories = [{"id": k, "name": name} for k, name in enumerate(classes, 1)]
+    path = folder / "instances.json"
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    """Two sets, old of cat and dog in two splits, new of dog and bird; and their maps merged."""
+    folder = tmp_path_factory.mktemp("sets")
+    for name, classes, first in (("old", ["cat", "dog"], 0), ("new", ["dog", "bird"], 6)):
+        (folder / f"of_{name}").mkdir()
+        source = coco(folder / f"of_{name}", classes, first)
+        tfrec("convert", source, "--out", folder / name, "--split", "train=0.5,val=0.5")
+        tfrec("convert", source, "--out", folder / f"{name}_whole")
+    maps = [folder / f"{name}.label_map.pbtxt" for name in ("old", "new")]
+    tfrec("merge-labels", *maps, "--out", folder / "merged.pbtxt")
+    return folder
+
+
+def parsed(folder, pattern="all"):
+    files = shards.record_files([str(folder / pattern)])
+    return {
+        found.record.filename: found
+        for file in files
+        for found in (parse_example(data, "") for data in tfrecord.read(file))
+    }
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def sound(prefix):
+    return list(stats.faults(prefix, silent)) == []
+
+
+def test_sets_join_and_each_is_labelled_for_its_own_classes(tmp_path, sets):
+    inputs = [str(sets / "old_whole"), str(sets / "new_whole")]
+    manifest = remap(inputs, sets / "merged.pbtxt", tmp_path / "all").manifest
+    before = {name: of.picture.data for part in inputs for name, of in parsed(sets, part).items()}
+    after = parsed(tmp_path)
+    assert {name: of.picture.data for name, of in after.items()} == before
+    assert after["003.png"].record.labeled == {"cat", "dog"}
+    assert after["007.png"].record.labeled == {"dog", "bird"}
+    assert after["007.png"].label_ids == (2, 3)
+    assert after["007.png"].record.names == ("dog", "bird")
+    assert (manifest.images, manifest.boxes) == (12, 24)
+    assert [one.labeled for one in manifest.sources] == [("cat", "dog"), ("dog", "bird")]
+    assert sound(tmp_path / "all")
+    assert {"dataset_info.json", "features.json"} < {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_same_bytes_whatever_the_workers_and_wherever_it_lies(tmp_path, sets):
+    shutil.copytree(sets, tmp_path / "elsewhere", ignore=shutil.ignore_patterns("images"))
+    for name, folder, workers in (("a", sets, 1), ("b", sets, 2), ("c", tmp_path / "elsewhere", 2)):
+        inputs = [str(folder / "old_whole"), str(folder / "new_whole")]
+        merged = folder / "merged.pbtxt"
+        remap(inputs, merged, tmp_path / name / "all", shards=3, workers=workers, seed=4)
+    files = [
+        {name: data for name, data in contents(tmp_path / run_).items() if name.endswith(".tfrecord")}
+        for run_ in "abc"
+    ]
+    assert files[0] == files[1] == files[2]
+    names = [list(parsed(tmp_path / one)) for one in "ab"]
+    remap(inputs, merged, tmp_path / "d/all", shards=3, seed=5)
+    assert names[0] == names[1] != list(parsed(tmp_path / "d"))
+
+
+def test_splits_stay_splits(tmp_path, sets):
+    remap([str(sets / "old"), str(sets / "new")], sets / "merged.pbtxt", tmp_path / "all")
+    for split in ("train", "val"):
+        of_both = parsed(sets, f"old-{split}").keys() | parsed(sets, f"new-{split}").keys()
+        assert parsed(tmp_path, f"all-{split}").keys() == of_both
+    assert sound(tmp_path / "all")
+    with pytest.raises(InputError, match=r"is of no split, but old-train-.* is of 'train'"):
+        remap([str(sets / "old"), str(sets / "new_whole")], sets / "merged.pbtxt", tmp_path / "no")
+
+
+def test_the_same_command_again_does_nothing_and_a_stopped_one_goes_on(tmp_path, sets, monkeypatch):
+    inputs = [str(sets / "old_whole"), str(sets / "new_whole")]
+    options = Options(inputs, sets / "merged.pbtxt", tmp_path / "out/all", shards=4, workers=1)
+    layout = remapping._layout(options)
+    folder = work.folder_of(options.out)
+    folder.mkdir(parents=True)
+    for job in layout.jobs[:3]:
+        remapping.perform(job, lambda: None, folder)
+    written = []
+    write = tfrecord.write
+    monkeypatch.setattr(tfrecord, "write", lambda path, *rest: written.append(path) or write(path, *rest))
+    first = remapping.remap(options, silent)
+    assert len(written) == 1
+    again = remapping.remap(options, silent)
+    assert (first.again, again.again, again.manifest) == (False, True, first.manifest)
+    with pytest.raises(InputError, match="exists already"):
+        remap(inputs, sets / "merged.pbtxt", tmp_path / "out/all", shards=2)
+    remap(inputs, sets / "merged.pbtxt", tmp_path / "out/all", shards=2, overwrite=True)
+    assert sound(tmp_path / "out/all")
+
+
+def test_a_set_is_not_overwritten_by_its_own_remapping(sets):
+    with pytest.raises(InputError, match="is also a source"):
+        remap([str(sets / "old")], sets / "merged.pbtxt", sets / "old", overwrite=True)
+
+
+def test_gzip_in_and_out(tmp_path, sets):
+    (plain,) = shards.record_files([str(sets / "old_whole")])
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/x.record.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    shutil.copy(sets / "old.label_map.pbtxt", tmp_path / "in")
+    words = ("--labels", sets / "merged.pbtxt", "--compression", "gzip", "--json")
+    out, _ = tfrec("remap", tmp_path / "in/x.record.gz", *words, "--out", tmp_path / "out/all")
+    assert json.loads(out)["options"]["compression"] == "gzip"
+    assert parsed(tmp_path / "out").keys() == parsed(sets, "old_whole").keys()
+    assert sound(tmp_path / "out/all")
+
+
+def test_renamed_and_left_out_as_the_table_says(tmp_path, sets):
+    maps = [sets / f"{name}.label_map.pbtxt" for name in ("old", "new")]
+    rules = ("--rename", "cat=animal", "--rename", "dog=animal", "--ignore", "bird")
+    tfrec("merge-labels", *maps, "--renumber", *rules, "--out", tmp_path / "m.pbtxt")
+    inputs = [str(sets / "old_whole"), str(sets / "new_whole")]
+    remap(inputs, tmp_path / "m.pbtxt", tmp_path / "out/all")
+    after = parsed(tmp_path / "out")
+    assert after["003.png"].record.names == ("animal", "animal")
+    assert after["007.png"].record.names == ("animal",)
+    assert after["007.png"].record.labeled is None  # all classes of the new map
+    (tmp_path / "m.id_tables.json").rename(tmp_path / "table.json")
+    with pytest.raises(InputError, match=r"record \d+: class '\w+' is not in .*m.pbtxt, which has animal"):
+        remap(inputs, tmp_path / "m.pbtxt", tmp_path / "no/all")
+    assert not list((tmp_path / "no").iterdir())
+    again = remap(inputs, tmp_path / "m.pbtxt", tmp_path / "b/all", table=tmp_path / "table.json")
+    assert again.manifest.names == ("animal",)
+    with pytest.raises(InputError, match=r"'animal' and id 1, but .* has no such class; it is of another"):
+        remap(inputs, sets / "merged.pbtxt", tmp_path / "no/all", table=tmp_path / "table.json")
+
+
+def test_a_table_that_makes_two_of_one_class(tmp_path, sets):
+    kept = {"name": "dog", "old_id": 2, "new_id": 2, "new_name": "dog"}
+    sources = [
+        {"path": "a", "classes": [kept], "dropped": []},
+        {"path": "b", "classes": [], "dropped": [{"name": "dog", "old_id": 1}]},
+    ]
+    (tmp_path / "t.json").write_text(json.dumps({"sources": sources}))
+    with pytest.raises(InputError, match="'dog' becomes 'dog' in one source and None in another"):
+        remap([str(sets / "old_whole")], sets / "merged.pbtxt", tmp_path / "o", table=tmp_path / "t.json")
+
+
+def test_labeled_for_all_sets_or_for_each(tmp_path, sets):
+    inputs = [str(sets / "old_whole"), str(sets / "new_whole")]
+    each = [frozenset({"cat"}), frozenset({"cat", "bird"})]
+    remap(inputs, sets / "merged.pbtxt", tmp_path / "a/all", labeled=each)
+    after = parsed(tmp_path / "a")
+    assert after["003.png"].record.labeled == {"cat", "dog"}  # it has a box of dog
+    assert after["007.png"].record.labeled is None  # of all, with its boxes
+    with pytest.raises(InputError, match="given 3 times for 2 sets"):
+        remap(inputs, sets / "merged.pbtxt", tmp_path / "b/all", labeled=[frozenset({"cat"})] * 3)
+    with pytest.raises(InputError, match=r"'cow' is no class of .*merged.pbtxt: cat, dog, bird"):
+        remap(inputs, sets / "merged.pbtxt", tmp_path / "b/all", labeled=[frozenset({"cow"})])
+
+
+def test_ids_that_two_sets_use_are_told_apart(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        tfrecord.write(tmp_path / name / "x.tfrecord", [record(tmp_path, name, "cat", image_id="7")])
+    labels = write_map(tmp_path / "m.pbtxt", "cat")
+    inputs = [str(tmp_path / name) for name in "ab"]
+    finished = remap(inputs, labels, tmp_path / "out/all")
+    assert [issue.code for issue in finished.issues] == ["image-id-shared"]
+    ids = {found.record.image_id for found in parsed(tmp_path / "out").values()}
+    assert len(ids) == 2
+    assert all(image_id.isdecimal() for image_id in ids)
+
+
+def test_names_that_are_not_their_ids(tmp_path):
+    wrong = record(tmp_path, "wrong", "cat", "dog", ids={"cat": 2, "dog": 1})
+    tfrecord.write(tmp_path / "x.tfrecord", [record(tmp_path, "right", "dog", ids={"dog": 2}), wrong])
+    labels = write_map(tmp_path / "old.pbtxt", "cat", "dog")
+    inputs = [str(tmp_path / "x.tfrecord")]
+    finished = remap(inputs, labels, tmp_path / "a/all")
+    assert [(issue.source, issue.box, issue.code) for issue in finished.issues] == [
+        ("x.tfrecord record 1", 0, "class-mismatch"),
+        ("x.tfrecord record 1", 1, "class-mismatch"),
+    ]
+    message = "id 2 is 'dog' in old.pbtxt, but the record calls it 'cat'"
+    assert finished.issues[0].message == message
+    assert parsed(tmp_path / "a")["wrong.png"].label_ids == (1, 2)
+    dropped = remap(
+        inputs, labels, tmp_path / "b/all", policies=parse("default", ["class-mismatch=drop-image"])
+    )
+    assert (dropped.manifest.images, dropped.manifest.issues) == (1, {"class-mismatch": 2})
+    said = fault(
+        *("remap", *inputs, "--labels", labels, "--out", tmp_path / "c/all", "--on", "class-mismatch=error"),
+        *("--json",),
+    )
+    assert message in said
+    assert "nothing was written" in said
+    assert not list((tmp_path / "c").iterdir())
+
+
+def test_damaged_records_and_files(tmp_path):
+    good = record(tmp_path, "good", "cat")
+    tfrecord.write(tmp_path / "x.tfrecord", [b"\xff\xff", good])
+    labels = write_map(tmp_path / "old.pbtxt", "cat")
+    with pytest.raises(Refused, match=r"x.tfrecord record 0: annotation-damaged: is no tf.train.Example"):
+        remap([str(tmp_path / "x.tfrecord")], labels, tmp_path / "a/all")
+    lenient = parse("lenient", [])
+    finished = remap([str(tmp_path / "x.tfrecord")], labels, tmp_path / "a/all", policies=lenient)
+    assert finished.manifest.images == 1
+    tfrecord.write(tmp_path / "x.tfrecord", [good, good])
+    whole = (tmp_path / "x.tfrecord").read_bytes()
+    for name, data, reason in (
+        ("cut", whole[:-2], "record 1 at byte .*: the file ends inside its CRC: 2 of 4"),
+        ("short", whole[:-90], "record 1 at byte .*: the file ends inside its data"),
+        ("header", whole[: len(whole) // 2 + 5], "record 1 at byte .*: the file ends inside its header"),
+        ("bit", whole[:99] + bytes([whole[99] ^ 1]) + whole[100:], "record 0: the CRC of its data is wrong"),
+        ("no", b"this is no file of records", "damaged or no TFRecord file"),
+        ("empty", b"", "hold no examples"),
+    ):
+        (tmp_path / f"{name}.tfrecord").write_bytes(data)
+        with pytest.raises(InputError, match=reason):
+            remap([str(tmp_path / f"{name}.tfrecord")], labels, tmp_path / "b/all")
+        assert not list((tmp_path / "b").iterdir() if (tmp_path / "b").exists() else ())
+
+
+def test_a_real_tfod_record(tmp_path, shared):
+    raccoon, training = shared / "data/raccoon/data/test.record", shared / "data/raccoon/training"
+    cards = shared / "data/playing_cards/training/labelmap.pbtxt"
+    tfrec("merge-labels", cards, training, "--out", tmp_path / "merged.pbtxt")
+    words = ("--labels", tmp_path / "merged.pbtxt", "--record-labels", training)
+    tfrec("remap", raccoon, *words, "--out", tmp_path / "out/all")
+    before = [parse_example(data, "") for data in tfrecord.read(raccoon)]
+    after = parsed(tmp_path / "out")
+    assert len(after) == len({of.record.filename for of in before})
+    for of in before:
+        found = after[of.record.filename]
+        assert hashlib.sha256(found.picture.data).digest() == hashlib.sha256(of.picture.data).digest()
+        assert found.record.names == of.record.names
+        assert found.record.labeled == {"raccoon"}
+        assert set(found.label_ids) == {7}
+        assert (found.record.boxes_xyxy == of.record.boxes_xyxy).all()
+    assert tfrec("verify", tmp_path / "out/all")[0].strip().endswith("sound")
+    tfrec("inspect", tmp_path / "out/all")
+    assert not (tmp_path / "out/features.json").exists()  # TFDS needs image/key/sha256, which these lack
+
+
+def test_run_takes_what_does_a_job():
+    assert run.run([], None, 1, silent, remapping.perform) == []

@@ -1,0 +1,207 @@
+"""One Example under another label map: inverse, composition, and every byte that is not a class's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tests.test_example import IDS, PICTURE, ROW, record_of
+from tests.test_merging import MAPS, NAMES
+from tests.test_wire import VALUES
+from tfrec_tools import entries, wire
+from tfrec_tools._pb2 import example_pb2
+from tfrec_tools.example import encode_example, parse_example, without_picture
+from tfrec_tools.labels import LabelMap, from_names
+from tfrec_tools.merging import Row, Rules, merge
+from tfrec_tools.merging.tables import Tables
+from tfrec_tools.remapping.classes import Classes, classes_of
+from tfrec_tools.remapping.examples import UnknownClassError, remap
+
+HERE = Path("tables.json")
+UNKNOWN = ("image/object/weight", "my own/feature", "image/é")
+
+
+def classes(own: LabelMap, rows: tuple[Row, ...], new: LabelMap, **more: object) -> Classes:
+    return classes_of(
+        own.name_by_id, "own.pbtxt", Tables(HERE, (rows,)), new, (), more.get("always")  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def plain(own: LabelMap, new: LabelMap, always: frozenset[str] | None = None) -> Classes:
+    return classes_of(own.name_by_id, "own.pbtxt", None, new, (), always)
+
+
+def inverse(rows: tuple[Row, ...], new: LabelMap) -> tuple[Row, ...]:
+    """What the new map's classes were; those of other maps are left out."""
+    back = [Row(row.new_name, row.new_id, row.name, row.old_id) for row in rows]
+    known = {row.name for row in back}
+    return (*back, *(Row(each.name, each.id, None, None) for each in new.labels if each.name not in known))
+
+
+@st.composite
+def examples(draw: st.DrawFn, own: LabelMap, labeled: bool = True) -> bytes:
+    """Of boxes of the map's classes, with features that nobody knows."""
+    names = draw(st.lists(st.sampled_from(own.names), max_size=5)) if own.names else []
+    rows = [((1, 2, 30, 40 + i), name, False, False, False) for i, name in enumerate(names)]
+    subset = st.frozensets(st.sampled_from(own.names), min_size=1) if labeled and own.names else st.none()
+    data = encode_example(record_of(rows, labeled=draw(st.none() | subset)), PICTURE, own.id_by_name)
+    message = example_pb2.Example.FromString(data)
+    for key in draw(st.lists(st.sampled_from(UNKNOWN), unique=True)):
+        message.features.feature[key].float_list.value.append(0.5)
+    return message.SerializeToString(deterministic=True)
+
+
+@given(st.data(), MAPS.filter(len), MAPS, st.dictionaries(NAMES, NAMES, max_size=3))
+def test_remapping_there_and_back_is_nothing(data, own, other, aliases):
+    merged = merge(own, other, rules=Rules(aliases=aliases, first_ids="keep gaps"))
+    rows = merged.rows[0]
+    assume(len({row.new_id for row in rows}) == len(rows))
+    before = data.draw(examples(own))
+    there = remap(before, classes(own, rows, merged.label_map)).data
+    back = remap(there, classes(merged.label_map, inverse(rows, merged.label_map), own)).data
+    assert back == before
+    parsed = parse_example(there, "")
+    renamed = {row.name: row.new_name for row in rows}
+    assert parsed.record.names == tuple(renamed[name] for name in parse_example(before, "").record.names)
+    assert parsed.label_ids == tuple(merged.label_map.id_by_name[name] for name in parsed.record.names)
+
+
+@given(st.data(), MAPS.filter(len), MAPS, MAPS)
+def test_steps_compose(data, first, second, third):
+    step = merge(first, second)
+    both = merge(step.label_map, third)
+    before = data.draw(examples(first))
+    once = remap(before, plain(first, both.label_map))
+    twice = remap(remap(before, plain(first, step.label_map)).data, plain(step.label_map, both.label_map))
+    assert once == twice
+    assert remap(once.data, plain(both.label_map, both.label_map)).data == once.data
+
+
+@given(st.dictionaries(st.sampled_from([*UNKNOWN, "b" * 99, "c"]), VALUES), st.sampled_from(["a", "c", "d"]))
+def test_entries_are_found_replaced_put_in_and_taken_out(features, key):
+    data = wire.serialize(features)
+    spans = entries.find(data, 0, len(data))
+    assert list(spans) == [name.encode() for name in sorted(features)]
+    new = {key: ("int64", [1, 2, 300])}
+    put_in = entries.changed(data, spans, {key.encode(): wire.entry(key, *new[key])})
+    assert put_in == wire.serialize(features | new)
+    taken_out = entries.changed(put_in, entries.find(put_in, 0, len(put_in)), {key.encode(): None})
+    left = {name: value for name, value in features.items() if name != key}
+    assert taken_out == (wire.serialize(left) if left else b"")
+
+
+def pieces(data: bytes) -> list[bytes]:
+    return [data[first:last] for first, _, last in entries.find(data, 0, len(data)).values()]
+
+
+def test_layouts_that_nobody_writes_are_read_too():
+    data = encode_example(record_of([((1, 2, 30, 40), "WBC", False, False, False)]), PICTURE, IDS)
+    own, new = from_names(IDS), from_names(["x", "RBC", "WBC", "Plättchen"])
+    own = LabelMap(tuple(type(label)(IDS[label.name], label.name) for label in own.labels))
+    expected = remap(data, plain(own, new)).data
+    parts = pieces(data)
+    in_two = wire.example(parts[:4]) + wire.example(parts[4:])
+    twice = wire.example([parts[0], *parts])
+    backwards = wire.example(parts[::-1])
+    assert remap(in_two, plain(own, new)).data == expected
+    assert remap(twice, plain(own, new)).data == expected
+    assert sorted(pieces(remap(backwards, plain(own, new)).data)) == sorted(pieces(expected))
+    for cut in (1, 5, len(data) // 2, len(data) - 1):
+        with pytest.raises(ValueError, match=r"no tf\.train\.Example"):
+            remap(data[:cut], plain(own, new))
+
+
+def test_what_the_manifest_hashes_is_what_verify_hashes():
+    data = encode_example(record_of([((1, 2, 30, 40), "WBC", False, False, False)]), PICTURE, IDS)
+    own = LabelMap(tuple(type(from_names("a").labels[0])(i, name) for name, i in IDS.items()))
+    found = remap(data, plain(own, from_names(["WBC", "RBC", "Plättchen"])))
+    assert found.hashed == without_picture(found.data, PICTURE.data)
+    assert len(found.hashed) == len(found.data) - len(PICTURE.data)
+
+
+OWN, NEW = from_names(["left", "right", "junk"]), from_names(["arrow", "cat"])
+ROWS = (Row("left", 1, "arrow", 1), Row("right", 2, "arrow", 1), Row("junk", 3, None, None))
+
+
+def of(*names: str, labeled: frozenset[str] | None = None, **features: tuple[str, list]) -> bytes:
+    rows = [((i, 2, 30, 40), name, False, False, False) for i, name in enumerate(names)]
+    data = encode_example(record_of(rows, labeled=labeled), PICTURE, OWN.id_by_name)
+    spans = entries.find(data, 0, len(data))
+    keys = {key: f"image/object/{key}" for key in features}
+    new = {keys[key].encode(): wire.entry(keys[key], *value) for key, value in features.items()}
+    return entries.changed(data, spans, new)
+
+
+def test_several_become_one_and_a_class_that_is_left_out_takes_its_boxes_with_it():
+    data = of("junk", "left", "right", weight=("float", [1, 2, 3]), keypoint=("int64", [1, 1, 2, 2, 3, 3]))
+    found = remap(data, classes(OWN, ROWS, NEW))
+    parsed = parse_example(found.data, "")
+    assert (parsed.record.names, parsed.label_ids) == (("arrow", "arrow"), (1, 1))
+    assert parsed.record.boxes_xyxy[:, 0].round().tolist() == [1, 2]
+    features = example_pb2.Example.FromString(found.data).features.feature
+    assert features["image/object/weight"].float_list.value == [2, 3]
+    assert features["image/object/keypoint"].int64_list.value == [2, 2, 3, 3]
+    assert parsed.record.labeled == {"arrow"}
+
+
+def test_a_feature_that_cannot_be_divided_by_boxes_keeps_a_class_from_being_left_out():
+    with pytest.raises(ValueError, match="image/object/weight has 3 values for 2 boxes"):
+        remap(of("junk", "left", weight=("float", [1, 2, 3])), classes(OWN, ROWS, NEW))
+
+
+@pytest.mark.parametrize(
+    ("labeled", "expected"),
+    [
+        (None, {"arrow"}),
+        ({"left", "right"}, {"arrow"}),
+        ({"left", "right", "junk"}, {"arrow"}),
+    ],
+)
+def test_what_an_image_was_annotated_for(labeled, expected):
+    found = remap(of("left", labeled=labeled and frozenset(labeled)), classes(OWN, ROWS, NEW))
+    assert parse_example(found.data, "").record.labeled == expected
+
+
+def test_half_of_a_class_is_not_annotated_for_it():
+    with pytest.raises(UnknownClassError, match="annotated for none of the classes"):
+        remap(of("left", labeled=frozenset({"left"})), classes(OWN, ROWS, NEW))
+
+
+def test_labeled_overrules_the_record():
+    data = of("left", labeled=frozenset({"left", "right"}))
+    said = remap(data, classes(OWN, ROWS, NEW, always=frozenset({"cat"})))
+    assert parse_example(said.data, "").record.labeled is None  # arrow, of which it has a box, and cat: all
+    by_old_name = classes(OWN, ROWS, NEW, always=frozenset({"right"}))
+    assert by_old_name.always == {"arrow"}
+
+
+def test_ids_without_names_follow_the_sets_own_map():
+    data = of("left", "right")
+    spans = entries.find(data, 0, len(data))
+    nameless = entries.changed(data, spans, {b"image/object/class/text": None})
+    found = remap(nameless, plain(OWN, from_names(["x", "left", "right", "junk"])))
+    parsed = parse_example(found.data, "")
+    assert (parsed.label_ids, parsed.record.names) == ((2, 3), ("", ""))
+    assert found.names == ("left", "right")
+    with pytest.raises(UnknownClassError, match="id 1 has no name in the record and none in a label map"):
+        remap(nameless, plain(LabelMap(()), OWN))
+
+
+@given(st.lists(ROW, max_size=4))
+def test_a_name_that_is_not_its_ids_is_reported_and_counts(rows):
+    data = encode_example(record_of(rows), PICTURE, IDS)
+    own = from_names(["RBC", "Plättchen", "a", "b", "c", "d", "WBC"])
+    found = remap(data, plain(own, from_names(["a", "b", "c", "d", "WBC", "RBC", "Plättchen"])))
+    assert found.names == tuple(row[1] for row in rows)
+    wrong = [i for i, row in enumerate(rows) if row[1] != "RBC"]
+    assert [box for box, _ in found.faults] == wrong
+    said = {"WBC": "id 2 is 'Plättchen' in", "Plättchen": "id 7 is 'WBC' in"}
+    assert all(message.startswith(said[rows[box][1]]) for box, message in found.faults)
+
+
+def test_a_class_that_the_new_map_lacks():
+    with pytest.raises(UnknownClassError, match=r"class 'junk' is not in label map.*left, right.*--table"):
+        remap(of("junk"), plain(OWN, from_names(["left", "right"])))

@@ -1,0 +1,122 @@
+"""The entries of a tf.train.Example where they stand in its bytes: found, replaced, put in and taken out,
+while all others stay as they are. The picture is passed over, never parsed.
+
+The layout is that of wire.py: an Example is one field 1 of map entries (field 1), each of a key (field 1) and
+a Feature (field 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from mmap import mmap
+
+from google.protobuf.message import DecodeError
+
+from tfrec_tools import wire
+from tfrec_tools._pb2 import example_pb2
+
+_FIELD_1, _FIELD_2 = 0x0A, 0x12  # of length-delimited fields
+_TAGS = (_FIELD_1, _FIELD_1, _FIELD_2)  # of an entry, its key, its Feature
+
+Span = tuple[int, int, int]  # where an entry begins, where its Feature begins, where both end
+
+
+Bytes = bytes | mmap
+
+
+class OddLayoutError(ValueError):
+    """Valid or not, it is not how writers write an Example."""
+
+
+def find(data: Bytes, start: int, end: int) -> dict[bytes, Span]:
+    """{key: span} of the Example at data[start:end], in order. OddLayoutError where it is valid in another
+    way (an entry twice, its key last, features in several parts), or not at all."""
+    spans: dict[bytes, Span] = {}
+    count = 0
+    try:
+        place = _begin(data, start, _FIELD_1, end) if start < end else end
+        while place < end:
+            first, size, length = place, data[place + 1], data[place + 3]
+            if size < 128:  # and so are all sizes in it; most entries are as small
+                place, key_at = first + 2, first + 4
+            else:
+                size, place = _size(data, first + 1)
+                length, key_at = _size(data, place + 1)
+            feature, last = key_at + length, place + size
+            key = data[key_at:feature]
+            begin, end_of_feature = feature + 2, feature + 2 + data[feature + 1]
+            if size >= 128:
+                content, begin = _size(data, feature + 1)
+                end_of_feature = begin + content
+            tags = data[first], data[place], data[feature]
+            if tags != _TAGS or end_of_feature != last or last > end:
+                raise OddLayoutError
+            spans[key] = (first, begin, last)
+            count += 1
+            place = last
+    except IndexError as fault:
+        raise OddLayoutError from fault
+    if len(spans) < count:
+        raise OddLayoutError
+    return spans
+
+
+def only_value(data: Bytes, span: Span) -> tuple[int, int]:
+    """Where the only value of a feature of bytes begins and ends. OddLayoutError where it has another."""
+    _, place, end = span
+    for _ in range(2):  # the list, and in it the value
+        place = _begin(data, place, _FIELD_1, end)
+    return place, end
+
+
+def usual(data: bytes) -> bytes:
+    """An Example in the usual layout. ValueError where the bytes are no Example."""
+    try:
+        example = example_pb2.Example.FromString(data)
+    except DecodeError as fault:
+        raise ValueError("is no tf.train.Example") from fault
+    return bytes(example.SerializeToString(deterministic=True))
+
+
+def changed(data: bytes, spans: Mapping[bytes, Span], changes: Mapping[bytes, bytes | None]) -> bytes:
+    """The Example with entries replaced by {key: the whole new entry, as wire.entry gives it}, or taken out
+    by {key: None}. A new one is put before the first of a greater key, so that sorted keys stay sorted.
+
+    spans   what `find` gives for data[0:len(data)]
+    """
+    edits = [(spans[key][0], spans[key][2], entry) for key, entry in changes.items() if key in spans]
+    for key in sorted(changes.keys() - spans.keys()):
+        place = next((first for other, (first, _, _) in spans.items() if other > key), len(data))
+        edits.append((place, place, changes[key]))
+    edits.sort(key=lambda edit: edit[:2])  # new ones for one place stay in the order of their keys
+    parts: list[bytes | memoryview] = []
+    view, done = memoryview(data), next((first for first, _, _ in spans.values()), len(data))
+    for first, last, entry in edits:
+        parts += view[done:first], entry or b""
+        done = last
+    parts.append(view[done:])
+    return wire.example(parts) if any(parts) else b""
+
+
+def _begin(data: Bytes, place: int, tag: int, end: int) -> int:
+    """Where the content of the field at `place` begins, which must reach to `end`."""
+    if data[place] != tag:
+        raise OddLayoutError
+    size, begin = _size(data, place + 1)
+    if begin + size != end:
+        raise OddLayoutError
+    return begin
+
+
+def _size(data: Bytes, place: int) -> tuple[int, int]:
+    """A length, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place
+        shift += 7
+        if shift > 35:
+            raise OddLayoutError

@@ -1,0 +1,197 @@
+"""One tf.train.Example under a new label map: its class features are written anew, all other bytes stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from tfrec_tools import entries, wire
+from tfrec_tools._pb2 import example_pb2
+from tfrec_tools.entries import Bytes, Span
+from tfrec_tools.example import (
+    BOX_LABEL,
+    BOX_TEXT,
+    FEATURES,
+    IMAGE_CLASS_LABEL,
+    IMAGE_CLASS_TEXT,
+    IMAGE_ENCODED,
+    IMAGE_SHA256,
+    IMAGE_SOURCE_ID,
+    without_picture,
+)
+from tfrec_tools.remapping.classes import Class, Classes
+
+_OF_BOXES = b"image/object/"
+Spans = dict[bytes, Span]
+Changes = dict[bytes, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Remapped:
+    """An Example under the new map; `hashed` is what of it the manifest's SHA-256 is over; the names of its
+    boxes' classes; and what disagreed, (box, message) each."""
+
+    data: bytes
+    hashed: bytes
+    names: tuple[str, ...]
+    faults: tuple[tuple[int, str], ...]
+
+
+class UnknownClassError(ValueError):
+    """A class that the new map lacks, or that has no name."""
+
+
+def in_layout(data: bytes) -> tuple[bytes, Spans]:
+    """An Example with its entries, in the usual layout. ValueError where the bytes are no Example."""
+    try:
+        return data, entries.find(data, 0, len(data))
+    except entries.OddLayoutError:
+        data = entries.usual(data)
+        return data, entries.find(data, 0, len(data))
+
+
+def remap(data: bytes, classes: Classes, source_id: bytes | None = None) -> Remapped:
+    """The Example with the ids and names of its boxes' classes, and of the classes that it was annotated
+    for, under the new map.
+
+    source_id   to be written in place of its own
+    UnknownClassError where a class is none of the map, another ValueError where the Example is damaged.
+    """
+    data, spans = in_layout(data)
+    found = _boxes(data, spans, classes)
+    kept = [box for box in found if box is not None]
+    changes = _without(data, spans, [box is not None for box in found]) if len(kept) < len(found) else {}
+    changes |= _classes_of_boxes(spans, kept)
+    names = tuple(box.name for box in kept)
+    changes |= _labeled(data, spans, classes, names)
+    if source_id is not None and values(data, spans, IMAGE_SOURCE_ID):
+        changes[IMAGE_SOURCE_ID.encode()] = wire.entry(IMAGE_SOURCE_ID, "bytes", [source_id])
+    new = _unless_same(data, spans, changes)
+    faults = tuple((index, box.fault) for index, box in enumerate(kept) if box.fault)
+    return Remapped(new, _hashed(new, data, spans), names, faults)
+
+
+def _boxes(data: bytes, spans: Spans, classes: Classes) -> list[Class | None]:
+    ids, texts = values(data, spans, BOX_LABEL), values(data, spans, BOX_TEXT)
+    if ids and texts and len(ids) != len(texts):
+        raise ValueError(f"{BOX_TEXT} has {len(texts)} values for {len(ids)} boxes")
+    return [_known(classes, *pair) for pair in zip_longest(ids, texts)]
+
+
+def _known(classes: Classes, label_id: int | None, text: bytes | None) -> Class | None:
+    try:
+        return classes.of_box(label_id, text)
+    except ValueError as fault:
+        raise UnknownClassError(str(fault)) from fault
+
+
+def _classes_of_boxes(spans: Spans, boxes: Sequence[Class]) -> Changes:
+    """Of the two features only those that the record has."""
+    changes: Changes = {}
+    if boxes and BOX_LABEL.encode() in spans:
+        changes[BOX_LABEL.encode()] = wire.entry(BOX_LABEL, "int64", [box.id for box in boxes])
+    if boxes and BOX_TEXT.encode() in spans:
+        changes[BOX_TEXT.encode()] = wire.entry(BOX_TEXT, "bytes", [box.name.encode() for box in boxes])
+    return changes
+
+
+def _labeled(data: bytes, spans: Spans, classes: Classes, names: Iterable[str]) -> Changes:
+    """The classes that the image was annotated for, by id; no feature where those are all of the map."""
+    always = classes.always
+    labeled = _said(data, spans, classes) if always is None else always.union(names)
+    if not labeled:
+        raise UnknownClassError(f"was annotated for none of the classes of {classes.subject}")
+    keys = (IMAGE_CLASS_LABEL, IMAGE_CLASS_TEXT)
+    if len(labeled) == len(classes.ids):
+        return {key.encode(): None for key in keys if values(data, spans, key)}
+    in_order = sorted(labeled, key=classes.ids.__getitem__)
+    new: tuple[list[Any], ...] = (
+        [classes.ids[name] for name in in_order],
+        [name.encode() for name in in_order],
+    )
+    return {
+        key.encode(): wire.entry(key, FEATURES[key].kind, of_key)
+        for key, of_key in zip(keys, new, strict=True)
+    }
+
+
+def _said(data: bytes, spans: Spans, classes: Classes) -> frozenset[str]:
+    """By the record itself, else as all of its set."""
+    texts = values(data, spans, IMAGE_CLASS_TEXT)
+    ids = [] if texts else values(data, spans, IMAGE_CLASS_LABEL)
+    if not (texts or ids):
+        return classes.labeled
+    if lacking := [label_id for label_id in ids if label_id not in classes.own]:
+        reason = f"{IMAGE_CLASS_LABEL} {lacking[0]} has no name in the record and none in a label map"
+        raise UnknownClassError(f"{reason}; give its label map with --record-labels")
+    names = [text.decode(errors="replace").strip() for text in texts]
+    return classes.of_labeled(names or [classes.own[label_id] for label_id in ids])
+
+
+def _without(data: bytes, spans: Spans, kept: Sequence[bool]) -> Changes:
+    """All features of boxes with the values of the kept ones only: one value a box, or as many for each, as
+    keypoints have."""
+    changes: Changes = {}
+    for key in (key for key in spans if key.startswith(_OF_BOXES)):
+        kind, found = _feature(data, spans, key)
+        each, odd = divmod(len(found), len(kept))
+        if odd:
+            name, count = key.decode(errors="replace"), len(kept)
+            raise ValueError(
+                f"{name} has {len(found)} values for {count} boxes, so that none can be left out"
+            )
+        if each:
+            left = [value for i, value in enumerate(found) if kept[i // each]]
+            changes[key] = wire.entry(key.decode(), kind, left)
+    return changes
+
+
+def names_of(data: Bytes, spans: Spans) -> list[str]:
+    """The names of the Example's boxes' classes."""
+    return [text.decode(errors="replace").strip() for text in values(data, spans, BOX_TEXT) if text.strip()]
+
+
+def values(data: Bytes, spans: Spans, key: str) -> list[Any]:
+    """Of a feature of ours; none where it is missing. ValueError where it is of another kind."""
+    if key.encode() not in spans:
+        return []
+    kind, found = _feature(data, spans, key.encode())
+    if found and kind != FEATURES[key].kind:
+        raise ValueError(f"{key} is a {kind}_list, expected a {FEATURES[key].kind}_list")
+    return found
+
+
+def _feature(data: Bytes, spans: Spans, key: bytes) -> tuple[str, list[Any]]:
+    """Its kind and values."""
+    _, start, end = spans[key]
+    try:
+        feature = example_pb2.Feature.FromString(data[start:end])
+    except DecodeError as fault:
+        raise ValueError(f"{key.decode(errors='replace')} is no feature") from fault
+    kind = feature.WhichOneof("kind")
+    return (kind.removesuffix("_list"), list(getattr(feature, kind).value)) if kind else ("bytes", [])
+
+
+def _unless_same(data: bytes, spans: Spans, changes: Changes) -> bytes:
+    real = {key: entry for key, entry in changes.items() if entry != _entry(data, spans, key)}
+    return entries.changed(data, spans, real) if real else data
+
+
+def _entry(data: bytes, spans: Spans, key: bytes) -> bytes | None:
+    first, _, last = spans.get(key, (0, 0, 0))
+    return data[first:last] if last else None
+
+
+def _hashed(new: bytes, data: bytes, spans: Spans) -> bytes:
+    """As example.without_picture: `new` without the picture where its SHA-256 stands for it."""
+    if IMAGE_SHA256.encode() not in spans:
+        return new
+    try:
+        start, end = entries.only_value(data, spans[IMAGE_ENCODED.encode()])
+    except (KeyError, IndexError, entries.OddLayoutError):  # none, or one that no reader would take for one
+        return new
+    return without_picture(new, memoryview(data)[start:end])

@@ -1,0 +1,132 @@
+"""Shards of remapped records, each written by one process that reads its records wherever they are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path
+
+from tfrec_tools import tfrecord, work
+from tfrec_tools.atomic import published
+from tfrec_tools.errors import InputError
+from tfrec_tools.issues import Issue
+from tfrec_tools.policies import Policies
+from tfrec_tools.remapping import examples
+from tfrec_tools.remapping.classes import Classes
+from tfrec_tools.remapping.examples import Remapped
+from tfrec_tools.remapping.sources import File, Record, place_of
+from tfrec_tools.work import Done
+
+_OPEN = 200  # files at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A shard to write.
+
+    file, split   its final name, and its split ("" where there is none)
+    items         its records in order
+    files         of all sets; classes: of each set
+    content       of all that its bytes depend on
+    fingerprint   the same with the files and their times of change
+    """
+
+    file: str
+    split: str
+    items: tuple[Record, ...]
+    files: tuple[File, ...]
+    classes: tuple[Classes, ...]
+    policies: Policies
+    compression: str
+    content: str
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a shard holds, counted while it is written."""
+
+    images: int = 0
+    negatives: int = 0
+    boxes: Counter[str] = field(default_factory=Counter)
+    having: Counter[str] = field(default_factory=Counter)
+    issues: list[tuple[int, Issue]] = field(default_factory=list)
+
+    def add(self, names: tuple[str, ...]) -> None:
+        self.images += 1
+        self.negatives += not names
+        self.boxes.update(names)
+        self.having.update(set(names))
+
+
+def perform(job: Job, tick: Callable[[], None], folder: Path | None) -> Done:
+    """Does a job: its records are read, checked and remapped one by one, each followed by a tick."""
+    if folder is None:
+        raise ValueError("remapping only checks nothing")
+    tally, digest = _Tally(), hashlib.sha256()
+
+    def records() -> Iterator[bytes]:
+        for index, data in enumerate(_read(job)):
+            found = _remapped(job, index, data, tally)
+            if found is not None:
+                tally.add(found.names)
+                digest.update(found.hashed)
+                yield found.data
+            tick()
+
+    with published(work.shard_path(folder, job.fingerprint)) as (part,):
+        written = tfrecord.write(part, records(), job.compression)
+    done = Done(
+        written,
+        digest.hexdigest(),
+        tally.images,
+        tally.negatives,
+        dict(tally.boxes),
+        dict(tally.having),
+        tuple(tally.issues),
+    )
+    work.note(folder, job.fingerprint, done)
+    return done
+
+
+def _read(job: Job) -> Iterator[bytes]:
+    """The job's records, from wherever they are."""
+    with ExitStack() as stack:
+        opened: dict[int, FileIO] = {}
+        for record in job.items:
+            file = job.files[record.file]
+            if record.file not in opened:
+                if len(opened) == _OPEN:
+                    stack.close()
+                    opened.clear()
+                opened[record.file] = stack.enter_context(FileIO(file.plain))
+            where = f"record {record.number}"
+            frame = record.offset, record.length, record.crc
+            yield tfrecord.read_at(opened[record.file], frame, file.path, where)
+
+
+def _remapped(job: Job, index: int, data: bytes, tally: _Tally) -> Remapped | None:
+    """None where the policies drop it. InputError where its class is none of the new map."""
+    record = job.items[index]
+    file = job.files[record.file]
+    source = place_of(file, record.number)
+
+    def note(code: str, box: int | None, message: str, fixed: bool) -> bool:
+        """Whether the record is to be dropped."""
+        drops = job.policies.action(code) == "drop-image"
+        tally.issues.append((index, Issue(code, source, box, message, fixed or drops)))
+        return drops
+
+    try:
+        found = examples.remap(data, job.classes[file.owner], record.source_id)
+    except examples.UnknownClassError as fault:
+        raise InputError(file.path, f"record {record.number}", str(fault)) from fault
+    except ValueError as fault:
+        note("annotation-damaged", None, str(fault), False)
+        return None
+    dropped = [note("class-mismatch", box, message, True) for box, message in found.faults]
+    return None if any(dropped) else found

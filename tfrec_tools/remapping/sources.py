@@ -1,0 +1,160 @@
+"""The record files that are to be remapped, as sets, and where each of their records is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+
+from tfrec_tools import entries, label_sources, shards, tfrecord
+from tfrec_tools.entries import Span
+from tfrec_tools.errors import InputError
+from tfrec_tools.example import FEATURES, IMAGE_FILENAME, IMAGE_SOURCE_ID
+from tfrec_tools.formats import tfod
+from tfrec_tools.issues import Issue
+from tfrec_tools.remapping import examples
+
+# What TFDS needs of every record; of boxes there may be none.
+_NEEDED = frozenset(key.encode() for key, feature in FEATURES.items() if feature.shape == "()")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of records: where it is, the plain file that can be read in any order (itself, unless it is
+    packed), its split, time of change, and the number of its set."""
+
+    path: Path
+    plain: Path
+    split: str
+    mtime_ns: int
+    owner: int
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Files that belong together, and the label map {id: name} of theirs; empty where there is none."""
+
+    path: Path
+    files: tuple[File, ...]
+    own: dict[int, str]
+    own_subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Where a record is: its file (number in the list of all) and number in it, offset and length in bytes,
+    its masked CRC; the id of its image, which says its place in the order, and the source_id to write in
+    place of its own, if any."""
+
+    file: int
+    number: int
+    offset: int
+    length: int
+    crc: int
+    image_id: str
+    source_id: bytes | None = None
+
+
+@dataclass(slots=True)
+class Found:
+    """The records of a set; names of classes that they use, where the set has no label map; records that
+    are none; whether all have what TFDS needs."""
+
+    records: list[Record] = field(default_factory=list)
+    names: dict[str, None] = field(default_factory=dict)
+    issues: list[Issue] = field(default_factory=list)
+    complete: bool = True
+
+
+def find_sets(patterns: Sequence[str], record_labels: Path | None) -> list[Set]:
+    """The files that the patterns name, set by set. InputError where one names none."""
+    groups: dict[Path, list[Path]] = {}
+    for file in shards.record_files(patterns):
+        groups.setdefault(_set_path(file), []).append(file)
+    return [_set(number, path, files, record_labels) for number, (path, files) in enumerate(groups.items())]
+
+
+def find_records(one: Set, first_file: int) -> Found:
+    """The set's records; pictures are not read. `first_file` is the number of its first file. InputError
+    where a file is cut off, or no file of records."""
+    found = Found()
+    for number, file in enumerate(one.files, start=first_file):
+        _find(file, number, not one.own, found)
+    return found
+
+
+def _set_path(file: Path) -> Path:
+    """DIR/NAME of the set that a file is a shard of, else the file."""
+    manifest = shards.manifest_of(file)
+    return file.with_name(manifest.name if manifest else shards.name_of(file))
+
+
+def _set(number: int, path: Path, files: Sequence[Path], record_labels: Path | None) -> Set:
+    manifest = shards.manifest_of(files[0])
+    splits = {info.file: info.split for info in manifest.shards} if manifest else {}
+    own, subject = _own_map(files[0], manifest, record_labels)
+    listed = (
+        File(file, tfod.unpacked(file), splits.get(file.name, ""), file.stat().st_mtime_ns, number)
+        for file in files
+    )
+    return Set(path, tuple(listed), own, subject)
+
+
+def _own_map(
+    file: Path, manifest: shards.Manifest | None, record_labels: Path | None
+) -> tuple[dict[int, str], str]:
+    """The map given, else the manifest's, else the only one in the folder; and what to call it."""
+    if record_labels is None and manifest is not None:
+        subject = shards.manifest_path(file.with_name(manifest.name)).name
+        return {item.id: item.name for item in manifest.classes}, subject
+    beside = sorted(file.parent.glob("*.pbtxt"))
+    path = record_labels or (beside[0] if len(beside) == 1 else None)
+    return (label_sources.read_map(path).name_by_id, path.name) if path else ({}, "")
+
+
+def _find(file: File, file_number: int, with_names: bool, found: Found) -> None:
+    if not file.plain.stat().st_size:  # which cannot be mapped
+        return
+    with file.plain.open("rb") as opened, closing(mmap(opened.fileno(), 0, access=ACCESS_READ)) as data:
+        for number, (offset, length, crc) in enumerate(tfrecord.frames(data, file.path)):
+            source = place_of(file, number)
+            try:
+                example, spans = _example(data, offset, length)
+                image_id = _image_id(example, spans) or source
+                if with_names:
+                    found.names.update(dict.fromkeys(examples.names_of(example, spans)))
+            except ValueError as fault:
+                found.issues.append(Issue("annotation-damaged", source, None, str(fault), False))
+                continue
+            found.complete &= spans.keys() >= _NEEDED
+            found.records.append(Record(file_number, number, offset, length, crc, image_id))
+
+
+def place_of(file: File, number: int) -> str:
+    """A record, as issues name it."""
+    return f"{file.path.name} record {number}"
+
+
+def _example(data: mmap, offset: int, length: int) -> tuple[entries.Bytes, dict[bytes, Span]]:
+    """The bytes that hold an Example, and its entries there."""
+    try:
+        return data, entries.find(data, offset, offset + length)
+    except entries.OddLayoutError:
+        return examples.in_layout(data[offset : offset + length])
+
+
+def _image_id(data: entries.Bytes, spans: dict[bytes, Span]) -> str:
+    values = (examples.values(data, spans, key) for key in (IMAGE_SOURCE_ID, IMAGE_FILENAME))
+    return next((value[0].decode(errors="replace") for value in values if value and value[0]), "")
+
+
+def splits_of(sets: Sequence[Set]) -> tuple[str, ...]:
+    """The splits of the sets, none where they have none. InputError where only some are divided."""
+    splits = {file.split: file.path for one in sets for file in one.files}
+    if len(splits) > 1 and "" in splits:
+        named = next(split for split in splits if split)
+        reason = f"is of no split, but {splits[named].name} is of {named!r}; remap them to sets of their own"
+        raise InputError(splits[""], "", reason)
+    return tuple(split for split in splits if split)
