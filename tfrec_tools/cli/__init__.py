@@ -11,7 +11,17 @@ import typer
 from typer.core import TyperGroup
 
 from tfrec_tools import __version__
-from tfrec_tools.cli import config, convert, finetune, inspect, merge_labels, preview, validate, verify
+from tfrec_tools.cli import (
+    config,
+    convert,
+    evaluate,
+    finetune,
+    inspect,
+    merge_labels,
+    preview,
+    validate,
+    verify,
+)
 from tfrec_tools.errors import Interrupted, TfrecError
 
 
@@ -47,6 +57,7 @@ app.command("inspect")(inspect.inspect)
 app.command("preview")(preview.preview)
 app.command("merge-labels")(merge_labels.merge_labels)
 app.command("finetune")(finetune.finetune)
+app.command("evaluate")(evaluate.evaluate)
 app.command("config")(config.config)
 
 
