@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -184,6 +185,6 @@ def test_charts_are_pictures_also_of_nothing(tmp_path: Path) -> None:
         metrics = measure(examples, seen, LABELS, min_score=0.5, voc07=True)
         charts.save_precision_recall(metrics, tmp_path / f"{name}_curves.png")
         charts.save_confusion(metrics, 0.5, tmp_path / f"{name}_confusion.png")
-    sizes = [Image.open(file).size for file in tmp_path.iterdir()]
+    sizes = [Image.open(io.BytesIO(file.read_bytes())).size for file in tmp_path.iterdir()]
     assert len(sizes) == 4
     assert all(min(size) > 300 for size in sizes)

@@ -14,6 +14,7 @@ from tfrec_tools import __version__
 from tfrec_tools.cli import (
     config,
     convert,
+    detect,
     evaluate,
     finetune,
     inspect,
@@ -57,6 +58,7 @@ app.command("inspect")(inspect.inspect)
 app.command("preview")(preview.preview)
 app.command("merge-labels")(merge_labels.merge_labels)
 app.command("finetune")(finetune.finetune)
+app.command("detect")(detect.detect)
 app.command("evaluate")(evaluate.evaluate)
 app.command("config")(config.config)
 

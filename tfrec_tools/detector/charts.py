@@ -26,8 +26,8 @@ def save_precision_recall(metrics: Metrics, path: Path) -> None:
         mean = np.mean([one.precision for one in metrics.classes], axis=0)
         label = f"mean of {len(metrics.classes)} {_points(metrics.overall.ap50)}"
         axes.plot(recalls, mean, color="black", linewidth=2.5, label=label)
+        axes.legend(fontsize="small", loc="lower left")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title="IoU 0.5; AP50")
-    axes.legend(fontsize="small", loc="lower left")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120, format="png")
 
