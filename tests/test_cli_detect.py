@@ -17,10 +17,10 @@ from pycocotools.coco import COCO
 from tests import tiny
 from tfrec_tools import tfrecord
 from tfrec_tools.detector import pictures
-from tfrec_tools.detector.result_files import Row, rows, write_coco, write_csv
 from tfrec_tools.detector.evaluate import Found, find
 from tfrec_tools.detector.inference import finder
 from tfrec_tools.detector.inputs import given
+from tfrec_tools.detector.result_files import Row, rows, write_coco, write_csv
 from tfrec_tools.errors import InputError
 from tfrec_tools.example import encode_example
 from tfrec_tools.formats import read

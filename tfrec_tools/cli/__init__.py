@@ -16,6 +16,7 @@ from tfrec_tools.cli import (
     convert,
     detect,
     evaluate,
+    export,
     finetune,
     inspect,
     merge_labels,
@@ -60,6 +61,7 @@ app.command("merge-labels")(merge_labels.merge_labels)
 app.command("finetune")(finetune.finetune)
 app.command("detect")(detect.detect)
 app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
 app.command("config")(config.config)
 
 
