@@ -20,6 +20,7 @@ from tfrec_tools.cli import (
     finetune,
     inspect,
     merge_labels,
+    models,
     preview,
     validate,
     verify,
@@ -62,6 +63,7 @@ app.command("finetune")(finetune.finetune)
 app.command("detect")(detect.detect)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("models")(models.models)
 app.command("config")(config.config)
 
 

@@ -30,8 +30,9 @@ def detect(
     load()
     from tfrec_tools.cli import show
     from tfrec_tools.detector import detection as story
+    from tfrec_tools.detector.zoo import model_folder
 
-    plan = story.Detection(model, tuple(pictures), out, batch, score)
+    plan = story.Detection(model_folder(model), tuple(pictures), out, batch, score)
     summary = story.detect_pictures(plan, show.progress)
     rows = summary.boxes.most_common()
     if rows:

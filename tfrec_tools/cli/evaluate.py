@@ -37,8 +37,9 @@ def evaluate(
     load()
     from tfrec_tools.cli import show
     from tfrec_tools.detector import evaluation as story
+    from tfrec_tools.detector.zoo import model_folder
 
-    plan = story.Evaluation(model, tuple(records), out, batch, score, voc07)
+    plan = story.Evaluation(model_folder(model), tuple(records), out, batch, score, voc07)
     metrics = story.evaluate_model(plan, show.progress)
     if json:
         typer.echo(story.format_document(plan, metrics), nl=False)

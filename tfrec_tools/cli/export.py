@@ -41,9 +41,11 @@ def export(
 
     tensorflow.load()
     from tfrec_tools.detector import exporting as story
+    from tfrec_tools.detector.zoo import model_folder
 
+    plan = story.Export(model_folder(model), to.value, out, tuple(records or ()))
     with tensorflow.quiet():
-        found = story.export_model(story.Export(model, to.value, out, tuple(records or ())))
+        found = story.export_model(plan)
     typer.echo(f"{out}: {to.value}")
     typer.echo(
         f"Beside the original, scores differ by at most {found.raw_scores:.2g} (mean {found.raw_mean:.2g}) "

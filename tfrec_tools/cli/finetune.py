@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tfrec_tools.cli.model_given import Model
+
 
 class Freeze(StrEnum):
     """Which variables are not trained."""
@@ -26,10 +28,7 @@ class Distill(StrEnum):
 
 
 def finetune(
-    base: Annotated[
-        Path,
-        typer.Option(help="Model folder: pipeline.config, label_map.pbtxt, checkpoint/.", show_default=False),
-    ],
+    base: Model,
     labels: Annotated[
         Path, typer.Option(help="Label map (.pbtxt) of the grown model, as merge-labels writes it.")
     ],
@@ -130,6 +129,7 @@ def finetune(
     from tfrec_tools.detector import finetune as story
     from tfrec_tools.detector.memory import Memory
     from tfrec_tools.detector.train import TrainConfig
+    from tfrec_tools.detector.zoo import model_folder
 
     config = TrainConfig(
         steps=steps,
@@ -143,7 +143,7 @@ def finetune(
         seed=seed,
     )
     plan = story.Finetuning(
-        base=base,
+        base=model_folder(base),
         labels=labels,
         train=tuple(train),
         replay=tuple(replay or ()),

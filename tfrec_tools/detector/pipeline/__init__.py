@@ -11,13 +11,16 @@ from pathlib import Path
 
 from tfrec_tools.detector import textproto
 from tfrec_tools.detector.pipeline.fields import Fields
-from tfrec_tools.detector.pipeline.ssd import SsdConfig, read_ssd
+from tfrec_tools.detector.pipeline.ssd import SSD_EXTRACTORS, SsdConfig, read_ssd
 from tfrec_tools.errors import InputError
 
 Config = SsdConfig
 
 # What a `model` block may hold, and who reads it.
 _READERS = {"ssd": read_ssd}
+
+# The feature extractors that each may have.
+EXTRACTORS = {"ssd": SSD_EXTRACTORS}
 
 
 def read_pipeline(path: Path) -> Config:
