@@ -30,7 +30,18 @@ def _example(
 ) -> Annotated:
     crowds, hard = (np.array(flags or [False] * len(ids)) for flags in (crowd, difficult))
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) * 100.0 * 100.0
-    return Annotated(b"", 100, 100, boxes, np.array(ids, np.int32), crowds, frozenset(labeled), hard, areas)
+    return Annotated(
+        example=b"",
+        width=100,
+        height=100,
+        boxes=boxes,
+        ids=np.array(ids, np.int32),
+        crowd=crowds,
+        weights=np.ones(len(ids), np.float32),
+        labeled=frozenset(labeled),
+        difficult=hard,
+        areas=areas,
+    )
 
 
 def _found(boxes: np.ndarray, scores: list[float], ids: list[int]) -> Found:

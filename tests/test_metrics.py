@@ -38,15 +38,16 @@ def annotated(
     none = [False] * len(ids)
     areas = np.prod(array[:, 2:].astype(np.float64) - array[:, :2], axis=1) * size_px**2
     return Annotated(
-        b"",
-        size_px,
-        size_px,
-        array,
-        np.array(ids, np.int32),
-        np.array(crowd or none, bool),
-        frozenset(labeled),
-        np.array(difficult or none, bool),
-        areas,
+        example=b"",
+        width=size_px,
+        height=size_px,
+        boxes=array,
+        ids=np.array(ids, np.int32),
+        crowd=np.array(crowd or none, bool),
+        weights=np.ones(len(ids), np.float32),
+        labeled=frozenset(labeled),
+        difficult=np.array(difficult or none, bool),
+        areas=areas,
     )
 
 
