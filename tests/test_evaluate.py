@@ -25,10 +25,23 @@ def _example(
     ids: list[int],
     *,
     crowd: list[bool] | None = None,
+    difficult: list[bool] | None = None,
     labeled: tuple[int, ...] = (1, 2, 3),
 ) -> Annotated:
-    crowds = np.array(crowd or [False] * len(ids))
-    return Annotated(b"", 100, 100, boxes, np.array(ids, np.int32), crowds, frozenset(labeled))
+    crowds, hard = (np.array(flags or [False] * len(ids)) for flags in (crowd, difficult))
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) * 100.0 * 100.0
+    return Annotated(
+        example=b"",
+        width=100,
+        height=100,
+        boxes=boxes,
+        ids=np.array(ids, np.int32),
+        crowd=crowds,
+        weights=np.ones(len(ids), np.float32),
+        labeled=frozenset(labeled),
+        difficult=hard,
+        areas=areas,
+    )
 
 
 def _found(boxes: np.ndarray, scores: list[float], ids: list[int]) -> Found:
@@ -68,6 +81,13 @@ def test_a_crowd_is_neither_to_be_found_nor_a_mistake() -> None:
     example = _example(BOXES, [1, 1], crowd=[False, True])
     found = average_precision([example], [_found(BOXES, [0.8, 0.9], [1, 1])], LABELS)
     assert found == {1: Precision(pytest.approx(1.0), pytest.approx(1.0), 1)}
+
+
+def test_a_difficult_object_is_neither_to_be_found_nor_a_mistake() -> None:
+    example = _example(BOXES, [1, 1], difficult=[False, True])
+    perfect = {1: Precision(pytest.approx(1.0), pytest.approx(1.0), 1)}
+    for detections in (_found(BOXES, [0.8, 0.9], [1, 1]), _found(BOXES[:1], [0.8], [1])):
+        assert average_precision([example], [detections], LABELS) == perfect
 
 
 def test_means_leave_out_classes_without_boxes() -> None:

@@ -31,6 +31,8 @@ def example(
         crowd=np.zeros(len(ids), bool),
         weights=np.ones(len(ids), np.float32),
         labeled=frozenset(labeled or ids),
+        difficult=np.zeros(len(ids), bool),
+        areas=np.full(len(ids), 25.0),
     )
 
 

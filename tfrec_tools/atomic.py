@@ -1,10 +1,13 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tfrec_tools.errors import InputError
 
 
 @contextmanager
@@ -23,3 +26,26 @@ def published(*paths: Path) -> Iterator[tuple[Path, ...]]:
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+
+
+def require_free(folder: Path) -> None:
+    """InputError where a folder to be written holds something already: nothing is overwritten."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(folder, "", "is there already; give another --out, or remove it")
+
+
+@contextmanager
+def published_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside `folder` to fill. It gets its final name when the block ends well, and is
+    removed when it does not. InputError as from `require_free`."""
+    require_free(folder)
+    part = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if folder.exists():
+            folder.rmdir()
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

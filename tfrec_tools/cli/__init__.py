@@ -13,7 +13,21 @@ import typer
 from typer.core import TyperGroup
 
 from tfrec_tools import __version__
-from tfrec_tools.cli import config, convert, finetune, inspect, merge_labels, preview, remap, validate, verify
+from tfrec_tools.cli import (
+    config,
+    convert,
+    detect,
+    evaluate,
+    export,
+    finetune,
+    inspect,
+    merge_labels,
+    models,
+    preview,
+    remap,
+    validate,
+    verify,
+)
 from tfrec_tools.errors import Interrupted, TfrecError
 
 # New objects between two searches for circles among them. Modules and annotations are hundreds of thousands,
@@ -54,6 +68,10 @@ app.command("preview")(preview.preview)
 app.command("merge-labels")(merge_labels.merge_labels)
 app.command("remap")(remap.remap)
 app.command("finetune")(finetune.finetune)
+app.command("detect")(detect.detect)
+app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
+app.command("models")(models.models)
 app.command("config")(config.config)
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tfrec_tools.cli.model_given import Model
+
 
 class Freeze(StrEnum):
     """Which variables are not trained."""
@@ -26,10 +28,7 @@ class Distill(StrEnum):
 
 
 def finetune(
-    base: Annotated[
-        Path,
-        typer.Option(help="Model folder: pipeline.config, label_map.pbtxt, checkpoint/.", show_default=False),
-    ],
+    base: Model,
     labels: Annotated[
         Path, typer.Option(help="Label map of the grown model: whatever merge-labels reads, as it writes it.")
     ],
@@ -138,6 +137,7 @@ def finetune(
     from tfrec_tools.detector import finetune as story
     from tfrec_tools.detector.memory import Memory
     from tfrec_tools.detector.train import TrainConfig
+    from tfrec_tools.detector.zoo import model_folder
     from tfrec_tools.label_sources import read_map
     from tfrec_tools.merging.tables import find_tables
 
@@ -154,7 +154,7 @@ def finetune(
     )
     label_map = read_map(labels)
     plan = story.Finetuning(
-        base=base,
+        base=model_folder(base),
         labels=label_map,
         train=tuple(train),
         replay=tuple(replay or ()),

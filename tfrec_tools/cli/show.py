@@ -47,15 +47,17 @@ def print_precisions(title: str, lines: Sequence[Any]) -> None:
         table.add_column(header, justify="right")
     last_class = max((i for i, line in enumerate(lines) if not line.is_mean), default=-1)
     for index, line in enumerate(lines):
-        scores = [_points(one, key) for key in ("ap50", "ap") for one in (line.before, line.after)]
+        pair = (line.before, line.after)
+        scores = [points(one and getattr(one, key)) for key in ("ap50", "ap") for one in pair]
         style = "bold" if line.is_mean else None
         row = (Text(line.name), line.group, str(line.boxes or ""), *scores)
         table.add_row(*row, style=style, end_section=index == last_class)
     _console().print(table)
 
 
-def _points(precision: Any, key: str) -> str:
-    return "-" if precision is None else f"{100 * getattr(precision, key):.1f}"
+def points(share: float | None) -> str:
+    """0 to 1 in points of 100; a dash where there is nothing to tell."""
+    return "-" if share is None else f"{100 * share:.1f}"
 
 
 def _console() -> Any:

@@ -16,7 +16,7 @@ def load() -> None:
     """Imports TensorFlow. TfrecError where it is not installed."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with _native_stderr_held():
+        with quiet():
             importlib.import_module("tensorflow")
             importlib.import_module("keras")
     except ModuleNotFoundError as fault:
@@ -26,15 +26,17 @@ def load() -> None:
 
 
 @contextmanager
-def _native_stderr_held() -> Iterator[None]:
-    """Holds back what TensorFlow's C++ prints to stderr while it starts, whatever the log level; shown
-    after all where the import fails."""
+def quiet() -> Iterator[None]:
+    """Holds back what TensorFlow's C++ and Python print to stderr, whatever the log level; shown after all
+    where something fails that is no fault of the input."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
+        except TfrecError:
+            raise
         except BaseException:
             held.seek(0)
             os.write(kept, held.read())

@@ -35,6 +35,8 @@ class Annotated:
     crowd    (N,) bool
     weights  (N,) float32, how much each box counts in training; 0 where it is in doubt whether it is one
     labeled  the ids that the picture was exhaustively annotated for
+    difficult  (N,) bool
+    areas    (N,) float64, square pixels: the record's own, which for COCO is the mask's, else the box's
     """
 
     example: Place | bytes
@@ -45,6 +47,8 @@ class Annotated:
     crowd: NDArray[np.bool_]
     weights: NDArray[np.float32]
     labeled: frozenset[int]
+    difficult: NDArray[np.bool_]
+    areas: NDArray[np.float64]
 
 
 def index_records(
@@ -110,6 +114,8 @@ def _annotated(
         crowd=record.crowd,
         weights=np.array(parsed.weights or np.ones(len(ids)), np.float32),
         labeled=_labeled(file, where, record.labeled, parsed.labeled_ids, labels) or default,
+        difficult=record.difficult,
+        areas=np.where(np.isnan(record.area), boxes.areas(record.boxes_xyxy), record.area),
     )
 
 

@@ -79,18 +79,9 @@ def average_precision(
 ) -> dict[int, Precision]:
     """{id: precision} of each class that has boxes to be found. A picture that was not annotated for a
     class says nothing of it, so its detections of that class are left out."""
-    truth = COCO()
-    truth.dataset = _coco_dataset(examples, labels)
-    results = [
-        row for index, pair in enumerate(zip(examples, found, strict=True)) for row in _results(index, *pair)
-    ]
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
-        truth.createIndex()
-        evaluation = COCOeval(truth, truth.loadRes(results) if results else COCO(), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
+    evaluation = coco_evaluation(examples, found, labels)
     precision = evaluation.eval["precision"][:, :, :, 0, -1]  # (IoU, recall, class)
-    boxes = _boxes_by_class(examples)
+    boxes = boxes_by_class(examples)
     return {
         label_id: Precision(
             float(precision[:, :, k].mean()), float(precision[_IOU_50, :, k].mean()), boxes[label_id]
@@ -98,6 +89,32 @@ def average_precision(
         for k, label_id in enumerate(map(int, evaluation.params.catIds))
         if boxes.get(label_id)
     }
+
+
+def coco_evaluation(examples: Sequence[Annotated], found: Sequence[Found], labels: LabelMap) -> COCOeval:
+    """pycocotools' evaluation, accumulated. Crowds are ignored as COCO asks; difficult objects are too: they
+    are neither to be found nor, found once, a mistake."""
+    truth = COCO()
+    truth.dataset = _coco_dataset(examples, labels)
+    results = [
+        row for index, pair in enumerate(zip(examples, found, strict=True)) for row in _results(index, *pair)
+    ]
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
+        truth.createIndex()
+        evaluation = _Evaluation(truth, truth.loadRes(results) if results else COCO(), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return evaluation
+
+
+class _Evaluation(COCOeval):
+    """COCOeval sets `ignore` by `iscrowd` alone, whatever an annotation says."""
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        for group in self._gts.values():
+            for annotation in group:
+                annotation["ignore"] |= annotation["difficult"]
 
 
 def mean(precisions: Mapping[int, Precision], ids: Iterable[int]) -> Precision | None:
@@ -112,8 +129,9 @@ def mean(precisions: Mapping[int, Precision], ids: Iterable[int]) -> Precision |
     )
 
 
-def _boxes_by_class(examples: Sequence[Annotated]) -> dict[int, int]:
-    ids = np.concatenate([example.ids[~example.crowd] for example in examples])
+def boxes_by_class(examples: Sequence[Annotated]) -> dict[int, int]:
+    """{id: boxes to be found}; crowds and difficult ones are not."""
+    ids = np.concatenate([example.ids[~(example.crowd | example.difficult)] for example in examples])
     return {
         int(label_id): int(count) for label_id, count in zip(*np.unique(ids, return_counts=True), strict=True)
     }
@@ -140,10 +158,13 @@ def _annotations(index: int, example: Annotated) -> list[dict[str, object]]:
             "image_id": index,
             "category_id": int(label_id),
             "bbox": box,
-            "area": box[2] * box[3],
+            "area": float(area),
             "iscrowd": int(crowd),
+            "difficult": int(difficult),
         }
-        for box, label_id, crowd in zip(xywh, example.ids, example.crowd, strict=True)
+        for box, label_id, area, crowd, difficult in zip(
+            xywh, example.ids, example.areas, example.crowd, example.difficult, strict=True
+        )
     ]
 
 

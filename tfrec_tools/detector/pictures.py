@@ -22,6 +22,7 @@ _HEADER_PX = 22
 _GAP_PX = 6
 _ROWS = 4
 _MIN_SCORE = 0.5
+_FONT_PX = 11
 
 
 def detections_picture(
@@ -44,6 +45,15 @@ def detections_picture(
             sheet.paste(_panel(examples[index], found[index] if found else None, labels, height), (left, top))
             top += height + _GAP_PX
     return sheet
+
+
+def draw(picture: Image.Image, found: Found, labels: LabelMap) -> None:
+    """Draws boxes with their class and score on an RGB picture, the surest on top."""
+    canvas, names = ImageDraw.Draw(picture), labels.name_by_id
+    font_px = max(_FONT_PX, max(picture.size) // 60)
+    for box, label_id, score in list(zip(found.boxes, found.ids.tolist(), found.scores, strict=True))[::-1]:
+        caption = f"{names[label_id]} {score:.2f}"
+        _draw_box(canvas, box, picture.size, caption, _colour(label_id), font_px)
 
 
 def save_loss_curve(rows: Sequence[StepLosses], path: Path) -> None:
@@ -85,19 +95,29 @@ def _panel(example: Annotated, found: Found | None, labels: LabelMap, height_px:
     names = labels.name_by_id
     for box, label_id, score in zip(boxes, ids.tolist(), scores, strict=True):
         caption = names[label_id] if found is None else f"{names[label_id]} {score:.2f}"
-        _draw_box(draw, box, (_PANEL_PX, height_px), caption, _COLOURS[(label_id - 1) % len(_COLOURS)])
+        _draw_box(draw, box, (_PANEL_PX, height_px), caption, _colour(label_id))
     return picture
 
 
+def _colour(label_id: int) -> str:
+    return _COLOURS[(label_id - 1) % len(_COLOURS)]
+
+
 def _draw_box(
-    draw: ImageDraw.ImageDraw, box: NDArray[np.float32], size_wh: tuple[int, int], caption: str, colour: str
+    draw: ImageDraw.ImageDraw,
+    box: NDArray[np.float32],
+    size_wh: tuple[int, int],
+    caption: str,
+    colour: str,
+    font_px: int = _FONT_PX,
 ) -> None:
     ymin, xmin, ymax, xmax = box * np.array([size_wh[1], size_wh[0], size_wh[1], size_wh[0]])
-    draw.rectangle((xmin, ymin, xmax, ymax), outline=colour, width=2)
-    font = ImageFont.load_default(11)
-    left, top, right, bottom = draw.textbbox((xmin + 2, max(0.0, ymin - 13)), caption, font=font)
+    draw.rectangle((xmin, ymin, xmax, ymax), outline=colour, width=max(2, font_px // 5))
+    font = ImageFont.load_default(font_px)
+    place = (xmin + 2, max(0.0, ymin - font_px - 2))
+    left, top, right, bottom = draw.textbbox(place, caption, font=font)
     draw.rectangle((left - 2, top - 1, right + 2, bottom + 1), fill=colour)
-    draw.text((xmin + 2, max(0.0, ymin - 13)), caption, fill="black", font=font)
+    draw.text(place, caption, fill="black", font=font)
 
 
 def _smoothed(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:

@@ -39,10 +39,23 @@ def detect(
     config: SsdConfig, network: keras.Model, images: tf.Tensor, windows: tf.Tensor
 ) -> detections.Detections:
     """Sigmoid scores, and the best boxes by them."""
+    return select(config, *decoded(config, network, images), windows)
+
+
+def decoded(config: SsdConfig, network: keras.Model, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """What the network says of each anchor: boxes (B, A, 4), fractions of the canvas and not clipped, and
+    scores (B, A, K), or (B, A, K+1) with that of the background first."""
     codes, logits = network(images, training=False)
     boxes = coding.decode(codes, tf.constant(anchor_boxes(config)), config.code_scales)
-    scores = tf.sigmoid(logits[..., 1:] if config.background else logits)
-    return detections.best(config.nms, boxes[:, :, None, :], scores, windows)
+    return boxes, tf.sigmoid(logits)
+
+
+def select(
+    config: SsdConfig, boxes: tf.Tensor, scores: tf.Tensor, windows: tf.Tensor
+) -> detections.Detections:
+    """The best of what `decoded` gives."""
+    of_classes = scores[..., 1:] if config.background else scores
+    return detections.best(config.nms, boxes[:, :, None, :], of_classes, windows)
 
 
 def class_logits(config: SsdConfig, network: keras.Model, images: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:

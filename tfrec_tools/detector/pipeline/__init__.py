@@ -13,13 +13,16 @@ from pathlib import Path
 from tfrec_tools.detector import textproto
 from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig, read_faster_rcnn
 from tfrec_tools.detector.pipeline.fields import Fields
-from tfrec_tools.detector.pipeline.ssd import SsdConfig, read_ssd
+from tfrec_tools.detector.pipeline.ssd import SSD_EXTRACTORS, SsdConfig, read_ssd
 from tfrec_tools.errors import InputError
 
 Config = SsdConfig | FasterRcnnConfig
 
 # What a `model` block may hold, and who reads it.
 _READERS: dict[str, Callable[[Fields], Config]] = {"ssd": read_ssd, "faster_rcnn": read_faster_rcnn}
+
+# The feature extractors that each may have.
+EXTRACTORS = {"ssd": SSD_EXTRACTORS}
 
 
 def read_pipeline(path: Path) -> Config:

@@ -165,6 +165,9 @@ _EXTRACTORS = {
 }
 
 
+SSD_EXTRACTORS = tuple(_EXTRACTORS)
+
+
 def _mobilenet_v2(block: Fields) -> MobileNetV2Config:
     block.must_be("use_depthwise", False, False)
     return MobileNetV2Config(

@@ -1,0 +1,12 @@
+"""The arguments that the commands share which run a model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+_MEANS = "Model folder (pipeline.config, label_map.pbtxt, checkpoint/), or a name from `tfrec models`."
+
+Model = Annotated[str, typer.Option(help=_MEANS, show_default=False)]
+Batch = Annotated[int, typer.Option(min=1, help="Pictures at a time.")]

@@ -1,0 +1,1 @@
+"""A detector in the formats that others run: each module writes one and runs it."""

@@ -1,0 +1,99 @@
+"""An exported model held against the one that it was made from, on a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tfrec_tools.detector import predict, ssd
+from tfrec_tools.detector.model import Detector
+from tfrec_tools.detector.pipeline.ssd import SsdConfig
+from tfrec_tools.detector.resize import preprocess
+
+Floats = NDArray[np.float32]
+_COMPARED = 10  # best detections; far below them ties are cut off by chance
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What a model says of a picture: detections, best first, and before suppression, where it tells, of
+    each anchor.
+
+    boxes (M, 4), scores (M,), ids (M,); raw_boxes (A, 4) fractions of the canvas, raw_scores (A, [1 +] K)
+    """
+
+    boxes: Floats
+    scores: Floats
+    ids: NDArray[np.int32]
+    raw_boxes: Floats | None
+    raw_scores: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Largest differences, in fractions of the picture and of 1; raw_mean is the mean one of raw scores.
+
+    lost   of the best detections of the original, how many the exported model does not have
+    """
+
+    raw_boxes: float
+    raw_scores: float
+    raw_mean: float
+    lost: int
+    compared: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Up to where two answers agree: raw scores at most and on average, and what counts as the same
+    detection."""
+
+    raw_scores: float
+    raw_mean: float
+    box: float
+    lost: int
+
+
+def original(detector: Detector, picture: NDArray[np.uint8]) -> Answer:
+    """What the Keras model says."""
+    image, window = preprocess(detector.config, tf.constant(picture))
+    canvases, windows = image[None], window[None]
+    found = predict.detect(detector, canvases, windows)
+    there = found.ids[0].numpy() > 0
+    raw: list[Floats | None] = [None, None]
+    if isinstance(detector.config, SsdConfig):
+        raw = [part[0].numpy() for part in ssd.decoded(detector.config, detector.network, canvases)]
+    return Answer(*(part[0].numpy()[there] for part in found), *raw)
+
+
+def compare(ours: Answer, theirs: Answer, tolerance: Tolerance) -> Agreement:
+    """Of the exported model's answer with the original's."""
+    count = min(_COMPARED, len(theirs.scores))
+    lost = sum(not _has(ours, theirs, row, tolerance) for row in range(count))
+    if ours.raw_scores is None or theirs.raw_scores is None:
+        return Agreement(0.0, 0.0, 0.0, lost, count)
+    scores = np.abs(ours.raw_scores - theirs.raw_scores)
+    boxes = np.abs(_clipped(ours.raw_boxes) - _clipped(theirs.raw_boxes))
+    return Agreement(float(boxes.max()), float(scores.max()), float(scores.mean()), lost, count)
+
+
+def agrees(found: Agreement, tolerance: Tolerance) -> bool:
+    return (
+        found.raw_scores <= tolerance.raw_scores
+        and found.raw_mean <= tolerance.raw_mean
+        and found.lost <= tolerance.lost
+    )
+
+
+def _has(ours: Answer, theirs: Answer, row: int, tolerance: Tolerance) -> bool:
+    same = (ours.ids == theirs.ids[row]) & (np.abs(ours.scores - theirs.scores[row]) <= tolerance.raw_scores)
+    near = np.abs(ours.boxes - theirs.boxes[row]).max(axis=1, initial=0.0) <= tolerance.box
+    return bool((same & near).any())
+
+
+def _clipped(boxes: Floats | None) -> Floats:
+    """Far outside the picture large errors mean nothing."""
+    return np.clip(np.zeros((0, 4), np.float32) if boxes is None else boxes, 0.0, 1.0)

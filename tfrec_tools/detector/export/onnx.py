@@ -1,0 +1,53 @@
+"""ONNX by tf2onnx: the same function of a picture as the SavedModel, with the same names."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfrec_tools.detector.export.agreement import Answer
+from tfrec_tools.detector.export.saved_model import Served, answer
+from tfrec_tools.detector.model import Detector
+from tfrec_tools.errors import TfrecError
+
+_OPSET = 17  # of 2022: what runtimes of some years' age read
+
+
+def require() -> None:
+    """TfrecError where what is needed is not installed."""
+    for name in ("tf2onnx", "onnxruntime"):
+        _load(name)
+
+
+def write(detector: Detector, path: Path) -> None:
+    served = Served(detector)
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    with contextlib.redirect_stderr(io.StringIO()):  # it warns of TensorFlow's own deprecations
+        model, _ = _load("tf2onnx").convert.from_function(
+            served.__call__, input_signature=list(served.__call__.input_signature), opset=_OPSET
+        )
+    path.write_bytes(model.SerializeToString())
+
+
+def run(path: Path, picture: NDArray[np.uint8]) -> Answer:
+    """What the written model says of a picture (H, W, 3)."""
+    session = _load("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    values = session.run(names, {session.get_inputs()[0].name: picture[None]})
+    return answer(dict(zip(names, values, strict=True)))
+
+
+def _load(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as fault:
+        raise TfrecError(
+            f"--to onnx needs {fault.name}, which is not installed: pip install 'tfrec-tools[onnx]'"
+        ) from fault

@@ -1,0 +1,186 @@
+"""TFLite as TFOD exports it: the network, then the operator TFLite_Detection_PostProcess.
+
+That operator decodes boxes and suppresses, and exists in TFLite alone: the converter puts it where a function
+says that it implements it (export_tflite_graph_lib_tf2.py; tensorflow/lite/kernels/detection_postprocess.cc).
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.lite.tools import flatbuffer_utils
+
+from tfrec_tools.detector import coding, ssd
+from tfrec_tools.detector.export.agreement import Answer
+from tfrec_tools.detector.export.pixels import Pixels, pixels_of
+from tfrec_tools.detector.export.tflite_metadata import with_metadata
+from tfrec_tools.detector.export.weights import copied
+from tfrec_tools.detector.model import Detector
+from tfrec_tools.detector.pipeline.ssd import SsdConfig
+from tfrec_tools.detector.resize import preprocess
+from tfrec_tools.errors import TfrecError
+
+OPERATOR = "TFLite_Detection_PostProcess"
+
+
+class Mobile(tf.Module):
+    """A detector as a function of a canvas (1, H, W, 3): normalised as the network wants it, or of 0..255
+    where the model is to be quantised, so that its input is a picture's own bytes."""
+
+    def __init__(self, detector: Detector, pixels: Pixels | None) -> None:
+        super().__init__()
+        self._detector, self._pixels = detector, pixels
+        self._weights = copied(detector.network)
+        self.variables_of_network = self._weights.copies
+        self._finish = _post_processing(_ssd_config(detector))
+
+    @tf.function
+    def __call__(self, image: tf.Tensor) -> Sequence[tf.Tensor]:
+        config = _ssd_config(self._detector)
+        with self._weights.in_place():
+            canvas = self._pixels.normalised(image) if self._pixels else image
+            codes, logits = self._detector.network(canvas, training=False)
+        anchors = tf.constant(_centres(ssd.anchor_boxes(config)))
+        outputs = self._finish(tf.identity(codes), tf.sigmoid(logits), anchors)
+        return outputs[::-1]  # output_0 is the count, as TFOD's signature has it
+
+
+def write(detector: Detector, path: Path, pictures: Sequence[NDArray[np.uint8]] | None) -> None:
+    """Of float32, or of 8 bits where pictures (H, W, 3) are given to calibrate it with. TfrecError where the
+    family has no such form."""
+    pixels = pixels_of(detector.config)
+    mobile = Mobile(detector, pixels if pictures else None)
+    resizer = _ssd_config(detector).resizer
+    spec = tf.TensorSpec((1, resizer.height_px, resizer.width_px, 3), tf.float32, name="input")
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(mobile, folder, signatures=mobile.__call__.get_concrete_function(spec))
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.allow_custom_ops = True
+        if pictures:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: _representative(detector, pixels, pictures)
+            converter.inference_input_type = tf.uint8
+        model = flatbuffer_utils.convert_bytearray_to_object(bytearray(converter.convert()))
+    _put_in_order(model)
+    path.write_bytes(with_metadata(model, detector.labels, None if pictures else pixels))
+
+
+def run(path: Path, detector: Detector, picture: NDArray[np.uint8]) -> Answer:
+    """What the written model says of a picture (H, W, 3); `detector` tells how to prepare it."""
+    config = _ssd_config(detector)
+    image, window = preprocess(config, tf.constant(picture))
+    interpreter = _interpreter(path)
+    (given,) = interpreter.get_input_details()
+    canvas = image.numpy()[None]
+    if given["dtype"] == np.uint8:
+        canvas = np.round(pixels_of(config).bytes_of(canvas)).astype(np.uint8)
+    interpreter.set_tensor(given["index"], canvas)
+    interpreter.invoke()
+    boxes, classes, scores, count = (
+        interpreter.get_tensor(one["index"])[0] for one in interpreter.get_output_details()
+    )
+    there = slice(0, int(count))
+    codes, raw_scores = (interpreter.get_tensor(index)[0] for index in _before_suppression(path))
+    decoded = coding.decode(tf.constant(codes), tf.constant(ssd.anchor_boxes(config)), config.code_scales)
+    return Answer(
+        np.clip(boxes[there] / np.tile(window.numpy(), 2), 0.0, 1.0),
+        scores[there],
+        classes[there].astype(np.int32) + 1,
+        decoded.numpy(),
+        raw_scores,
+    )
+
+
+def _ssd_config(detector: Detector) -> SsdConfig:
+    if not isinstance(detector.config, SsdConfig):
+        raise TfrecError("TFLite is for single-shot detectors alone, as in TFOD; --to onnx or saved_model")
+    return detector.config
+
+
+def _post_processing(config: SsdConfig) -> Any:
+    """A function of codes (1, A, 4), scores (1, A, [1 +] K) and anchors (A, 4) that the converter replaces by
+    the operator; what it computes itself is never used."""
+    y_scale, x_scale, height_scale, width_scale = config.code_scales
+    attributes: dict[str, int | float | bool] = {
+        "max_detections": config.nms.max_total,
+        "detections_per_class": config.nms.max_per_class,
+        "max_classes_per_detection": 1,
+        "use_regular_nms": True,
+        "nms_score_threshold": config.nms.score_threshold,
+        "nms_iou_threshold": config.nms.iou_threshold,
+        "y_scale": y_scale,
+        "x_scale": x_scale,
+        "h_scale": height_scale,
+        "w_scale": width_scale,
+        "num_classes": config.num_classes,
+    }
+    listed = " ".join(
+        f'attr {{ key: "{key}" value {{ {_attribute(value)} }} }}' for key, value in attributes.items()
+    )
+
+    @tf.function(experimental_implements=f'name: "{OPERATOR}" {listed}')
+    def post_processing(codes: tf.Tensor, scores: tf.Tensor, anchors: tf.Tensor) -> tuple[tf.Tensor, ...]:  # noqa: ARG001
+        return tuple(tf.constant(0.0, name=name) for name in ("boxes", "classes", "scores", "count"))
+
+    return post_processing
+
+
+def _attribute(value: float | bool) -> str:
+    if isinstance(value, bool):
+        return f"b: {str(value).lower()}"
+    return f"i: {value}" if isinstance(value, int) else f"f: {value!r}"
+
+
+def _centres(anchors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(A, 4) [y x height width] of [ymin xmin ymax xmax]."""
+    return np.concatenate([(anchors[:, :2] + anchors[:, 2:]) / 2, anchors[:, 2:] - anchors[:, :2]], axis=1)
+
+
+def _representative(
+    detector: Detector, pixels: Pixels, pictures: Sequence[NDArray[np.uint8]]
+) -> Iterator[list[NDArray[np.float32]]]:
+    """Canvases of 0..255; a black and a white one too, so that the input's range is a byte's own."""
+    resizer = detector.config.resizer
+    shape = (1, resizer.height_px, resizer.width_px, 3)
+    yield from ([np.full(shape, value, np.float32)] for value in (0, 255))
+    for picture in pictures:
+        image = preprocess(detector.config, tf.constant(picture))[0].numpy()
+        yield [pixels.bytes_of(image)[None].astype(np.float32)]
+
+
+def _operator(model: Any) -> Any:
+    """The post-processing's operator in a model."""
+    for operator in model.subgraphs[0].operators:
+        if model.operatorCodes[operator.opcodeIndex].customCode == OPERATOR.encode():
+            return operator
+    raise ValueError(f"the converter made no {OPERATOR}")
+
+
+def _put_in_order(model: Any) -> None:
+    """Outputs as the operator gives them, with the names that TFLite's clients look for; the converter
+    sorts them in a way of its own."""
+    graph, operator = model.subgraphs[0], _operator(model)
+    graph.outputs = operator.outputs
+    for place, index in enumerate(operator.outputs):
+        graph.tensors[index].name = (f"{OPERATOR}:{place}" if place else OPERATOR).encode()
+
+
+def _before_suppression(path: Path) -> list[int]:
+    """The operator's first two inputs: codes and scores."""
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(path.read_bytes()))
+    return [int(index) for index in _operator(model).inputs[:2]]
+
+
+def _interpreter(path: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a move to another package
+        interpreter = tf.lite.Interpreter(str(path), experimental_preserve_all_tensors=True)
+    interpreter.allocate_tensors()
+    return interpreter
