@@ -18,6 +18,7 @@ from tfrec_tools.detector import (
     distill,
     faster_rcnn,
     grow,
+    interpolate,
     matching,
     model,
     rcnn_losses,
@@ -236,6 +237,16 @@ def test_a_new_classes_own_box_starts_at_the_proposal() -> None:
     assert np.array_equal(tf.gather(after.codes, [2, 0], axis=2), before.codes)
     new = coding.decode(after.codes[:, :, 1], tf.constant([0.0, 0.0, 1.0, 1.0]), rcnn_losses.CODE_SCALES)
     np.testing.assert_allclose(new, np.broadcast_to([0, 0, 1, 1], new.shape), atol=0.05)
+
+
+def test_a_blend_keeps_new_columns_as_they_were_trained() -> None:
+    base = tiny_rcnn.detector("red", "green", shares_box=False)
+    start = {path: np.zeros_like(value) for path, value in model.values(base.network).items()}
+    trained = {path: np.ones_like(value) for path, value in start.items()}
+    blended = interpolate.blended(base, start, trained, 0.25, frozenset({2}))
+    logits, codes = (f"{checkpoint.MODEL}/{head.path}/bias" for head in faster_rcnn.class_heads(base.config))
+    assert blended[logits].tolist() == [0.25, 0.25, 1.0]
+    assert blended[codes].tolist() == [0.25] * 4 + [1.0] * 4
 
 
 @pytest.mark.parametrize("shares_box", [True, False])
