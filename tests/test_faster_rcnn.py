@@ -18,14 +18,16 @@ from tfrec_tools.detector import (
     distill,
     faster_rcnn,
     grow,
+    interpolate,
     matching,
     model,
     rcnn_losses,
+    rcnn_network,
     sampling,
 )
 from tfrec_tools.detector.dataset import index_records
 from tfrec_tools.detector.pipeline import parse_pipeline
-from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig, StageLoss
+from tfrec_tools.detector.pipeline.faster_rcnn import StageLoss
 from tfrec_tools.detector.train import StepLosses, TrainConfig, Trainer
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import from_names
@@ -33,7 +35,6 @@ from tfrec_tools.labels import from_names
 STAGE = StageLoss(samples=8, positive_fraction=0.25, localization_weight=1.0, classification_weight=1.0)
 BOX = [0.2, 0.2, 0.6, 0.6]
 FAR = [0.7, 0.7, 0.9, 0.9]
-PER_PICTURE = ("boxes", "classes", "weights", "labeled")
 TRAINING = TrainConfig(
     steps=3,
     batch_size=2,
@@ -114,28 +115,6 @@ def test_where_a_class_is_in_doubt_it_is_not_taught() -> None:
     assert gradient[0] < 0.0 < gradient[1]
 
 
-def test_the_teacher_is_heard_where_the_student_has_gone_away() -> None:
-    base = tiny_rcnn.detector("cat", "dog")
-    grown = grow.grow(base, from_names(["cat", "dog", "cup"]), seed=0)
-    images, windows = tiny_rcnn.picture_batch(base.config)
-    teacher = distill.Teacher(base.network, tf.constant([0, 1]), tf.constant([0, 1]))
-    truth = _truth([1.0, 1.0, 1.0])._replace(windows=windows)
-    truth = truth._replace(**{key: tf.repeat(getattr(truth, key), 2, axis=0) for key in PER_PICTURE})
-    draw = partial(sampling.balanced, tf.constant([1, 2]))
-
-    def lost() -> float:
-        assert isinstance(grown.config, FasterRcnnConfig)
-        found = faster_rcnn.stage_losses(
-            grown.config, grown.network, images, truth, draw, teacher, training=False
-        )
-        return float(found.distillation)
-
-    assert lost() < 1e-6
-    for variable in model.variables(grown.network).values():
-        variable.assign(variable * 1.1)
-    assert lost() > 1e-3
-
-
 @pytest.mark.parametrize(
     ("labeled", "exists", "expected"),
     [
@@ -192,7 +171,7 @@ def test_drawn_boxes_keep_their_order_and_end_in_zeros() -> None:
 
 def test_anchors_lie_around_the_cells_corners_and_are_clipped() -> None:
     config = tiny_rcnn.config(2)
-    anchors = faster_rcnn.anchor_boxes(config) * 96
+    anchors = rcnn_network.anchor_boxes(config) * 96
     assert anchors.shape == (6 * 6 * 6, 4)
     # Row 2, column 3, aspect ratio 1 of (0.5, 1, 2), scale 1/8 of 256 px.
     np.testing.assert_allclose(anchors[(2 * 6 + 3) * 6 + 2], [16, 32, 48, 64], rtol=1e-6)
@@ -201,11 +180,11 @@ def test_anchors_lie_around_the_cells_corners_and_are_clipped() -> None:
 
 def test_training_leaves_out_anchors_that_reach_over_the_canvas_unless_they_are_clipped() -> None:
     config = tiny_rcnn.config(2)
-    kept = faster_rcnn.trained_anchors(
+    kept = rcnn_network.trained_anchors(
         replace(config, proposals=replace(config.proposals, clip_anchors=False))
     )
-    every = faster_rcnn.trained_anchors(config)
-    anchors = faster_rcnn.anchor_boxes(config)
+    every = rcnn_network.trained_anchors(config)
+    anchors = rcnn_network.anchor_boxes(config)
     assert len(every) == len(anchors)
     assert 0 < len(kept) < len(every)
     assert (anchors[kept] > 0).any(axis=1).all()
@@ -234,8 +213,41 @@ def test_a_new_classes_own_box_starts_at_the_proposal() -> None:
     )
     assert np.array_equal(tf.gather(after.logits, [0, 3, 1], axis=-1), before.logits)
     assert np.array_equal(tf.gather(after.codes, [2, 0], axis=2), before.codes)
-    new = coding.decode(after.codes[:, :, 1], tf.constant([0.0, 0.0, 1.0, 1.0]), rcnn_losses.CODE_SCALES)
+    new = coding.decode(after.codes[:, :, 1], tf.constant([0.0, 0.0, 1.0, 1.0]), rcnn_network.CODE_SCALES)
     np.testing.assert_allclose(new, np.broadcast_to([0, 0, 1, 1], new.shape), atol=0.05)
+
+
+@pytest.mark.parametrize("shares_box", [True, False])
+def test_a_teacher_asks_for_its_own_answers(shares_box: bool) -> None:
+    base = tiny_rcnn.detector("red", "green", shares_box=shares_box)
+    grown = grow.grow(base, from_names(["blue", "red", "green"]), seed=1)
+    teacher = distill.Teacher(base.network, tf.constant([0, 1]), tf.constant([1, 2]))
+    images, windows = tiny_rcnn.picture_batch(base.config)
+    truth = matching.Truth(windows, tf.zeros((2, 1, 4)), *map(tf.zeros, ((2, 1, 3), (2, 1), (2, 3), 3)))
+    losses = partial(
+        faster_rcnn.training_losses, grown.config, grown.network, images, truth, teacher, training=False
+    )
+    np.testing.assert_allclose(losses().distillation, 0.0, atol=1e-9)
+    variables = model.variables(grown.network)
+    bias = variables[f"{checkpoint.MODEL}/{faster_rcnn.class_heads(base.config)[0].path}/bias"]
+    for column, is_taught in ((1, False), (2, True)):  # blue, red
+        before = bias.numpy()
+        bias.assign(before + np.eye(4)[column])
+        assert (float(losses().distillation) > 0.1) == is_taught
+        bias.assign(before)
+    corners = next(value for path, value in variables.items() if "/box_encodings/" in path and "bias" in path)
+    corners.assign(corners + 1.0)
+    assert float(losses().distillation) > 0.1
+
+
+def test_a_blend_keeps_new_columns_as_they_were_trained() -> None:
+    base = tiny_rcnn.detector("red", "green", shares_box=False)
+    start = {path: np.zeros_like(value) for path, value in model.values(base.network).items()}
+    trained = {path: np.ones_like(value) for path, value in start.items()}
+    blended = interpolate.blended(base, start, trained, 0.25, frozenset({2}))
+    logits, codes = (f"{checkpoint.MODEL}/{head.path}/bias" for head in faster_rcnn.class_heads(base.config))
+    assert blended[logits].tolist() == [0.25, 0.25, 1.0]
+    assert blended[codes].tolist() == [0.25] * 4 + [1.0] * 4
 
 
 @pytest.mark.parametrize("shares_box", [True, False])

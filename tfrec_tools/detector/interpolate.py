@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.detector import checkpoint, families, model
+from tfrec_tools.detector.heads import ClassHead
 
 # How much of the trained weights; 1 is training alone.
 ALPHAS = (1.0, 0.8, 0.6, 0.5, 0.4)
@@ -33,7 +34,7 @@ def blended(
         columns = [label_id if head.background else label_id - 1 for label_id in sorted(new_ids)]
         for name in (head.kernel, "bias"):
             path = f"{checkpoint.MODEL}/{head.path}/{name}"
-            values[path] = _with_columns(values[path], trained[path], head.per_cell, columns)
+            values[path] = _with_columns(values[path], trained[path], head, columns)
     return values
 
 
@@ -61,9 +62,9 @@ def _between(start: NDArray[Any], trained: NDArray[Any], alpha: float) -> NDArra
 
 
 def _with_columns(
-    values: NDArray[np.generic], source: NDArray[np.generic], per_cell: int, columns: list[int]
+    values: NDArray[np.generic], source: NDArray[np.generic], head: ClassHead, columns: list[int]
 ) -> NDArray[np.generic]:
-    shape = (*values.shape[:-1], per_cell, -1)
+    shape = (*values.shape[:-1], head.per_cell, -1, head.values)
     changed = values.reshape(shape).copy()
-    changed[..., columns] = source.reshape(shape)[..., columns]
+    changed[..., columns, :] = source.reshape(shape)[..., columns, :]
     return changed.reshape(values.shape)

@@ -28,8 +28,8 @@ from tfrec_tools.detector.losses import smooth_l1
 from tfrec_tools.detector.matching import Truth
 from tfrec_tools.detector.pipeline.blocks import MatcherConfig
 from tfrec_tools.detector.pipeline.faster_rcnn import StageLoss
+from tfrec_tools.detector.rcnn_network import CODE_SCALES
 
-CODE_SCALES = (10.0, 10.0, 5.0, 5.0)
 _PROPOSAL_MATCHER = MatcherConfig(matched_threshold=0.7, unmatched_threshold=0.3, forced=True)
 _BOX_MATCHER = MatcherConfig(matched_threshold=0.5, unmatched_threshold=0.5, forced=False)
 _HUBER_DELTA = 1.0
@@ -42,13 +42,12 @@ Sample = Callable[[StageLoss, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class StageLosses(NamedTuple):
-    """Scalars, weighed and normalised; the last is what a teacher adds."""
+    """Scalars, weighed and normalised."""
 
     proposal_localization: tf.Tensor
     proposal_classification: tf.Tensor
     box_localization: tf.Tensor
     box_classification: tf.Tensor
-    distillation: tf.Tensor | float
 
 
 class Drawn(NamedTuple):
