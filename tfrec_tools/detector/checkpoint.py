@@ -17,6 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
+from tfrec_tools.detector import foreign
 from tfrec_tools.errors import InputError
 
 _GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -67,8 +68,11 @@ def read_checkpoint(folder: Path) -> ObjectGraph:
     """The newest checkpoint of a folder. InputError where there is none, or it is not whole, or not
     object-based."""
     prefix = _newest(folder)
+    foreign.require_whole(prefix)
     try:
         reader = tf.train.load_checkpoint(str(prefix))
+        if not reader.has_tensor(_GRAPH_KEY):
+            raise InputError(folder, "", foreign.name_based_reason(prefix.name))
         serialized = reader.get_tensor(_GRAPH_KEY)
     except _UNREADABLE as fault:
         reason = str(fault).splitlines()[0]

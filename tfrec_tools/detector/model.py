@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools.detector import checkpoint, families
+from tfrec_tools.detector import checkpoint, families, foreign
 from tfrec_tools.detector.pipeline import Config, parse_pipeline, read_pipeline
 from tfrec_tools.detector.rewrite import Changes, rewrite_pipeline
 from tfrec_tools.errors import InputError
@@ -56,6 +56,7 @@ def load_detector(folder: Path) -> Detector:
         raise InputError(
             folder, "", "not found, expected a model folder (pipeline.config, label_map.pbtxt, checkpoint/)"
         )
+    foreign.refuse_tf1(folder)
     config = read_pipeline(folder / "pipeline.config")
     labels = read_label_map(_label_map_file(folder))
     _check_labels(folder, config, labels)
@@ -164,5 +165,5 @@ def _assign(folder: Path, network: keras.Model, graph: checkpoint.ObjectGraph) -
 def _strangers(missing: list[str], unknown: list[str]) -> str:
     return (
         f"the checkpoint is of another model than pipeline.config says: it lacks {len(missing)} variables, "
-        f"and has {len(unknown)} that the model does not know"
+        f"and has {len(unknown)} that the model does not know; take the pipeline.config of its training"
     )

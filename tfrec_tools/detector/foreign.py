@@ -1,0 +1,68 @@
+"""What people have in place of a TF 2 checkpoint, each told by name with what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from tfrec_tools.errors import InputError
+
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_SHARD = re.compile(r".+\.data-(?P<index>\d{5})-of-(?P<count>\d{5})")
+_EXPECTED = "expected an object-based checkpoint of TF 2 (checkpoint/ckpt-N.index and ckpt-N.data-*)"
+
+
+def refuse_tf1(folder: Path) -> None:
+    """InputError where a model folder, or a folder of checkpoints, holds only what TF 1 or a server needs."""
+    places = [folder, folder / "checkpoint"]
+    if any(any(place.glob("*.index")) and not _named_tf1(place) for place in places):
+        return
+    for place in places:
+        if _named_tf1(place):
+            raise InputError(place, "", name_based_reason(_named_tf1(place)[0].stem))
+        for graph in sorted(place.glob("*.pb")):
+            raise InputError(
+                graph, "", f"a frozen graph or SavedModel, whose weights are no variables; {_EXPECTED}"
+            )
+    if (folder / "saved_model").is_dir() and not (folder / "checkpoint").exists():
+        raise InputError(
+            folder / "saved_model", "", f"a SavedModel cannot be opened as a model folder; {_EXPECTED}"
+        )
+
+
+def name_based_reason(name: str) -> str:
+    return (
+        f"{name} is a name-based checkpoint, as TF 1 writes it; {_EXPECTED}: take the TF 2 version of the "
+        "model (`tfrec models` lists the zoo's)"
+    )
+
+
+def require_whole(prefix: Path) -> None:
+    """InputError where a checkpoint's files are pointers of git LFS, or shards of it are missing."""
+    files = sorted(prefix.parent.glob(f"{prefix.name}.*"))
+    for file in files:
+        refuse_pointer(file)
+    shards = [match for file in files if (match := _SHARD.fullmatch(file.name))]
+    count = int(shards[0]["count"]) if shards else 1
+    there = {int(match["index"]) for match in shards}
+    missing = [index for index in range(count) if index not in there]
+    if missing:
+        name = f"{prefix.name}.data-{missing[0]:05d}-of-{count:05d}"
+        raise InputError(prefix.with_name(name), "", f"missing; {prefix.name}.index needs it beside it")
+
+
+def refuse_pointer(path: Path) -> None:
+    """InputError where a file is a pointer of git LFS instead of what it stands for."""
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise InputError(
+                path,
+                "",
+                "a pointer of git LFS, not the file itself; `git lfs pull` fetches what it stands for",
+            )
+
+
+def _named_tf1(place: Path) -> Sequence[Path]:
+    """TF 1 calls them model.ckpt or model.ckpt-N, TF 2 ckpt-N."""
+    return sorted(place.glob("model.ckpt*.index"))
