@@ -365,7 +365,8 @@ def test_features_that_are_lost_are_named_once(tmp_path):
     message = example_pb2.Example.FromString(
         next(iter(__import__("tfrec_tools.tfrecord").tfrecord.read(path)))
     )
-    message.features.feature["image/object/weight"].float_list.value.append(1)
+    boxes = len(message.features.feature["image/object/class/label"].int64_list.value)
+    message.features.feature["image/object/weight"].float_list.value.extend([1] * boxes)
     write(path, [message.SerializeToString()] * 2)
     source = formats.read(path)
     assert faults(source) == ["feature-left-out"]
