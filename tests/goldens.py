@@ -19,7 +19,9 @@ from tfrec_tools.detector import families, matching, model, predict, resize
 from tfrec_tools.labels import from_names
 
 DATA = Path(__file__).parent / "data"
-FAMILIES = ("fpnlite", "ssd_mobilenet_v2", "retinanet", "faster_rcnn")
+FAMILIES = ("fpnlite", "ssd_mobilenet_v2", "retinanet", "efficientdet", "faster_rcnn")
+# Of the heads' kernels, so that scores are well apart; swish lets weak signals become weaker.
+_HEAD_GAINS = {"efficientdet": 20.0}
 _SAMPLES = 64
 
 
@@ -34,7 +36,7 @@ def detector(family: str, *names: str) -> model.Detector:
     text = (DATA / f"{family}.pipeline.config").read_text(encoding="utf-8")
     made = model.new_detector(text, from_names(names or ("cat", "dog")), seed=0)
     for path, variable in model.variables(made.network).items():
-        variable.assign(_weight(path, tuple(variable.shape)))
+        variable.assign(_weight(path, tuple(variable.shape), _HEAD_GAINS.get(family, 0.05)))
     return made
 
 
@@ -73,14 +75,14 @@ def _losses(made: model.Detector, images: tf.Tensor, windows: tf.Tensor) -> tupl
     return [float(found.localization), float(found.classification), float(total)], float(norm)
 
 
-def _weight(path: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _weight(path: str, shape: tuple[int, ...], head_gain: float) -> NDArray[np.float64]:
     random = np.random.default_rng(list(hashlib.sha256(path.encode()).digest()[:8]))
-    if path.endswith(("gamma", "moving_variance")):
+    if path.endswith(("gamma", "moving_variance", "bifpn_combine_weights")):
         return random.uniform(0.8, 1.2, shape)
     if path.endswith(("beta", "moving_mean", "bias")):
         return random.normal(0.0, 0.05, shape)
     fan_in = np.prod(shape[:-2]) if "depthwise" in path else np.prod(shape[:-1])
-    gain = 0.05 if "_layers/0/" in path and "predict" in path else 2.0  # heads: scores well apart
+    gain = head_gain if "_layers/0/" in path and "predict" in path else 2.0
     return random.normal(0.0, (gain / fan_in) ** 0.5, shape)
 
 

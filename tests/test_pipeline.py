@@ -74,19 +74,9 @@ def test_rewriting_leaves_every_other_line_alone() -> None:
     assert parse_pipeline(Path("p"), "\n".join(after)).num_classes == 5
 
 
-def test_real_configs_are_read_or_refused_in_one_line(shared: Path) -> None:
+def test_real_configs_are_read(shared: Path) -> None:
     files = sorted((shared / "tfod").glob("*/*pipeline.config"))
-    refused = [fault for file in files if (fault := _fault(file))]
-    assert all("supported: ssd with" in fault and "\n" not in fault for fault in refused)
-    assert (len(files), len(refused)) == (21, 7)
-
-
-def _fault(file: Path) -> str:
-    try:
-        read_pipeline(file)
-    except InputError as fault:
-        return str(fault)
-    return ""
+    assert len([read_pipeline(file) for file in files]) == 21
 
 
 ALL = Changes(5, "m.pbtxt", "new-*", "val-*", "base/ckpt-0", "full", 4)

@@ -34,13 +34,15 @@ def best(config: NmsConfig, boxes: tf.Tensor, scores: tf.Tensor, windows: tf.Ten
         boxes,
         scores,
         max_output_size_per_class=config.max_per_class,
-        max_total_size=config.max_total,
+        max_total_size=max(config.max_total, config.max_per_class * scores.shape[-1]),
         iou_threshold=config.iou_threshold,
         score_threshold=config.score_threshold,
         clip_boxes=False,
     )
     in_picture = found.nmsed_boxes / tf.tile(windows, [1, 2])[:, None, :]
-    return _clipped(in_picture, found.nmsed_scores, found.nmsed_classes, found.valid_detections)
+    clipped = _clipped(in_picture, found.nmsed_scores, found.nmsed_classes, found.valid_detections)
+    # Only now, as what lies beside the picture has not taken anyone's place.
+    return Detections(*(each[:, : config.max_total] for each in clipped))
 
 
 def _clipped(boxes: tf.Tensor, scores: tf.Tensor, classes: tf.Tensor, valid: tf.Tensor) -> Detections:

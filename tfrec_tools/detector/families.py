@@ -61,3 +61,8 @@ def of(config: Config) -> Family:
 def fitted(config: Config, graph: ObjectGraph) -> Config:
     """The config with what only a checkpoint of it says."""
     return faster_rcnn.fitted(config, graph) if isinstance(config, FasterRcnnConfig) else config
+
+
+def unused(config: Config) -> str | None:
+    """The path, in a checkpoint's model, below which there may be variables that no detection needs."""
+    return ssd.unused(config) if isinstance(config, SsdConfig) else None

@@ -137,10 +137,11 @@ def separable(
     *,
     stride: int = 1,
     regularized: bool = True,
+    pointwise_regularized: bool = False,
     bias_init: float | None = None,
 ) -> Call:
-    """A 3x3 separable convolution; TFOD regularises its depthwise kernel at most, never the pointwise one.
-    It has a bias where `bias_init` is given."""
+    """A 3x3 separable convolution; TFOD regularises its depthwise kernel, but not of a head's, and the
+    pointwise one in a BiFPN only. It has a bias where `bias_init` is given."""
     return keras.layers.SeparableConv2D(
         filters,
         3,
@@ -150,9 +151,16 @@ def separable(
         depthwise_initializer=_initializer(hyperparams),
         pointwise_initializer=_initializer(hyperparams),
         depthwise_regularizer=l2(hyperparams.l2_weight) if regularized else None,
+        pointwise_regularizer=l2(hyperparams.l2_weight) if pointwise_regularized else None,
         bias_initializer=keras.initializers.Constant(bias_init or 0.0),
         name=name,
     )
+
+
+def divisible(channels: float) -> int:
+    """The nearest multiple of 8 that is no more than a tenth below."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
 def l2(weight: float) -> keras.regularizers.Regularizer:

@@ -64,7 +64,7 @@ def load_detector(folder: Path) -> Detector:
     graph = checkpoint.read_checkpoint(weights)
     config = families.fitted(config, graph)
     network = families.of(config).build(config)
-    _assign(weights, network, graph)
+    _assign(weights, network, graph, families.unused(config))
     text = (folder / "pipeline.config").read_text(encoding="utf-8")
     return Detector(config, text, labels, network, graph)
 
@@ -144,12 +144,15 @@ def _check_labels(folder: Path, config: Config, labels: LabelMap) -> None:
         )
 
 
-def _assign(folder: Path, network: keras.Model, graph: checkpoint.ObjectGraph) -> None:
+def _assign(folder: Path, network: keras.Model, graph: checkpoint.ObjectGraph, unused: str | None) -> None:
+    """Sets the network's variables to the checkpoint's, of which those below `unused` may be left over."""
     wanted = variables(network)
     nodes = {path: graph.find(path) for path in wanted}
     missing = [path for path, node in nodes.items() if node is None]
     left = graph.variables(checkpoint.MODEL).keys() - wanted.keys()
-    unknown = sorted(path for path in left if graph.find(path) not in nodes.values())
+    spare = graph.variables(f"{checkpoint.MODEL}/{unused}").values() if unused else ()
+    known = {*nodes.values(), *spare}
+    unknown = sorted(path for path in left if graph.find(path) not in known)
     if missing or unknown:
         raise InputError(folder, (missing + unknown)[0], _strangers(missing, unknown))
     for path, variable in wanted.items():

@@ -42,7 +42,12 @@ def _resnet(image: tf.Tensor) -> tf.Tensor:
     return image - tf.constant([123.68, 116.779, 103.939])  # the means of ImageNet's channels
 
 
-_NORMALIZERS = {"mobilenet": _mobilenet, "resnet": _resnet}
+def _efficientnet(image: tf.Tensor) -> tf.Tensor:
+    mean, deviation = tf.constant([0.485, 0.456, 0.406]), tf.constant([0.229, 0.224, 0.225])
+    return (image / 255.0 - mean) / deviation
+
+
+_NORMALIZERS = {"mobilenet": _mobilenet, "resnet": _resnet, "efficientnet": _efficientnet}
 
 
 def _size(resizer: Resizer, picture: tf.Tensor) -> tf.Tensor:

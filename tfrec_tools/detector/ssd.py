@@ -14,16 +14,17 @@ import tensorflow as tf
 from keras import KerasTensor
 from numpy.typing import NDArray
 
-from tfrec_tools.detector import coding, detections, distill, losses, matching, predictors
+from tfrec_tools.detector import bifpn, coding, detections, distill, losses, matching, predictors
 from tfrec_tools.detector.anchors import MultiscaleAnchors, multiscale_boxes, ssd_boxes
-from tfrec_tools.detector.backbones import mobilenet_v2, resnet
+from tfrec_tools.detector.backbones import efficientnet, mobilenet_v2, resnet
 from tfrec_tools.detector.coarser import coarser_levels
 from tfrec_tools.detector.fpn import pyramid
 from tfrec_tools.detector.heads import ClassHead
+from tfrec_tools.detector.pipeline.bifpn import BifpnConfig
 from tfrec_tools.detector.pipeline.ssd import ConvolutionalPredictor, FpnConfig, MobileNetV2Config, SsdConfig
 
 _BACKBONE = "_feature_extractor/classification_backbone"
-BACKBONES: tuple[str, ...] = (_BACKBONE,)
+BACKBONES: tuple[str, ...] = (_BACKBONE, efficientnet.PATH)
 
 
 def build(config: SsdConfig) -> keras.Model:
@@ -33,6 +34,12 @@ def build(config: SsdConfig) -> keras.Model:
     outputs = predictors.Outputs(_per_cell(config), config.num_classes + config.background)
     codes, logits = predictors.predict(config.predictor, _levels(config, image), outputs)
     return keras.Model(image, [codes, logits], name="ssd")
+
+
+def unused(config: SsdConfig) -> str | None:
+    """Where a checkpoint has what no detection passes through: TFOD's EfficientNet goes on after level 5, to
+    the end of its last stack and the classifier of ImageNet."""
+    return _BACKBONE if isinstance(config.extractor, BifpnConfig) else None
 
 
 def detect(
@@ -133,6 +140,8 @@ def _levels(config: SsdConfig, image: KerasTensor) -> list[KerasTensor]:
             return coarser_levels(extractor, mobilenet_v2.last_levels(extractor, image))
         case FpnConfig():
             return pyramid(extractor, _backbone_levels(extractor, image))
+        case BifpnConfig():
+            return bifpn.pyramid(extractor, efficientnet.feature_levels(extractor.version, image))
 
 
 def _backbone_levels(config: FpnConfig, image: KerasTensor) -> list[KerasTensor]:

@@ -87,7 +87,9 @@ def _projected(
     features = _relu6(layers.batch_norm(config.hyperparams, next(names))(features))
     features = _conv_bn(config, features, _width(channels, config), 1, names)
     # keras.applications compares with the width before TFOD's minimum depth is applied.
-    has_residual = stride == 1 and inputs.shape[-1] == _divisible(int(channels * config.depth_multiplier))
+    has_residual = stride == 1 and inputs.shape[-1] == layers.divisible(
+        int(channels * config.depth_multiplier)
+    )
     return keras.ops.add(inputs, features) if has_residual else features
 
 
@@ -105,16 +107,10 @@ def _conv_bn(
 
 
 def _width(channels: int, config: _Config) -> int:
-    return max(_divisible(int(channels * config.depth_multiplier)), config.min_depth)
+    return max(layers.divisible(int(channels * config.depth_multiplier)), config.min_depth)
 
 
 def _last_width(config: _Config) -> int:
     """Not made wider by a depth multiplier over 1."""
-    scaled = _divisible(_LAST_CHANNELS * min(config.depth_multiplier, 1.0))
+    scaled = layers.divisible(_LAST_CHANNELS * min(config.depth_multiplier, 1.0))
     return max(scaled, config.min_depth)
-
-
-def _divisible(channels: float) -> int:
-    """The nearest multiple of 8 that is no more than a tenth below."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded

@@ -10,8 +10,8 @@ from tfrec_tools.errors import InputError
 
 # Ends the messages that refuse a model.
 SUPPORTED = (
-    "supported: ssd with a MobileNetV2 (FPNLite or without a pyramid) or a ResNet FPN (RetinaNet), and "
-    "faster_rcnn with a ResNet"
+    "supported: ssd with a MobileNetV2 (FPNLite or without a pyramid), a ResNet FPN (RetinaNet) or an "
+    "EfficientNet BiFPN (EfficientDet), and faster_rcnn with a ResNet"
 )
 
 

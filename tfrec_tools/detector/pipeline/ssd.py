@@ -1,10 +1,11 @@
-"""The `model { ssd { } }` block: SSD MobileNetV2 with and without FPNLite, RetinaNet."""
+"""The `model { ssd { } }` block: SSD MobileNetV2 with and without FPNLite, RetinaNet, EfficientDet."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from tfrec_tools.detector.anchors import MultiscaleAnchors, SsdAnchors
+from tfrec_tools.detector.pipeline.bifpn import BIFPN_EXTRACTORS, BifpnConfig, read_bifpn
 from tfrec_tools.detector.pipeline.blocks import (
     ConvHyperparams,
     MatcherConfig,
@@ -40,7 +41,7 @@ class FpnConfig:
     hyperparams: ConvHyperparams
 
 
-ExtractorConfig = MobileNetV2Config | FpnConfig
+ExtractorConfig = MobileNetV2Config | FpnConfig | BifpnConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,9 @@ class SsdConfig:
 
     @property
     def pixels(self) -> str:
-        """How the backbone wants pixels: "mobilenet" or "resnet"."""
+        """How the backbone wants pixels: "mobilenet", "resnet" or "efficientnet"."""
+        if isinstance(self.extractor, BifpnConfig):
+            return "efficientnet"
         is_resnet = isinstance(self.extractor, FpnConfig) and self.extractor.backbone.startswith("resnet")
         return "resnet" if is_resnet else "mobilenet"
 
@@ -127,32 +130,40 @@ def read_ssd(ssd: Fields) -> SsdConfig:
 
 
 def _require_fitting(ssd: Fields, config: SsdConfig) -> None:
-    """A pyramid goes with its anchors, and halves its canvas five times."""
-    has_pyramid = isinstance(config.extractor, FpnConfig)
+    """A pyramid goes with its anchors, and its coarsest level that is doubled divides the canvas."""
+    has_pyramid = not isinstance(config.extractor, MobileNetV2Config)
     if has_pyramid != isinstance(config.anchors, MultiscaleAnchors):
         expected = "multiscale_anchor_generator" if has_pyramid else "ssd_anchor_generator"
         raise ssd.fault("anchor_generator", f"expected {expected} with this feature_extractor")
     height, width = config.resizer.height_px, config.resizer.width_px
-    if has_pyramid and (height % 32 or width % 32):
+    stride = 2 ** (7 if isinstance(config.extractor, BifpnConfig) else 5)
+    if has_pyramid and (height % stride or width % stride):
         raise ssd.fault(
             "image_resizer",
-            f"found {height} x {width}, expected multiples of 32, as the pyramid doubles its levels",
+            f"found {height} x {width}, expected multiples of {stride}, as the pyramid doubles its levels",
         )
 
 
 def _extractor(block: Fields) -> ExtractorConfig:
     kind = block.word("type", "")
-    if kind not in _EXTRACTORS:
+    if kind not in _EXTRACTORS and kind not in BIFPN_EXTRACTORS:
         raise block.fault("type", f"found {kind!r}; {SUPPORTED}")
-    block.must_be("override_base_feature_extractor_hyperparams", False, True)
+    # TFOD's EfficientNet refuses what the others are built for only.
+    block.must_be("override_base_feature_extractor_hyperparams", False, kind not in BIFPN_EXTRACTORS)
     block.must_be("use_explicit_padding", False, False)
     block.must_be("use_native_resize_op", False, False)
     if (pad_to_multiple := block.number("pad_to_multiple", 1)) > 1:
         raise block.fault("pad_to_multiple", f"found {pad_to_multiple:g}, expected 1")
-    backbone = _EXTRACTORS[kind]
-    config = _fpn(block, backbone) if backbone else _mobilenet_v2(block)
+    config = _extractor_of(kind, block)
     block.done()
     return config
+
+
+def _extractor_of(kind: str, block: Fields) -> ExtractorConfig:
+    if kind in BIFPN_EXTRACTORS:
+        return read_bifpn(block, BIFPN_EXTRACTORS[kind])
+    backbone = _EXTRACTORS[kind]
+    return _fpn(block, backbone) if backbone else _mobilenet_v2(block)
 
 
 # {feature extractor: backbone under a feature pyramid, or "" without one}
