@@ -1,0 +1,180 @@
+"""`bin/bench grow SET DATA BASE OUT`: a detector of old classes is grown by a new one, beside what it is held
+against: the base, plain fine-tuning, and training on everything at once. The table of docs/quality.md.
+
+SET   bccd (red and white cells, then platelets) or cards (five ranks, then the ace)
+DATA  the data set's folder: of github.com/Shenggan/BCCD_Dataset, or of the playing cards of
+      github.com/EdjeElectronics/TensorFlow-Object-Detection-API-Tutorial-Train-Multiple-Objects-Windows-10
+BASE  a model folder to start from
+OUT   records and runs; what is finished stays, and is not done again
+
+Pictures are disjoint: those with a new object are the candidates for the new set, labelled for the new class
+alone; the old set is labelled for the old classes alone. Pictures to choose by and to test on are labelled
+for all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Task:
+    annotations: str  # pattern of VOC files below the data folder
+    images: str  # folder below it
+    old: tuple[str, ...]
+    new: str
+
+
+TASKS = {
+    "bccd": Task("BCCD/Annotations/*.xml", "BCCD/JPEGImages", ("RBC", "WBC"), "Platelets"),
+    "cards": Task("images/*/*.xml", "images", ("nine", "ten", "jack", "queen", "king"), "ace"),
+}
+# Of 20 pictures, by a hash of their names: 3 to test on, 1 to choose by, the rest old and new by halves.
+_TEST, _VAL, _OF = 3, 4, 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bin/bench grow", description=__doc__.splitlines()[0])
+    parser.add_argument("set", choices=sorted(TASKS))
+    for name in ("data", "base", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("--only", action="append", help="rows to make, of those below; default: all")
+    given = parser.parse_args()
+    task, out = TASKS[given.set], given.out
+    convert_all(task, given.data, out)
+    for name, words in rows(given.base, out).items():
+        if not given.only or name in given.only:
+            finetune(out / f"{name}-{given.seed}", "--seed", given.seed, *words)
+    print(table(out, given.seed))
+
+
+def rows(base: Path, out: Path) -> dict[str, tuple[str, ...]]:
+    """{row: words of tfrec finetune}, in an order in which each finds what it needs."""
+    labels, old_labels = str(out / "merged.pbtxt"), str(out / "old.label_map.pbtxt")
+    measured = ("--val", str(out / "val-*"), "--test", str(out / "test-*"))
+    known = ("--val", str(out / "val_old-*"), "--test", str(out / "test_old-*"))
+    off = ("--pseudo-labels", "off", "--distill", "off", "--interpolate", "off")
+    grow = ("--base", str(out / "base-1" / "model"), "--labels", labels, "--train", str(out / "new-*"))
+    grow = (*grow, "--steps", "300", "--lr", "0.01")
+    replay = ("--replay", str(out / "old-*"), "--replay-budget", "10%")
+    start = ("--base", str(base), "--drop-classes", "--lr", "0.02", "--backbone-lr-mult", "0.5", *off)
+    old, joint = str(out / "old-*"), str(out / "joint-*")
+    return {
+        "base": (*start, "--labels", old_labels, "--train", old, *known, "--steps", "400"),
+        "without-old": (*grow, *measured, "--control"),
+        "replay": (*grow, *measured, *replay),
+        # As many steps as the base and its growth together.
+        "joint": (*start, "--labels", labels, "--train", joint, *measured, "--steps", "700"),
+    }
+
+
+def convert_all(task: Task, data: Path, out: Path) -> None:
+    parts = partition(task, sorted(data.glob(task.annotations)))
+    for name, (files, kept) in parts.items():
+        write_voc(out / "voc" / name, files, kept)
+    for name in ("old", "new"):
+        convert(out, name, data / task.images)
+    if not (out / "merged.pbtxt").exists():
+        maps = [str(out / f"{name}.label_map.pbtxt") for name in ("old", "new")]
+        tfrec("merge-labels", *maps, "--out", str(out / "merged.pbtxt"))
+    for name in parts.keys() - {"old", "new"}:
+        old_only = name.endswith("_old")
+        labels = out / ("old.label_map.pbtxt" if old_only else "merged.pbtxt")
+        convert(out, name, data / task.images, "--labels", str(labels))
+
+
+def partition(task: Task, files: Iterable[Path]) -> dict[str, tuple[list[Path], set[str]]]:
+    """{set: its VOC files, and the classes that are kept in them}."""
+    sets: dict[str, list[Path]] = {"old": [], "new": [], "val": [], "test": []}
+    for file in files:
+        place = int(hashlib.sha256(file.stem.encode()).hexdigest(), 16)
+        if place % _OF < _VAL:
+            sets["test" if place % _OF < _TEST else "val"].append(file)
+        else:
+            has_new = any(name.text == task.new for name in ET.parse(file).iterfind("object/name"))
+            sets["new" if has_new and place // _OF % 2 else "old"].append(file)
+    old, every = set(task.old), {*task.old, task.new}
+    return {
+        "old": (sets["old"], old),
+        "new": (sets["new"], {task.new}),
+        "joint": (sets["old"] + sets["new"], every),
+        "val": (sets["val"], every),
+        "test": (sets["test"], every),
+        "val_old": (sets["val"], old),
+        "test_old": (sets["test"], old),
+    }
+
+
+def write_voc(folder: Path, files: Iterable[Path], kept: set[str]) -> None:
+    """The files with the objects of some classes alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        tree = ET.parse(file)
+        root = tree.getroot()
+        for thing in root.findall("object"):
+            if thing.findtext("name") not in kept:
+                root.remove(thing)
+        tree.write(folder / file.name)
+
+
+def convert(out: Path, name: str, images: Path, *words: str) -> None:
+    if not (out / f"{name}.manifest.json").exists():
+        tfrec("convert", str(out / "voc" / name), "--images", str(images), "--out", str(out / name), *words)
+
+
+def finetune(run: Path, *words: str) -> None:
+    """Begins the run, goes on with it, or leaves it as it is when it is finished."""
+    needs_control = "--control" in words and not (run / "control" / "report.json").exists()
+    if not (run / "report.json").exists() or needs_control:
+        resume = ("--resume",) if (run / "run.json").exists() else ()
+        tfrec("finetune", "--out", str(run), *words, *resume)
+
+
+def tfrec(*words: str) -> None:
+    print("$ tfrec", *words, file=sys.stderr, flush=True)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([sys.executable, "-m", "tfrec_tools", *words], check=True, env=environment)
+
+
+def table(out: Path, seed: str) -> str:
+    """Markdown: AP50 of the rows that are finished, and what part of joint training's each has."""
+    runs = {
+        "base, before": out / f"base-{seed}",
+        "plain fine-tuning (control)": out / f"without-old-{seed}" / "control",
+        "tfrec, no old pictures": out / f"without-old-{seed}",
+        "tfrec, 10 % replayed": out / f"replay-{seed}",
+        "joint training": out / f"joint-{seed}",
+    }
+    found = {name: means(run) for name, run in runs.items() if (run / "report.json").exists()}
+    joint = found.get("joint training", {}).get("all")
+    lines = ["| | old | new | all | of joint | minutes |", "|---|---|---|---|---|---|"]
+    for name, mean in found.items():
+        cells = [_points(mean.get(group)) for group in ("old", "new", "all")]
+        share = _points(mean["all"] / joint) if joint and name != "base, before" else "-"
+        lines.append(f"| {name} | {' | '.join(cells)} | {share} | {mean['seconds'] / 60:.1f} |")
+    return "\n".join(lines)
+
+
+def means(run: Path) -> Mapping[str, float]:
+    """AP50 of the groups of classes, and the seconds it took."""
+    report = json.loads((run / "report.json").read_text())
+    groups = {line["group"]: line["after"]["ap50"] for line in report["classes"] if line["is_mean"]}
+    return {**groups, "seconds": report["seconds"]}
+
+
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+if __name__ == "__main__":
+    main()
