@@ -78,7 +78,7 @@ def test_the_saved_model_has_tfods_signature(inputs: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ssd_mobilenet_v2_fpnlite", "ssd_mobilenet_v2"])
+@pytest.mark.parametrize("name", ["ssd_mobilenet_v2_fpnlite", "faster_rcnn_resnet50"])
 def test_a_saved_model_gives_what_tfods_own_gives(shared: Path, tmp_path: Path, name: str) -> None:
     folder = shared / "tfod" / name
     saved_model.write(model.load_detector(folder), tmp_path / "saved_model")

@@ -28,11 +28,25 @@ def detect(
     config: FasterRcnnConfig, network: keras.Model, images: tf.Tensor, windows: tf.Tensor
 ) -> detections.Detections:
     """Softmax scores, and the best refined boxes by them."""
+    return select(config, *decoded(config, network, images, windows), windows)
+
+
+def decoded(
+    config: FasterRcnnConfig, network: keras.Model, images: tf.Tensor, windows: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """What the second stage says of each proposal: boxes (B, P, 1 or K, 4), fractions of the canvas and not
+    clipped, scores (B, P, K+1) with that of the background first, and (B, P) which proposals are ones."""
     proposals, refined = predict(config, network, images, windows)
     boxes = coding.decode(refined.codes, proposals.boxes[:, :, None, :], CODE_SCALES)
-    scores = tf.nn.softmax(refined.logits)[..., 1:]
-    scores = tf.where(proposals.valid[..., None], scores, -1.0)  # below any threshold
-    return detections.best(config.boxes.nms, boxes, scores, windows)
+    return boxes, tf.nn.softmax(refined.logits), proposals.valid
+
+
+def select(
+    config: FasterRcnnConfig, boxes: tf.Tensor, scores: tf.Tensor, valid: tf.Tensor, windows: tf.Tensor
+) -> detections.Detections:
+    """The best of what `decoded` gives."""
+    of_classes = tf.where(valid[..., None], scores[..., 1:], -1.0)  # below any threshold
+    return detections.best(config.boxes.nms, boxes, of_classes, windows)
 
 
 def class_logits(

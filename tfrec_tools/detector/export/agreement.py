@@ -8,9 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfrec_tools.detector import predict, ssd
+from tfrec_tools.detector.export.outputs import candidates
 from tfrec_tools.detector.model import Detector
-from tfrec_tools.detector.pipeline.ssd import SsdConfig
 from tfrec_tools.detector.resize import preprocess
 
 Floats = NDArray[np.float32]
@@ -19,8 +18,7 @@ _COMPARED = 10  # best detections; far below them ties are cut off by chance
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What a model says of a picture: detections, best first, and before suppression, where it tells, of
-    each anchor.
+    """What a model says of a picture: detections, best first, and before suppression of each anchor.
 
     boxes (M, 4), scores (M,), ids (M,); raw_boxes (A, 4) fractions of the canvas, raw_scores (A, [1 +] K)
     """
@@ -28,8 +26,8 @@ class Answer:
     boxes: Floats
     scores: Floats
     ids: NDArray[np.int32]
-    raw_boxes: Floats | None
-    raw_scores: Floats | None
+    raw_boxes: Floats
+    raw_scores: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +57,19 @@ class Tolerance:
 
 def original(detector: Detector, picture: NDArray[np.uint8]) -> Answer:
     """What the Keras model says."""
-    image, window = preprocess(detector.config, tf.constant(picture))
-    canvases, windows = image[None], window[None]
-    found = predict.detect(detector, canvases, windows)
-    there = found.ids[0].numpy() > 0
-    raw: list[Floats | None] = [None, None]
-    if isinstance(detector.config, SsdConfig):
-        raw = [part[0].numpy() for part in ssd.decoded(detector.config, detector.network, canvases)]
-    return Answer(*(part[0].numpy()[there] for part in found), *raw)
+    said = candidates(detector, *preprocess(detector.config, tf.constant(picture)))
+    there = said.found.ids[0].numpy() > 0
+    boxes, scores, ids = (part[0].numpy()[there] for part in said.found)
+    return Answer(boxes, scores, ids, said.raw_boxes.numpy(), said.scores.numpy())
 
 
 def compare(ours: Answer, theirs: Answer, tolerance: Tolerance) -> Agreement:
     """Of the exported model's answer with the original's."""
     count = min(_COMPARED, len(theirs.scores))
     lost = sum(not _has(ours, theirs, row, tolerance) for row in range(count))
-    if ours.raw_scores is None or theirs.raw_scores is None:
-        return Agreement(0.0, 0.0, 0.0, lost, count)
     scores = np.abs(ours.raw_scores - theirs.raw_scores)
-    boxes = np.abs(_clipped(ours.raw_boxes) - _clipped(theirs.raw_boxes))
+    # Far outside the picture large errors mean nothing.
+    boxes = np.abs(np.clip(ours.raw_boxes, 0.0, 1.0) - np.clip(theirs.raw_boxes, 0.0, 1.0))
     return Agreement(float(boxes.max()), float(scores.max()), float(scores.mean()), lost, count)
 
 
@@ -92,8 +85,3 @@ def _has(ours: Answer, theirs: Answer, row: int, tolerance: Tolerance) -> bool:
     same = (ours.ids == theirs.ids[row]) & (np.abs(ours.scores - theirs.scores[row]) <= tolerance.raw_scores)
     near = np.abs(ours.boxes - theirs.boxes[row]).max(axis=1, initial=0.0) <= tolerance.box
     return bool((same & near).any())
-
-
-def _clipped(boxes: Floats | None) -> Floats:
-    """Far outside the picture large errors mean nothing."""
-    return np.clip(np.zeros((0, 4), np.float32) if boxes is None else boxes, 0.0, 1.0)

@@ -1,65 +1,96 @@
-"""What TFOD's exported models give, by their names (exporter_lib_v2.py, ssd_meta_arch.py)."""
+"""What TFOD's exported models give, by their names (exporter_lib_v2.py, ssd_meta_arch.py,
+faster_rcnn_meta_arch.py)."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
-from tfrec_tools.detector import predict, ssd
+from tfrec_tools.detector import faster_rcnn, ssd
 from tfrec_tools.detector.detections import Detections
 from tfrec_tools.detector.model import Detector
 from tfrec_tools.detector.pipeline.ssd import SsdConfig
 from tfrec_tools.detector.resize import preprocess
 
 
+class Candidates(NamedTuple):
+    """What a network says of each of the A anchors, or proposals, of one picture, and what is left of it.
+
+    boxes       (A, 1 or K, 4), fractions of the picture, clipped to it; one for all classes or one each
+    scores      (A, [1 +] K), the background first where the family has it
+    background  0 or 1
+    raw_boxes   (A, 4): SSD's are fractions of the canvas, not clipped; Faster R-CNN's are `boxes`, of the
+                likeliest class
+    """
+
+    boxes: tf.Tensor
+    scores: tf.Tensor
+    background: int
+    raw_boxes: tf.Tensor
+    found: Detections
+
+
+def candidates(detector: Detector, image: tf.Tensor, window: tf.Tensor) -> Candidates:
+    """Of a canvas (H, W, 3), whose window is (2,)."""
+    config, images, windows = detector.config, image[None], window[None]
+    if isinstance(config, SsdConfig):
+        boxes, scores = ssd.decoded(config, detector.network, images)
+        found = ssd.select(config, boxes, scores, windows)
+        in_picture = _in_picture(boxes[0, :, None, :], window)
+        return Candidates(in_picture, scores[0], int(config.background), boxes[0], found)
+    boxes, scores, valid = faster_rcnn.decoded(config, detector.network, images, windows)
+    found = faster_rcnn.select(config, boxes, scores, valid, windows)
+    in_picture = _in_picture(boxes[0], window)
+    return Candidates(in_picture, scores[0], 1, _likeliest(in_picture, scores[0, :, 1:]), found)
+
+
 def tfod_outputs(detector: Detector, images: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Of one picture (1, H, W, 3) of 0..255, all float32:
+    """Of one picture (1, H, W, 3) of 0..255, all float32, M detections of A anchors or proposals:
 
     detection_boxes (1, M, 4), fractions of the picture   detection_scores (1, M)
     detection_classes (1, M), ids of the label map; 1 after the last detection, as TFOD's
     num_detections (1,)
-
-    and for SSD also
-    raw_detection_boxes (1, A, 4), fractions of the canvas   raw_detection_scores (1, A, [1 +] K)
-    detection_anchor_indices (1, M)                          detection_multiclass_scores (1, M, [1 +] K)
+    raw_detection_boxes (1, A, 4)     raw_detection_scores (1, A, [1 +] K), as in `Candidates`
+    detection_anchor_indices (1, M)   detection_multiclass_scores (1, M, [1 +] K)
     """
     image, window = preprocess(detector.config, images[0])
-    canvases, windows = image[None], window[None]
-    config: object = detector.config
-    if not isinstance(config, SsdConfig):
-        return _of_detections(predict.detect(detector, canvases, windows))
-    boxes, scores = ssd.decoded(config, detector.network, canvases)
-    found = ssd.select(config, boxes, scores, windows)
-    of_classes = scores[0, :, 1:] if config.background else scores[0]
-    anchors = _anchors(found, boxes[0] / tf.tile(window, [2]), of_classes)  # (M,)
+    boxes, scores, background, raw_boxes, found = candidates(detector, image, window)
+    anchors = _anchors(found, boxes, scores[:, background:])  # (M,)
     there = found.ids[0] > 0
-    return {
-        **_of_detections(found),
-        "raw_detection_boxes": boxes,
-        "raw_detection_scores": scores,
-        "detection_anchor_indices": tf.where(there, tf.cast(anchors, tf.float32), 0.0)[None],
-        "detection_multiclass_scores": tf.where(there[:, None], tf.gather(scores[0], anchors), 0.0)[None],
-    }
-
-
-def _of_detections(found: Detections) -> dict[str, tf.Tensor]:
     return {
         "detection_boxes": found.boxes,
         "detection_scores": found.scores,
         "detection_classes": tf.cast(tf.maximum(found.ids, 1), tf.float32),
         "num_detections": tf.cast(tf.math.count_nonzero(found.ids, axis=1), tf.float32),
+        "raw_detection_boxes": raw_boxes[None],
+        "raw_detection_scores": scores[None],
+        "detection_anchor_indices": tf.where(there, tf.cast(anchors, tf.float32), 0.0)[None],
+        "detection_multiclass_scores": tf.where(there[:, None], tf.gather(scores, anchors), 0.0)[None],
     }
 
 
+def _in_picture(boxes: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(boxes / tf.tile(window, [2]), 0.0, 1.0)
+
+
+def _likeliest(boxes: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    """(A, 4) of boxes (A, 1 or K, 4): each one's of its likeliest class by scores (A, K)."""
+    if boxes.shape[1] == 1:
+        return boxes[:, 0]
+    return tf.gather(boxes, tf.argmax(scores, axis=1), batch_dims=1)
+
+
 def _anchors(found: Detections, boxes: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
-    """(M,) which of the boxes (A, 4), fractions of the picture, with scores (A, K) each detection is.
+    """(M,) which of the boxes (A, 1 or K, 4), fractions of the picture, with scores (A, K) each detection is.
     TensorFlow's suppression does not say; but it copies both, so that the nearest is the one."""
-    boxes = tf.clip_by_value(boxes, 0.0, 1.0)
 
     def nearest(detection: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
         box, score, label_id = detection
-        score_of_anchors = tf.gather(scores, tf.maximum(label_id, 1) - 1, axis=1)
-        distances = tf.reduce_sum(tf.abs(boxes - box), axis=1) + tf.abs(score_of_anchors - score)
-        return tf.argmin(distances)
+        column = tf.maximum(label_id, 1) - 1
+        of_class = boxes[:, 0] if boxes.shape[1] == 1 else tf.gather(boxes, column, axis=1)
+        distances = tf.reduce_sum(tf.abs(of_class - box), axis=1)
+        return tf.argmin(distances + tf.abs(tf.gather(scores, column, axis=1) - score))
 
     detections = (found.boxes[0], found.scores[0], found.ids[0])
     return tf.map_fn(nearest, detections, fn_output_signature=tf.int64)

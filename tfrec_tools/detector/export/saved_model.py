@@ -50,6 +50,6 @@ def answer(outputs: dict[str, NDArray[np.float32]]) -> Answer:
         outputs["detection_boxes"][0, :count],
         outputs["detection_scores"][0, :count],
         outputs["detection_classes"][0, :count].astype(np.int32),
-        outputs["raw_detection_boxes"][0] if "raw_detection_boxes" in outputs else None,
-        outputs["raw_detection_scores"][0] if "raw_detection_scores" in outputs else None,
+        outputs["raw_detection_boxes"][0],
+        outputs["raw_detection_scores"][0],
     )

@@ -11,7 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tfrec_tools.detector import textproto
-from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig, read_faster_rcnn
+from tfrec_tools.detector.pipeline.faster_rcnn import (
+    FASTER_RCNN_EXTRACTORS,
+    FasterRcnnConfig,
+    read_faster_rcnn,
+)
 from tfrec_tools.detector.pipeline.fields import Fields
 from tfrec_tools.detector.pipeline.ssd import SSD_EXTRACTORS, SsdConfig, read_ssd
 from tfrec_tools.errors import InputError
@@ -22,7 +26,7 @@ Config = SsdConfig | FasterRcnnConfig
 _READERS: dict[str, Callable[[Fields], Config]] = {"ssd": read_ssd, "faster_rcnn": read_faster_rcnn}
 
 # The feature extractors that each may have.
-EXTRACTORS = {"ssd": SSD_EXTRACTORS}
+EXTRACTORS = {"ssd": SSD_EXTRACTORS, "faster_rcnn": FASTER_RCNN_EXTRACTORS}
 
 
 def read_pipeline(path: Path) -> Config:

@@ -17,6 +17,7 @@ from tfrec_tools.detector.pipeline.fields import SUPPORTED, Fields
 
 # {feature extractor: depth of its ResNet}
 _DEPTHS = {f"faster_rcnn_resnet{depth}_keras": depth for depth in (50, 101, 152)}
+FASTER_RCNN_EXTRACTORS = tuple(_DEPTHS)
 _STRIDE_PX = 16
 
 

@@ -176,7 +176,7 @@ _EXTRACTORS = {
 }
 
 
-SSD_EXTRACTORS = tuple(_EXTRACTORS)
+SSD_EXTRACTORS = (*_EXTRACTORS, *BIFPN_EXTRACTORS)
 
 
 def _mobilenet_v2(block: Fields) -> MobileNetV2Config:
