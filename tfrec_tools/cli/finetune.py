@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tfrec_tools.cli.model_given import Model
+from tfrec_tools.cli.model_given import MEANS
 
 
 class Freeze(StrEnum):
@@ -28,7 +28,14 @@ class Distill(StrEnum):
 
 
 def finetune(
-    base: Model,
+    base: Annotated[
+        str,
+        typer.Option(
+            help=f"{MEANS} With --pipeline: weights of a MobileNetV2 or ResNet of keras.applications, "
+            "without top, or imagenet.",
+            show_default=False,
+        ),
+    ],
     labels: Annotated[
         Path, typer.Option(help="Label map of the grown model: whatever merge-labels reads, as it writes it.")
     ],
@@ -40,6 +47,10 @@ def finetune(
         typer.Option(help="Records to choose by, and to measure with before and after; may be repeated."),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run; the grown model comes to OUT/model.")],
+    pipeline: Annotated[
+        Path | None,
+        typer.Option(help="The pipeline.config of a detector to make anew, where --base knows no boxes."),
+    ] = None,
     replay: Annotated[
         list[str] | None, typer.Option(help="Records of old pictures to mix in; may be repeated.")
     ] = None,
@@ -154,7 +165,7 @@ def finetune(
     )
     label_map = read_map(labels)
     plan = story.Finetuning(
-        base=model_folder(base),
+        base=Path(base) if pipeline else model_folder(base),
         labels=label_map,
         train=tuple(train),
         replay=tuple(replay or ()),
@@ -166,6 +177,7 @@ def finetune(
         masked=True,
         freeze_few=freeze is Freeze.auto,
         config=config,
+        pipeline=pipeline,
         tables=find_tables(table, labels, label_map),
     )
     if dry_run:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-_MEANS = "Model folder (pipeline.config, label_map.pbtxt, checkpoint/), or a name from `tfrec models`."
+MEANS = "Model folder (pipeline.config, label_map.pbtxt, checkpoint/), or a name from `tfrec models`."
 
-Model = Annotated[str, typer.Option(help=_MEANS, show_default=False)]
+Model = Annotated[str, typer.Option(help=MEANS, show_default=False)]
 Batch = Annotated[int, typer.Option(min=1, help="Pictures at a time.")]

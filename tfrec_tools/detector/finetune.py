@@ -16,7 +16,16 @@ from PIL.Image import Image
 
 from tfrec_tools import __version__
 from tfrec_tools.atomic import published
-from tfrec_tools.detector import evaluate, grow, memory, pictures, predict, pseudo_labels, report
+from tfrec_tools.detector import (
+    classification,
+    evaluate,
+    grow,
+    memory,
+    pictures,
+    predict,
+    pseudo_labels,
+    report,
+)
 from tfrec_tools.detector.batches import evaluation_batches
 from tfrec_tools.detector.dataset import Annotated, index_records
 from tfrec_tools.detector.memory import Memory
@@ -44,6 +53,7 @@ class Finetuning:
     masked  False: every picture counts as annotated for all classes, as trainers that know no better do
     freeze_few  freeze the backbone where there are few new pictures
     tables  of the merge that the classes are of
+    pipeline  of the detector to make, where `base` is weights of a classification
     """
 
     base: Path
@@ -59,6 +69,17 @@ class Finetuning:
     freeze_few: bool
     config: TrainConfig
     tables: Tables | None = None
+    pipeline: Path | None = None
+
+    @property
+    def drops(self) -> bool:
+        """Whether the grown map may lack classes of the base."""
+        return self.drop_classes or self.pipeline is not None
+
+    def base_detector(self) -> Detector:
+        if self.pipeline is None:
+            return load_detector(self.base)
+        return classification.new_detector(self.pipeline, str(self.base), self.config.seed)
 
     def renamed(self, base: LabelMap) -> dict[str, str | None]:
         """{class of the base: its name in the grown map}, where the tables of the merge say so."""
@@ -85,10 +106,10 @@ class Proof:
 def dry_run(plan: Finetuning, stage: Stage) -> Proof:
     """Grows the base and compares the logits of the classes that it knew, on up to 8 pictures of --val."""
     labels = plan.labels
-    base = load_detector(plan.base)
+    base = plan.base_detector()
     renamed = plan.renamed(base.labels)
-    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes, renamed=renamed)
-    grown = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes, renamed=renamed)
+    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
+    grown = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
     examples = _index(plan.val, labels, stage)[:8]
     images, windows = next(iter(evaluation_batches(base.config, examples, 8)))
     old_columns = [row.base_id - 1 for row in rows if row.base_id is not None]
@@ -107,9 +128,9 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     """
     started = time.monotonic()
     labels = plan.labels
-    base = load_detector(plan.base)
+    base = plan.base_detector()
     renamed = plan.renamed(base.labels)
-    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes, renamed=renamed)
+    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
     data = _read_data(plan, labels, stage)
     open_run(plan.out, asdict(plan), resume=resume)
     keras.utils.set_random_seed(plan.config.seed)
@@ -119,7 +140,7 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     before = evaluate.average_precision(data.test, found_before, labels)
     believed = memory.thresholds(rows, data.val, found_val)
     data = replace(data, new=_with_pseudo_labels(plan, data.new, believed, find_by_base, stage))
-    detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drop_classes, renamed=renamed)
+    detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
     start = values(detector.network)
     teacher = memory.teacher(plan.memory, base, rows, replays=bool(data.old))
     trainer = Trainer(detector, _config(plan, data.new), teacher)
