@@ -118,15 +118,16 @@ def test_where_a_class_is_in_doubt_it_is_not_taught() -> None:
 @pytest.mark.parametrize(
     ("labeled", "exists", "expected"),
     [
-        ([1.0, 1.0], [1.0, 1.0], [True, True, True, True]),
-        ([0.0, 1.0], [1.0, 1.0], [True, True, False, False]),
-        ([0.0, 1.0], [0.0, 1.0], [True, True, True, True]),  # an id without a class is not unknown
+        ([1.0, 1.0], [1.0, 1.0], [True, True, True, True, True]),
+        ([0.0, 1.0], [1.0, 1.0], [True, True, False, False, True]),
+        ([0.0, 1.0], [0.0, 1.0], [True, True, True, True, True]),  # an id without a class is not unknown
     ],
 )
-def test_background_is_drawn_where_it_is_known_to_be(
+def test_what_may_be_an_unlabeled_object_is_not_drawn_as_background(
     labeled: list[float], exists: list[float], expected: list[bool]
 ) -> None:
-    anchors = tf.constant([BOX, [0.3, 0.4, 0.7, 0.8], [0.55, 0.55, 0.95, 0.95], FAR])
+    anchors = tf.constant([BOX, [0.3, 0.4, 0.7, 0.8], [0.55, 0.55, 0.95, 0.95], FAR, FAR])
+    logits = tf.constant([[[0.0, 1.0]] * 4 + [[1.0, 0.0]]])  # the last one seems to be background
     offered: list[tf.Tensor] = []
 
     def draw(_: StageLoss, candidates: tf.Tensor, positive: tf.Tensor) -> tf.Tensor:
@@ -134,9 +135,9 @@ def test_background_is_drawn_where_it_is_known_to_be(
         return candidates
 
     truth = _truth(labeled)._replace(exists=tf.constant(exists))
-    rcnn_losses.proposal_losses(STAGE, anchors, tf.zeros((1, 4, 4)), tf.zeros((1, 4, 2)), truth, draw)
+    rcnn_losses.proposal_losses(STAGE, anchors, tf.zeros((1, 5, 4)), logits, truth, draw)
     assert [bool(candidate) for candidate in offered[0]] == expected
-    assert [bool(positive) for positive in offered[1]] == [True, False, False, False]
+    assert [bool(positive) for positive in offered[1]] == [True, False, False, False, False]
 
 
 def test_each_class_may_have_a_box_of_its_own() -> None:
@@ -220,6 +221,12 @@ def test_a_new_classes_own_box_starts_at_the_proposal() -> None:
 @pytest.mark.parametrize("shares_box", [True, False])
 def test_a_teacher_asks_for_its_own_answers(shares_box: bool) -> None:
     base = tiny_rcnn.detector("red", "green", shares_box=shares_box)
+    ours = model.variables(base.network)
+    objectness, corners = (
+        next(path for path in ours if f"_prediction_heads/{name}/" in path and path.endswith("bias"))
+        for name in ("class_predictions_with_background", "box_encodings")
+    )
+    ours[objectness].assign(np.eye(12)[1] * 9)  # of the first anchor of each cell the teacher is sure
     grown = grow.grow(base, from_names(["blue", "red", "green"]), seed=1)
     teacher = distill.Teacher(base.network, tf.constant([0, 1]), tf.constant([1, 2]))
     images, windows = tiny_rcnn.picture_batch(base.config)
@@ -235,8 +242,7 @@ def test_a_teacher_asks_for_its_own_answers(shares_box: bool) -> None:
         bias.assign(before + np.eye(4)[column])
         assert (float(losses().distillation) > 0.1) == is_taught
         bias.assign(before)
-    corners = next(value for path, value in variables.items() if "/box_encodings/" in path and "bias" in path)
-    corners.assign(corners + 1.0)
+    variables[corners].assign(variables[corners] + 1.0)
     assert float(losses().distillation) > 0.1
 
 

@@ -12,8 +12,10 @@ annotated for, nothing may be taught against that object:
 - Where a box of weight 0 leaves in doubt whether there is an object of its class, that class counts as one
   that was not annotated, and the first stage draws no background.
 - The first stage knows only objects and background, so it cannot tell an object of an unknown class from
-  background. In a picture that was not annotated for all classes, background is therefore drawn only from
-  anchors that overlap an annotated box, but not enough to match it: those show at least mostly that box.
+  background. In a picture that was not annotated for all classes, what it takes for an object itself is
+  therefore not drawn as background, unless it overlaps an annotated box, but not enough to match it: then it
+  shows that box. (To draw background from such overlaps alone is not enough: everything else drifts towards
+  being an object, and proposals get worse.)
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ def proposal_losses(
     (B, A, 2)."""
     matches = matching.match(_PROPOSAL_MATCHER, matching.certain_boxes(truth), anchors)  # (B, A)
     is_object = matches >= 0
-    sampled = tf.cast(sample(config, _candidates(truth, anchors, matches), is_object), tf.float32)
+    sampled = tf.cast(sample(config, _candidates(truth, anchors, matches, logits), is_object), tf.float32)
     normalizer = tf.maximum(tf.reduce_sum(sampled, axis=1, keepdims=True), 1.0)
     weights = sampled / normalizer / tf.cast(tf.shape(sampled)[0], tf.float32)  # (B, A)
     weights *= matching.matched_weights(truth, matches)
@@ -113,11 +115,12 @@ def box_losses(
     return config.localization_weight * localization, config.classification_weight * classification
 
 
-def _candidates(truth: Truth, anchors: tf.Tensor, matches: tf.Tensor) -> tf.Tensor:
+def _candidates(truth: Truth, anchors: tf.Tensor, matches: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """(B, A) bool: the anchors of which it is known whether they show an object."""
     is_complete = tf.reduce_all((truth.labeled > 0.0) | (truth.exists <= 0.0), axis=1)  # (B,)
     overlaps = tf.reduce_max(matching.iou(matching.certain_boxes(truth), anchors), axis=1)  # (B, A)
-    is_known = is_complete[:, None] | (overlaps >= _NEAR_IOU)
+    seems_background = logits[..., 1] <= logits[..., 0]
+    is_known = is_complete[:, None] | (overlaps >= _NEAR_IOU) | seems_background
     doubted = matching.doubted(truth, anchors, _PROPOSAL_MATCHER.unmatched_threshold)
     is_known &= ~tf.reduce_any(doubted > 0.0, axis=-1)
     return (is_known | (matches >= 0)) & (matches > -2)
