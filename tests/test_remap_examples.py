@@ -21,7 +21,7 @@ from tfrec_tools.remapping.classes import Classes, classes_of
 from tfrec_tools.remapping.examples import UnknownClassError, remap
 
 HERE = Path("tables.json")
-UNKNOWN = ("image/object/my_weight", "my own/feature", "image/é")
+UNKNOWN = ("image/object/track", "my own/feature", "image/é")
 
 
 def classes(own: LabelMap, rows: tuple[Row, ...], new: LabelMap, **more: object) -> Classes:
