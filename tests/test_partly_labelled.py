@@ -23,7 +23,8 @@ CONFIG = TrainConfig(
     backbone_lr_mult=0.1,
     freeze_backbone=True,
     train_batch_norm=False,
-    replay_ratio=0.5,
+    replay_ratio=0.0,
+    average=0.0,
     seed=1,
 )
 
@@ -42,11 +43,12 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return work
 
 
-def old_ap50(sets: Path, name: str) -> float:
-    """The mean over the old classes after training on a set."""
+def old_ap50(sets: Path, train: str | None) -> float:
+    """The mean over the old classes, after training on a set or, without one, of the grown base."""
     labels = read_label_map(sets / "merged.pbtxt")
     detector = grow.grow(load_detector(SAMPLE / "base_model"), labels, CONFIG.seed)
-    Trainer(detector, CONFIG).run(index_records([str(sets / name)], labels), [], lambda _done: None)
+    if train is not None:
+        Trainer(detector, CONFIG).run(index_records([str(sets / train)], labels), [], lambda _done: None)
     val = index_records([str(sets / "val")], labels)
     found = evaluate.average_precision(val, evaluate.find(detector, val, labels), labels)
     return sum(found[labels.id_by_name[old]].ap50 for old in OLD) / len(OLD)
@@ -54,6 +56,9 @@ def old_ap50(sets: Path, name: str) -> float:
 
 @pytest.mark.slow
 def test_masked_training_keeps_the_old_classes_and_unmasked_loses_them(sets: Path) -> None:
-    masked, unmasked = (old_ap50(sets, name) for name in ("masked", "unmasked"))
-    assert masked > 0.7
-    assert unmasked < 0.5
+    """AP50 of the old classes on the validation set, measured with seeds 1, 2, 3: the grown base has 0.969,
+    masked training leaves 0.804, 0.766, 0.796 (79 to 83 % of it), unmasked 0.375, 0.166, 0.210, a loss 3.6 to
+    4.4 times as large. The limits leave room for other machines' rounding."""
+    base, masked, unmasked = (old_ap50(sets, train) for train in (None, "masked", "unmasked"))
+    assert masked > 0.7 * base
+    assert base - unmasked > 2 * (base - masked)

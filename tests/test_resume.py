@@ -1,4 +1,4 @@
-"""A conversion that is killed at any moment, and the same command after it."""
+"""A conversion or a remapping that is killed at any moment, and the same command after it."""
 
 from __future__ import annotations
 
@@ -65,16 +65,32 @@ def killed_at(moment, words):
     process.wait()
 
 
+def assert_killing_changes_nothing(words_to, folder):
+    """words_to   {DIR/NAME: the words of the command that writes it, which stands fourth among them}"""
+    tfrec(*words_to(folder / "whole/new"))
+    expected = contents(folder / "whole")
+    for i, moment in enumerate([0, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2]):
+        words = words_to(folder / f"{i}/new")
+        killed_at(moment, words)
+        tfrec(*words)
+        assert contents(folder / f"{i}") == expected, moment
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
 @pytest.mark.slow
 def test_kill_9_at_any_moment_and_the_same_command_gives_the_same_bytes(tmp_path, source):
-    tfrec(*words_of(source, tmp_path / "whole/new"))
-    expected = contents(tmp_path / "whole")
-    for i, moment in enumerate([0, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2]):
-        words = words_of(source, tmp_path / f"{i}/new")
-        killed_at(moment, words)
-        tfrec(*words)
-        assert contents(tmp_path / f"{i}") == expected, moment
+    assert_killing_changes_nothing(lambda out: words_of(source, out), tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
+@pytest.mark.slow
+def test_kill_9_of_a_remapping(tmp_path, source):
+    tfrec("convert", source, "--out", tmp_path / "old/set", "--split", "train=0.8,val=0.2")
+    tfrec("merge-labels", tmp_path / "old/set", "--rename", "cat=lion", "--out", tmp_path / "merged.pbtxt")
+    more = ("--labels", tmp_path / "merged.pbtxt", "--shards", "5", "--workers", "2")
+    assert_killing_changes_nothing(
+        lambda out: ["remap", tmp_path / "old/set", "--out", out, *more], tmp_path / "remapped"
+    )
 
 
 STEPS = ["unlink", "replace", "write_bytes", "rename", "mkdir"]

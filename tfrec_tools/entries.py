@@ -7,9 +7,11 @@ a Feature (field 2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from mmap import mmap
 
+import numpy as np
+import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
 from tfrec_tools import wire
@@ -19,9 +21,14 @@ _FIELD_1, _FIELD_2 = 0x0A, 0x12  # of length-delimited fields
 _TAGS = (_FIELD_1, _FIELD_1, _FIELD_2)  # of an entry, its key, its Feature
 
 Span = tuple[int, int, int]  # where an entry begins, where its Feature begins, where both end
-
-
 Bytes = bytes | mmap
+View = npt.NDArray[np.uint8]  # (N,)
+Pieces = tuple[bytes, View, bytes]  # of an Example: what stands before the picture, the picture, the rest
+
+# {beginning of an entry, up to its Feature's size: (key, where the Feature begins, where both end)}, of sound
+# entries below 128 bytes: few keys and sizes, which come again in every Example.
+_known: dict[bytes, tuple[bytes, int, int]] = {}
+_MOST_KNOWN = 4096
 
 
 class OddLayoutError(ValueError):
@@ -36,29 +43,30 @@ def find(data: Bytes, start: int, end: int) -> dict[bytes, Span]:
     try:
         place = _begin(data, start, _FIELD_1, end) if start < end else end
         while place < end:
-            first, size, length = place, data[place + 1], data[place + 3]
-            if size < 128:  # and so are all sizes in it; most entries are as small
-                place, key_at = first + 2, first + 4
-            else:
-                size, place = _size(data, first + 1)
-                length, key_at = _size(data, place + 1)
-            feature, last = key_at + length, place + size
-            key = data[key_at:feature]
-            begin, end_of_feature = feature + 2, feature + 2 + data[feature + 1]
-            if size >= 128:
-                content, begin = _size(data, feature + 1)
-                end_of_feature = begin + content
-            tags = data[first], data[place], data[feature]
-            if tags != _TAGS or end_of_feature != last or last > end:
-                raise OddLayoutError
-            spans[key] = (first, begin, last)
+            head = data[place : place + 6 + data[place + 3]]
+            key, begin, size = _known.get(head) or _entry(data, place, head)
+            spans[key] = (place, place + begin, place + size)
             count += 1
-            place = last
+            place += size
     except IndexError as fault:
         raise OddLayoutError from fault
-    if len(spans) < count:
+    if len(spans) < count or place > end:
         raise OddLayoutError
     return spans
+
+
+def _entry(data: Bytes, first: int, head: bytes) -> tuple[bytes, int, int]:
+    """(key, where its Feature begins, where both end) of an entry, from its beginning on."""
+    size, place = _size(data, first + 1)
+    length, key_at = _size(data, place + 1)
+    feature, last = key_at + length, place + size
+    content, begin = _size(data, feature + 1)
+    if (data[first], data[place], data[feature]) != _TAGS or begin + content != last:
+        raise OddLayoutError
+    found = data[key_at:feature], begin - first, last - first
+    if data[first + 1] < 128 and begin - first == len(head) and len(_known) < _MOST_KNOWN:
+        _known[head] = found
+    return found
 
 
 def only_value(data: Bytes, span: Span) -> tuple[int, int]:
@@ -78,24 +86,40 @@ def usual(data: bytes) -> bytes:
     return bytes(example.SerializeToString(deterministic=True))
 
 
-def changed(data: bytes, spans: Mapping[bytes, Span], changes: Mapping[bytes, bytes | None]) -> bytes:
+def changed(
+    data: bytes, spans: Mapping[bytes, Span], changes: Mapping[bytes, bytes | None], picture: tuple[int, int]
+) -> Pieces:
     """The Example with entries replaced by {key: the whole new entry, as wire.entry gives it}, or taken out
     by {key: None}. A new one is put before the first of a greater key, so that sorted keys stay sorted.
 
-    spans   what `find` gives for data[0:len(data)]
+    spans     what `find` gives for data[0:len(data)]
+    picture   where it begins and ends in an entry that stays, and is not copied; (len(data), len(data)) where
+              there is none
     """
     edits = [(spans[key][0], spans[key][2], entry) for key, entry in changes.items() if key in spans]
     for key in sorted(changes.keys() - spans.keys()):
         place = next((first for other, (first, _, _) in spans.items() if other > key), len(data))
         edits.append((place, place, changes[key]))
     edits.sort(key=lambda edit: edit[:2])  # new ones for one place stay in the order of their keys
-    parts: list[bytes | memoryview] = []
-    view, done = memoryview(data), next((first for first, _, _ in spans.values()), len(data))
+    start, stop = picture
+    begin = next((first for first, _, _ in spans.values()), len(data))
+    before = _edited(data, begin, start, [edit for edit in edits if edit[0] < start])
+    after = _edited(data, stop, len(data), [edit for edit in edits if edit[0] >= start])
+    size = len(before) + stop - start + len(after)
+    return (wire.head(size) if size else b"") + before, view(data, picture), after
+
+
+def view(data: bytes, part: tuple[int, int]) -> View:
+    return np.frombuffer(data, np.uint8)[slice(*part)]
+
+
+def _edited(data: bytes, begin: int, end: int, edits: Iterable[tuple[int, int, bytes | None]]) -> bytes:
+    """A part of the data with what stands at (first, last) replaced."""
+    parts: list[bytes] = []
     for first, last, entry in edits:
-        parts += view[done:first], entry or b""
-        done = last
-    parts.append(view[done:])
-    return wire.example(parts) if any(parts) else b""
+        parts += data[begin:first], entry or b""
+        begin = last
+    return b"".join((*parts, data[begin:end]))
 
 
 def _begin(data: Bytes, place: int, tag: int, end: int) -> int:

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import google_crc32c
+import numpy as np
+import numpy.typing as npt
 
 from tfrec_tools.errors import InputError
 
@@ -32,6 +34,10 @@ _GZIP_MAGIC = b"\x1f\x8b\x08"
 
 GZIP_LEVEL = 6
 
+# A record in pieces, one after the other: bytes, or arrays of uint8 (N,) that are views of some, since
+# google_crc32c takes no memoryview.
+Pieces = tuple[bytes | npt.NDArray[np.uint8], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -42,7 +48,7 @@ class Written:
     crc32c: int
 
 
-def write(path: Path, records: Iterable[bytes], compression: str = "") -> Written:
+def write(path: Path, records: Iterable[bytes | Pieces], compression: str = "") -> Written:
     """Writes the records in turn, replacing the file; compression is "" or "gzip". The same records give
     the same bytes."""
     count = 0
@@ -50,9 +56,19 @@ def write(path: Path, records: Iterable[bytes], compression: str = "") -> Writte
         tally = Tally(file)
         with _packed(tally, compression) as out:
             for record in records:
-                out.write(b"".join((_header(record), record, _FOOTER.pack(_masked_crc(record)))))
+                for piece in _framed(record):
+                    out.write(piece)
                 count += 1
     return Written(count, tally.bytes, tally.crc32c)
+
+
+def _framed(record: bytes | Pieces) -> Pieces:
+    """The pieces of the file that a record becomes; what is large is not copied."""
+    pieces = (record,) if isinstance(record, bytes) else record
+    crc = 0
+    for piece in pieces:
+        crc = google_crc32c.extend(crc, piece)
+    return _header(sum(map(len, pieces))), *pieces, _FOOTER.pack(_masked(crc))
 
 
 class Tally(BufferedIOBase):
@@ -81,7 +97,7 @@ def tally(path: Path) -> Tally:
     return found
 
 
-def _packed(file: Tally, compression: str) -> AbstractContextManager[Tally | gzip.GzipFile]:
+def _packed(file: Tally, compression: str) -> AbstractContextManager[Any]:
     if not compression:
         return nullcontext(file)
     return gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0)  # no name or time, which would differ
@@ -184,8 +200,8 @@ def _require_whole(path: Path, where: str, found: int, expected: int, part: str)
         raise InputError(path, where, reason)
 
 
-def _header(record: bytes) -> bytes:
-    length = struct.pack("<Q", len(record))
+def _header(size: int) -> bytes:
+    length = struct.pack("<Q", size)
     return length + _FOOTER.pack(_masked_crc(length))
 
 
@@ -194,6 +210,9 @@ def _header_fits(header: bytes) -> bool:
 
 
 def _masked_crc(data: bytes) -> int:
+    return _masked(google_crc32c.value(data))
+
+
+def _masked(crc: int) -> int:
     """Rotated right by 15 and shifted by a constant, so that a CRC of data with CRCs in it stays sound."""
-    crc: int = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

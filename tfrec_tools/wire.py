@@ -26,9 +26,14 @@ def serialize(features: Mapping[str, tuple[str, Sequence[Any]]]) -> bytes:
     return example(parts)
 
 
-def example(entries: Sequence[bytes | memoryview]) -> bytes:
+def example(entries: Sequence[bytes]) -> bytes:
     """The Example of entries, which may come in pieces."""
-    return b"".join((b"\x0a", _varint(sum(map(len, entries))), *entries))
+    return b"".join((head(sum(map(len, entries))), *entries))
+
+
+def head(size: int) -> bytes:
+    """What stands before an Example's entries of `size` bytes."""
+    return b"\x0a" + _varint(size)
 
 
 def entry(key: str, kind: str, values: Sequence[Any]) -> bytes:
@@ -39,6 +44,31 @@ def entry(key: str, kind: str, values: Sequence[Any]) -> bytes:
 def _entry(key: str, kind: str, values: Sequence[Any]) -> list[bytes]:
     content = _CONTENT[kind](values)
     return [_entry_head(key, kind, sum(map(len, content))), *content]
+
+
+def short_feature(data: bytes) -> tuple[str, list[Any]] | None:
+    """(kind, values) of a Feature of texts, or of numbers from 0 to 127, written as here and below 128 bytes;
+    None of any other."""
+    size = len(data) - 2
+    if not 0 <= size < 128 or data[1] != size:
+        return None
+    if data[:1] == _LIST["bytes"]:
+        texts = _texts(data)
+        return None if texts is None else ("bytes", texts)
+    numbers = data[4:]
+    packed = data[2:4] == b"\x0a%c" % len(numbers) and numbers.isascii()
+    return ("int64", list(numbers)) if packed and data[:1] == _LIST["int64"] else None
+
+
+def _texts(data: bytes) -> list[bytes] | None:
+    texts, place = [], 2
+    while place < len(data) - 1:
+        begin = place + 2
+        if data[place] != 0x0A:
+            return None
+        place = begin + data[place + 1]
+        texts.append(data[begin:place])
+    return texts if place == len(data) else None
 
 
 @lru_cache(4096)

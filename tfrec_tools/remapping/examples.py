@@ -21,24 +21,35 @@ from tfrec_tools.example import (
     IMAGE_ENCODED,
     IMAGE_SHA256,
     IMAGE_SOURCE_ID,
-    without_picture,
 )
 from tfrec_tools.remapping.classes import Class, Classes
 
 _OF_BOXES = b"image/object/"
+_PICTURE, _SHA256 = IMAGE_ENCODED.encode(), IMAGE_SHA256.encode()
 Spans = dict[bytes, Span]
 Changes = dict[bytes, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Remapped:
-    """An Example under the new map; `hashed` is what of it the manifest's SHA-256 is over; the names of its
+    """An Example under the new map, in pieces; whether it holds its picture's SHA-256; the names of its
     boxes' classes; and what disagreed, (box, message) each."""
 
-    data: bytes
-    hashed: bytes
+    pieces: entries.Pieces
+    has_sha256: bool
     names: tuple[str, ...]
     faults: tuple[tuple[int, str], ...]
+
+    @property
+    def data(self) -> bytes:
+        before, picture, after = self.pieces
+        return b"".join((before, picture.data, after))
+
+    @property
+    def hashed(self) -> bytes:
+        """What the manifest's SHA-256 is over, as example.without_picture."""
+        before, _, after = self.pieces
+        return before + after if self.has_sha256 else self.data
 
 
 class UnknownClassError(ValueError):
@@ -70,21 +81,21 @@ def remap(data: bytes, classes: Classes, source_id: bytes | None = None) -> Rema
     changes |= _labeled(data, spans, classes, names)
     if source_id is not None and values(data, spans, IMAGE_SOURCE_ID):
         changes[IMAGE_SOURCE_ID.encode()] = wire.entry(IMAGE_SOURCE_ID, "bytes", [source_id])
-    new = _unless_same(data, spans, changes)
-    faults = tuple((index, box.fault) for index, box in enumerate(kept) if box.fault)
-    return Remapped(new, _hashed(new, data, spans), names, faults)
+    picture = _picture(data, spans)
+    if changes := _differing(data, spans, changes):
+        pieces = entries.changed(data, spans, changes, picture)
+    else:
+        pieces = data[: picture[0]], entries.view(data, picture), data[picture[1] :]
+    faults = tuple([(index, box.fault) for index, box in enumerate(kept) if box.fault])
+    return Remapped(pieces, _SHA256 in spans, names, faults)
 
 
 def _boxes(data: bytes, spans: Spans, classes: Classes) -> list[Class | None]:
     ids, texts = values(data, spans, BOX_LABEL), values(data, spans, BOX_TEXT)
     if ids and texts and len(ids) != len(texts):
         raise ValueError(f"{BOX_TEXT} has {len(texts)} values for {len(ids)} boxes")
-    return [_known(classes, *pair) for pair in zip_longest(ids, texts)]
-
-
-def _known(classes: Classes, label_id: int | None, text: bytes | None) -> Class | None:
     try:
-        return classes.of_box(label_id, text)
+        return [classes.of_box(*pair) for pair in zip_longest(ids, texts)]
     except ValueError as fault:
         raise UnknownClassError(str(fault)) from fault
 
@@ -168,17 +179,19 @@ def values(data: Bytes, spans: Spans, key: str) -> list[Any]:
 def _feature(data: Bytes, spans: Spans, key: bytes) -> tuple[str, list[Any]]:
     """Its kind and values."""
     _, start, end = spans[key]
+    part = data[start:end]
+    if (short := wire.short_feature(part)) is not None:
+        return short
     try:
-        feature = example_pb2.Feature.FromString(data[start:end])
+        feature = example_pb2.Feature.FromString(part)
     except DecodeError as fault:
         raise ValueError(f"{key.decode(errors='replace')} is no feature") from fault
     kind = feature.WhichOneof("kind")
     return (kind.removesuffix("_list"), list(getattr(feature, kind).value)) if kind else ("bytes", [])
 
 
-def _unless_same(data: bytes, spans: Spans, changes: Changes) -> bytes:
-    real = {key: entry for key, entry in changes.items() if entry != _entry(data, spans, key)}
-    return entries.changed(data, spans, real) if real else data
+def _differing(data: bytes, spans: Spans, changes: Changes) -> Changes:
+    return {key: entry for key, entry in changes.items() if entry != _entry(data, spans, key)}
 
 
 def _entry(data: bytes, spans: Spans, key: bytes) -> bytes | None:
@@ -186,12 +199,9 @@ def _entry(data: bytes, spans: Spans, key: bytes) -> bytes | None:
     return data[first:last] if last else None
 
 
-def _hashed(new: bytes, data: bytes, spans: Spans) -> bytes:
-    """As example.without_picture: `new` without the picture where its SHA-256 stands for it."""
-    if IMAGE_SHA256.encode() not in spans:
-        return new
+def _picture(data: bytes, spans: Spans) -> tuple[int, int]:
+    """Where it begins and ends; the end of the data where there is none that a reader would take for one."""
     try:
-        start, end = entries.only_value(data, spans[IMAGE_ENCODED.encode()])
-    except (KeyError, IndexError, entries.OddLayoutError):  # none, or one that no reader would take for one
-        return new
-    return without_picture(new, memoryview(data)[start:end])
+        return entries.only_value(data, spans[_PICTURE])
+    except (KeyError, IndexError, entries.OddLayoutError):
+        return len(data), len(data)

@@ -19,6 +19,7 @@ from tfrec_tools.remapping import examples
 from tfrec_tools.remapping.classes import Classes
 from tfrec_tools.remapping.examples import Remapped
 from tfrec_tools.remapping.sources import File, Record, place_of
+from tfrec_tools.tfrecord import Pieces
 from tfrec_tools.work import Done
 
 _OPEN = 200  # files at a time
@@ -48,19 +49,19 @@ class Job:
 
 @dataclass(slots=True)
 class _Tally:
-    """What a shard holds, counted while it is written."""
+    """What a shard holds, noted while it is written: the classes of its boxes, those of each image."""
 
     images: int = 0
     negatives: int = 0
-    boxes: Counter[str] = field(default_factory=Counter)
-    having: Counter[str] = field(default_factory=Counter)
+    boxes: list[str] = field(default_factory=list)
+    having: list[str] = field(default_factory=list)
     issues: list[tuple[int, Issue]] = field(default_factory=list)
 
     def add(self, names: tuple[str, ...]) -> None:
         self.images += 1
         self.negatives += not names
-        self.boxes.update(names)
-        self.having.update(set(names))
+        self.boxes += names
+        self.having += set(names)
 
 
 def perform(job: Job, tick: Callable[[], None], folder: Path | None) -> Done:
@@ -69,13 +70,13 @@ def perform(job: Job, tick: Callable[[], None], folder: Path | None) -> Done:
         raise ValueError("remapping only checks nothing")
     tally, digest = _Tally(), hashlib.sha256()
 
-    def records() -> Iterator[bytes]:
+    def records() -> Iterator[Pieces]:
         for index, data in enumerate(_read(job)):
             found = _remapped(job, index, data, tally)
             if found is not None:
                 tally.add(found.names)
                 digest.update(found.hashed)
-                yield found.data
+                yield found.pieces
             tick()
 
     with published(work.shard_path(folder, job.fingerprint)) as (part,):
@@ -85,8 +86,8 @@ def perform(job: Job, tick: Callable[[], None], folder: Path | None) -> Done:
         digest.hexdigest(),
         tally.images,
         tally.negatives,
-        dict(tally.boxes),
-        dict(tally.having),
+        dict(Counter(tally.boxes)),
+        dict(Counter(tally.having)),
         tuple(tally.issues),
     )
     work.note(folder, job.fingerprint, done)
@@ -113,11 +114,11 @@ def _remapped(job: Job, index: int, data: bytes, tally: _Tally) -> Remapped | No
     """None where the policies drop it. InputError where its class is none of the new map."""
     record = job.items[index]
     file = job.files[record.file]
-    source = place_of(file, record.number)
 
     def note(code: str, box: int | None, message: str, fixed: bool) -> bool:
         """Whether the record is to be dropped."""
         drops = job.policies.action(code) == "drop-image"
+        source = place_of(file, record.number)
         tally.issues.append((index, Issue(code, source, box, message, fixed or drops)))
         return drops
 

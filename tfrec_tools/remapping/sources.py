@@ -119,14 +119,15 @@ def _find(file: File, file_number: int, with_names: bool, found: Found) -> None:
         return
     with file.plain.open("rb") as opened, closing(mmap(opened.fileno(), 0, access=ACCESS_READ)) as data:
         for number, (offset, length, crc) in enumerate(tfrecord.frames(data, file.path)):
-            source = place_of(file, number)
             try:
                 example, spans = _example(data, offset, length)
-                image_id = _image_id(example, spans) or source
+                image_id = _image_id(example, spans) or place_of(file, number)
                 if with_names:
                     found.names.update(dict.fromkeys(examples.names_of(example, spans)))
             except ValueError as fault:
-                found.issues.append(Issue("annotation-damaged", source, None, str(fault), False))
+                found.issues.append(
+                    Issue("annotation-damaged", place_of(file, number), None, str(fault), False)
+                )
                 continue
             found.complete &= spans.keys() >= _NEEDED
             found.records.append(Record(file_number, number, offset, length, crc, image_id))
