@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec_tools.detector import checkpoint, losses, matching, model, predict, resize, ssd
-from tfrec_tools.detector.pipeline import read_pipeline
+from tfrec_tools.detector.pipeline import Config, read_pipeline
 from tfrec_tools.detector.pipeline.ssd import SsdConfig
 
 # Scores that lie closer than this may swap places.
@@ -117,10 +117,10 @@ def check_written_back(source: Path, copy: Path) -> None:
     assert _edges(source) == _edges(copy)
 
 
-def check_keys(index: Path) -> None:
+def check_keys(index: Path, config: Config | None = None) -> None:
     """A real .index file (names and shapes, no weights): nothing is missing, nothing is left over but what
-    we know not to use."""
-    config = read_pipeline(index.with_name(f"{index.stem}.pipeline.config"))
+    we know not to use. The config is the one beside it, unless given."""
+    config = config or read_pipeline(index.with_name(f"{index.stem}.pipeline.config"))
     keys = tf.train.load_checkpoint(str(index.with_suffix(""))).get_variable_to_shape_map()
     ours = {path: list(variable.shape) for path, variable in model.variables(ssd.build(config)).items()}
     theirs = {

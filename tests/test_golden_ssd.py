@@ -9,6 +9,7 @@ import pytest
 
 from tests import against_tfod
 from tfrec_tools.detector import grow, model
+from tfrec_tools.detector.pipeline import parse_pipeline
 from tfrec_tools.labels import from_names
 
 TRAINED = "handtrack_ssd_mobilenet_v2_fpnlite"
@@ -55,3 +56,11 @@ def test_a_grown_real_model_keeps_its_logits_to_the_bit(shared: Path) -> None:
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_the_keys_of_users_own_checkpoints_are_ours(shared: Path, name: str) -> None:
     against_tfod.check_keys(shared / "tfod" / "index_only" / f"{name}.index")
+
+
+def test_the_keys_of_a_checkpoint_without_its_config_are_ours(shared: Path) -> None:
+    """A user's SSD MobileNetV2 of six classes at full width, built by the golden one's config."""
+    file = shared / "tfod" / "ssd_mobilenet_v2" / "pipeline.config"
+    text = file.read_text().replace("depth_multiplier: 0.5", "depth_multiplier: 1.0")
+    config = parse_pipeline(file, text.replace("num_classes: 3", "num_classes: 6"))
+    against_tfod.check_keys(shared / "tfod" / "index_only" / "custom_12.index", config)
