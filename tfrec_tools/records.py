@@ -37,7 +37,7 @@ class Place:
         return self.path.stat().st_size if self.length is None else self.length
 
     def read(self) -> bytes:
-        with self.path.open("rb") as file:
+        with self.path.open("rb", buffering=0) as file:
             file.seek(self.offset)
             return file.read() if self.length is None else file.read(self.length)
 

@@ -73,7 +73,8 @@ def training_batches(
         image, boxes = augment.flip(_decode(encoded), boxes, seed * 3)
         image, boxes, kept = augment.crop(image, boxes, seed * 3 + 1)
         kept |= tf.range(tf.size(ids)) == tf.size(ids) - 1  # the row of zeros
-        boxes, ids, weights = (tf.boolean_mask(part, kept) for part in (boxes, ids, weights))
+        rows = tf.where(kept)[:, 0]
+        boxes, ids, weights = (tf.gather(part, rows) for part in (boxes, ids, weights))
         boxes = tf.where((ids > 0)[:, None], boxes, 0.0)
         classes = tf.one_hot(ids - 1, config.num_classes)  # id 0 gives zeros
         canvas, window = resize.preprocess(config, image)
@@ -114,13 +115,25 @@ def _fetch(
 ) -> tuple[bytes, NDArray[np.float32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
     """Picture, boxes, ids, weights and labeled classes; the last box is a row of zeros with id 0, so that
     there is always one. Crowds are left out, as TFOD leaves them out of training."""
-    single = ~example.crowd
-    boxes = np.concatenate([example.boxes[single], np.zeros((1, 4), np.float32)])  # (N, 4)
-    ids = np.concatenate([example.ids[single], np.zeros(1, np.int32)])  # (N,)
-    weights = np.concatenate([example.weights[single], np.zeros(1, np.float32)])  # (N,)
-    labeled = np.zeros(num_classes, np.float32)  # (K,)
-    labeled[[label_id - 1 for label_id in example.labeled]] = 1.0
-    return read_picture(example), boxes, ids, weights, labeled
+    rows = np.flatnonzero(~example.crowd)
+    count = len(rows)
+    boxes = np.zeros((count + 1, 4), np.float32)  # (N, 4)
+    ids = np.zeros(count + 1, np.int32)  # (N,)
+    weights = np.zeros(count + 1, np.float32)  # (N,)
+    boxes[:count], ids[:count], weights[:count] = (
+        example.boxes[rows],
+        example.ids[rows],
+        example.weights[rows],
+    )
+    return read_picture(example), boxes, ids, weights, _one_for_each(example.labeled, num_classes)
+
+
+@lru_cache(maxsize=64)
+def _one_for_each(ids: frozenset[int], num_classes: int) -> NDArray[np.float32]:
+    """(K,) 1 for each of the ids. Most pictures of a set are annotated for the same classes."""
+    row = np.zeros(num_classes, np.float32)
+    row[[label_id - 1 for label_id in ids]] = 1.0
+    return row
 
 
 def _decode(encoded: tf.Tensor) -> tf.Tensor:

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools import boxes, shards, tfrecord
+from tfrec_tools import boxes, entries, shards, tfrecord
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import parse_example
+from tfrec_tools.example import IMAGE_ENCODED, parse_example
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.records import Place
 
@@ -37,6 +37,7 @@ class Annotated:
     labeled  the ids that the picture was exhaustively annotated for
     difficult  (N,) bool
     areas    (N,) float64, square pixels: the record's own, which for COCO is the mask's, else the box's
+    picture  where the encoded picture is, if it can be read by itself, which spares parsing the Example
     """
 
     example: Place | bytes
@@ -49,6 +50,7 @@ class Annotated:
     labeled: frozenset[int]
     difficult: NDArray[np.bool_]
     areas: NDArray[np.float64]
+    picture: Place | None = None
 
 
 def index_records(
@@ -74,6 +76,8 @@ def index_records(
 
 def read_picture(annotated: Annotated) -> bytes:
     """The encoded picture."""
+    if annotated.picture is not None:
+        return annotated.picture.read()
     return parse_example(read_example(annotated), "picture").picture.data
 
 
@@ -116,7 +120,20 @@ def _annotated(
         labeled=_labeled(file, where, record.labeled, parsed.labeled_ids, labels) or default,
         difficult=record.difficult,
         areas=np.where(np.isnan(record.area), boxes.areas(record.boxes_xyxy), record.area),
+        picture=_picture_in(data, again),
     )
+
+
+def _picture_in(data: bytes, again: Place | bytes) -> Place | None:
+    """Where the picture of an Example is; None where the Example is not in a plain file, or not laid out as
+    writers do."""
+    if isinstance(again, bytes):
+        return None
+    try:
+        start, end = entries.only_value(data, entries.find(data, 0, len(data))[IMAGE_ENCODED.encode()])
+    except entries.OddLayoutError:
+        return None
+    return Place(again.path, again.offset + start, end - start)
 
 
 def _class_id(file: Path, where: str, name: str, label_id: int, labels: LabelMap) -> int:
