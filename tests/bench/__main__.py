@@ -1,6 +1,9 @@
 """`python -m tests.bench convert`: `tfrec convert` beside a minimal script and a plain TensorFlow loop, on
 generated pictures; `python -m tests.bench remap`: `tfrec remap` beside a copy of its files. Each runs as a
-whole process, files in the page cache, its fastest of several runs counted."""
+whole process, files in the page cache, its fastest of several runs counted.
+
+`python -m tests.bench input`: the trainer's input pipeline beside a bare one; `detect` and `train`: pictures
+and steps of each family (`--only FAMILY`), in this process."""
 
 from __future__ import annotations
 
@@ -14,24 +17,31 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import generate, remap
+from tests.bench import generate, records, remap
 
 RATIO_TO_MINIMAL = 1.3  # at most
 RATIO_TO_PLAIN = 4.0  # at least
 PEAK_MB = 150.0  # at most, per process
+_DETECTOR = ("input", "detect", "train")
+_PROCESSES = ("tfrec", "minimal", "plain", "copy", "remap")
+_FAMILIES = ("fpnlite", "ssd_mobilenet_v2", "retinanet", "efficientdet", "faster_rcnn")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["convert", "remap"])
-    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("what", choices=["convert", "remap", *_DETECTOR])
+    parser.add_argument("--images", type=int, help="5000; for what trains or detects 200")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", choices=["tfrec", "minimal", "plain", "copy", "remap"], action="append")
+    parser.add_argument("--only", choices=[*_PROCESSES, *_FAMILIES], action="append")
     parser.add_argument("--keep", type=Path, help="folder for the pictures, kept and used again")
     given = parser.parse_args()
+    given.images = given.images or (200 if given.what in _DETECTOR else 5000)
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
         source = generate.data_set(folder / f"{given.images}", given.images)
+        if given.what in _DETECTOR:
+            of_detector(given, source)
+            return
         words_of = commands(source) if given.what == "convert" else remap.commands(source)
         measured = {
             name: best(words, Path(temporary) / name, 1 if name == "plain" else given.runs)
@@ -39,6 +49,27 @@ def main() -> None:
             if not given.only or name in given.only
         }
     report(measured, given.images)
+
+
+def of_detector(given: argparse.Namespace, source: Path) -> None:
+    """What needs TensorFlow, and no processes of its own."""
+    load = ", ".join(f"{mean:.1f}" for mean in os.getloadavg())
+    print(f"{len(os.sched_getaffinity(0))} cores, load averages {load}")
+    families = [family for family in _FAMILIES if not given.only or family in given.only]
+    match given.what:
+        case "input":
+            from tests.bench import input as input_
+
+            ratio = input_.main(records.made(source), given.runs)
+            line("of the bare pipeline's speed", ratio, input_.LEAST_SPEED, "at least")
+        case "detect":
+            from tests.bench import detect
+
+            detect.main(families, given.runs)
+        case "train":
+            from tests.bench import train
+
+            train.main(families, given.runs, records.made(source))
 
 
 def commands(source: Path) -> dict[str, list[str]]:
