@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tfrec_tools.cli.model_given import Model
+from tfrec_tools.cli.run_options import of_the_run, use_config
 
 
 class Freeze(StrEnum):
@@ -28,6 +29,7 @@ class Distill(StrEnum):
 
 
 def finetune(
+    context: typer.Context,
     base: Model,
     labels: Annotated[
         Path, typer.Option(help="Label map of the grown model: whatever merge-labels reads, as it writes it.")
@@ -39,7 +41,20 @@ def finetune(
         list[str],
         typer.Option(help="Records to choose by, and to measure with before and after; may be repeated."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the run; the grown model comes to OUT/model.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the run; the grown model comes to OUT/model. Default: runs/finetune-1, -2 ..."
+        ),
+    ] = None,
+    config: Annotated[  # noqa: ARG001  (read before the others)
+        Path | None,
+        typer.Option(
+            callback=use_config,
+            is_eager=True,
+            help="TOML file of options, such as the run.toml of a run; the command line wins.",
+        ),
+    ] = None,
     replay: Annotated[
         list[str] | None, typer.Option(help="Records of old pictures to mix in; may be repeated.")
     ] = None,
@@ -120,7 +135,7 @@ def finetune(
         typer.Option("--dry-run", help="Grow only: print the classes, prove that old logits are unchanged."),
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out that was stopped.")
+        bool, typer.Option("--resume", help="Go on with the run in --out, or else the last numbered one.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print report.json instead of a table.")] = False,
 ) -> None:
@@ -136,12 +151,13 @@ def finetune(
     from tfrec_tools.cli import show
     from tfrec_tools.detector import finetune as story
     from tfrec_tools.detector.memory import Memory
+    from tfrec_tools.detector.run_folder import numbered_run
     from tfrec_tools.detector.train import TrainConfig
     from tfrec_tools.detector.zoo import model_folder
     from tfrec_tools.label_sources import read_map
     from tfrec_tools.merging.tables import find_tables
 
-    config = TrainConfig(
+    how = TrainConfig(
         steps=steps,
         batch_size=batch,
         lr=lr,
@@ -160,13 +176,14 @@ def finetune(
         replay=tuple(replay or ()),
         val=tuple(val),
         test=tuple(test or ()),
-        out=out,
+        out=out or numbered_run(Path("runs"), resume=resume),
         drop_classes=drop_classes,
         memory=Memory(pseudo_labels, distill.value, interpolate, replay_budget),
         masked=True,
         freeze_few=freeze is Freeze.auto,
-        config=config,
+        config=how,
         tables=find_tables(table, labels, label_map),
+        options=of_the_run(context),
     )
     if dry_run:
         _dry_run(plan, json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from tfrec_tools.detector.dataset import Annotated, index_records
 from tfrec_tools.detector.memory import Memory
 from tfrec_tools.detector.model import Detector, load_detector, save_detector, values
 from tfrec_tools.detector.run_folder import Logbook, interrupts, open_run
+from tfrec_tools.detector.run_toml import Options
 from tfrec_tools.detector.train import StepLosses, TrainConfig, Trainer
 from tfrec_tools.errors import Interrupted
 from tfrec_tools.labels import LabelMap, format_label_map
@@ -44,6 +45,7 @@ class Finetuning:
     masked  False: every picture counts as annotated for all classes, as trainers that know no better do
     freeze_few  freeze the backbone where there are few new pictures
     tables  of the merge that the classes are of
+    options  what the user set, to be kept with the run
     """
 
     base: Path
@@ -59,6 +61,7 @@ class Finetuning:
     freeze_few: bool
     config: TrainConfig
     tables: Tables | None = None
+    options: Options = field(default_factory=dict)
 
     def renamed(self, base: LabelMap) -> dict[str, str | None]:
         """{class of the base: its name in the grown map}, where the tables of the merge say so."""
@@ -111,7 +114,7 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     renamed = plan.renamed(base.labels)
     rows = grow.class_rows(base.labels, labels, drop_classes=plan.drop_classes, renamed=renamed)
     data = _read_data(plan, labels, stage)
-    open_run(plan.out, asdict(plan), resume=resume)
+    open_run(plan.out, plan.options, resume=resume)
     keras.utils.set_random_seed(plan.config.seed)
     find_by_base = partial(_find, detector=base, labels=labels, stage=stage, renamed=renamed)
     found_val = find_by_base("measuring the base", data.val)

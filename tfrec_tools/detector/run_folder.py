@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
-import json
+import re
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from tfrec_tools.atomic import published
 from tfrec_tools.detector import report
+from tfrec_tools.detector.run_toml import Options, format_options, read_options
 from tfrec_tools.detector.train import StepLosses, Trainer
 from tfrec_tools.errors import InputError
 
 _SAVE_EVERY_S = 120.0
+# What does not change what is learnt at a step.
+_MAY_DIFFER = frozenset({"control", "max-forget"})
 
 
-def open_run(out: Path, asked: Mapping[str, object], *, resume: bool) -> None:
+def numbered_run(parent: Path, *, resume: bool) -> Path:
+    """finetune-N, the next that is free, or with `resume` the last that is there. InputError without one."""
+    found = (re.fullmatch(r"finetune-([1-9]\d*)", folder.name) for folder in parent.glob("finetune-*"))
+    last = max((int(match[1]) for match in found if match), default=0)
+    if resume and not last:
+        raise InputError(parent, "", "holds no run to resume; leave out --resume, or give --out")
+    return parent / f"finetune-{last if resume else last + 1}"
+
+
+def open_run(out: Path, options: Options, *, resume: bool) -> None:
     """Makes the run's folder and notes in it what was asked for, or finds it there and the same."""
-    notes = out / "run.json"
-    asked = json.loads(json.dumps(asked, default=str))
+    notes = out / "run.toml"
     if resume:
-        _require_same(notes, asked)
+        _require_same(notes, options)
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(out, "", "is there already; give another --out, or --resume to go on with it")
     out.mkdir(parents=True, exist_ok=True)
-    notes.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
+    with published(notes) as (part,):
+        part.write_text(format_options(options), encoding="utf-8")
 
 
-def _require_same(notes: Path, asked: Mapping[str, object]) -> None:
+def _require_same(notes: Path, asked: Options) -> None:
     if not notes.is_file():
         raise InputError(notes, "", "not found, so that there is no run to resume; leave out --resume")
-    noted = json.loads(notes.read_text(encoding="utf-8"))
-    changed = [key for key in asked if asked[key] != noted.get(key)]
-    if changed:
-        raise InputError(
-            notes,
-            changed[0],
-            f"the run was started with {noted.get(changed[0])}, found {asked[changed[0]]}",
-        )
+    noted = read_options(notes)
+    for name in [*noted, *asked]:
+        if name not in _MAY_DIFFER and noted.get(name) != asked.get(name):
+            raise InputError(
+                notes,
+                name,
+                f"the run was started with {noted.get(name, 'nothing')}, found {asked.get(name, 'nothing')}",
+            )
 
 
 class Logbook:

@@ -107,14 +107,17 @@ class Trainer:
         beside = path.with_name(f".{path.name}.part")
         with beside.open("wb") as file:
             arrays = {name: np.asarray(value) for name, value in self._state().items()}
-            np.savez(file, allow_pickle=False, step=self.step, **arrays)
+            names = np.array(self.detector.labels.names)
+            np.savez(file, allow_pickle=False, step=self.step, names=names, **arrays)
         beside.replace(path)
 
     def load(self, path: Path) -> None:
         """Goes on from what `save` wrote. InputError where it is of another model or another training."""
         state = self._state()
         with np.load(path) as saved:
-            if set(saved.files) != {"step", *state}:
+            if set(saved.files) != {"step", "names", *state} or (
+                tuple(saved["names"]) != self.detector.labels.names
+            ):
                 raise InputError(path, "", "is the state of another model or of other settings")
             self.step = int(saved["step"])
             for name, variable in state.items():
