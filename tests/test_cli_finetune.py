@@ -51,7 +51,7 @@ def test_the_table_goes_to_stdout_and_tensorflow_stays_quiet(inputs: Path, tmp_p
         "mean of old",
         "mean of new",
         "mean of all",
-        "detections.png",
+        "report.html",
     ):
         assert words in done.stdout
     assert [line for line in done.stderr.splitlines() if not line.startswith(STAGES)] == []

@@ -21,6 +21,7 @@ from tfrec_tools.detector import finetune, model, report, run_toml
 from tfrec_tools.detector.memory import Memory
 from tfrec_tools.detector.run_folder import numbered_run, open_run
 from tfrec_tools.detector.train import TrainConfig, Trainer
+from tfrec_tools.detector.validation import Watch
 from tfrec_tools.errors import InputError, Interrupted
 from tfrec_tools.labels import LabelMap, format_label_map, from_names, read_label_map
 from tfrec_tools.merging import Row
@@ -73,6 +74,7 @@ def plan(inputs: Path, out: Path, **changes: object) -> finetune.Finetuning:
         masked=True,
         freeze_few=False,
         config=CONFIG,
+        watch=Watch(every=2),
         options={"lr": 0.01, "train": ["new-*"]},
     )
     return replace(whole, **changes)  # type: ignore[arg-type]
@@ -92,9 +94,12 @@ def test_a_run_leaves_a_model_folder_and_what_proves_it(run: Path) -> None:
     assert [line["group"] for line in written["classes"] if not line["is_mean"]] == ["old", "old", "new"]
     assert [row.step for row in report.read_losses(run / "losses.csv")] == [1, 2, 3, 4]
     assert (run / "metrics.csv").read_text().startswith("name,group,boxes")
-    for name in ("loss.png", "detections.png"):
+    for name in ("loss.png", "detections.png", "confusion.png", "precision_recall.png"):
         with Image.open(run / name) as picture:
             assert picture.width > 300
+    page, card = (run / "report.html").read_text(), (run / "model" / "README.md").read_text()
+    assert page.count("data:image/png;base64,") == 4 + (run / "pseudo_labels").is_dir()
+    assert "| blue | new |" in card
 
 
 def test_the_grown_model_is_the_next_base(run: Path, inputs: Path, tmp_path: Path) -> None:
@@ -158,6 +163,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(run: Path, inputs: Path, tmp_pat
     assert model.load_detector(tmp_path / "run" / "model").labels.names == ("red", "green", "blue")
     finetune.finetune(stopped, quiet, resume=True)
     assert report.read_losses(tmp_path / "run" / "losses.csv") == report.read_losses(run / "losses.csv")
+    assert (tmp_path / "run" / "results.csv").read_text() == (run / "results.csv").read_text()
     whole, resumed = (
         model.values(model.load_detector(out / "model").network) for out in (run, tmp_path / "run")
     )

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from tfrec_tools.cli.finetune_given import Distill, Freeze, seconds
 from tfrec_tools.cli.model_given import Model
 from tfrec_tools.cli.run_options import of_the_run, use_config
-
-
-class Freeze(StrEnum):
-    """Which variables are not trained."""
-
-    auto = "auto"
-    backbone = "backbone"
-    none = "none"
-
-
-class Distill(StrEnum):
-    """When the base is a teacher during training."""
-
-    auto = "auto"
-    on = "on"
-    off = "off"
 
 
 def finetune(
@@ -119,6 +103,23 @@ def finetune(
             help="Let batch norm follow the new pictures. Default: its statistics are frozen.",
         ),
     ] = False,
+    eval_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Steps between measurements on --val, of which the best model is kept. Default: none; with "
+            "--patience a tenth of the steps.",
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="End after so many measurements without a better one.")
+    ] = None,
+    time_budget: Annotated[
+        str | None, typer.Option(metavar="10m", help="End training after this time: 90s, 10m, 1h30m.")
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write the curves to OUT/tensorboard.")
+    ] = False,
     table: Annotated[
         Path | None,
         typer.Option(
@@ -153,6 +154,7 @@ def finetune(
     from tfrec_tools.detector.memory import Memory
     from tfrec_tools.detector.run_folder import numbered_run
     from tfrec_tools.detector.train import TrainConfig
+    from tfrec_tools.detector.validation import Watch
     from tfrec_tools.detector.zoo import model_folder
     from tfrec_tools.label_sources import read_map
     from tfrec_tools.merging.tables import find_tables
@@ -168,6 +170,8 @@ def finetune(
         average=average,
         seed=seed,
     )
+    every = eval_every or (max(1, steps // 10) if patience else None)
+    watch = Watch(every, patience, seconds(time_budget))
     label_map = read_map(labels)
     plan = story.Finetuning(
         base=model_folder(base),
@@ -183,6 +187,8 @@ def finetune(
         freeze_few=freeze is Freeze.auto,
         config=how,
         tables=find_tables(table, labels, label_map),
+        watch=watch,
+        tensorboard=tensorboard,
         options=of_the_run(context),
     )
     if dry_run:
@@ -235,4 +241,4 @@ def _show(plan: Any, lines: Any, json: bool) -> None:
         typer.echo((plan.out / "report.json").read_text(encoding="utf-8"), nl=False)
         return
     show.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines)
-    typer.echo(f"The grown model is {plan.out / 'model'}; look at {plan.out / 'detections.png'}.")
+    typer.echo(f"The grown model is {plan.out / 'model'}; look at {plan.out / 'report.html'}.")

@@ -37,6 +37,7 @@ class Annotated:
     labeled  the ids that the picture was exhaustively annotated for
     difficult  (N,) bool
     areas    (N,) float64, square pixels: the record's own, which for COCO is the mask's, else the box's
+    source   the file, the record's number in it and the picture's name, for messages
     """
 
     example: Place | bytes
@@ -49,6 +50,7 @@ class Annotated:
     labeled: frozenset[int]
     difficult: NDArray[np.bool_]
     areas: NDArray[np.float64]
+    source: str = ""
 
 
 def index_records(
@@ -116,6 +118,7 @@ def _annotated(
         labeled=_labeled(file, where, record.labeled, parsed.labeled_ids, labels) or default,
         difficult=record.difficult,
         areas=np.where(np.isnan(record.area), boxes.areas(record.boxes_xyxy), record.area),
+        source=f"{file}: {where}",
     )
 
 
