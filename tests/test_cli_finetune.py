@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny
+from tfrec_tools.detector import run_toml
 from tfrec_tools.labels import format_label_map, from_names
 
 STAGES = ("reading", "measuring", "labelling", "training:", "blending")
@@ -50,10 +51,10 @@ def test_the_table_goes_to_stdout_and_tensorflow_stays_quiet(inputs: Path, tmp_p
         "mean of old",
         "mean of new",
         "mean of all",
-        "detections.png",
+        "report.html",
     ):
         assert words in done.stdout
-    assert all(line.startswith(STAGES) for line in done.stderr.splitlines())
+    assert [line for line in done.stderr.splitlines() if not line.startswith(STAGES)] == []
 
 
 def test_json_is_all_of_stdout(inputs: Path, tmp_path: Path) -> None:
@@ -90,3 +91,27 @@ def test_records_outside_the_label_map_are_one_line(inputs: Path, tmp_path: Path
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "odd.tfrecord: record 0 (0.png): class 'green' is not in" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tfrec_tools", "finetune", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+
+
+def test_a_run_is_numbered_and_its_options_can_be_used_again(inputs: Path, tmp_path: Path) -> None:
+    words = [f"--base={inputs / 'base'}", f"--labels={inputs / 'merged.pbtxt'}", "--steps=1", "--batch=2"]
+    records = [f"--train={inputs / 'new.tfrecord'}", f"--val={inputs / 'val.tfrecord'}", "--interpolate=off"]
+    first = run(tmp_path, *words, *records)
+    assert "runs/finetune-1/model" in first.stdout, first.stderr
+    second = run(tmp_path, "--config", "runs/finetune-1/run.toml", "--steps", "2")
+    assert "runs/finetune-2/model" in second.stdout, second.stderr
+    options = [run_toml.read_options(tmp_path / f"runs/finetune-{number}" / "run.toml") for number in (1, 2)]
+    assert options[0]["train"] == [str(inputs / "new.tfrecord")]
+    assert options[1] == options[0] | {"steps": 2}
+
+
+def test_a_config_of_unknown_options_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text("stepz = 3\n")
+    done = run(tmp_path, "--config", "run.toml")
+    assert done.returncode == 1
+    assert "run.toml: stepz: no such option, expected one of average, backbone-lr-mult, base, " in done.stderr

@@ -107,16 +107,19 @@ def test_the_comparison_counts_an_unknown_class_as_zero_in_the_mean_of_all() -> 
     assert lines["mean of all"].after == Precision(0.4, 0.6, 6)
 
 
+FACTS = report.Facts("base", None, 3, "all steps done", 3, {}, {}, {}, 1.0, {})
+
+
 def test_the_files_say_what_the_lines_say(tmp_path: Path) -> None:
     rows = [ClassRow(1, "red", 1), ClassRow(2, "green", None)]
     lines = report.comparison(rows, {1: Precision(0.5, 0.75, 4)}, {2: Precision(0.25, 0.5, 2)})
     report.write_metrics_csv(tmp_path / "metrics.csv", lines)
-    report.write_report_json(tmp_path / "report.json", lines, {"steps": 3})
+    report.write_report_json(tmp_path / "report.json", lines, FACTS)
     with (tmp_path / "metrics.csv").open() as file:
         table = list(csv.DictReader(file))
     assert (table[0]["ap50_before"], table[0]["ap50_after"], table[1]["ap_after"]) == ("0.75", "", "0.25")
     written = json.loads((tmp_path / "report.json").read_text())
-    assert written["steps"] == 3
+    assert (written["steps"], written["harmonic_mean"]) == (3, None)
     assert written["classes"][1]["after"] == {"ap": 0.25, "ap50": 0.5, "boxes": 2}
 
 

@@ -12,14 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from tests import tiny
-from tfrec_tools.detector import finetune, model, report
+from tfrec_tools.detector import finetune, model, report, run_toml
 from tfrec_tools.detector.memory import Memory
-from tfrec_tools.detector.train import TrainConfig
+from tfrec_tools.detector.run_folder import numbered_run, open_run
+from tfrec_tools.detector.train import TrainConfig, Trainer
+from tfrec_tools.detector.validation import Watch
 from tfrec_tools.errors import InputError, Interrupted
-from tfrec_tools.labels import format_label_map, from_names, read_label_map
+from tfrec_tools.labels import LabelMap, format_label_map, from_names, read_label_map
 from tfrec_tools.merging import Row
 from tfrec_tools.merging.tables import Tables
 
@@ -70,6 +74,8 @@ def plan(inputs: Path, out: Path, **changes: object) -> finetune.Finetuning:
         masked=True,
         freeze_few=False,
         config=CONFIG,
+        watch=Watch(every=2),
+        options={"lr": 0.01, "train": ["new-*"]},
     )
     return replace(whole, **changes)  # type: ignore[arg-type]
 
@@ -88,9 +94,12 @@ def test_a_run_leaves_a_model_folder_and_what_proves_it(run: Path) -> None:
     assert [line["group"] for line in written["classes"] if not line["is_mean"]] == ["old", "old", "new"]
     assert [row.step for row in report.read_losses(run / "losses.csv")] == [1, 2, 3, 4]
     assert (run / "metrics.csv").read_text().startswith("name,group,boxes")
-    for name in ("loss.png", "detections.png"):
+    for name in ("loss.png", "detections.png", "confusion.png", "precision_recall.png"):
         with Image.open(run / name) as picture:
             assert picture.width > 300
+    page, card = (run / "report.html").read_text(), (run / "model" / "README.md").read_text()
+    assert page.count("data:image/png;base64,") == 4 + (run / "pseudo_labels").is_dir()
+    assert "| blue | new |" in card
 
 
 def test_the_grown_model_is_the_next_base(run: Path, inputs: Path, tmp_path: Path) -> None:
@@ -154,6 +163,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(run: Path, inputs: Path, tmp_pat
     assert model.load_detector(tmp_path / "run" / "model").labels.names == ("red", "green", "blue")
     finetune.finetune(stopped, quiet, resume=True)
     assert report.read_losses(tmp_path / "run" / "losses.csv") == report.read_losses(run / "losses.csv")
+    assert (tmp_path / "run" / "results.csv").read_text() == (run / "results.csv").read_text()
     whole, resumed = (
         model.values(model.load_detector(out / "model").network) for out in (run, tmp_path / "run")
     )
@@ -168,8 +178,48 @@ def test_a_run_is_not_overwritten(run: Path, inputs: Path) -> None:
 def test_a_run_is_gone_on_with_only_as_it_was_started(run: Path, inputs: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run to resume"):
         finetune.finetune(plan(inputs, tmp_path / "none"), quiet, resume=True)
-    with pytest.raises(InputError, match="config: the run was started with"):
-        finetune.finetune(plan(inputs, run, config=replace(CONFIG, lr=0.5)), quiet, resume=True)
+    with pytest.raises(InputError, match=r"lr: the run was started with 0.01, found 0.5"):
+        finetune.finetune(plan(inputs, run, options={"lr": 0.5, "train": ["new-*"]}), quiet, resume=True)
+    with pytest.raises(InputError, match=r"seed: the run was started with nothing, found 1"):
+        open_run(run, {"lr": 0.01, "train": ["new-*"], "seed": 1}, resume=True)
+    renamed = LabelMap(from_names(["red", "green", "violet"]).labels)
+    other = Trainer(replace(model.load_detector(run / "model"), labels=renamed), CONFIG)
+    with pytest.raises(InputError, match="of another model"):
+        other.load(run / "state.npz")
+
+
+def test_runs_are_numbered(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run to resume"):
+        numbered_run(tmp_path, resume=True)
+    assert numbered_run(tmp_path, resume=False).name == "finetune-1"
+    for name in ("finetune-2", "finetune-10", "finetune-x"):
+        (tmp_path / name).mkdir()
+    assert numbered_run(tmp_path, resume=False).name == "finetune-11"
+    assert numbered_run(tmp_path, resume=True).name == "finetune-10"
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+VALUES = st.one_of(
+    TEXT, st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.booleans(), st.lists(TEXT)
+)
+
+
+@given(st.dictionaries(st.from_regex("[a-z]+(-[a-z]+)*", fullmatch=True), VALUES))
+def test_options_written_are_the_options_read(
+    tmp_path_factory: pytest.TempPathFactory, options: dict
+) -> None:
+    file = tmp_path_factory.mktemp("toml") / "run.toml"
+    file.write_text(run_toml.format_options(options), encoding="utf-8")
+    assert run_toml.read_options(file) == options
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("lr = ", "cannot be read as TOML"), ("[train]\nlr = 1", "train: found")]
+)
+def test_options_that_cannot_be_are_refused(tmp_path: Path, text: str, found: str) -> None:
+    (tmp_path / "run.toml").write_text(text)
+    with pytest.raises(InputError, match=found):
+        run_toml.read_options(tmp_path / "run.toml")
 
 
 def test_records_outside_the_label_map_leave_no_run(inputs: Path, tmp_path: Path) -> None:

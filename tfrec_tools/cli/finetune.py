@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from tfrec_tools.cli.finetune_given import Distill, Freeze, seconds
 from tfrec_tools.cli.model_given import MEANS
-
-
-class Freeze(StrEnum):
-    """Which variables are not trained."""
-
-    auto = "auto"
-    backbone = "backbone"
-    none = "none"
-
-
-class Distill(StrEnum):
-    """When the base is a teacher during training."""
-
-    auto = "auto"
-    on = "on"
-    off = "off"
+from tfrec_tools.cli.run_options import of_the_run, use_config
 
 
 def finetune(
+    context: typer.Context,
     base: Annotated[
         str,
         typer.Option(
@@ -46,7 +32,20 @@ def finetune(
         list[str],
         typer.Option(help="Records to choose by, and to measure with before and after; may be repeated."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the run; the grown model comes to OUT/model.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the run; the grown model comes to OUT/model. Default: runs/finetune-1, -2 ..."
+        ),
+    ] = None,
+    config: Annotated[  # noqa: ARG001  (read before the others)
+        Path | None,
+        typer.Option(
+            callback=use_config,
+            is_eager=True,
+            help="TOML file of options, such as the run.toml of a run; the command line wins.",
+        ),
+    ] = None,
     pipeline: Annotated[
         Path | None,
         typer.Option(help="The pipeline.config of a detector to make anew, where --base knows no boxes."),
@@ -115,6 +114,23 @@ def finetune(
             help="Let batch norm follow the new pictures. Default: its statistics are frozen.",
         ),
     ] = False,
+    eval_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Steps between measurements on --val, of which the best model is kept. Default: none; with "
+            "--patience a tenth of the steps.",
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="End after so many measurements without a better one.")
+    ] = None,
+    time_budget: Annotated[
+        str | None, typer.Option(metavar="10m", help="End training after this time: 90s, 10m, 1h30m.")
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write the curves to OUT/tensorboard.")
+    ] = False,
     table: Annotated[
         Path | None,
         typer.Option(
@@ -131,7 +147,7 @@ def finetune(
         typer.Option("--dry-run", help="Grow only: print the classes, prove that old logits are unchanged."),
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out that was stopped.")
+        bool, typer.Option("--resume", help="Go on with the run in --out, or else the last numbered one.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print report.json instead of a table.")] = False,
 ) -> None:
@@ -147,12 +163,14 @@ def finetune(
     from tfrec_tools.cli import show
     from tfrec_tools.detector import finetune as story
     from tfrec_tools.detector.memory import Memory
+    from tfrec_tools.detector.run_folder import numbered_run
     from tfrec_tools.detector.train import TrainConfig
+    from tfrec_tools.detector.validation import Watch
     from tfrec_tools.detector.zoo import model_folder
     from tfrec_tools.label_sources import read_map
     from tfrec_tools.merging.tables import find_tables
 
-    config = TrainConfig(
+    how = TrainConfig(
         steps=steps,
         batch_size=batch,
         lr=lr,
@@ -163,6 +181,8 @@ def finetune(
         average=average,
         seed=seed,
     )
+    every = eval_every or (max(1, steps // 10) if patience else None)
+    watch = Watch(every, patience, seconds(time_budget))
     label_map = read_map(labels)
     plan = story.Finetuning(
         base=Path(base) if pipeline else model_folder(base),
@@ -171,14 +191,17 @@ def finetune(
         replay=tuple(replay or ()),
         val=tuple(val),
         test=tuple(test or ()),
-        out=out,
+        out=out or numbered_run(Path("runs"), resume=resume),
         drop_classes=drop_classes,
         memory=Memory(pseudo_labels, distill.value, interpolate, replay_budget),
         masked=True,
         freeze_few=freeze is Freeze.auto,
-        config=config,
+        config=how,
         pipeline=pipeline,
         tables=find_tables(table, labels, label_map),
+        watch=watch,
+        tensorboard=tensorboard,
+        options=of_the_run(context),
     )
     if dry_run:
         _dry_run(plan, json)
@@ -230,4 +253,4 @@ def _show(plan: Any, lines: Any, json: bool) -> None:
         typer.echo((plan.out / "report.json").read_text(encoding="utf-8"), nl=False)
         return
     show.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines)
-    typer.echo(f"The grown model is {plan.out / 'model'}; look at {plan.out / 'detections.png'}.")
+    typer.echo(f"The grown model is {plan.out / 'model'}; look at {plan.out / 'report.html'}.")

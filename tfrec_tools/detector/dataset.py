@@ -38,6 +38,7 @@ class Annotated:
     difficult  (N,) bool
     areas    (N,) float64, square pixels: the record's own, which for COCO is the mask's, else the box's
     picture  where the encoded picture is, if it can be read by itself, which spares parsing the Example
+    source   the file, the record's number in it and the picture's name, for messages
     """
 
     example: Place | bytes
@@ -51,6 +52,7 @@ class Annotated:
     difficult: NDArray[np.bool_]
     areas: NDArray[np.float64]
     picture: Place | None = None
+    source: str = ""
 
 
 def index_records(
@@ -121,6 +123,7 @@ def _annotated(
         difficult=record.difficult,
         areas=np.where(np.isnan(record.area), boxes.areas(record.boxes_xyxy), record.area),
         picture=_picture_in(data, again),
+        source=f"{file}: {where}",
     )
 
 

@@ -6,6 +6,8 @@ import contextlib
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -56,14 +58,9 @@ def find(
     ids = np.zeros(detector.config.num_classes + 1, np.int32)
     for name, base_id in detector.labels.id_by_name.items():
         ids[base_id] = labels.id_by_name.get(renamed.get(name, name) or "", 0)
-    config = detector.config
-    canvas = (None, config.resizer.height_px, config.resizer.width_px, 3)  # the last batch may be smaller
-    run = tf.function(
-        lambda images, windows: predict.detect(detector, images, windows),
-        input_signature=[tf.TensorSpec(canvas, tf.float32), tf.TensorSpec((None, 2), tf.float32)],
-    )
+    run = _compiled(detector)
     found: list[Found] = []
-    for images, windows in batches.evaluation_batches(config, examples, batch_size):
+    for images, windows in batches.evaluation_batches(detector.config, examples, batch_size):
         detections = run(images, windows)
         for boxes, scores, base_ids in zip(
             detections.boxes.numpy(), detections.scores.numpy(), detections.ids.numpy(), strict=True
@@ -72,6 +69,18 @@ def find(
             found.append(Found(boxes[kept], scores[kept], ids[base_ids][kept]))
         progress(len(found))
     return found
+
+
+@lru_cache(maxsize=2)
+def _compiled(detector: Detector) -> Any:
+    """`predict.detect` as a graph; kept for the base and the grown model, which are measured again and again
+    with other weights."""
+    resizer = detector.config.resizer
+    canvas = (None, resizer.height_px, resizer.width_px, 3)  # the last batch may be smaller
+    return tf.function(
+        lambda images, windows: predict.detect(detector, images, windows),
+        input_signature=[tf.TensorSpec(canvas, tf.float32), tf.TensorSpec((None, 2), tf.float32)],
+    )
 
 
 def average_precision(

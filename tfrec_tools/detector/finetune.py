@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL.Image import Image
 
 from tfrec_tools import __version__
 from tfrec_tools.atomic import published
@@ -25,14 +24,21 @@ from tfrec_tools.detector import (
     predict,
     pseudo_labels,
     report,
+    results,
+    validation,
+    watched,
 )
 from tfrec_tools.detector.batches import evaluation_batches
 from tfrec_tools.detector.dataset import Annotated, index_records
 from tfrec_tools.detector.memory import Memory
+from tfrec_tools.detector.metrics import measure
 from tfrec_tools.detector.model import Detector, load_detector, save_detector, values
-from tfrec_tools.detector.run_folder import Logbook, interrupts, open_run
-from tfrec_tools.detector.train import StepLosses, TrainConfig, Trainer
-from tfrec_tools.errors import Interrupted
+from tfrec_tools.detector.results import Results
+from tfrec_tools.detector.run_folder import Logbook, open_run
+from tfrec_tools.detector.run_toml import Options
+from tfrec_tools.detector.tensorboard import Board
+from tfrec_tools.detector.train import TrainConfig, Trainer
+from tfrec_tools.detector.validation import NEVER, Watch
 from tfrec_tools.labels import LabelMap, format_label_map
 from tfrec_tools.merging.tables import Tables, new_names
 
@@ -54,6 +60,9 @@ class Finetuning:
     freeze_few  freeze the backbone where there are few new pictures
     tables  of the merge that the classes are of
     pipeline  of the detector to make, where `base` is weights of a classification
+    watch   how training is looked at, and what ends it early
+    tensorboard  whether the curves are written for it too
+    options  what the user set, to be kept with the run
     """
 
     base: Path
@@ -70,6 +79,9 @@ class Finetuning:
     config: TrainConfig
     tables: Tables | None = None
     pipeline: Path | None = None
+    watch: Watch = NEVER
+    tensorboard: bool = False
+    options: Options = field(default_factory=dict)
 
     @property
     def drops(self) -> bool:
@@ -120,8 +132,8 @@ def dry_run(plan: Finetuning, stage: Stage) -> Proof:
 
 
 def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Line]:
-    """Fills plan.out with model/, report.json, metrics.csv, losses.csv, loss.png, detections.png and, where
-    the base labels the new pictures, pseudo_labels/.
+    """Fills plan.out with model/, run.toml, state.npz, losses.csv, what `results` writes and, where asked
+    for, pseudo_labels/, results.csv and tensorboard/.
 
     InputError where an input cannot be used, or plan.out holds a run that is not to be resumed;
     Interrupted at Ctrl-C, with the model so far in plan.out/model and all that --resume needs.
@@ -132,7 +144,7 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     renamed = plan.renamed(base.labels)
     rows = grow.class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
     data = _read_data(plan, labels, stage)
-    open_run(plan.out, asdict(plan), resume=resume)
+    open_run(plan.out, plan.options, resume=resume)
     keras.utils.set_random_seed(plan.config.seed)
     find_by_base = partial(_find, detector=base, labels=labels, stage=stage, renamed=renamed)
     found_val = find_by_base("measuring the base", data.val)
@@ -144,16 +156,32 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     start = values(detector.network)
     teacher = memory.teacher(plan.memory, base, rows, replays=bool(data.old))
     trainer = Trainer(detector, _config(plan, data.new), teacher)
-    curve = _train(plan, trainer, data, stage, resume=resume)
+    log = Logbook(trainer, plan.out, resume=resume, board=_board(plan))
+    validate = partial(validation.validate, detector, validation.few(data.val), rows)
+    with stage("training") as show:
+        ended = watched.train(trainer, log, plan.watch, data.new, data.old, validate, show)
     with stage("blending with the base") as show:
         blends = memory.blend(plan.memory, detector, start, rows, data.val, lambda done: show(done, None, ""))
     save_detector(detector, plan.out / "model")
     found = _find("measuring the grown model", data.test, detector, labels, stage)
     lines = report.comparison(rows, before, evaluate.average_precision(data.test, found, labels))
+    facts = report.Facts(
+        base=str(plan.base),
+        forgetting=report.forgetting(lines),
+        steps=trainer.step,
+        ended=ended,
+        best_step=validation.best_of(log.validations).step if log.validations else trainer.step,
+        thresholds=believed,
+        blends=blends,
+        pictures=data.counts,
+        seconds=round(time.monotonic() - started, 1),
+        versions={"tfrec": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
+    )
     columns = _columns(rows, found_before, found)
     sheet = pictures.detections_picture(data.test, columns, labels, memory.new_ids(rows))
-    facts = {"thresholds": believed, "blends": blends, "seconds": round(time.monotonic() - started, 1)}
-    _write_results(plan, lines, curve, sheet, facts)
+    metrics = measure(data.test, found, labels, min_score=results.MIN_SCORE, voc07=False)
+    shown = Results(lines, facts, plan.options, labels, log.curve, log.validations, sheet, metrics)
+    results.write_results(plan.out, shown)
     return lines
 
 
@@ -165,6 +193,13 @@ class _Data:
     old: Sequence[Annotated]
     val: Sequence[Annotated]
     test: Sequence[Annotated]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        test = 0 if self.test is self.val else len(self.test)
+        counts = len(self.new), len(self.old), len(self.val), test
+        uses = ("new, to train with", "old, to train with", "to choose by", "to measure with")
+        return dict(zip(uses, counts, strict=True))
 
 
 def _config(plan: Finetuning, new: Sequence[Annotated]) -> TrainConfig:
@@ -202,7 +237,10 @@ def _with_pseudo_labels(
         file.parent.mkdir(exist_ok=True)
         (file.parent / "label_map.pbtxt").write_text(format_label_map(labels), encoding="utf-8")
         pseudo_labels.write_records(file, new, found, thresholds, labels)
-    return _index((str(file),), labels, stage)
+    labelled = _index((str(file),), labels, stage)
+    with published(file.parent / "preview.png") as (part,):
+        pictures.labels_picture(labelled, labels).save(part, "PNG", optimize=True)
+    return labelled
 
 
 def _index(patterns: Sequence[str], labels: LabelMap, stage: Stage) -> list[Annotated]:
@@ -224,27 +262,8 @@ def _find(
         )
 
 
-def _train(
-    plan: Finetuning, trainer: Trainer, data: _Data, stage: Stage, *, resume: bool
-) -> list[StepLosses]:
-    log = Logbook(trainer, plan.out, resume=resume)
-
-    def on_step(done: StepLosses) -> None:
-        show(done.step, plan.config.steps, log.add(done))
-        if interrupted.is_set():
-            log.keep()
-            trainer.use_average()
-            save_detector(trainer.detector, plan.out / "model")
-            raise Interrupted(
-                f"stopped after step {done.step} of {plan.config.steps}; the model so far is in "
-                f"{plan.out / 'model'}, and the same command with --resume goes on"
-            )
-
-    with stage("training") as show, interrupts() as interrupted:
-        trainer.run(data.new, data.old, on_step)
-    log.keep()
-    trainer.use_average()
-    return log.curve
+def _board(plan: Finetuning) -> Board | None:
+    return Board(plan.out / "tensorboard") if plan.tensorboard else None
 
 
 def _columns(
@@ -255,26 +274,3 @@ def _columns(
     if any(row.base_id is not None for row in rows):
         columns.insert(1, ("before", before))
     return columns
-
-
-def _write_results(
-    plan: Finetuning,
-    lines: list[report.Line],
-    curve: list[StepLosses],
-    sheet: Image,
-    facts: Mapping[str, object],
-) -> None:
-    """All at once, the report last: it is there when the run is finished."""
-    facts = {
-        "base": str(plan.base),
-        "steps": plan.config.steps,
-        "forgetting": report.forgetting(lines),
-        **facts,
-        "versions": {"tfrec": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
-    }
-    names = ("metrics.csv", "loss.png", "detections.png", "report.json")
-    with published(*(plan.out / name for name in names)) as (metrics, loss_curve, detections, report_json):
-        report.write_metrics_csv(metrics, lines)
-        pictures.save_loss_curve(curve, loss_curve)
-        sheet.save(detections, "PNG", optimize=True)
-        report.write_report_json(report_json, lines, facts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfrec_tools.detector import evaluate, interpolate, model, pseudo_labels, replay
+from tfrec_tools.detector import interpolate, model, pseudo_labels, replay, validation
 from tfrec_tools.detector.dataset import Annotated
 from tfrec_tools.detector.distill import Teacher
 from tfrec_tools.detector.evaluate import Found
@@ -15,8 +15,6 @@ from tfrec_tools.detector.grow import ClassRow
 from tfrec_tools.errors import TfrecError
 
 AUTO, ON, OFF = "auto", "on", "off"
-# Blends are compared on at most so many pictures.
-_MOST_PICTURES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +82,16 @@ def blend(
     old, new = old_ids(rows), new_ids(rows)
     if memory.interpolate == OFF or not old or not new:
         return {}
-    pictures = val[:: -(-len(val) // _MOST_PICTURES)]
+    pictures = validation.few(val)
     alphas = interpolate.ALPHAS if memory.interpolate == AUTO else (_alpha(memory.interpolate),)
     done = 0
 
     def measure(_alpha: float) -> float:
         nonlocal done
-        found = evaluate.find(detector, pictures, detector.labels)
-        precisions = evaluate.average_precision(pictures, found, detector.labels)
+        measured = validation.validate(detector, pictures, rows, step=0)
         done += 1
         progress(done)
-        means = (evaluate.mean(precisions, ids) for ids in (old, sorted(new)))
-        return interpolate.harmonic_mean(*(one.ap50 if one else 0.0 for one in means))
+        return interpolate.harmonic_mean(measured.old or 0.0, measured.new or 0.0)
 
     return interpolate.choose(detector, start, new, measure, alphas)
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tfrec_tools.atomic import published
+from tfrec_tools.detector import interpolate
 from tfrec_tools.detector.evaluate import Precision, mean
 from tfrec_tools.detector.grow import ClassRow
 from tfrec_tools.detector.train import StepLosses
@@ -27,6 +28,29 @@ class Line:
     boxes: int
     before: Precision | None
     after: Precision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What else there is to say of a run.
+
+    forgetting  as `forgetting` below
+    steps       that were trained; `ended` says what ended them, `best_step` whose weights were taken
+    thresholds  {id: score} from which on the base was believed
+    blends      {share of the training kept: harmonic mean of old and new AP50}, the one taken first
+    pictures    {what for: how many}
+    """
+
+    base: str
+    forgetting: float | None
+    steps: int
+    ended: str
+    best_step: int
+    thresholds: Mapping[int, float]
+    blends: Mapping[float, float]
+    pictures: Mapping[str, int]
+    seconds: float
+    versions: Mapping[str, str]
 
 
 def comparison(
@@ -64,6 +88,14 @@ def forgetting(lines: Sequence[Line]) -> float | None:
     return None
 
 
+def harmonic_mean(lines: Sequence[Line]) -> float | None:
+    """Of the mean AP50 of old and of new classes after, in points; None where one of them is not there."""
+    means = {line.group: line.after.ap50 for line in lines if line.is_mean and line.after}
+    if not {"old", "new"} <= means.keys():
+        return None
+    return round(100.0 * interpolate.harmonic_mean(means["old"], means["new"]), 2)
+
+
 def write_metrics_csv(path: Path, lines: Sequence[Line]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -75,8 +107,9 @@ def write_metrics_csv(path: Path, lines: Sequence[Line]) -> None:
             writer.writerow([line.name, line.group, line.boxes, *scores])
 
 
-def write_report_json(path: Path, lines: Sequence[Line], facts: Mapping[str, object]) -> None:
-    report = {**facts, "classes": [asdict(line) for line in lines]}
+def write_report_json(path: Path, lines: Sequence[Line], facts: Facts) -> None:
+    classes = [asdict(line) for line in lines]
+    report = {**asdict(facts), "harmonic_mean": harmonic_mean(lines), "classes": classes}
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 

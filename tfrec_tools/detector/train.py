@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +17,14 @@ from tfrec_tools.detector import batches, checkpoint, families, matching, model
 from tfrec_tools.detector.dataset import Annotated
 from tfrec_tools.detector.distill import Teacher
 from tfrec_tools.detector.layers import BatchNorm
-from tfrec_tools.errors import InputError, TfrecError
+from tfrec_tools.errors import InputError
 from tfrec_tools.labels import LabelMap
 
 _MOMENTUM = 0.9
 # Far above the norms of a healthy run; it keeps one strange picture from undoing the rest.
 _CLIP_NORM = 10.0
 _WARMUP_SHARE = 0.1
+_BESIDE = "beside/"  # before the names of what is saved with a state but no part of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,51 +76,90 @@ class Trainer:
                 layer.use_batch_statistics = config.train_batch_norm
         self._exists = tf.constant(_exists(detector.labels, detector.config.num_classes))
         self._taught = tf.Variable(tf.zeros(detector.config.num_classes), trainable=False)
-        self._run_step = tf.function(
-            self._train_step, input_signature=batches.signature(detector.config, config.batch_size)
-        )
+        signature = batches.signature(detector.config, config.batch_size)
+        self._run_step = tf.function(self._train_step, input_signature=signature)
+        self._is_finite = tf.function(self._has_finite_gradients, input_signature=signature)
 
     def run(
-        self, new: Sequence[Annotated], old: Sequence[Annotated], on_step: Callable[[StepLosses], None]
+        self,
+        new: Sequence[Annotated],
+        old: Sequence[Annotated],
+        on_step: Callable[[StepLosses], bool | None],
     ) -> None:
-        """Trains from `step` to the last one. TfrecError where the loss is no longer finite."""
+        """Trains from `step` to the last one, or until `on_step` gives True. InputError, naming the record,
+        where the loss or its gradient is not finite; the weights are then those before that step."""
         config = self.config
         self._taught.assign(_taught([*new, *old], self.detector.config.num_classes))
         mix = batches.mix(len(new), len(old), config.batch_size, config.replay_ratio, config.seed)
         for batch in batches.training_batches(
             self.detector.config, [*new, *old], mix, self.step, config.steps
         ):
-            found = [float(loss) for loss in self._run_step(*batch)]
-            self.step += 1
-            done = StepLosses(self.step, *found)
-            if not math.isfinite(done.total):
-                raise TfrecError(
-                    f"the loss is {done.total} at step {self.step}; a lower --lr keeps it finite"
-                )
-            on_step(done)
+            *found, norm = (float(value) for value in self._run_step(*batch))
+            done = StepLosses(self.step + 1, *found)
+            if not math.isfinite(done.total + norm):
+                places = range(self.step * config.batch_size, done.step * config.batch_size)
+                raise self._blame(batch, [[*new, *old][mix.index(place)] for place in places], done)
+            self.step = done.step
+            if on_step(done):
+                return
+
+    def _blame(
+        self, batch: Sequence[tf.Tensor], examples: Sequence[Annotated], done: StepLosses
+    ) -> InputError:
+        """Which example of a batch it is whose loss is not finite, found by taking each alone."""
+        size = len(examples)
+        alone = [[tf.repeat(part[row : row + 1], size, axis=0) for part in batch] for row in range(size)]
+        bad = [example for example, part in zip(examples, alone, strict=True) if not self._is_finite(*part)]
+        sources = list(dict.fromkeys(example.source for example in bad or examples))
+        what = (
+            f"the loss is {done.total:g}" if not math.isfinite(done.total) else "the gradient is not finite"
+        )
+        if len(bad) == size or not bad:
+            why = "by every picture of the batch; a lower --lr keeps it finite"
+        else:
+            why = "by this picture" + (f" and {len(sources) - 1} more of the batch" if sources[1:] else "")
+        return InputError(sources[0], "", f"{what} at step {done.step}, {why}")
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """For a while, the detector has the average of its weights."""
+        own = [np.asarray(variable) for variable in self._trained]
+        self.use_average()
+        try:
+            yield
+        finally:
+            for variable, value in zip(self._trained, own, strict=True):
+                variable.assign(value)
 
     def use_average(self) -> None:
         """Gives the detector the average of its weights over the last steps; training is over then."""
         for variable, average in zip(self._trained, self._averages, strict=False):
             variable.assign(average)
 
-    def save(self, path: Path) -> None:
-        """Writes weights, optimisers and step to an .npz file, whole or not at all."""
-        beside = path.with_name(f".{path.name}.part")
-        with beside.open("wb") as file:
+    def save(self, path: Path, beside: model.Values) -> None:
+        """Writes weights, optimisers, step and what else `load` is to give back to an .npz file, whole or
+        not at all."""
+        part = path.with_name(f".{path.name}.part")
+        with part.open("wb") as file:
             arrays = {name: np.asarray(value) for name, value in self._state().items()}
-            np.savez(file, allow_pickle=False, step=self.step, **arrays)
-        beside.replace(path)
+            arrays |= {_BESIDE + name: value for name, value in beside.items()}
+            names = np.array(self.detector.labels.names)
+            np.savez(file, allow_pickle=False, step=self.step, names=names, **arrays)
+        part.replace(path)
 
-    def load(self, path: Path) -> None:
-        """Goes on from what `save` wrote. InputError where it is of another model or another training."""
+    def load(self, path: Path) -> model.Values:
+        """Goes on from what `save` wrote; what was saved beside. InputError where it is of another model or
+        another training."""
         state = self._state()
         with np.load(path) as saved:
-            if set(saved.files) != {"step", *state}:
+            beside = [name for name in saved.files if name.startswith(_BESIDE)]
+            fits = set(saved.files) - set(beside) == {"step", "names", *state}
+            if not fits or tuple(saved["names"]) != self.detector.labels.names:
                 raise InputError(path, "", "is the state of another model or of other settings")
             self.step = int(saved["step"])
             for name, variable in state.items():
                 variable.assign(saved[name])
+            return {name.removeprefix(_BESIDE): saved[name] for name in beside}
 
     def _state(self) -> dict[str, keras.Variable]:
         optimizers = {
@@ -138,6 +179,26 @@ class Trainer:
         weights: tf.Tensor,
         labeled: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
+        """The losses and the norm of the gradient; nothing is trained where that is not finite."""
+        batch = (images, windows, boxes, classes, weights, labeled)
+        losses, gradients, norm = self._gradients(*batch)
+        tf.cond(tf.math.is_finite(tf.add_n(losses) + norm), lambda: self._apply(gradients), lambda: None)
+        return *losses, norm
+
+    def _has_finite_gradients(self, *batch: tf.Tensor) -> tf.Tensor:
+        losses, _, norm = self._gradients(*batch)
+        return tf.math.is_finite(tf.add_n(losses) + norm)
+
+    def _gradients(
+        self,
+        images: tf.Tensor,
+        windows: tf.Tensor,
+        boxes: tf.Tensor,
+        classes: tf.Tensor,
+        weights: tf.Tensor,
+        labeled: tf.Tensor,
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor], tf.Tensor]:
+        """The losses in the order of StepLosses, the gradients, clipped, and their norm before that."""
         config, network = self.detector.config, self.detector.network
         # The count is part of the state that a run goes on from, so that it draws the same again.
         step = tf.cast(self._groups[0][0].iterations.value, tf.int32)
@@ -151,12 +212,15 @@ class Trainer:
             )
             regularization = tf.add_n(network.losses)
             total = found.total + regularization
-        gradients, _ = tf.clip_by_global_norm(tape.gradient(total, watched), _CLIP_NORM)
+        gradients, norm = tf.clip_by_global_norm(tape.gradient(total, watched), _CLIP_NORM)
+        losses = [found.localization, found.classification, regularization, found.distillation]
+        return [tf.cast(loss, tf.float32) for loss in losses], gradients, norm
+
+    def _apply(self, gradients: list[tf.Tensor]) -> None:
         for optimizer, variables in self._groups:
             optimizer.apply(gradients[: len(variables)], variables)
             gradients = gradients[len(variables) :]
         self._follow()
-        return found.localization, found.classification, regularization, found.distillation
 
     def _follow(self) -> None:
         """The averages follow the weights, at first faster, so that they forget the beginning."""

@@ -1,0 +1,37 @@
+"""Words of `tfrec finetune` and what they mean."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+import typer
+
+
+class Freeze(StrEnum):
+    """Which variables are not trained."""
+
+    auto = "auto"
+    backbone = "backbone"
+    none = "none"
+
+
+class Distill(StrEnum):
+    """When the base is a teacher during training."""
+
+    auto = "auto"
+    on = "on"
+    off = "off"
+
+
+def seconds(time: str | None) -> float | None:
+    """Of 90s, 10m, 1h30m."""
+    if time is None:
+        return None
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", time)
+    if not match or not any(match.groups()):
+        raise typer.BadParameter(
+            f"{time!r} is not a time such as 90s, 10m, 1h30m", param_hint="--time-budget"
+        )
+    hours, minutes, rest = (int(part or 0) for part in match.groups())
+    return 3600.0 * hours + 60.0 * minutes + rest
