@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfrec_tools.detector import checkpoint, losses, matching, model, predict, resize, ssd
+from tfrec_tools.detector import checkpoint, model, predict, ssd
+from tfrec_tools.detector.examples import resize
+from tfrec_tools.detector.learning import losses, matching
 from tfrec_tools.detector.pipeline import Config, read_pipeline
 from tfrec_tools.detector.pipeline.ssd import SsdConfig
 

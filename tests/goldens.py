@@ -15,7 +15,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tests import tiny_rcnn
-from tfrec_tools.detector import families, matching, model, predict, resize
+from tfrec_tools.detector import families, model, predict
+from tfrec_tools.detector.examples import resize
+from tfrec_tools.detector.learning import matching
 from tfrec_tools.labels import from_names
 
 DATA = Path(__file__).parent / "data"

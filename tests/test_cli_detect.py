@@ -16,11 +16,11 @@ from pycocotools.coco import COCO
 
 from tests import tiny
 from tfrec_tools import tfrecord
-from tfrec_tools.detector import pictures
-from tfrec_tools.detector.evaluate import Found, find
-from tfrec_tools.detector.inference import finder
-from tfrec_tools.detector.inputs import given
-from tfrec_tools.detector.result_files import Row, rows, write_coco, write_csv
+from tfrec_tools.detector.looking.inference import finder
+from tfrec_tools.detector.looking.inputs import given
+from tfrec_tools.detector.looking.result_files import Row, rows, write_coco, write_csv
+from tfrec_tools.detector.measuring.evaluate import Found, find
+from tfrec_tools.detector.reporting import pictures
 from tfrec_tools.errors import InputError
 from tfrec_tools.example import encode_example
 from tfrec_tools.formats import read
@@ -81,7 +81,7 @@ def test_what_names_nothing_is_an_error(tmp_path: Path, word: str, found: str) -
 
 def test_pictures_and_records_of_them_are_seen_alike(tmp_path: Path) -> None:
     """Whatever way a picture comes, the same boxes are found."""
-    from tfrec_tools.detector.dataset import index_records
+    from tfrec_tools.detector.examples.dataset import index_records
 
     detector = tiny.detector("red", "blue")
     records = tiny.write_records(tmp_path / "set.tfrecord", ["red", "blue"], 3)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny
-from tfrec_tools.detector import run_toml
+from tfrec_tools.detector.running import run_toml
 from tfrec_tools.labels import format_label_map, from_names
 
 STAGES = ("reading", "measuring", "labelling", "training:", "blending")

@@ -14,8 +14,8 @@ from PIL import Image
 
 from tests import tiny
 from tfrec_tools import shards
-from tfrec_tools.detector import augment, batches
-from tfrec_tools.detector.dataset import index_records, read_picture
+from tfrec_tools.detector.examples import augment, batches
+from tfrec_tools.detector.examples.dataset import index_records, read_picture
 from tfrec_tools.detector.pipeline import read_pipeline
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import from_names

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from tests import goldens, tiny
-from tfrec_tools.detector import checkpoint, grow, model, ssd, train
-from tfrec_tools.detector.backbones import efficientnet
-from tfrec_tools.detector.dataset import index_records
+from tfrec_tools.detector import checkpoint, grow, model, ssd
+from tfrec_tools.detector.examples.dataset import index_records
+from tfrec_tools.detector.network.backbones import efficientnet
 from tfrec_tools.detector.pipeline import parse_pipeline
 from tfrec_tools.detector.pipeline.bifpn import BifpnConfig
+from tfrec_tools.detector.running import train
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import from_names
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfrec_tools.detector import report
-from tfrec_tools.detector.dataset import Annotated
-from tfrec_tools.detector.evaluate import Found, Precision, average_precision, mean
+from tfrec_tools.detector.examples.dataset import Annotated
 from tfrec_tools.detector.grow import ClassRow
-from tfrec_tools.detector.train import StepLosses
+from tfrec_tools.detector.measuring.evaluate import Found, Precision, average_precision, mean
+from tfrec_tools.detector.reporting import report
+from tfrec_tools.detector.running.train import StepLosses
 from tfrec_tools.labels import from_names
 
 LABELS = from_names(["red", "green", "blue"])

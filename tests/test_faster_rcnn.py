@@ -12,23 +12,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tests import tiny, tiny_rcnn
-from tfrec_tools.detector import (
-    checkpoint,
-    coding,
-    distill,
-    faster_rcnn,
-    grow,
-    interpolate,
-    matching,
-    model,
-    rcnn_losses,
-    rcnn_network,
-    sampling,
-)
-from tfrec_tools.detector.dataset import index_records
+from tfrec_tools.detector import checkpoint, faster_rcnn, grow, model
+from tfrec_tools.detector.examples.dataset import index_records
+from tfrec_tools.detector.learning import coding, distill, matching, rcnn_losses, sampling
+from tfrec_tools.detector.network import rcnn_network
 from tfrec_tools.detector.pipeline import parse_pipeline
 from tfrec_tools.detector.pipeline.faster_rcnn import StageLoss
-from tfrec_tools.detector.train import StepLosses, TrainConfig, Trainer
+from tfrec_tools.detector.remembering import interpolate
+from tfrec_tools.detector.running.train import StepLosses, TrainConfig, Trainer
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import from_names
 

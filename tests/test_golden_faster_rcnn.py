@@ -12,7 +12,10 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfrec_tools.detector import checkpoint, faster_rcnn, grow, matching, model, predict, rcnn_network, resize
+from tfrec_tools.detector import checkpoint, faster_rcnn, grow, model, predict
+from tfrec_tools.detector.examples import resize
+from tfrec_tools.detector.learning import matching
+from tfrec_tools.detector.network import rcnn_network
 from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig
 from tfrec_tools.labels import from_names
 

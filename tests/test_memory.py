@@ -10,9 +10,11 @@ import pytest
 import tensorflow as tf
 
 from tests import tiny
-from tfrec_tools.detector import distill, grow, interpolate, memory, model, predict, pseudo_labels, replay
-from tfrec_tools.detector.dataset import Annotated, index_records
-from tfrec_tools.detector.evaluate import Found
+from tfrec_tools.detector import grow, model, predict
+from tfrec_tools.detector.examples.dataset import Annotated, index_records
+from tfrec_tools.detector.learning import distill
+from tfrec_tools.detector.measuring.evaluate import Found
+from tfrec_tools.detector.remembering import interpolate, memory, pseudo_labels, replay
 from tfrec_tools.errors import TfrecError
 from tfrec_tools.labels import LabelMap, from_names
 

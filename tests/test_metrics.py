@@ -13,11 +13,11 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tfrec_tools.detector import charts
-from tfrec_tools.detector.dataset import Annotated
-from tfrec_tools.detector.evaluate import Found
-from tfrec_tools.detector.metrics import confusion, measure
-from tfrec_tools.detector.voc07 import average_precision_11
+from tfrec_tools.detector.examples.dataset import Annotated
+from tfrec_tools.detector.measuring import charts
+from tfrec_tools.detector.measuring.evaluate import Found
+from tfrec_tools.detector.measuring.metrics import confusion, measure
+from tfrec_tools.detector.measuring.voc07 import average_precision_11
 from tfrec_tools.labels import from_names
 
 LABELS = from_names(["red", "green", "blue"])

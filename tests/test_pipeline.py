@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tfrec_tools.detector.pipeline import parse_pipeline, read_pipeline
+from tfrec_tools.detector.pipeline.rewrite import Changes, lacking, rewrite_pipeline
 from tfrec_tools.detector.pipeline.ssd import FpnConfig
-from tfrec_tools.detector.rewrite import Changes, lacking, rewrite_pipeline
 from tfrec_tools.errors import InputError
 
 TINY = Path(__file__).parent / "data" / "fpnlite.pipeline.config"

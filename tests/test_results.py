@@ -12,12 +12,12 @@ from lxml import html
 from PIL import Image
 
 from tests import tiny
-from tfrec_tools.detector import model_card, pictures, report, run_page
-from tfrec_tools.detector.dataset import index_records
-from tfrec_tools.detector.evaluate import Precision
+from tfrec_tools.detector.examples.dataset import index_records
 from tfrec_tools.detector.grow import ClassRow
-from tfrec_tools.detector.train import StepLosses
-from tfrec_tools.detector.validation import Validation
+from tfrec_tools.detector.measuring.evaluate import Precision
+from tfrec_tools.detector.reporting import model_card, pictures, report, run_page
+from tfrec_tools.detector.running.train import StepLosses
+from tfrec_tools.detector.running.validation import Validation
 from tfrec_tools.labels import from_names
 
 LABELS = from_names(["<red>", "blue"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec_tools.detector import coding, losses, matching
+from tfrec_tools.detector.learning import coding, losses, matching
 from tfrec_tools.detector.pipeline.ssd import LossConfig, MatcherConfig
 
 SCALES = (10.0, 10.0, 5.0, 5.0)

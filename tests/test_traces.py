@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests import goldens, tiny
-from tfrec_tools.detector import evaluate, model, predict
-from tfrec_tools.detector.dataset import Annotated, index_records
-from tfrec_tools.detector.train import TrainConfig, Trainer
+from tfrec_tools.detector import model, predict
+from tfrec_tools.detector.examples.dataset import Annotated, index_records
+from tfrec_tools.detector.measuring import evaluate
+from tfrec_tools.detector.running.train import TrainConfig, Trainer
 
 STEPS = TrainConfig(
     steps=3,

@@ -15,11 +15,14 @@ from tests.test_finetune import CONFIG, inputs, plan, quiet
 from tfrec_tools import tfrecord
 from tfrec_tools._pb2 import example_pb2
 from tfrec_tools.cli.finetune_given import seconds
-from tfrec_tools.detector import finetune, memory, model, report, validation
-from tfrec_tools.detector.dataset import index_records
-from tfrec_tools.detector.tensorboard import Board
-from tfrec_tools.detector.train import Trainer
-from tfrec_tools.detector.validation import Validation, Watch
+from tfrec_tools.detector import finetune, model
+from tfrec_tools.detector.examples.dataset import index_records
+from tfrec_tools.detector.remembering import memory
+from tfrec_tools.detector.reporting import report
+from tfrec_tools.detector.running import validation
+from tfrec_tools.detector.running.tensorboard import Board
+from tfrec_tools.detector.running.train import Trainer
+from tfrec_tools.detector.running.validation import Validation, Watch
 from tfrec_tools.errors import InputError
 from tfrec_tools.example import BOX_WEIGHT
 from tfrec_tools.labels import from_names

@@ -11,10 +11,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfrec_tools.detector import checkpoint, faster_rcnn, model, resize
+from tfrec_tools.detector import checkpoint, faster_rcnn, model
+from tfrec_tools.detector.examples import resize
 from tfrec_tools.detector.pipeline import parse_pipeline
 from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig
-from tfrec_tools.detector.rewrite import Changes, rewrite_pipeline
+from tfrec_tools.detector.pipeline.rewrite import Changes, rewrite_pipeline
 from tfrec_tools.labels import from_names
 
 PIPELINE = Path(__file__).parent / "data" / "faster_rcnn.pipeline.config"

@@ -110,7 +110,7 @@ class Parsed:
     picture: Picture
     label_ids: tuple[int, ...]  # (N,)
     labeled_ids: tuple[int, ...]  # (C,)
-    weights: tuple[float, ...]  # (N,) or ()
+    weights: tuple[float, ...] = ()  # (N,) or ()
 
 
 def encode_example(record: ImageRecord, picture: Picture, ids: Mapping[str, int]) -> bytes:

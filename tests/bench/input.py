@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from tests.bench import full_size, records
 from tfrec_tools import shards
-from tfrec_tools.detector import batches, resize
-from tfrec_tools.detector.dataset import index_records
+from tfrec_tools.detector.examples import batches, resize
+from tfrec_tools.detector.examples.dataset import index_records
 from tfrec_tools.detector.pipeline import Config, parse_pipeline
-from tfrec_tools.detector.rewrite import Changes, rewrite_pipeline
+from tfrec_tools.detector.pipeline.rewrite import Changes, rewrite_pipeline
 from tfrec_tools.example import IMAGE_ENCODED
 
 LEAST_SPEED = 0.8  # of the bare pipeline's

@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from tests.bench import full_size, peer, records
 from tests.bench.detect import PEER
-from tfrec_tools.detector import batches, model
-from tfrec_tools.detector.dataset import Annotated, index_records
-from tfrec_tools.detector.train import TrainConfig, Trainer
+from tfrec_tools.detector import model
+from tfrec_tools.detector.examples import batches
+from tfrec_tools.detector.examples.dataset import Annotated, index_records
+from tfrec_tools.detector.running.train import TrainConfig, Trainer
 
 BATCH = 2
 _UNTIMED = 2  # the first traces, the second still warms up

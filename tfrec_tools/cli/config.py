@@ -38,7 +38,7 @@ def config(
     Works for every family of TFOD, also those that finetune does not open.
     """
     from tfrec_tools.atomic import published
-    from tfrec_tools.detector import rewrite, textproto
+    from tfrec_tools.detector.pipeline import rewrite, textproto
     from tfrec_tools.errors import InputError
     from tfrec_tools.labels import read_label_map
 

@@ -29,7 +29,7 @@ def detect(
 
     load()
     from tfrec_tools.cli import show
-    from tfrec_tools.detector import detection as story
+    from tfrec_tools.detector.looking import detection as story
     from tfrec_tools.detector.zoo import model_folder
 
     plan = story.Detection(model_folder(model), tuple(pictures), out, batch, score)

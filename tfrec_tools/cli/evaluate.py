@@ -36,7 +36,7 @@ def evaluate(
 
     load()
     from tfrec_tools.cli import show
-    from tfrec_tools.detector import evaluation as story
+    from tfrec_tools.detector.measuring import evaluation as story
     from tfrec_tools.detector.zoo import model_folder
 
     plan = story.Evaluation(model_folder(model), tuple(records), out, batch, score, voc07)

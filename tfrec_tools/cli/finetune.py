@@ -162,10 +162,10 @@ def finetune(
     load()
     from tfrec_tools.cli import show
     from tfrec_tools.detector import finetune as story
-    from tfrec_tools.detector.memory import Memory
-    from tfrec_tools.detector.run_folder import numbered_run
-    from tfrec_tools.detector.train import TrainConfig
-    from tfrec_tools.detector.validation import Watch
+    from tfrec_tools.detector.remembering.memory import Memory
+    from tfrec_tools.detector.running.run_folder import numbered_run
+    from tfrec_tools.detector.running.train import TrainConfig
+    from tfrec_tools.detector.running.validation import Watch
     from tfrec_tools.detector.zoo import model_folder
     from tfrec_tools.label_sources import read_map
     from tfrec_tools.merging.tables import find_tables
@@ -238,7 +238,7 @@ def _dry_run(plan: Any, json: bool) -> None:
 
 
 def _judge(lines: Any, max_forget: float | None) -> None:
-    from tfrec_tools.detector import report
+    from tfrec_tools.detector.reporting import report
 
     lost = report.forgetting(lines)
     if max_forget is not None and lost is not None and lost > max_forget:

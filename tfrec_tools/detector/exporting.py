@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfrec_tools.atomic import published_folder, require_free
-from tfrec_tools.detector.dataset import index_records, read_picture
+from tfrec_tools.detector.examples.dataset import index_records, read_picture
 from tfrec_tools.detector.export import agreement, onnx, saved_model, tflite
 from tfrec_tools.detector.export.agreement import Agreement, Answer, Tolerance
 from tfrec_tools.detector.model import Detector, load_detector, save_detector

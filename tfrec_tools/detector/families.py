@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from tfrec_tools.detector import faster_rcnn, ssd
 from tfrec_tools.detector.checkpoint import ObjectGraph
-from tfrec_tools.detector.detections import Detections
-from tfrec_tools.detector.distill import Teacher
-from tfrec_tools.detector.heads import ClassHead
-from tfrec_tools.detector.losses import Losses
-from tfrec_tools.detector.matching import Truth
+from tfrec_tools.detector.learning.distill import Teacher
+from tfrec_tools.detector.learning.losses import Losses
+from tfrec_tools.detector.learning.matching import Truth
+from tfrec_tools.detector.network.detections import Detections
+from tfrec_tools.detector.network.heads import ClassHead
 from tfrec_tools.detector.pipeline import Config
 from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig
 from tfrec_tools.detector.pipeline.ssd import SsdConfig

@@ -8,14 +8,15 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from tfrec_tools.detector import coding, detections, distill, rcnn_losses, rcnn_network, sampling
-from tfrec_tools.detector.backbones import resnet
 from tfrec_tools.detector.checkpoint import MODEL, ObjectGraph
-from tfrec_tools.detector.heads import ClassHead
-from tfrec_tools.detector.losses import Losses
-from tfrec_tools.detector.matching import Truth
+from tfrec_tools.detector.learning import coding, distill, rcnn_losses, sampling
+from tfrec_tools.detector.learning.losses import Losses
+from tfrec_tools.detector.learning.matching import Truth
+from tfrec_tools.detector.network import detections, rcnn_network
+from tfrec_tools.detector.network.backbones import resnet
+from tfrec_tools.detector.network.heads import ClassHead
+from tfrec_tools.detector.network.rcnn_network import CODE_SCALES, Proposals, Refined, Seen, anchor_boxes
 from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig
-from tfrec_tools.detector.rcnn_network import CODE_SCALES, Proposals, Refined, Seen, anchor_boxes
 
 BACKBONES: tuple[str, ...] = (rcnn_network.FEATURES, rcnn_network.BOX_FEATURES)
 

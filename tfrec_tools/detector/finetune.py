@@ -15,30 +15,22 @@ import tensorflow as tf
 
 from tfrec_tools import __version__
 from tfrec_tools.atomic import published
-from tfrec_tools.detector import (
-    classification,
-    evaluate,
-    grow,
-    memory,
-    pictures,
-    predict,
-    pseudo_labels,
-    report,
-    results,
-    validation,
-    watched,
-)
-from tfrec_tools.detector.batches import evaluation_batches
-from tfrec_tools.detector.dataset import Annotated, index_records
-from tfrec_tools.detector.memory import Memory
-from tfrec_tools.detector.metrics import measure
+from tfrec_tools.detector import classification, grow, predict
+from tfrec_tools.detector.examples.batches import evaluation_batches
+from tfrec_tools.detector.examples.dataset import Annotated, index_records
+from tfrec_tools.detector.measuring import evaluate
+from tfrec_tools.detector.measuring.metrics import measure
 from tfrec_tools.detector.model import Detector, load_detector, save_detector, values
-from tfrec_tools.detector.results import Results
-from tfrec_tools.detector.run_folder import Logbook, open_run
-from tfrec_tools.detector.run_toml import Options
-from tfrec_tools.detector.tensorboard import Board
-from tfrec_tools.detector.train import TrainConfig, Trainer
-from tfrec_tools.detector.validation import NEVER, Watch
+from tfrec_tools.detector.remembering import memory, pseudo_labels
+from tfrec_tools.detector.remembering.memory import Memory
+from tfrec_tools.detector.reporting import pictures, report, results
+from tfrec_tools.detector.reporting.results import Results
+from tfrec_tools.detector.running import validation, watched
+from tfrec_tools.detector.running.run_folder import Logbook, open_run
+from tfrec_tools.detector.running.run_toml import Options
+from tfrec_tools.detector.running.tensorboard import Board
+from tfrec_tools.detector.running.train import TrainConfig, Trainer
+from tfrec_tools.detector.running.validation import NEVER, Watch
 from tfrec_tools.labels import LabelMap, format_label_map
 from tfrec_tools.merging.tables import Tables, new_names
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.detector import checkpoint, families, model
-from tfrec_tools.detector.heads import ClassHead
+from tfrec_tools.detector.network.heads import ClassHead
 from tfrec_tools.errors import LabelConflict
 from tfrec_tools.labels import LabelMap
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tfrec_tools.detector import checkpoint, families, foreign
 from tfrec_tools.detector.pipeline import Config, parse_pipeline, read_pipeline
-from tfrec_tools.detector.rewrite import Changes, rewrite_pipeline
+from tfrec_tools.detector.pipeline.rewrite import Changes, rewrite_pipeline
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import LabelMap, format_label_map, read_label_map
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfrec_tools.detector import families
-from tfrec_tools.detector.detections import Detections
 from tfrec_tools.detector.model import Detector
+from tfrec_tools.detector.network.detections import Detections
 
 
 def detect(detector: Detector, images: tf.Tensor, windows: tf.Tensor) -> Detections:

@@ -14,12 +14,13 @@ import tensorflow as tf
 from keras import KerasTensor
 from numpy.typing import NDArray
 
-from tfrec_tools.detector import bifpn, coding, detections, distill, losses, matching, predictors
-from tfrec_tools.detector.anchors import MultiscaleAnchors, multiscale_boxes, ssd_boxes
-from tfrec_tools.detector.backbones import efficientnet, mobilenet_v2, resnet
-from tfrec_tools.detector.coarser import coarser_levels
-from tfrec_tools.detector.fpn import pyramid
-from tfrec_tools.detector.heads import ClassHead
+from tfrec_tools.detector.learning import coding, distill, losses, matching
+from tfrec_tools.detector.learning.anchors import MultiscaleAnchors, multiscale_boxes, ssd_boxes
+from tfrec_tools.detector.network import bifpn, detections, predictors
+from tfrec_tools.detector.network.backbones import efficientnet, mobilenet_v2, resnet
+from tfrec_tools.detector.network.coarser import coarser_levels
+from tfrec_tools.detector.network.fpn import pyramid
+from tfrec_tools.detector.network.heads import ClassHead
 from tfrec_tools.detector.pipeline.bifpn import BifpnConfig
 from tfrec_tools.detector.pipeline.ssd import ConvolutionalPredictor, FpnConfig, MobileNetV2Config, SsdConfig
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfrec_tools.detector import faster_rcnn, ssd
-from tfrec_tools.detector.detections import Detections
+from tfrec_tools.detector.examples.resize import preprocess
 from tfrec_tools.detector.model import Detector
+from tfrec_tools.detector.network.detections import Detections
 from tfrec_tools.detector.pipeline.ssd import SsdConfig
-from tfrec_tools.detector.resize import preprocess
 
 
 class Candidates(NamedTuple):

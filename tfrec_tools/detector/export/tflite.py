@@ -17,14 +17,15 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.lite.tools import flatbuffer_utils
 
-from tfrec_tools.detector import coding, ssd
+from tfrec_tools.detector import ssd
+from tfrec_tools.detector.examples.resize import preprocess
 from tfrec_tools.detector.export.agreement import Answer
 from tfrec_tools.detector.export.pixels import Pixels, pixels_of
 from tfrec_tools.detector.export.tflite_metadata import with_metadata
 from tfrec_tools.detector.export.weights import copied
+from tfrec_tools.detector.learning import coding
 from tfrec_tools.detector.model import Detector
 from tfrec_tools.detector.pipeline.ssd import SsdConfig
-from tfrec_tools.detector.resize import preprocess
 from tfrec_tools.errors import TfrecError
 
 OPERATOR = "TFLite_Detection_PostProcess"

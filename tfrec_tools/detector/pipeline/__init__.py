@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tfrec_tools.detector import textproto
+from tfrec_tools.detector.pipeline import textproto
 from tfrec_tools.detector.pipeline.faster_rcnn import (
     FASTER_RCNN_EXTRACTORS,
     FasterRcnnConfig,

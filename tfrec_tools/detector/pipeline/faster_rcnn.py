@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tfrec_tools.detector.anchors import GridAnchors
+from tfrec_tools.detector.learning.anchors import GridAnchors
 from tfrec_tools.detector.pipeline.blocks import (
     KernelHyperparams,
     NmsConfig,

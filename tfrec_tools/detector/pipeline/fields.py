@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfrec_tools.detector import textproto
+from tfrec_tools.detector.pipeline import textproto
 from tfrec_tools.errors import InputError
 
 # Ends the messages that refuse a model.

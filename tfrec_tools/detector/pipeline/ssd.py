@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tfrec_tools.detector.anchors import MultiscaleAnchors, SsdAnchors
+from tfrec_tools.detector.learning.anchors import MultiscaleAnchors, SsdAnchors
 from tfrec_tools.detector.pipeline.bifpn import BIFPN_EXTRACTORS, BifpnConfig, read_bifpn
 from tfrec_tools.detector.pipeline.blocks import (
     ConvHyperparams,

@@ -1,0 +1,1 @@
+"""What networks are taught: anchors, targets and losses."""

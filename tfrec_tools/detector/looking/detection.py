@@ -1,0 +1,137 @@
+"""The story of `tfrec detect`: pictures in, boxes drawn and listed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from PIL import Image
+
+from tfrec_tools.atomic import published_folder, require_free
+from tfrec_tools.detector.looking import result_files
+from tfrec_tools.detector.looking.inference import Finder, finder
+from tfrec_tools.detector.looking.inputs import Given, given
+from tfrec_tools.detector.measuring.evaluate import Found
+from tfrec_tools.detector.model import load_detector
+from tfrec_tools.detector.reporting import pictures
+from tfrec_tools.errors import InputError
+from tfrec_tools.issues import Issue
+from tfrec_tools.labels import LabelMap
+
+Stage = Callable[[str], AbstractContextManager[Callable[[int, int | None, str], None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What to do: look for objects with at least `min_score` in what the words name (see `inputs.given`)."""
+
+    model: Path
+    words: tuple[str, ...]
+    out: Path
+    batch_size: int
+    min_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was found: pictures looked at, boxes by class, and what was odd about files. Those whose issue is
+    `image-damaged` could not be looked at."""
+
+    pictures: int
+    boxes: Counter[str]
+    issues: tuple[Issue, ...]
+
+    @property
+    def damaged(self) -> tuple[Issue, ...]:
+        return tuple(issue for issue in self.issues if issue.code == "image-damaged")
+
+
+def detect_pictures(plan: Detection, stage: Stage) -> Summary:
+    """Fills plan.out with detections.json, detections.csv and pictures/NAME.png. A damaged picture is passed
+    over and told of. InputError where an input cannot be used, or no picture can be looked at."""
+    require_free(plan.out)
+    detector = load_detector(plan.model)
+    rows: list[result_files.Row] = []
+    issues: list[Issue] = []
+    names = _Names()
+    find = finder(detector)
+    with published_folder(plan.out) as out, stage("detecting") as show:
+        (out / "pictures").mkdir()
+        for batch in _batches(_sound(given(plan.words), issues), plan.batch_size):
+            for one, pixels, found in _look(find, batch, plan.min_score):
+                size_wh = (pixels.shape[1], pixels.shape[0])
+                rows += result_files.rows(one.image_id, one.name, size_wh, found, detector.labels)
+                _save(pixels, found, detector.labels, out / "pictures" / names.unused(one))
+            show(names.count, None, "")
+        if not names.count:
+            raise InputError(" ".join(plan.words), "", f"no sound picture ({_first(issues)})")
+        result_files.write_coco(out / "detections.json", rows)
+        result_files.write_csv(out / "detections.csv", rows)
+    return Summary(names.count, Counter(row.name for row in rows), tuple(issues))
+
+
+def _sound(pictures: Iterable[Given], issues: list[Issue]) -> Iterator[Given]:
+    """Those that can be looked at; what is odd about any is added to `issues`."""
+    for one in pictures:
+        issues += one.issues
+        if one.data:
+            yield one
+
+
+def _batches(pictures: Iterator[Given], size: int) -> Iterator[list[Given]]:
+    while batch := list(islice(pictures, size)):
+        yield batch
+
+
+def _look(
+    find: Finder, batch: list[Given], min_score: float
+) -> Iterator[tuple[Given, NDArray[np.uint8], Found]]:
+    decoded = [_decode(one) for one in batch]
+    for one, pixels, found in zip(batch, decoded, find(decoded), strict=True):
+        kept = found.scores >= min_score
+        yield one, pixels, Found(found.boxes[kept], found.scores[kept], found.ids[kept])
+
+
+def _decode(one: Given) -> NDArray[np.uint8]:
+    """(H, W, 3), as the trainer decodes it."""
+    try:
+        image = tf.io.decode_image(one.data, channels=3, expand_animations=False)
+    except tf.errors.InvalidArgumentError as fault:
+        raise InputError(one.name, "", f"TensorFlow cannot decode it ({fault.message})") from fault
+    return np.asarray(image)
+
+
+def _save(pixels: NDArray[np.uint8], found: Found, labels: LabelMap, path: Path) -> None:
+    picture = Image.fromarray(pixels)
+    pictures.draw(picture, found, labels)
+    picture.save(path, "PNG")
+
+
+class _Names:
+    """A file name for each picture, by its own name; a second of a name has its id too."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    @property
+    def count(self) -> int:
+        return len(self._used)
+
+    def unused(self, one: Given) -> str:
+        stem = Path(one.name.replace("\\", "/")).stem or "picture"
+        for name in (f"{stem}.png", f"{stem}_{one.image_id}.png", f"{stem}_{one.image_id}_{self.count}.png"):
+            if name.lower() not in self._used:
+                break
+        self._used.add(name.lower())
+        return name
+
+
+def _first(issues: list[Issue]) -> str:
+    return issues[0].message if issues else "the record files hold no examples"

@@ -1,0 +1,42 @@
+"""Feature levels of a single-shot detector without a pyramid: two of the backbone's, and four coarser ones
+made from the last (TFOD's models/feature_map_generators.py, multi_resolution_feature_maps)."""
+
+from __future__ import annotations
+
+from keras import KerasTensor
+
+from tfrec_tools.detector.network import layers
+from tfrec_tools.detector.pipeline.ssd import MobileNetV2Config
+
+_LEVELS = "_feature_extractor.feature_map_generator.convolutions"
+# Channels of the coarser levels, before the depth multiplier.
+_DEPTHS = (512, 256, 256, 128)
+
+
+def coarser_levels(config: MobileNetV2Config, levels: list[KerasTensor]) -> list[KerasTensor]:
+    """The levels given and one for each of _DEPTHS, of half the size of the one before."""
+    for depth in _DEPTHS:
+        path = f"{_LEVELS}.{len(levels)}"
+        narrow = _block(config, levels[-1], _scaled(config, depth // 2), 1, path, 0)
+        levels = [*levels, _block(config, narrow, _scaled(config, depth), 3, path, 3, stride=2)]
+    return levels
+
+
+def _block(
+    config: MobileNetV2Config,
+    features: KerasTensor,
+    channels: int,
+    kernel_px: int,
+    path: str,
+    place: int,
+    *,
+    stride: int = 1,
+) -> KerasTensor:
+    """TFOD keeps the layers of a level as [conv, norm, activation, conv, norm, activation]."""
+    conv = layers.conv(config.hyperparams, channels, kernel_px, f"{path}.{place}", stride=stride)
+    norm = layers.batch_norm(config.hyperparams, f"{path}.{place + 1}")
+    return layers.activate(config.hyperparams, norm(conv(features)))
+
+
+def _scaled(config: MobileNetV2Config, depth: int) -> int:
+    return max(int(depth * config.depth_multiplier), config.min_depth)

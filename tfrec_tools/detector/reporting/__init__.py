@@ -1,0 +1,1 @@
+"""What a run kept and learnt, as tables, pages and pictures."""

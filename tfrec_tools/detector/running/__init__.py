@@ -1,0 +1,1 @@
+"""Training, watched, and the folder of a run."""

@@ -1,0 +1,79 @@
+"""A training from its state to its end: validated on the way, ended early, stopped by the user."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from tfrec_tools.detector import model
+from tfrec_tools.detector.examples.dataset import Annotated
+from tfrec_tools.detector.running import validation
+from tfrec_tools.detector.running.run_folder import Logbook, interrupts
+from tfrec_tools.detector.running.train import StepLosses, Trainer
+from tfrec_tools.detector.running.validation import Validation, Watch
+from tfrec_tools.errors import Interrupted
+
+Validate = Callable[[int], Validation]  # of the model as it stands, after so many steps
+
+
+def train(
+    trainer: Trainer,
+    log: Logbook,
+    watch: Watch,
+    new: Sequence[Annotated],
+    old: Sequence[Annotated],
+    validate: Validate,
+    show: Callable[[int, int | None, str], None],
+) -> str:
+    """Leaves the detector with its best weights or, where nothing was validated, with the average of the
+    last ones; says what ended the training. Interrupted at Ctrl-C, with the model so far in its folder."""
+    started, steps = time.monotonic(), trainer.config.steps
+
+    def on_step(done: StepLosses) -> bool:
+        show(done.step, steps, log.add(done))
+        if watch.every and done.step % watch.every == 0:
+            _validate(trainer, log, validate)
+        log.keep_now_and_then()
+        if interrupted.is_set():
+            _stop(trainer, log)
+        return _reason_to_end(watch, log, started) is not None
+
+    with interrupts() as interrupted:
+        if not _has_stalled(watch, log):
+            trainer.run(new, old, on_step)
+        if watch.every and (not log.validations or log.validations[-1].step < trainer.step):
+            _validate(trainer, log, validate)
+    log.keep()
+    if log.best is None:
+        trainer.use_average()
+    else:
+        model.assign(trainer.detector.network, log.best)
+    return "all steps done" if trainer.step == steps else _reason_to_end(watch, log, started) or ""
+
+
+def _validate(trainer: Trainer, log: Logbook, validate: Validate) -> None:
+    with trainer.averaged():
+        log.add_validation(validate(trainer.step), model.values(trainer.detector.network))
+
+
+def _has_stalled(watch: Watch, log: Logbook) -> bool:
+    return watch.patience is not None and validation.without_gain(log.validations) >= watch.patience
+
+
+def _reason_to_end(watch: Watch, log: Logbook, started: float) -> str | None:
+    if _has_stalled(watch, log):
+        return f"no better validation in {watch.patience}"
+    if watch.budget_s is not None and time.monotonic() - started >= watch.budget_s:
+        return "the time was up"
+    return None
+
+
+def _stop(trainer: Trainer, log: Logbook) -> NoReturn:
+    log.keep()
+    trainer.use_average()
+    model.save_detector(trainer.detector, log.out / "model")
+    raise Interrupted(
+        f"stopped after step {trainer.step} of {trainer.config.steps}; the model so far is in "
+        f"{log.out / 'model'}, and the same command with --resume goes on"
+    )
