@@ -319,7 +319,7 @@ def test_a_run_that_goes_on_computes_what_it_would_have(tmp_path: Path) -> None:
     def keep_the_first(done: StepLosses) -> None:
         whole.append(done)
         if done.step == 1:
-            first.save(tmp_path / "state.npz")
+            first.save(tmp_path / "state.npz", {})
 
     first.run(examples, [], keep_the_first)
     second.load(tmp_path / "state.npz")
