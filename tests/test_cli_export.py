@@ -216,6 +216,7 @@ def run_cli(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_command_says_how_near_the_copy_is(inputs: Path, tmp_path: Path) -> None:
     words = ("--model", inputs / "model", "--to", "tflite", "--out", tmp_path / "out")
     done = run_cli(*words)

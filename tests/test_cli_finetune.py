@@ -57,6 +57,7 @@ def test_the_table_goes_to_stdout_and_tensorflow_stays_quiet(inputs: Path, tmp_p
     assert [line for line in done.stderr.splitlines() if not line.startswith(STAGES)] == []
 
 
+@pytest.mark.slow
 def test_json_is_all_of_stdout(inputs: Path, tmp_path: Path) -> None:
     done = finetune(inputs, tmp_path / "run", "--dry-run", "--json")
     assert json.loads(done.stdout)["max_difference"] == 0.0
@@ -98,6 +99,7 @@ def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
 
 
+@pytest.mark.slow
 def test_a_run_is_numbered_and_its_options_can_be_used_again(inputs: Path, tmp_path: Path) -> None:
     words = [f"--base={inputs / 'base'}", f"--labels={inputs / 'merged.pbtxt'}", "--steps=1", "--batch=2"]
     records = [f"--train={inputs / 'new.tfrecord'}", f"--val={inputs / 'val.tfrecord'}", "--interpolate=off"]

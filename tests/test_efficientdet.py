@@ -125,6 +125,7 @@ def test_the_models_of_the_zoo_are_built(name: str) -> None:
     assert sum(math.prod(variable.shape) for variable in network.trainable_weights) == parameters
 
 
+@pytest.mark.slow
 def test_a_class_that_was_not_annotated_is_left_alone(base: model.Detector, tmp_path: Path) -> None:
     labels = from_names(["red", "green", "blue"])
     grown = grow.grow(base, labels, seed=1)

@@ -104,6 +104,7 @@ def test_a_run_leaves_a_model_folder_and_what_proves_it(run: Path) -> None:
     assert "| blue | new |" in card
 
 
+@pytest.mark.slow
 def test_the_grown_model_is_the_next_base(run: Path, inputs: Path, tmp_path: Path) -> None:
     (tmp_path / "fewer.pbtxt").write_text(format_label_map(from_names(["blue"])))
     again = plan(
@@ -150,6 +151,7 @@ def test_a_frozen_backbone_stays_to_the_bit_and_batch_norm_moves_when_asked(
             assert not np.array_equal(before[path], after[path]), path
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_as_if_it_had_not(run: Path, inputs: Path, tmp_path: Path) -> None:
     @contextlib.contextmanager
     def stopping(what: str) -> Iterator[finetune.Progress]:

@@ -100,6 +100,7 @@ class Stopped(BaseException):
     """As a kill: nothing of ours handles it."""
 
 
+@pytest.mark.slow
 def test_stopped_at_every_step_on_disk(tmp_path, source, monkeypatch):
     """Every step of the file system in turn is the last one; then the same call finishes."""
 

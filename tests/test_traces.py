@@ -35,6 +35,7 @@ def examples(tmp_path: Path) -> list[Annotated]:
     return index_records([str(tmp_path / "*.tfrecord")], labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", goldens.FAMILIES)
 def test_a_training_step_is_traced_once(family: str, examples: list[Annotated]) -> None:
     trainer = Trainer(goldens.detector(family, "red", "green"), STEPS)

@@ -51,6 +51,7 @@ def test_a_loss_that_is_no_number_names_the_record_and_spoils_nothing(tmp_path: 
     assert all(np.isfinite(value).all() for value in model.values(trainer.detector.network).values())
 
 
+@pytest.mark.slow
 def test_a_diverging_run_says_that_it_is_the_learning_rate(tmp_path: Path) -> None:
     examples = index_records(
         [str(tiny.write_records(tmp_path / "a.tfrecord", ["blue"], 4))], from_names(["blue"])
@@ -78,6 +79,7 @@ def test_the_average_is_lent(tmp_path: Path) -> None:
     assert all(np.array_equal(own[path], back[path]) for path in own)
 
 
+@pytest.mark.slow
 def test_without_a_better_validation_training_ends_and_is_over(inputs: Path, tmp_path: Path) -> None:
     """The narrow model finds nothing, so that the first validation stays the best."""
     watched = plan(
@@ -95,6 +97,7 @@ def test_without_a_better_validation_training_ends_and_is_over(inputs: Path, tmp
     assert all(np.array_equal(best[path], written[path]) for path in best)
 
 
+@pytest.mark.slow
 def test_a_time_budget_ends_training(inputs: Path, tmp_path: Path) -> None:
     hurried = plan(inputs, tmp_path / "run", memory=memory.NOTHING, replay=(), watch=Watch(budget_s=0.0))
     finetune.finetune(hurried, quiet, resume=False)

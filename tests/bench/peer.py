@@ -30,14 +30,16 @@ def training_step(side_px: int) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], A
     network = _network(side_px)
     network.compile(
         optimizer=keras.optimizers.SGD(1e-4, momentum=0.9, global_clipnorm=10.0),
-        loss={"bbox_regression": keras.losses.Huber(), "cls_logits": _focal()},
+        box_loss="auto",
+        classification_loss="auto",
         jit_compile=False,
     )
-    return lambda images, boxes, ids: network.train_on_batch(images, {"boxes": boxes, "labels": ids})
 
+    def step(images: tf.Tensor, boxes: tf.Tensor, ids: tf.Tensor) -> Any:
+        batch = tf.data.Dataset.from_tensors((images, {"boxes": boxes, "labels": ids}))
+        return network.fit(batch, verbose=0)  # `train_on_batch` takes no dict
 
-def _focal() -> keras.losses.Loss:
-    return keras.losses.BinaryFocalCrossentropy(apply_class_balancing=True, from_logits=True)
+    return step
 
 
 def _network(side_px: int) -> Any:
