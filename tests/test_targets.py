@@ -70,6 +70,15 @@ def test_of_a_box_in_doubt_nothing_is_known() -> None:
     assert targets.code_weights.numpy().tolist() == [[0, 0, 0, 1]]
 
 
+def test_an_annotated_box_settles_a_doubt() -> None:
+    """The base half believes in a class where another one is annotated."""
+    boxes, weights = tf.constant([[ANCHORS[0].numpy(), ANCHORS[0].numpy()]]), tf.constant([[0.0, 1.0]])
+    truth = matching.Truth(tf.ones((1, 2)), boxes, tf.one_hot([[0, 1]], 2), weights, ALL, ALL[0])
+    targets = matching.assign(MATCHER, SCALES, ANCHORS, truth, background=True)
+    assert targets.classes.numpy()[0, 0].tolist() == [0, 0, 1]
+    assert targets.class_weights.numpy()[0, 0].tolist() == [1, 1, 1]
+
+
 @pytest.mark.parametrize("is_taught", [True, False])
 def test_a_class_that_a_picture_was_not_annotated_for(is_taught: bool) -> None:
     logits = tf.Variable(tf.random.stateless_normal((1, 4, 3), (1, 2)))

@@ -118,8 +118,8 @@ def assign(
     matched = tf.cast(matches >= 0, tf.float32)
     weights = matched_weights(truth, matches)  # (B, A)
     anchor_classes = tf.gather(truth.classes, rows, batch_dims=1) * matched[..., None]  # (B, A, K)
-    known = tf.maximum(truth.labeled[:, None, :], truth.taught * matched[..., None])  # (B, A, K)
-    known *= 1.0 - doubted(truth, anchors, matcher.unmatched_threshold) * (1.0 - anchor_classes)
+    labeled = truth.labeled[:, None, :] * (1.0 - doubted(truth, anchors, matcher.unmatched_threshold))
+    known = tf.maximum(labeled, truth.taught * matched[..., None])  # (B, A, K)
     first = [[0, 0], [0, 0], [int(background), 0]]
     known = tf.pad(known, first, constant_values=1.0)  # the background always is
     class_weights = (tf.cast(matches > -2, tf.float32) * weights)[..., None] * known
