@@ -52,19 +52,19 @@ def main() -> None:
     given = parser.parse_args()
     task, out = TASKS[given.set], given.out
     convert_all(task, given.data, out)
-    for name, words in rows(given.base, out).items():
+    for name, words in rows(given.base, out, given.seed).items():
         if not given.only or name in given.only:
             finetune(out / f"{name}-{given.seed}", "--seed", given.seed, *words)
     print(table(out, given.seed))
 
 
-def rows(base: Path, out: Path) -> dict[str, tuple[str, ...]]:
+def rows(base: Path, out: Path, seed: str) -> dict[str, tuple[str, ...]]:
     """{row: words of tfrec finetune}, in an order in which each finds what it needs."""
     labels, old_labels = str(out / "merged.pbtxt"), str(out / "old.label_map.pbtxt")
     measured = ("--val", str(out / "val-*"), "--test", str(out / "test-*"))
     known = ("--val", str(out / "val_old-*"), "--test", str(out / "test_old-*"))
     off = ("--pseudo-labels", "off", "--distill", "off", "--interpolate", "off")
-    grow = ("--base", str(out / "base-1" / "model"), "--labels", labels, "--train", str(out / "new-*"))
+    grow = ("--base", str(out / f"base-{seed}" / "model"), "--labels", labels, "--train", str(out / "new-*"))
     grow = (*grow, "--steps", "300", "--lr", "0.01")
     replay = ("--replay", str(out / "old-*"), "--replay-budget", "10%")
     start = ("--base", str(base), "--drop-classes", "--lr", "0.02", "--backbone-lr-mult", "0.5", *off)

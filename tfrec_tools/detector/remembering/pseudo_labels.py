@@ -18,6 +18,7 @@ from tfrec_tools._pb2 import example_pb2
 from tfrec_tools.atomic import published
 from tfrec_tools.detector.examples.dataset import Annotated, read_example, silent
 from tfrec_tools.detector.measuring.evaluate import Found
+from tfrec_tools.detector.measuring.voc07 import ious
 from tfrec_tools.example import (
     BOX_LABEL,
     BOX_TEXT,
@@ -78,7 +79,7 @@ def _more(
     """Boxes (M, 4), ids (M,) and weights (M,) that the base adds."""
     needed = np.array([thresholds.get(int(label_id), np.inf) for label_id in found.ids])
     unlabeled = np.array([int(label_id) not in example.labeled for label_id in found.ids], bool)
-    is_new = _overlaps(found.boxes, example.boxes).max(axis=1, initial=0.0) <= _SAME_OBJECT_IOU
+    is_new = ious(found.boxes, example.boxes).max(axis=1, initial=0.0) <= _SAME_OBJECT_IOU
     kept = np.isfinite(needed) & unlabeled & is_new & (found.scores >= _DOUBT)
     weights = (found.scores >= needed).astype(np.float32)
     return found.boxes[kept], found.ids[kept], weights[kept]
@@ -123,7 +124,7 @@ def _hits(
             truth = example.boxes[(example.ids == label_id) & ~example.crowd]
             mine = one.ids == label_id
             scores.append(one.scores[mine])
-            hits.append(_hit(_overlaps(one.boxes[mine], truth)))
+            hits.append(_hit(ious(one.boxes[mine], truth)))
             boxes += len(truth)
     return np.concatenate(scores), np.concatenate(hits), boxes
 
@@ -146,12 +147,3 @@ def _threshold(scores: NDArray[np.float32], hits: NDArray[np.bool_], boxes: int)
     true = np.cumsum(hits[order])
     f1 = 2.0 * true / (np.arange(1, len(order) + 1) + boxes)
     return float(np.clip(scores[order][int(np.argmax(f1))], _LOWEST, _HIGHEST))
-
-
-def _overlaps(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Intersection over union (M, N) of boxes (M, 4) and (N, 4), [ymin xmin ymax xmax]."""
-    one, other = one[:, None].astype(float), other[None].astype(float)
-    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
-    shared = np.clip(sides, 0.0, None).prod(axis=-1)
-    areas = (one[..., 2:] - one[..., :2]).prod(axis=-1) + (other[..., 2:] - other[..., :2]).prod(axis=-1)
-    return np.divide(shared, areas - shared, out=np.zeros_like(shared), where=areas > shared)
