@@ -74,8 +74,8 @@ def check_training(folder: Path, unused_l2: float = 0.0) -> None:
         total = found.total + regularization
     gradients = tape.gradient(total, [variable.value for variable in variables.values()])
     for loss, key in (
-        (found.localization, "loss/Loss/localization_loss"),
-        (found.classification, "loss/Loss/classification_loss"),
+        (found.localization.alone, "loss/Loss/localization_loss"),
+        (found.classification.alone, "loss/Loss/classification_loss"),
         (regularization + unused_l2, "reg_loss"),
         (total + unused_l2, "total_loss"),
     ):

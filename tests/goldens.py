@@ -74,7 +74,7 @@ def _losses(made: model.Detector, images: tf.Tensor, windows: tf.Tensor) -> tupl
         )
         total = found.total + tf.add_n(made.network.losses)
     norm = tf.linalg.global_norm(tape.gradient(total, trained))
-    return [float(found.localization), float(found.classification), float(total)], float(norm)
+    return [float(found.localization.alone), float(found.classification.alone), float(total)], float(norm)
 
 
 def _weight(path: str, shape: tuple[int, ...], head_gain: float) -> NDArray[np.float64]:

@@ -50,7 +50,7 @@ def _truth(labeled: list[float], *, taught: list[float] | None = None, weight: f
         labeled=tf.constant([labeled]),
         taught=tf.constant(taught or [1.0] * count),
         exists=tf.ones(count),
-        seed=tf.constant([1, 2]),
+        draw=matching.Draw(tf.constant([1, 2])),
     )
 
 
@@ -143,13 +143,19 @@ def test_each_class_may_have_a_box_of_its_own() -> None:
 def test_a_draw_is_balanced_and_follows_from_its_seed() -> None:
     candidates = tf.constant([[True] * 30 + [False] * 10, [True] * 5 + [False] * 35])
     positive = tf.constant([[True] * 20 + [False] * 20, [False] * 40])
-    draw = partial(sampling.balanced, config=STAGE, candidates=candidates, positive=positive)
-    drawn = draw(seed=tf.constant([1, 2])).numpy()
+
+    def draw(seed: list[int], rows: slice = slice(0, 2)) -> NDArray[np.bool_]:
+        how = matching.Draw(tf.constant(seed), tf.constant(rows.start), whole=2)
+        return sampling.balanced(how, STAGE, candidates[rows], positive[rows]).numpy()
+
+    drawn = draw([1, 2])
     assert not (drawn & ~candidates.numpy()).any()
     assert (drawn & positive.numpy()).sum(axis=1).tolist() == [2, 0]
     assert drawn.sum(axis=1).tolist() == [8, 5]
-    assert np.array_equal(drawn, draw(seed=tf.constant([1, 2])))
-    assert not np.array_equal(drawn, draw(seed=tf.constant([1, 3])))
+    assert np.array_equal(drawn, draw([1, 2]))
+    assert not np.array_equal(drawn, draw([1, 3]))
+    for row in range(2):  # wherever the batch is cut
+        assert np.array_equal(drawn[row : row + 1], draw([1, 2], slice(row, row + 1)))
 
 
 def test_drawn_boxes_keep_their_order_and_end_in_zeros() -> None:
@@ -225,16 +231,20 @@ def test_a_teacher_asks_for_its_own_answers(shares_box: bool) -> None:
     losses = partial(
         faster_rcnn.training_losses, grown.config, grown.network, images, truth, teacher, training=False
     )
-    np.testing.assert_allclose(losses().distillation, 0.0, atol=1e-9)
+
+    def distillation() -> float:
+        return float(sum(part.alone for part in losses().distillation))
+
+    np.testing.assert_allclose(distillation(), 0.0, atol=1e-9)
     variables = model.variables(grown.network)
     bias = variables[f"{checkpoint.MODEL}/{faster_rcnn.class_heads(base.config)[0].path}/bias"]
     for column, is_taught in ((1, False), (2, True)):  # blue, red
         before = bias.numpy()
         bias.assign(before + np.eye(4)[column])
-        assert (float(losses().distillation) > 0.1) == is_taught
+        assert (distillation() > 0.1) == is_taught
         bias.assign(before)
     variables[corners].assign(variables[corners] + 1.0)
-    assert float(losses().distillation) > 0.1
+    assert distillation() > 0.1
 
 
 def test_a_blend_keeps_new_columns_as_they_were_trained() -> None:

@@ -87,6 +87,7 @@ def test_training_is_tfods(folder: Path) -> None:
             lambda _, candidates, positive: next(draws)(candidates, positive),
             training=True,
         )
+        found = [loss / len(expected["preprocessed"]) for loss in found]
         regularization = tf.add_n(network.losses)
         total = tf.add_n(found) + regularization
     gradients = tape.gradient(total, [variable.value for variable in variables.values()])

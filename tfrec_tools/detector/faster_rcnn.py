@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfrec_tools.detector.checkpoint import MODEL, ObjectGraph
 from tfrec_tools.detector.learning import coding, distill, rcnn_losses, sampling
-from tfrec_tools.detector.learning.losses import Losses
+from tfrec_tools.detector.learning.losses import Losses, Part
 from tfrec_tools.detector.learning.matching import Truth
 from tfrec_tools.detector.network import detections, rcnn_network
 from tfrec_tools.detector.network.backbones import resnet
@@ -76,13 +76,14 @@ def training_losses(
     *,
     training: bool,
 ) -> Losses:
-    """The losses of both stages; `training` lets batch norm follow the batch."""
+    """The losses of both stages; `training` lets batch norm follow the pictures."""
     seen = rcnn_network.look(network, images, training=training)
-    sample = partial(sampling.balanced, truth.seed)
+    sample = partial(sampling.balanced, truth.draw)
     found = stage_losses(config, network, seen, truth, sample, training=training)
+    pictures = tf.cast(tf.shape(images)[0], tf.float32)
     losses = Losses(
-        localization=found.proposal_localization + found.box_localization,
-        classification=found.proposal_classification + found.box_classification,
+        localization=Part(found.proposal_localization + found.box_localization, pictures),
+        classification=Part(found.proposal_classification + found.box_classification, pictures),
     )
     if teacher is None:
         return losses
@@ -118,7 +119,7 @@ def _distillation(
     images: tf.Tensor,
     windows: tf.Tensor,
     seen: Seen,
-) -> tf.Tensor:
+) -> tuple[Part, ...]:
     """Of both stages (as Peng et al. 2020, "Faster ILOD"); the second is asked about the teacher's best
     proposals."""
     anchors = tf.constant(anchor_boxes(config))

@@ -26,6 +26,7 @@ from tfrec_tools.detector.remembering.memory import Memory
 from tfrec_tools.detector.reporting import pictures, report, results
 from tfrec_tools.detector.reporting.results import Results
 from tfrec_tools.detector.running import validation, watched
+from tfrec_tools.detector.running.cluster import ALONE, Cluster
 from tfrec_tools.detector.running.run_folder import Logbook, open_run
 from tfrec_tools.detector.running.run_toml import Options
 from tfrec_tools.detector.running.tensorboard import Board
@@ -54,6 +55,7 @@ class Finetuning:
     pipeline  of the detector to make, where `base` is weights of a classification
     watch   how training is looked at, and what ends it early
     tensorboard  whether the curves are written for it too
+    cluster  where it is trained
     options  what the user set, to be kept with the run
     """
 
@@ -73,6 +75,7 @@ class Finetuning:
     pipeline: Path | None = None
     watch: Watch = NEVER
     tensorboard: bool = False
+    cluster: Cluster = ALONE
     options: Options = field(default_factory=dict)
 
     @property
@@ -128,11 +131,19 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     for, pseudo_labels/, results.csv and tensorboard/.
 
     InputError where an input cannot be used, or plan.out holds a run that is not to be resumed;
-    Interrupted at Ctrl-C, with the model so far in plan.out/model and all that --resume needs.
+    Interrupted at Ctrl-C, with the model so far in plan.out/model and all that --resume needs; LostWorker
+    with the same. Each worker of a cluster does the same until the training, then helps with it; the chief
+    alone writes to plan.out and has lines to show.
     """
+    with plan.cluster.folder(plan.out) as out, plan.cluster.together():
+        return _finetune(replace(plan, out=out), stage, resume=resume and plan.cluster.is_chief)
+
+
+def _finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Line]:
     started = time.monotonic()
-    labels = plan.labels
-    base = plan.base_detector()
+    labels, cluster = plan.labels, plan.cluster
+    with cluster.strategy.scope():
+        base = plan.base_detector()
     renamed = plan.renamed(base.labels)
     rows = grow.class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
     data = _read_data(plan, labels, stage)
@@ -144,10 +155,15 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     before = evaluate.average_precision(data.test, found_before, labels)
     believed = memory.thresholds(rows, data.val, found_val)
     data = replace(data, new=_with_pseudo_labels(plan, data.new, believed, find_by_base, stage))
-    detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
+    with cluster.strategy.scope():
+        detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
     start = values(detector.network)
     teacher = memory.teacher(plan.memory, base, rows, replays=bool(data.old))
-    trainer = Trainer(detector, _config(plan, data.new), teacher)
+    trainer = Trainer(detector, _config(plan, data.new), teacher, cluster)
+    if not cluster.is_chief:
+        with stage("helping to train") as show:
+            watched.help_training(trainer, data.new, data.old, show)
+        return []
     log = Logbook(trainer, plan.out, resume=resume, board=_board(plan))
     validate = partial(validation.validate, detector, validation.few(data.val), rows)
     with stage("training") as show:

@@ -82,11 +82,11 @@ def training_losses(
     *,
     training: bool,
 ) -> losses.Losses:
-    """The losses of a batch; `training` lets batch norm follow it."""
+    """The losses of some pictures of a batch; `training` lets batch norm follow them."""
     targets = matching.assign(
         config.matcher, config.code_scales, tf.constant(anchor_boxes(config)), truth, config.background
     )
-    codes, logits = network(images, training=training)
+    codes, logits = (tf.cast(part, tf.float32) for part in network(images, training=training))
     found = losses.detection_losses(config.loss, codes, logits, targets)
     if teacher is None:
         return found
@@ -95,8 +95,9 @@ def training_losses(
 
 def _distillation(
     config: SsdConfig, teacher: distill.Teacher, images: tf.Tensor, codes: tf.Tensor, logits: tf.Tensor
-) -> tf.Tensor:
-    base_codes, base_logits = teacher.network(images, training=False)
+) -> tuple[losses.Part, ...]:
+    answers_of_base = teacher.network(images, training=False)
+    base_codes, base_logits = (tf.cast(part, tf.float32) for part in answers_of_base)
     first = int(config.background)
     student = distill.Answers(codes, tf.gather(logits, teacher.grown_columns + first, axis=-1))
     answers = distill.Answers(base_codes, tf.gather(base_logits, teacher.base_columns + first, axis=-1))

@@ -57,11 +57,16 @@ def signature(config: Config, batch_size: int) -> list[tf.TensorSpec]:
 
 
 def training_batches(
-    config: Config, examples: Sequence[Annotated], mix: Mix, first_step: int, steps: int
+    config: Config,
+    examples: Sequence[Annotated],
+    mix: Mix,
+    first_step: int,
+    steps: int,
+    share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Batches for the steps first_step to steps-1, each (canvases (B, H, W, 3),
-    windows (B, 2), boxes (B, N, 4) as fractions of the canvas, classes (B, N, K) one-hot, weights (B, N),
-    labeled (B, K)), padded with zeros; N is at least 1."""
+    """Batches for the steps first_step to steps-1, or of each batch the share that is number i of n as large
+    ones, (i, n). Each is (canvases (B, H, W, 3), windows (B, 2), boxes (B, N, 4) as fractions of the canvas,
+    classes (B, N, K) one-hot, weights (B, N), labeled (B, K)), padded with zeros; N is at least 1."""
 
     def prepare(place: tf.Tensor) -> tuple[tf.Tensor, ...]:
         encoded, boxes, ids, weights, labeled = tf.numpy_function(
@@ -86,10 +91,13 @@ def training_batches(
     ) -> tuple[bytes, NDArray[np.float32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
         return _fetch(examples[mix.index(int(place))], config.num_classes)
 
+    number, shares = share
+    size = mix.batch_size // shares
     places = tf.data.Dataset.range(first_step * mix.batch_size, steps * mix.batch_size)
+    places = places.filter(lambda place: place % mix.batch_size // size == number)
     return (
         places.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
-        .padded_batch(mix.batch_size, drop_remainder=True)
+        .padded_batch(size, drop_remainder=True)
         .prefetch(tf.data.AUTOTUNE)
     )
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from tfrec_tools.detector.learning.losses import Part
+
 _STDS = 2.0  # a score this many standard deviations above the mean of its picture is sure
 _NMS_IOU = 0.5
 _MAX_BOXES = 100
@@ -29,12 +31,12 @@ class Answers(NamedTuple):
     logits: tf.Tensor
 
 
-def loss(teacher: Answers, student: Answers, boxes: tf.Tensor, sure: tf.Tensor) -> tf.Tensor:
-    """Scalar: mean squared difference of the logits on the `sure` anchors (B, A) bool, and of the codes on
+def loss(teacher: Answers, student: Answers, boxes: tf.Tensor, sure: tf.Tensor) -> tuple[Part, Part]:
+    """Mean squared difference of the logits on the `sure` anchors (B, A) bool, and of the codes on
     those of them that non-maximum suppression leaves. boxes (B, A, 4) are the teacher's."""
     logits = tf.reduce_mean(tf.math.squared_difference(teacher.logits, student.logits), axis=-1)  # (B, A)
     codes = tf.reduce_mean(tf.math.squared_difference(teacher.codes, student.codes), axis=-1)  # (B, A)
-    return _mean_where(logits, sure) + _mean_where(codes, _best(boxes, _scores(teacher), sure))
+    return _mean_where(logits, sure), _mean_where(codes, _best(boxes, _scores(teacher), sure))
 
 
 def is_sure(teacher: Answers) -> tf.Tensor:
@@ -63,6 +65,6 @@ def _best(boxes: tf.Tensor, scores: tf.Tensor, sure: tf.Tensor) -> tf.Tensor:
     return tf.map_fn(kept, (boxes, ranked), fn_output_signature=tf.float32) > 0.0
 
 
-def _mean_where(values: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+def _mean_where(values: tf.Tensor, chosen: tf.Tensor) -> Part:
     weights = tf.cast(chosen, tf.float32)
-    return tf.math.divide_no_nan(tf.reduce_sum(values * weights), tf.reduce_sum(weights))
+    return Part(tf.reduce_sum(values * weights), tf.reduce_sum(weights))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -10,18 +11,50 @@ from tfrec_tools.detector.learning.matching import Targets
 from tfrec_tools.detector.pipeline.ssd import LossConfig
 
 
+class Part(NamedTuple):
+    """A loss of some pictures of a batch, as two scalars: each is added up over the batch, then the one is
+    divided by the other, or by 1 where that is more. So it makes no difference where a batch is cut."""
+
+    numerator: tf.Tensor
+    denominator: tf.Tensor | float
+
+    def over(self, denominator: tf.Tensor | float) -> tf.Tensor:
+        return self.numerator / tf.maximum(denominator, 1.0)
+
+    @property
+    def alone(self) -> tf.Tensor:
+        """Where these pictures are the whole batch."""
+        return self.over(self.denominator)
+
+
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Scalars; `localization` and `classification` are weighed and normalised. `distillation` is how far the
-    answers are from a teacher's, 0 without one."""
+    """The losses of some pictures of a batch, weighed. `distillation` is how far the answers are from a
+    teacher's, nothing without one."""
 
-    localization: tf.Tensor
-    classification: tf.Tensor
-    distillation: tf.Tensor | float = 0.0
+    localization: Part
+    classification: Part
+    distillation: tuple[Part, ...] = ()
+
+    @property
+    def denominators(self) -> tf.Tensor:
+        """(P,) float32 of all parts."""
+        return tf.stack([part.denominator for part in self._parts])
+
+    def over(self, denominators: tf.Tensor) -> list[tf.Tensor]:
+        """What these pictures add to the batch's localization, classification and distillation loss, given
+        the batch's denominators (P,)."""
+        shares = [part.over(whole) for part, whole in zip(self._parts, tf.unstack(denominators), strict=True)]
+        return [shares[0], shares[1], tf.add_n([tf.zeros(()), *shares[2:]])]
 
     @property
     def total(self) -> tf.Tensor:
-        return self.localization + self.classification + self.distillation
+        """Where these pictures are the whole batch."""
+        return tf.add_n(self.over(self.denominators))
+
+    @property
+    def _parts(self) -> list[Part]:
+        return [self.localization, self.classification, *self.distillation]
 
 
 def sigmoid_focal(logits: tf.Tensor, targets: tf.Tensor, gamma: float, alpha: float | None) -> tf.Tensor:
@@ -48,10 +81,9 @@ def detection_losses(config: LossConfig, codes: tf.Tensor, logits: tf.Tensor, ta
     classification = tf.reduce_sum(focal * targets.class_weights)
     huber = smooth_l1(codes, targets.codes, config.smooth_l1_delta)
     localization = tf.reduce_sum(huber * targets.code_weights)
-    matches = tf.maximum(tf.reduce_sum(targets.code_weights), 1.0)
-    normalizer = matches if config.normalize_by_matches else tf.constant(1.0)
+    matches = tf.reduce_sum(targets.code_weights) if config.normalize_by_matches else tf.constant(0.0)
     code_size = 4.0 if config.normalize_by_code_size else 1.0
     return Losses(
-        localization=config.localization_weight * localization / (normalizer * code_size),
-        classification=config.classification_weight * classification / normalizer,
+        localization=Part(config.localization_weight * localization / code_size, matches),
+        classification=Part(config.classification_weight * classification, matches),
     )

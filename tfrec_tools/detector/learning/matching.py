@@ -15,6 +15,16 @@ from tfrec_tools.detector.learning import coding
 from tfrec_tools.detector.pipeline.blocks import MatcherConfig
 
 
+class Draw(NamedTuple):
+    """What decides what is drawn at random for some pictures of a batch: a seed (2,) int32, and which rows
+    they are, from `first` on, of a batch of `whole`, or all of it where that is None. So it makes no
+    difference where a batch is cut."""
+
+    seed: tf.Tensor | tuple[int, int] = (0, 0)
+    first: tf.Tensor | int = 0
+    whole: int | None = None
+
+
 class Truth(NamedTuple):
     """What is known of a batch (a tuple, as tf.function takes no other classes).
 
@@ -25,7 +35,7 @@ class Truth(NamedTuple):
     labeled  (B, K) float32, 1 for each class that the picture was exhaustively annotated for
     taught   (K,) float32, 1 for each class that has boxes somewhere in the training data
     exists   (K,) float32, 1 for each id that has a class
-    seed     (2,) int32, of what is drawn at random
+    draw     of what is drawn at random
     """
 
     windows: tf.Tensor
@@ -35,7 +45,7 @@ class Truth(NamedTuple):
     labeled: tf.Tensor
     taught: tf.Tensor
     exists: tf.Tensor | float = 1.0
-    seed: tf.Tensor | tuple[int, int] = (0, 0)
+    draw: Draw = Draw()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ Sample = Callable[[StageLoss, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class StageLosses(NamedTuple):
-    """Scalars, weighed and normalised."""
+    """Scalars, weighed: of each picture the mean over its boxes, summed over the pictures."""
 
     proposal_localization: tf.Tensor
     proposal_classification: tf.Tensor
@@ -74,7 +74,7 @@ def proposal_losses(
     is_object = matches >= 0
     sampled = tf.cast(sample(config, _candidates(truth, anchors, matches, logits), is_object), tf.float32)
     normalizer = tf.maximum(tf.reduce_sum(sampled, axis=1, keepdims=True), 1.0)
-    weights = sampled / normalizer / tf.cast(tf.shape(sampled)[0], tf.float32)  # (B, A)
+    weights = sampled / normalizer  # (B, A)
     weights *= matching.matched_weights(truth, matches)
     targets = matching.matched_codes(matches, truth.boxes, anchors, CODE_SCALES)
     huber = smooth_l1(codes, targets, _HUBER_DELTA)
@@ -105,7 +105,7 @@ def box_losses(
     is_object = drawn.matches >= 0
     classes = tf.gather(truth.classes, tf.maximum(drawn.matches, 0), batch_dims=1)  # (B, S, K)
     normalizer = tf.maximum(tf.reduce_sum(drawn.valid, axis=1, keepdims=True), 1.0)
-    weights = drawn.valid / normalizer / tf.cast(tf.shape(drawn.valid)[0], tf.float32)  # (B, S)
+    weights = drawn.valid / normalizer  # (B, S)
     weights *= matching.matched_weights(truth, drawn.matches)
     targets = matching.matched_codes(drawn.matches, truth.boxes, drawn.boxes, CODE_SCALES)
     huber = smooth_l1(_of_class(codes, classes), targets, _HUBER_DELTA)

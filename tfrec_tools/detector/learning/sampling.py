@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tfrec_tools.detector.learning.matching import Draw
 from tfrec_tools.detector.pipeline.faster_rcnn import StageLoss
 
 
-def balanced(seed: tf.Tensor, config: StageLoss, candidates: tf.Tensor, positive: tf.Tensor) -> tf.Tensor:
+def balanced(draw: Draw, config: StageLoss, candidates: tf.Tensor, positive: tf.Tensor) -> tf.Tensor:
     """(B, A) bool: of each picture's candidates, at random, `config.samples`, or all where there are fewer;
-    of them no more than `config.positive_fraction` are positive. candidates, positive (B, A) bool; seed (2,)
-    int32, which alone decides."""
-    keys = tf.random.stateless_uniform(tf.shape(candidates), seed)
+    of them no more than `config.positive_fraction` are positive. candidates, positive (B, A) bool; `draw`
+    alone decides."""
+    count, boxes = tf.unstack(tf.shape(candidates))
+    keys = tf.random.stateless_uniform((draw.whole or count, boxes), draw.seed)[draw.first :][:count]
     most = int(config.samples * config.positive_fraction)
     objects = _first(keys, candidates & positive, tf.constant([[most]]))
     left = config.samples - tf.reduce_sum(tf.cast(objects, tf.int32), axis=1, keepdims=True)

@@ -8,6 +8,7 @@ one to the other.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -21,7 +22,8 @@ Call = Callable[[KerasTensor], KerasTensor]
 class BatchNorm(keras.layers.Layer):
     """TFOD's batch norm (core/freezable_batch_norm.py): gamma and beta train even when the statistics are
     frozen, and the moving variance follows the unbiased variance of the batch. Keras 3's follows the
-    biased one, and freezes gamma and beta together with the statistics.
+    biased one, and freezes gamma and beta together with the statistics. All four stay float32 in mixed
+    precision.
     """
 
     def __init__(self, momentum: float, epsilon: float, name: str) -> None:
@@ -31,15 +33,11 @@ class BatchNorm(keras.layers.Layer):
         self.use_batch_statistics = True
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        shape = (input_shape[-1],)
-        self.gamma = self.add_weight(shape=shape, initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
-        self.moving_mean = self.add_weight(
-            shape=shape, initializer="zeros", trainable=False, name="moving_mean"
-        )
-        self.moving_variance = self.add_weight(
-            shape=shape, initializer="ones", trainable=False, name="moving_variance"
-        )
+        add = partial(self.add_weight, shape=(input_shape[-1],), autocast=False)
+        self.gamma = add(initializer="ones", name="gamma")
+        self.beta = add(initializer="zeros", name="beta")
+        self.moving_mean = add(initializer="zeros", trainable=False, name="moving_mean")
+        self.moving_variance = add(initializer="ones", trainable=False, name="moving_variance")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not (training and self.use_batch_statistics):

@@ -80,7 +80,7 @@ def build(config: FasterRcnnConfig) -> keras.Model:
 
 def look(network: keras.Model, images: tf.Tensor, *, training: bool) -> Seen:
     """The first stage on canvases (B, H, W, 3)."""
-    return Seen(*network.get_layer(_FIRST)(images, training=training))
+    return Seen(*_in_float32(network.get_layer(_FIRST)(images, training=training)))
 
 
 def propose(
@@ -102,11 +102,16 @@ def refine(
         features, tf.reshape(boxes, (-1, 4)), tf.repeat(tf.range(batch), count), (side, side)
     )
     pooled = tf.nn.max_pool2d(crops, pool, stride, "VALID")
-    codes, logits = network.get_layer(_SECOND)(pooled, training=training)
+    codes, logits = _in_float32(network.get_layer(_SECOND)(pooled, training=training))
     return Refined(
         tf.reshape(codes, (batch, count, *codes.shape[1:])),
         tf.reshape(logits, (batch, count, logits.shape[1])),
     )
+
+
+def _in_float32(outputs: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Of a stage that may compute with fewer bits."""
+    return [tf.cast(output, tf.float32) for output in outputs]
 
 
 @lru_cache(maxsize=8)

@@ -22,8 +22,10 @@ from tfrec_tools.detector.running.validation import Validation
 from tfrec_tools.errors import InputError
 
 _SAVE_EVERY_S = 120.0
-# What does not change what is learnt at a step.
-_MAY_DIFFER = frozenset({"control", "max-forget", "tensorboard", "time-budget"})
+# What does not change what is learnt at a step, but for rounding.
+_MAY_DIFFER = frozenset(
+    {"accumulate", "control", "jit", "max-forget", "strategy", "tensorboard", "time-budget"}
+)
 _LOSSES = ("localization", "classification", "regularization", "distillation")
 
 

@@ -9,12 +9,14 @@ from typing import NoReturn
 from tfrec_tools.detector import model
 from tfrec_tools.detector.examples.dataset import Annotated
 from tfrec_tools.detector.running import validation
+from tfrec_tools.detector.running.cluster import LostWorker, Wish
 from tfrec_tools.detector.running.run_folder import Logbook, interrupts
 from tfrec_tools.detector.running.train import StepLosses, Trainer
 from tfrec_tools.detector.running.validation import Validation, Watch
 from tfrec_tools.errors import Interrupted
 
 Validate = Callable[[int], Validation]  # of the model as it stands, after so many steps
+Show = Callable[[int, int | None, str], None]  # done, total, how it goes
 
 
 def train(
@@ -24,24 +26,30 @@ def train(
     new: Sequence[Annotated],
     old: Sequence[Annotated],
     validate: Validate,
-    show: Callable[[int, int | None, str], None],
+    show: Show,
 ) -> str:
     """Leaves the detector with its best weights or, where nothing was validated, with the average of the
-    last ones; says what ended the training. Interrupted at Ctrl-C, with the model so far in its folder."""
+    last ones; says what ended the training. Interrupted at Ctrl-C, with the model so far in its folder.
+    LostWorker with all that --resume needs."""
     started, steps = time.monotonic(), trainer.config.steps
 
-    def on_step(done: StepLosses) -> bool:
+    def on_step(done: StepLosses) -> Wish:
         show(done.step, steps, log.add(done))
         if watch.every and done.step % watch.every == 0:
             _validate(trainer, log, validate)
         log.keep_now_and_then()
         if interrupted.is_set():
-            _stop(trainer, log)
-        return _reason_to_end(watch, log, started) is not None
+            return Wish.STOP
+        return Wish.GO_ON if _reason_to_end(watch, log, started) is None else Wish.END
 
     with interrupts() as interrupted:
-        if not _has_stalled(watch, log):
-            trainer.run(new, old, on_step)
+        try:
+            wish = trainer.run(new, old, on_step, is_over=_has_stalled(watch, log))
+        except LostWorker:
+            log.keep()
+            raise
+        if wish is Wish.STOP:
+            _stop(trainer, log)
         if watch.every and (not log.validations or log.validations[-1].step < trainer.step):
             _validate(trainer, log, validate)
     log.keep()
@@ -52,9 +60,23 @@ def train(
     return "all steps done" if trainer.step == steps else _reason_to_end(watch, log, started) or ""
 
 
+def help_training(trainer: Trainer, new: Sequence[Annotated], old: Sequence[Annotated], show: Show) -> None:
+    """What the other workers do while the chief is in `train`, which alone validates, keeps and decides.
+    Interrupted at Ctrl-C, here or there."""
+
+    def on_step(done: StepLosses) -> Wish:
+        show(done.step, trainer.config.steps, f"loss {done.localization + done.classification:.3f}")
+        return Wish.STOP if interrupted.is_set() else Wish.GO_ON
+
+    with interrupts() as interrupted:
+        if trainer.run(new, old, on_step) is Wish.STOP:
+            raise Interrupted(f"stopped after step {trainer.step}; the chief keeps what is needed to go on")
+
+
 def _validate(trainer: Trainer, log: Logbook, validate: Validate) -> None:
     with trainer.averaged():
         log.add_validation(validate(trainer.step), model.values(trainer.detector.network))
+    log.keep()
 
 
 def _has_stalled(watch: Watch, log: Logbook) -> bool:

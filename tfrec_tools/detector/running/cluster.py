@@ -1,0 +1,181 @@
+"""Where a training runs: on one device, on several of this host, or on several hosts (tf.distribute).
+
+A device with a copy of all variables is a replica, a process a worker. What is added up over all replicas is
+the same on each of them, so that copies that start equal stay equal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfrec_tools.errors import TfrecError
+
+_EXAMPLE = '{"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": 0}}'
+# What a collective operation fails with where a worker is gone.
+_LOST = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+)
+
+
+class LostWorker(TfrecError):  # noqa: N818
+    """Another worker is gone, or cannot be reached any more."""
+
+
+class Wish(IntEnum):
+    """What a worker wants after a step; what any of them wants most is done by all."""
+
+    GO_ON = 0
+    END = 1
+    STOP = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cluster:
+    """`strategy` is how replicas work together; `worker` says which of `workers` processes this one is.
+    Number 0 is the chief, which alone writes what stays."""
+
+    strategy: tf.distribute.Strategy
+    worker: int = 0
+    workers: int = 1
+
+    @property
+    def is_chief(self) -> bool:
+        return self.worker == 0
+
+    @property
+    def replicas(self) -> int:
+        return int(self.strategy.num_replicas_in_sync)
+
+    @property
+    def local_replicas(self) -> int:
+        return self.replicas // self.workers
+
+    @contextmanager
+    def folder(self, out: Path) -> Iterator[Path]:
+        """Where this worker writes: `out`, or a folder that does not stay."""
+        if self.is_chief:
+            yield out
+            return
+        with tempfile.TemporaryDirectory(prefix="tfrec-worker-") as folder:
+            yield Path(folder) / "run"
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """LostWorker where an operation that needs all workers finds one gone."""
+        try:
+            yield
+        except _LOST as fault:
+            if self.workers == 1:
+                raise
+            raise LostWorker(
+                f"worker {self.worker} of {self.workers}: another worker stopped or cannot be reached "
+                f"({_reason(fault)}); its own message says why; start all workers again, with --resume to go "
+                "on from the last state.npz"
+            ) from fault
+
+    def agree(self, wish: int) -> Wish:
+        """The strongest wish of all workers, each of which gives its own at the same time."""
+        if self.workers == 1:
+            return Wish(wish)
+        votes = self.local(_votes(self.strategy, tf.constant(wish)))
+        return Wish(int(tf.reduce_max(tf.where(votes > 0.0))))
+
+    def from_chief(self, values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """The chief's values, for all workers; the shapes are the same everywhere."""
+        if self.workers == 1:
+            return list(values)
+        return [self.local(value) for value in _from_first(self.strategy, list(values))]
+
+    def local(self, value: Any) -> tf.Tensor:
+        """What `strategy.run` gives, of a replica of this worker."""
+        return self.strategy.experimental_local_results(value)[0]
+
+
+ALONE = Cluster(tf.distribute.get_strategy())
+
+
+def open_cluster(strategy: str) -> Cluster:
+    """By the name of a strategy: one, mirrored (all GPUs of this host, or else all its logical CPUs),
+    multiworker (the hosts of TF_CONFIG), or auto, what there is. To be called before TensorFlow does
+    anything. TfrecError where there is no such thing."""
+    if strategy == "auto":
+        strategy = _found()
+    if strategy == "mirrored":
+        return _mirrored()
+    return _multi_worker() if strategy == "multiworker" else ALONE
+
+
+def summed(values: Any) -> Any:
+    """A tensor or tensors, added up over all replicas; to be called on each of them."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def _found() -> str:
+    if "TF_CONFIG" in os.environ:
+        return "multiworker"
+    return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one"
+
+
+def _mirrored() -> Cluster:
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(devices) < 2:
+        raise TfrecError(f"--strategy mirrored: found {devices[0].name} alone, expected two GPUs or more")
+    return Cluster(tf.distribute.MirroredStrategy([device.name for device in devices]))
+
+
+def _multi_worker() -> Cluster:
+    worker, workers = _place(os.environ.get("TF_CONFIG", ""))
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except (tf.errors.OpError, RuntimeError, ValueError) as fault:
+        raise TfrecError(f"TF_CONFIG: the workers do not find together ({_reason(fault)})") from fault
+    return Cluster(strategy, worker, workers)
+
+
+def _place(config: str) -> tuple[int, int]:
+    """Which worker this is, and of how many; a chief comes first."""
+    try:
+        parsed = json.loads(config)
+        cluster, task = parsed["cluster"], parsed["task"]
+        workers = [
+            (kind, index) for kind in ("chief", "worker") for index in range(len(cluster.get(kind, ())))
+        ]
+        return workers.index((task["type"], int(task["index"]))), len(workers)
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise TfrecError(f"TF_CONFIG: found {config or 'nothing'}, expected {_EXAMPLE}") from fault
+
+
+def _reason(fault: Exception) -> str:
+    """TensorFlow's reason, without where in the graph it came up."""
+    lines = [line.strip() for line in str(getattr(fault, "message", fault)).splitlines()]
+    told = [line for line in lines if line and not line.startswith(("Graph exec", "Detected at", "File "))]
+    return told[0].rstrip(".:") if told else type(fault).__name__
+
+
+@tf.function
+def _votes(strategy: tf.distribute.Strategy, wish: tf.Tensor) -> Any:
+    return strategy.run(lambda: summed(tf.one_hot(wish, len(Wish))))
+
+
+@tf.function
+def _from_first(strategy: tf.distribute.Strategy, values: list[tf.Tensor]) -> Any:
+    def of_replica() -> Any:
+        is_first = tf.distribute.get_replica_context().replica_id_in_sync_group == 0
+        return summed([tf.where(is_first, value, tf.zeros_like(value)) for value in values])
+
+    return strategy.run(of_replica)
