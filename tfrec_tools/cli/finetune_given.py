@@ -24,6 +24,14 @@ class Distill(StrEnum):
     off = "off"
 
 
+class Cache(StrEnum):
+    """Where decoded pictures are kept."""
+
+    off = "off"
+    ram = "ram"
+    disk = "disk"
+
+
 def seconds(time: str | None) -> float | None:
     """Of 90s, 10m, 1h30m."""
     if time is None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tfrec_tools.detector import checkpoint, families, model
 from tfrec_tools.detector.examples import batches
 from tfrec_tools.detector.examples.dataset import Annotated
+from tfrec_tools.detector.examples.pictures import Cache, Pictures, pictures_of
 from tfrec_tools.detector.learning import matching
 from tfrec_tools.detector.learning.distill import Teacher
 from tfrec_tools.detector.network.layers import BatchNorm
@@ -31,8 +32,8 @@ _BESIDE = "beside/"  # before the names of what is saved with a state but no par
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """How to train; the learning rate of the backbone is lr * backbone_lr_mult, and `average` how slowly the
-    average of the weights follows them, 0 for none."""
+    """How to train; the learning rate of the backbone is lr * backbone_lr_mult, `average` how slowly the
+    average of the weights follows them, 0 for none, and `cache` where decoded pictures are kept."""
 
     steps: int
     batch_size: int
@@ -43,6 +44,7 @@ class TrainConfig:
     replay_ratio: float
     average: float
     seed: int
+    cache: Cache = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,19 @@ class Trainer:
         config = self.config
         self._taught.assign(_taught([*new, *old], self.detector.config.num_classes))
         mix = batches.mix(len(new), len(old), config.batch_size, config.replay_ratio, config.seed)
-        for batch in batches.training_batches(
-            self.detector.config, [*new, *old], mix, self.step, config.steps
-        ):
+        with pictures_of([*new, *old], config.cache) as pictures:
+            self._take_steps(pictures, mix, on_step)
+
+    def _take_steps(
+        self, pictures: Pictures, mix: batches.Mix, on_step: Callable[[StepLosses], bool | None]
+    ) -> None:
+        config = self.config
+        for batch in batches.training_batches(self.detector.config, pictures, mix, self.step, config.steps):
             *found, norm = (float(value) for value in self._run_step(*batch))
             done = StepLosses(self.step + 1, *found)
             if not math.isfinite(done.total + norm):
                 places = range(self.step * config.batch_size, done.step * config.batch_size)
-                raise self._blame(batch, [[*new, *old][mix.index(place)] for place in places], done)
+                raise self._blame(batch, [pictures.examples[mix.index(place)] for place in places], done)
             self.step = done.step
             if on_step(done):
                 return
