@@ -136,7 +136,7 @@ def finetune(run: Path, *words: str) -> None:
     """Begins the run, goes on with it, or leaves it as it is when it is finished."""
     needs_control = "--control" in words and not (run / "control" / "report.json").exists()
     if not (run / "report.json").exists() or needs_control:
-        resume = ("--resume",) if (run / "run.json").exists() else ()
+        resume = ("--resume",) if (run / "run.toml").exists() else ()
         tfrec("finetune", "--out", str(run), *words, *resume)
 
 
