@@ -71,11 +71,11 @@ def check_training(folder: Path, unused_l2: float = 0.0) -> None:
         codes, logits = network(expected["preprocessed"], training=True)
         found = losses.detection_losses(config.loss, codes, logits, targets)
         regularization = tf.add_n(network.losses)
-        total = found.total + regularization
+        total = tf.add_n(found.alone) + regularization
     gradients = tape.gradient(total, [variable.value for variable in variables.values()])
     for loss, key in (
-        (found.localization.alone, "loss/Loss/localization_loss"),
-        (found.classification.alone, "loss/Loss/classification_loss"),
+        (found.alone[0], "loss/Loss/localization_loss"),
+        (found.alone[1], "loss/Loss/classification_loss"),
         (regularization + unused_l2, "reg_loss"),
         (total + unused_l2, "total_loss"),
     ):

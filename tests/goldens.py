@@ -72,9 +72,9 @@ def _losses(made: model.Detector, images: tf.Tensor, windows: tf.Tensor) -> tupl
         found = families.of(made.config).training_losses(
             made.config, made.network, images, truth, None, training=False
         )
-        total = found.total + tf.add_n(made.network.losses)
+        total = tf.add_n(found.alone) + tf.add_n(made.network.losses)
     norm = tf.linalg.global_norm(tape.gradient(total, trained))
-    return [float(found.localization.alone), float(found.classification.alone), float(total)], float(norm)
+    return [float(found.alone[0]), float(found.alone[1]), float(total)], float(norm)
 
 
 def _weight(path: str, shape: tuple[int, ...], head_gain: float) -> NDArray[np.float64]:

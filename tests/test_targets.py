@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -85,7 +87,7 @@ def test_a_class_that_a_picture_was_not_annotated_for(is_taught: bool) -> None:
     taught = tf.constant([float(is_taught), 1.0])
     targets = _assign([[0.0, 0.0, 0.5, 0.5]], [1], labeled=tf.constant([[0.0, 1.0]]), taught=taught)
     with tf.GradientTape() as tape:
-        total = losses.detection_losses(LOSS, tf.zeros((1, 4, 4)), logits, targets).total
+        total = tf.add_n(losses.detection_losses(LOSS, tf.zeros((1, 4, 4)), logits, targets).alone)
     gradient = tape.gradient(total, logits).numpy()[0]
     assert targets.matches.numpy().tolist() == [[0, -1, -1, -1]]
     assert not gradient[1:, 1].any()
@@ -118,5 +120,19 @@ def test_losses_are_divided_by_the_matches_of_the_batch() -> None:
     two = losses.detection_losses(
         LOSS, codes, tf.zeros((1, 4, 3)), _assign([[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0]], [0, 1])
     )
-    np.testing.assert_allclose(one.localization.alone, two.localization.alone)
-    np.testing.assert_allclose(one.localization.alone, 0.5)
+    np.testing.assert_allclose(one.alone[0], two.alone[0])
+    np.testing.assert_allclose(one.alone[0], 0.5)
+
+
+def test_classes_that_stand_apart_are_divided_by_their_own_matches() -> None:
+    boxes = [[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0]]
+    codes, logits = tf.ones((1, 4, 4)), tf.zeros((1, 4, 3))
+    together = _assign(boxes, [0, 0, 1])
+    apart = replace(together, apart=tf.constant([0.0, 0.0, 1.0]))
+    one, two = (losses.detection_losses(LOSS, codes, logits, targets) for targets in (together, apart))
+    # Three boxes of the same loss: their mean, or the mean of two and that of one.
+    np.testing.assert_allclose(two.alone[0], 2.0 * one.alone[0])
+    focal = losses.sigmoid_focal(logits, together.classes, LOSS.focal_gamma, LOSS.focal_alpha)
+    of_column = tf.reduce_sum(focal, axis=[0, 1]).numpy()
+    np.testing.assert_allclose(one.alone[1], of_column.sum() / 3, rtol=1e-6)
+    np.testing.assert_allclose(two.alone[1], of_column[:2].sum() / 2 + of_column[2], rtol=1e-6)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tfrec_tools.cli.finetune_given import Distill, Freeze, seconds
+from tfrec_tools.cli.finetune_given import Cache, Distill, Freeze, Precision, Strategy, seconds
 from tfrec_tools.cli.model_given import MEANS
 from tfrec_tools.cli.run_options import of_the_run, use_config
 
@@ -128,6 +128,28 @@ def finetune(
     time_budget: Annotated[
         str | None, typer.Option(metavar="10m", help="End training after this time: 90s, 10m, 1h30m.")
     ] = None,
+    cache: Annotated[
+        Cache,
+        typer.Option(help="Keep decoded pictures in memory, or in a folder below $TMPDIR."),
+    ] = Cache.off,
+    strategy: Annotated[
+        Strategy,
+        typer.Option(
+            help="Train on one device, on all GPUs of this host, or on all workers of TF_CONFIG. auto: what "
+            "there is."
+        ),
+    ] = Strategy.auto,
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            help="What layers compute with; weights and losses are always float32. auto: float32 on a CPU, "
+            "bfloat16 on GPUs from compute capability 8.0 on, float16 from 7.0 on."
+        ),
+    ] = Precision.auto,
+    accumulate: Annotated[
+        int, typer.Option(min=1, help="Take each batch in so many parts, for less memory.")
+    ] = 1,
+    jit: Annotated[bool, typer.Option("--jit", help="Compile losses and gradients by XLA.")] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write the curves to OUT/tensorboard.")
     ] = False,
@@ -163,6 +185,8 @@ def finetune(
     from tfrec_tools.cli import show
     from tfrec_tools.detector import finetune as story
     from tfrec_tools.detector.remembering.memory import Memory
+    from tfrec_tools.detector.running.cluster import ALONE, open_cluster
+    from tfrec_tools.detector.running.precision import chosen
     from tfrec_tools.detector.running.run_folder import numbered_run
     from tfrec_tools.detector.running.train import TrainConfig
     from tfrec_tools.detector.running.validation import Watch
@@ -170,6 +194,7 @@ def finetune(
     from tfrec_tools.label_sources import read_map
     from tfrec_tools.merging.tables import find_tables
 
+    cluster = ALONE if dry_run else open_cluster(strategy.value)
     how = TrainConfig(
         steps=steps,
         batch_size=batch,
@@ -180,6 +205,10 @@ def finetune(
         replay_ratio=replay_ratio,
         average=average,
         seed=seed,
+        cache=cache.value,
+        precision=chosen(precision.value),
+        jit=jit,
+        accumulate=accumulate,
     )
     every = eval_every or (max(1, steps // 10) if patience else None)
     watch = Watch(every, patience, seconds(time_budget))
@@ -201,6 +230,7 @@ def finetune(
         tables=find_tables(table, labels, label_map),
         watch=watch,
         tensorboard=tensorboard,
+        cluster=cluster,
         options=of_the_run(context),
     )
     if dry_run:
@@ -249,6 +279,8 @@ def _judge(lines: Any, max_forget: float | None) -> None:
 def _show(plan: Any, lines: Any, json: bool) -> None:
     from tfrec_tools.cli import show
 
+    if not plan.cluster.is_chief:
+        return
     if json:
         typer.echo((plan.out / "report.json").read_text(encoding="utf-8"), nl=False)
         return

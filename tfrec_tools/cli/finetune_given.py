@@ -24,6 +24,32 @@ class Distill(StrEnum):
     off = "off"
 
 
+class Cache(StrEnum):
+    """Where decoded pictures are kept."""
+
+    off = "off"
+    ram = "ram"
+    disk = "disk"
+
+
+class Strategy(StrEnum):
+    """On what it is trained."""
+
+    auto = "auto"
+    one = "one"
+    mirrored = "mirrored"
+    multiworker = "multiworker"
+
+
+class Precision(StrEnum):
+    """What layers compute with."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
 def seconds(time: str | None) -> float | None:
     """Of 90s, 10m, 1h30m."""
     if time is None:

@@ -82,8 +82,8 @@ def training_losses(
     found = stage_losses(config, network, seen, truth, sample, training=training)
     pictures = tf.cast(tf.shape(images)[0], tf.float32)
     losses = Losses(
-        localization=Part(found.proposal_localization + found.box_localization, pictures),
-        classification=Part(found.proposal_classification + found.box_classification, pictures),
+        localization=(Part(found.proposal_localization + found.box_localization, pictures),),
+        classification=(Part(found.proposal_classification + found.box_classification, pictures),),
     )
     if teacher is None:
         return losses

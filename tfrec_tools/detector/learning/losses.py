@@ -12,49 +12,43 @@ from tfrec_tools.detector.pipeline.ssd import LossConfig
 
 
 class Part(NamedTuple):
-    """A loss of some pictures of a batch, as two scalars: each is added up over the batch, then the one is
-    divided by the other, or by 1 where that is more. So it makes no difference where a batch is cut."""
+    """Part of a loss of some pictures of a batch, as two scalars: each is added up over the batch, then one
+    is divided by the other, or by 1 where that is more. So it makes no difference where a batch is cut."""
 
     numerator: tf.Tensor
-    denominator: tf.Tensor | float
-
-    def over(self, denominator: tf.Tensor | float) -> tf.Tensor:
-        return self.numerator / tf.maximum(denominator, 1.0)
-
-    @property
-    def alone(self) -> tf.Tensor:
-        """Where these pictures are the whole batch."""
-        return self.over(self.denominator)
+    denominator: tf.Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """The losses of some pictures of a batch, weighed. `distillation` is how far the answers are from a
-    teacher's, nothing without one."""
+    """The losses of some pictures of a batch, weighed, each the sum of its parts. `distillation` is how far
+    the answers are from a teacher's."""
 
-    localization: Part
-    classification: Part
+    localization: tuple[Part, ...]
+    classification: tuple[Part, ...]
     distillation: tuple[Part, ...] = ()
 
     @property
     def denominators(self) -> tf.Tensor:
         """(P,) float32 of all parts."""
-        return tf.stack([part.denominator for part in self._parts])
+        return tf.stack([part.denominator for parts in self._all for part in parts])
 
     def over(self, denominators: tf.Tensor) -> list[tf.Tensor]:
         """What these pictures add to the batch's localization, classification and distillation loss, given
         the batch's denominators (P,)."""
-        shares = [part.over(whole) for part, whole in zip(self._parts, tf.unstack(denominators), strict=True)]
-        return [shares[0], shares[1], tf.add_n([tf.zeros(()), *shares[2:]])]
+        whole = iter(tf.unstack(tf.maximum(denominators, 1.0)))
+        return [
+            tf.add_n([tf.zeros(()), *(part.numerator / next(whole) for part in parts)]) for parts in self._all
+        ]
 
     @property
-    def total(self) -> tf.Tensor:
-        """Where these pictures are the whole batch."""
-        return tf.add_n(self.over(self.denominators))
+    def alone(self) -> list[tf.Tensor]:
+        """The same where these pictures are the whole batch."""
+        return self.over(self.denominators)
 
     @property
-    def _parts(self) -> list[Part]:
-        return [self.localization, self.classification, *self.distillation]
+    def _all(self) -> tuple[tuple[Part, ...], ...]:
+        return self.localization, self.classification, self.distillation
 
 
 def sigmoid_focal(logits: tf.Tensor, targets: tf.Tensor, gamma: float, alpha: float | None) -> tf.Tensor:
@@ -76,14 +70,21 @@ def smooth_l1(codes: tf.Tensor, targets: tf.Tensor, delta: float) -> tf.Tensor:
 
 
 def detection_losses(config: LossConfig, codes: tf.Tensor, logits: tf.Tensor, targets: Targets) -> Losses:
-    """The losses of a batch: codes (B, A, 4), logits (B, A, K+1)."""
+    """The losses of a batch: codes (B, A, 4), logits (B, A, K+1). TFOD divides them by the matches of the
+    batch; here those of the classes that stand apart are divided by the matches of their own boxes, and the
+    others by the rest. Else a class with few boxes beside one with many would hardly be taught."""
     focal = sigmoid_focal(logits, targets.classes, config.focal_gamma, config.focal_alpha)
-    classification = tf.reduce_sum(focal * targets.class_weights)
-    huber = smooth_l1(codes, targets.codes, config.smooth_l1_delta)
-    localization = tf.reduce_sum(huber * targets.code_weights)
-    matches = tf.reduce_sum(targets.code_weights) if config.normalize_by_matches else tf.constant(0.0)
-    code_size = 4.0 if config.normalize_by_code_size else 1.0
-    return Losses(
-        localization=Part(config.localization_weight * localization / code_size, matches),
-        classification=Part(config.classification_weight * classification, matches),
-    )
+    focal *= targets.class_weights  # (B, A, K+1)
+    huber = smooth_l1(codes, targets.codes, config.smooth_l1_delta) * targets.code_weights  # (B, A)
+    if config.normalize_by_code_size:
+        huber /= 4.0
+    columns = targets.apart  # (K+1,)
+    anchors = tf.linalg.matvec(targets.classes, columns)  # (B, A)
+    localization, classification = [], []
+    for of_anchors, of_columns in ((1.0 - anchors, 1.0 - columns), (anchors, columns)):
+        matches = tf.reduce_sum(targets.code_weights * of_anchors) * float(config.normalize_by_matches)
+        found = config.localization_weight * tf.reduce_sum(huber * of_anchors)
+        localization.append(Part(found, matches))
+        found = config.classification_weight * tf.reduce_sum(focal * of_columns)
+        classification.append(Part(found, matches))
+    return Losses(tuple(localization), tuple(classification))

@@ -24,7 +24,7 @@ from tfrec_tools.errors import InputError
 _SAVE_EVERY_S = 120.0
 # What does not change what is learnt at a step, but for rounding.
 _MAY_DIFFER = frozenset(
-    {"accumulate", "control", "jit", "max-forget", "strategy", "tensorboard", "time-budget"}
+    {"accumulate", "cache", "control", "jit", "max-forget", "strategy", "tensorboard", "time-budget"}
 )
 _LOSSES = ("localization", "classification", "regularization", "distillation")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import keras
 import numpy as np
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tfrec_tools.detector import checkpoint, families, model
 from tfrec_tools.detector.examples import batches
 from tfrec_tools.detector.examples.dataset import Annotated
+from tfrec_tools.detector.examples.pictures import Cache, Pictures, pictures_of
 from tfrec_tools.detector.learning.distill import Teacher
 from tfrec_tools.detector.learning.losses import Losses
 from tfrec_tools.detector.learning.matching import Draw, Truth
@@ -32,6 +33,7 @@ from tfrec_tools.detector.running.precision import LossScale, computing_in
 from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.labels import LabelMap
 
+_Traced = TypeVar("_Traced", bound=Callable[..., Any])
 Schedule = Callable[[tf.Tensor], tf.Tensor]  # of the steps done, the learning rate
 
 _MOMENTUM = 0.9
@@ -45,8 +47,8 @@ _BESIDE = "beside/"  # before the names of what is saved with a state but no par
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """How to train; the learning rate of the backbone is lr * backbone_lr_mult, and `average` how slowly the
-    average of the weights follows them, 0 for none.
+    """How to train; the learning rate of the backbone is lr * backbone_lr_mult, `average` how slowly the
+    average of the weights follows them, 0 for none, and `cache` where decoded pictures are kept.
 
     batch_size  of all replicas together
     precision   the dtype that layers compute with, "float32", "bfloat16" or "float16"
@@ -63,6 +65,7 @@ class TrainConfig:
     replay_ratio: float
     average: float
     seed: int
+    cache: Cache = "off"
     precision: str = "float32"
     jit: bool = False
     accumulate: int = 1
@@ -94,14 +97,16 @@ class _Piece(NamedTuple):
 
 
 class Trainer:
-    """A detector in training, with a teacher or without; `step` is how many steps it has done. The networks
-    are to be made within the scope of the cluster's strategy. TfrecError where the batch cannot be cut so."""
+    """A detector in training, with a teacher or without; `step` is how many steps it has done. The classes
+    `apart`, by id, are taught as much as all others together, however few boxes they have. The networks are
+    to be made within the scope of the cluster's strategy. TfrecError where the batch cannot be cut so."""
 
     def __init__(
         self,
         detector: model.Detector,
         config: TrainConfig,
         teacher: Teacher | None = None,
+        apart: frozenset[int] = frozenset(),
         cluster: Cluster = ALONE,
     ) -> None:
         _require_fitting(detector, config, cluster, teacher)
@@ -109,6 +114,7 @@ class Trainer:
         self.config = config
         self.step = 0
         self._teacher = teacher
+        self._apart_ids = apart
         self._cluster = cluster
         self._groups = _groups(detector, config)
         self._trained = [variable for _, variables in self._groups for variable in variables]
@@ -118,7 +124,7 @@ class Trainer:
         with cluster.strategy.scope():
             self._momenta = [_beside(np.zeros(variable.shape)) for variable in self._trained]
             self._averages = [_beside(variable) for variable in self._trained if config.average]
-            self._taught = tf.Variable(tf.zeros(detector.config.num_classes), trainable=False)
+            self._taught, self._apart = (_beside(np.zeros(detector.config.num_classes)) for _ in range(2))
             self._loss_scale = LossScale() if config.precision == "float16" else None
         self._exists = tf.constant(_exists(detector.labels, detector.config.num_classes))
         self._share = config.batch_size // cluster.workers  # pictures of this worker
@@ -128,10 +134,8 @@ class Trainer:
         self._run_step = tf.function(self._step_everywhere, input_signature=[place, *signature])
         signature = batches.signature(detector.config, self._part)
         self._is_finite = tf.function(self._is_finite_alone, input_signature=[place, *signature])
-        self._denominators, self._backward_over = (
-            tf.function(function, jit_compile=True) if config.jit else function
-            for function in (self._denominators_of, self._backward_with)
-        )
+        self._denominators = _compiled(self._denominators_of, config.jit)
+        self._backward_over = _compiled(self._backward_with, config.jit)
 
     def run(
         self,
@@ -147,39 +151,49 @@ class Trainer:
         InputError, naming the record, where the loss or its gradient is not finite; the weights are then
         those before that step. LostWorker where one is gone; the weights are those of the last whole step.
         """
-        config, examples = self.config, [*new, *old]
-        self._taught.assign(_taught(examples, self.detector.config.num_classes))
+        config = self.config
+        taught = _taught([*new, *old], self.detector.config.num_classes)
+        self._taught.assign(taught)
+        self._apart.assign(_apart(self._apart_ids, taught))
         mix = batches.mix(len(new), len(old), config.batch_size, config.replay_ratio, config.seed)
         with self._cluster.together():
             self._follow_the_chief()
             wish = self._cluster.agree(Wish.END if is_over else Wish.GO_ON)
+        if wish is not Wish.GO_ON:
+            return wish
+        with pictures_of([*new, *old], config.cache) as pictures:
+            return self._take_steps(pictures, mix, on_step)
+
+    def _take_steps(
+        self, pictures: Pictures, mix: batches.Mix, on_step: Callable[[StepLosses], int | None]
+    ) -> Wish:
         share = self._cluster.worker, self._cluster.workers
         for batch in batches.training_batches(
-            self.detector.config, examples, mix, self.step, config.steps, share
+            self.detector.config, pictures, mix, self.step, self.config.steps, share
         ):
-            if wish is not Wish.GO_ON:
-                break
             with self._cluster.together():
                 *found, norm = (float(value) for value in self._run_step(self.step, *batch))
             done = StepLosses(self.step + 1, *found)
             if not math.isfinite(done.total + norm):
-                first = self.step * config.batch_size + self._cluster.worker * self._share
+                first = self.step * mix.batch_size + self._cluster.worker * self._share
                 places = range(first, first + self._share)
-                raise self._blame(batch, [examples[mix.index(place)] for place in places], done)
+                raise self._blame(batch, [pictures.examples[mix.index(place)] for place in places], done)
             self.step = done.step
             mine = int(on_step(done) or Wish.GO_ON)
             with self._cluster.together():
                 wish = self._cluster.agree(mine)
-        return wish
+            if wish is not Wish.GO_ON:
+                return wish
+        return Wish.GO_ON
 
     def _follow_the_chief(self) -> None:
         """All workers begin with the chief's state, whatever each of them has read or computed."""
-        state = self._state()
-        values = [tf.constant(float(self.step)), *(variable.value for variable in state.values())]
+        variables = [*self._state().values(), self._taught, self._apart]
+        values = [tf.constant(float(self.step)), *(variable.value for variable in variables)]
         step, *values = self._cluster.from_chief(values)
         self.step = int(step)
         if not self._cluster.is_chief:
-            for variable, value in zip(state.values(), values, strict=True):
+            for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
 
     def _blame(
@@ -319,7 +333,8 @@ class Trainer:
         config, network = self.detector.config, self.detector.network
         images, windows, boxes, classes, weights, labeled = piece.pictures
         draw = Draw(tf.stack([self.config.seed, piece.step]), piece.first, self.config.batch_size)
-        truth = Truth(windows, boxes, classes, weights, labeled, self._taught, self._exists, draw)
+        of_classes = self._taught.value, self._exists, self._apart.value
+        truth = Truth(windows, boxes, classes, weights, labeled, *of_classes, draw)
         networks = [network, self._teacher.network] if self._teacher else [network]
         with computing_in(self.config.precision, networks):
             return families.of(config).training_losses(
@@ -372,6 +387,10 @@ def _require_fitting(
         raise TfrecError("--jit: XLA cannot compile distillation; leave it out, or add --distill off")
 
 
+def _compiled(function: _Traced, jit: bool) -> _Traced:
+    return tf.function(function, jit_compile=True) if jit else function
+
+
 def _beside(value: NDArray[np.float32] | keras.Variable) -> keras.Variable:
     return keras.Variable(np.asarray(value, np.float32), trainable=False)
 
@@ -413,6 +432,12 @@ def _taught(examples: Sequence[Annotated], num_classes: int) -> NDArray[np.float
     for example in examples:
         taught[example.ids[~example.crowd & (example.weights > 0)]] = 1.0
     return taught[1:]
+
+
+def _apart(ids: frozenset[int], taught: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(K,) 1 for each of the ids; none where no other class is taught, so that there is one group."""
+    apart = np.isin(np.arange(1, len(taught) + 1), sorted(ids)).astype(np.float32)
+    return apart * float((taught * (1.0 - apart)).any())
 
 
 def _groups(detector: model.Detector, config: TrainConfig) -> list[tuple[Schedule, list[keras.Variable]]]:
