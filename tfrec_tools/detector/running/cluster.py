@@ -121,8 +121,17 @@ def open_cluster(strategy: str) -> Cluster:
 
 
 def summed(values: Any) -> Any:
-    """A tensor or tensors, added up over all replicas; to be called on each of them."""
-    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
+    """Float32 tensors, any nest of them, added up over all replicas; to be called on each of them."""
+    replica = tf.distribute.get_replica_context()
+    if replica.num_replicas_in_sync == 1:
+        return values
+    # As one: of many TensorFlow makes few, and not always the same on each replica.
+    parts = tf.nest.flatten(values)
+    flat = tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0)
+    flat = replica.all_reduce(tf.distribute.ReduceOp.SUM, flat)
+    sums = tf.split(flat, [tf.size(part) for part in parts])
+    shaped = [tf.reshape(one, part.shape) for one, part in zip(sums, parts, strict=True)]
+    return tf.nest.pack_sequence_as(values, shaped)
 
 
 def _found() -> str:

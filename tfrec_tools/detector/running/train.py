@@ -87,6 +87,11 @@ class StepLosses:
         return self.localization + self.classification + self.regularization + self.distillation
 
 
+# The losses (4,) in the order of StepLosses, and the gradients of their sum, of all that is trained.
+_Gradients = tuple[tf.Tensor, list[tf.Tensor]]
+_LOSSES = [field.name for field in fields(StepLosses)][1:]
+
+
 class _Piece(NamedTuple):
     """Pictures of a batch, as `training_batches` gives them, from row `first` of the whole batch on, at a
     step."""
@@ -284,15 +289,28 @@ class Trainer:
         if self._loss_scale:  # an overflow is no fault while there is a smaller scale
             norm = tf.where(self._loss_scale.scale > 1.0, tf.zeros(()), norm)
             self._loss_scale.follow(is_finite)
-        return [*tf.unstack(losses, len(fields(StepLosses)) - 1), norm]
+        return [*tf.unstack(losses, len(_LOSSES)), norm]
 
-    def _of_replica(self, step: tf.Tensor, batch: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """What this replica's pictures add to the losses and to their gradients."""
-        count = self.config.accumulate
-        if count == 1 and not self.config.jit:
+    def _of_replica(self, step: tf.Tensor, batch: Sequence[tf.Tensor]) -> _Gradients:
+        """What this replica's pictures add to the losses and to their gradients, one part after the other:
+        what one takes on the way is free for the next."""
+        if self.config.accumulate == 1 and not self.config.jit:
             return self._backward(self._piece(step, batch, 0), summed)
-        whole = summed(_added_up(count, lambda part: self._denominators(self._piece(step, batch, part))))
-        return _added_up(count, lambda part: self._backward_over(self._piece(step, batch, part), whole))
+        parts = tf.range(self.config.accumulate)
+        denominators = tf.map_fn(
+            lambda part: self._denominators(self._piece(step, batch, part)),
+            parts,
+            parallel_iterations=1,
+            fn_output_signature=tf.float32,
+        )
+        whole = summed(tf.reduce_sum(denominators, axis=0))
+
+        def add(so_far: _Gradients, part: tf.Tensor) -> _Gradients:
+            found = self._backward_over(self._piece(step, batch, part), whole)
+            return tf.nest.map_structure(tf.add, so_far, found)
+
+        nothing = tf.zeros(len(_LOSSES)), [tf.zeros(variable.shape) for variable in self._trained]
+        return tf.foldl(add, parts, nothing, parallel_iterations=1)
 
     def _piece(self, step: tf.Tensor, batch: Sequence[tf.Tensor], part: tf.Tensor | int) -> _Piece:
         """One of this replica's parts of the batch, of which `batch` is this worker's share."""
@@ -307,13 +325,11 @@ class Trainer:
     def _denominators_of(self, piece: _Piece) -> tf.Tensor:
         return self._losses(piece).denominators
 
-    def _backward_with(self, piece: _Piece, denominators: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def _backward_with(self, piece: _Piece, denominators: tf.Tensor) -> _Gradients:
         return self._backward(piece, lambda _: denominators)
 
-    def _backward(
-        self, piece: _Piece, whole: Callable[[tf.Tensor], tf.Tensor]
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """What pictures add to the losses (4,), in the order of StepLosses, and to their gradients. `whole`
+    def _backward(self, piece: _Piece, whole: Callable[[tf.Tensor], tf.Tensor]) -> _Gradients:
+        """What pictures add to the losses and to their gradients. `whole`
         gives the batch's denominators for those of these pictures."""
         watched = [variable.value for variable in self._trained]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -393,21 +409,6 @@ def _compiled(function: _Traced, jit: bool) -> _Traced:
 
 def _beside(value: NDArray[np.float32] | keras.Variable) -> keras.Variable:
     return keras.Variable(np.asarray(value, np.float32), trainable=False)
-
-
-def _added_up(count: int, function: Callable[[tf.Tensor], Any]) -> Any:
-    """The sum of function(0) to function(count - 1), tensors or nests of them, one at a time: so that what
-    each needs on the way is free for the next."""
-    first = function(tf.constant(0))
-    if count == 1:
-        return first
-
-    def add(index: tf.Tensor, so_far: Any) -> tuple[tf.Tensor, Any]:
-        return index + 1, tf.nest.map_structure(tf.add, so_far, function(index))
-
-    return tf.while_loop(lambda index, _: index < count, add, (tf.constant(1), first), parallel_iterations=1)[
-        1
-    ]
 
 
 def _padded(pictures: list[tf.Tensor]) -> list[tf.Tensor]:

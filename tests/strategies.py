@@ -1,0 +1,117 @@
+"""Trainings in processes of their own, as how many devices there are is settled before TensorFlow starts.
+
+    python -m tests.strategies train FOLDER HOW ...
+    python -m tests.strategies finetune FOLDER OUT [resume] [die-at-STEP]
+
+`train` writes FOLDER/HOW.npz for each: losses, and weights by path. HOW is FAMILY-STRATEGY-PARTS, and ends in
+-resumed for a training that is stopped and gone on with. With TF_CONFIG all is done by its workers together.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, replace
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tests import tiny, tiny_rcnn
+from tests.test_finetune import CONFIG
+from tfrec_tools.detector import finetune, grow, model
+from tfrec_tools.detector.examples.dataset import index_records
+from tfrec_tools.detector.learning.distill import Teacher
+from tfrec_tools.detector.remembering.memory import Memory
+from tfrec_tools.detector.running.cluster import Cluster, open_cluster
+from tfrec_tools.detector.running.train import StepLosses, TrainConfig, Trainer
+from tfrec_tools.labels import format_label_map, from_names, read_label_map
+
+LABELS = from_names(["red", "green", "blue"])
+TRAINING = replace(CONFIG, steps=3, batch_size=4)
+FROZEN = {"ssd": True, "rcnn": False}  # the backbone, which takes longest to trace
+FAMILIES = {"ssd": tiny.detector, "rcnn": tiny_rcnn.detector}
+NEW = frozenset({3})
+
+
+def write_inputs(folder: Path) -> Path:
+    """Old pictures with more boxes than new ones, which are not annotated for the old classes."""
+    tiny.write_records(folder / "new.tfrecord", ["blue"], 5, labels=LABELS, labeled=frozenset({"blue"}))
+    tiny.write_records(folder / "old.tfrecord", ["red", "green"], 3, labels=LABELS)
+    (folder / "merged.pbtxt").write_text(format_label_map(LABELS))
+    tiny_rcnn.model_folder(folder / "base", "red", "green")
+    return folder
+
+
+def trainer(family: str, config: TrainConfig, cluster: Cluster) -> Trainer:
+    """Of a grown detector, which its base teaches."""
+    with cluster.strategy.scope():
+        base = FAMILIES[family]("red", "green")
+        grown = grow.grow(base, LABELS, seed=1)
+    # Else the base is as good a teacher as there can be, and teaches nothing in the first steps.
+    for variable in base.network.trainable_variables:
+        variable.assign(np.asarray(variable) * 1.01)
+    teacher = Teacher(base.network, tf.constant([0, 1]), tf.constant([0, 1]))
+    return Trainer(grown, config, teacher, NEW, cluster)
+
+
+def train(folder: Path, how: str) -> None:
+    family, strategy, parts, *resumed = how.split("-")
+    cluster = open_cluster(strategy)
+    config = replace(TRAINING, accumulate=int(parts), freeze_backbone=FROZEN[family])
+    new, old = (index_records([str(folder / f"{name}.tfrecord")], LABELS) for name in ("new", "old"))
+    made, losses = trainer(family, config, cluster), list[StepLosses]()
+    if resumed:
+        made.run(new, old, lambda done: losses.append(done) or done.step == 1)
+        made.save(folder / "state.npz", {})
+        made = trainer(family, config, cluster)
+        made.load(folder / "state.npz")
+    made.run(new, old, losses.append)
+    if cluster.is_chief:
+        weights = model.values(made.detector.network)
+        np.savez(folder / f"{how}.npz", losses=[astuple(step)[1:] for step in losses], **weights)
+
+
+def story(folder: Path, out: Path, words: list[str]) -> None:
+    """The whole command; a worker that is to die does so at a step of the training."""
+    last = next((int(word.removeprefix("die-at-")) for word in words if word.startswith("die-at-")), None)
+
+    @contextmanager
+    def stage(_what: str) -> Iterator[finetune.Progress]:
+        def show(done: int, _total: int | None, _note: str) -> None:
+            if "train" in _what and done == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        yield show
+
+    plan = finetune.Finetuning(
+        base=folder / "base",
+        labels=read_label_map(folder / "merged.pbtxt"),
+        train=(str(folder / "new.tfrecord"),),
+        replay=(str(folder / "old.tfrecord"),),
+        val=(str(folder / "old.tfrecord"),),
+        test=(),
+        out=out,
+        drop_classes=False,
+        memory=Memory("off", "on", "off", "100%"),
+        masked=True,
+        freeze_few=False,
+        config=replace(TRAINING, steps=4),
+        cluster=open_cluster("auto"),
+    )
+    finetune.finetune(plan, stage, resume="resume" in words)
+
+
+if __name__ == "__main__":
+    verb, inputs, *rest = sys.argv[1:]
+    if "TF_CONFIG" not in os.environ:
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    if verb == "train":
+        for each in rest:
+            train(Path(inputs), each)
+    else:
+        story(Path(inputs), Path(rest[0]), rest[1:])
