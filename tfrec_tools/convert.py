@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import PIL
@@ -15,7 +16,7 @@ from tfrec_tools.finish import Finished, Layout, issue_lines
 from tfrec_tools.issues import Issue
 from tfrec_tools.page import issues_page
 from tfrec_tools.plan import Options, Plan, make_plan
-from tfrec_tools.run import Progress, run
+from tfrec_tools.run import Engine, Progress, perform, run
 from tfrec_tools.shards import SourceInfo
 from tfrec_tools.work import Done
 
@@ -36,13 +37,14 @@ class Checked:
     images: int
 
 
-def convert(options: Options, progress: Progress = _silent) -> Finished:
-    """Converts sources to a finished set; the same input gives the same bytes, whatever the number of
-    workers. When it is killed, the same call does the rest. A fault of the input leaves the output folder
-    as it was."""
+def convert(options: Options, progress: Progress = _silent, engine: Engine | None = None) -> Finished:
+    """Converts sources to a finished set; the same input gives the same bytes, whatever the engine (None:
+    processes of this machine) and the number of its workers. When it is killed, the same call does the rest.
+    A fault of the input leaves the output folder as it was."""
     finish.require_name(options.out)
     layout = _layout(options, make_plan(options))
-    return finish.finish(layout, options.checks.policies, options.workers, progress)
+    engine = engine or partial(run, processes=options.workers)
+    return finish.finish(layout, options.checks.policies, engine, progress)
 
 
 def _layout(options: Options, plan: Plan) -> Layout:
@@ -52,7 +54,7 @@ def _layout(options: Options, plan: Plan) -> Layout:
         label_map=plan.label_map,
         splits=tuple(share.name for share in plan.shares),
         jobs=plan.jobs,
-        perform=None,
+        perform=perform,
         sources=_sources(plan),
         inputs=options.paths,
         given=(options.labels,) if options.labels else (),
@@ -67,7 +69,7 @@ def _layout(options: Options, plan: Plan) -> Layout:
 def validate(options: Options, progress: Progress = _silent) -> Checked:
     """All checks of a conversion, without writing anything."""
     plan = make_plan(options)
-    done = run(plan.jobs, None, options.workers, progress)
+    done = run(plan.jobs, None, progress, perform, options.workers)
     issues = all_issues(plan, done)
     boxes = sum((Counter(one.boxes) for one in done), Counter[str]())
     refused = options.checks.policies.refused(issues)

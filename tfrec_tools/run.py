@@ -30,6 +30,12 @@ class Perform(Protocol):
     def __call__(self, job: Any, tick: Tick, folder: Path | None) -> Done: ...
 
 
+class Engine(Protocol):
+    """Has jobs done by `do` and their shards written to the work folder `folder`; their results in order."""
+
+    def __call__(self, jobs: Sequence[Task], folder: Path, progress: Progress, do: Perform) -> list[Done]: ...
+
+
 class Task(Protocol):
     """What there is to know of a job to have it done: its shard's final name and split, its images."""
 
@@ -46,23 +52,22 @@ class Task(Protocol):
 def run(
     jobs: Sequence[Task],
     folder: Path | None,
-    processes: int | None,
     progress: Progress,
-    do: Perform | None = None,
+    do: Perform,
+    processes: int | None = None,
 ) -> list[Done]:
-    """The jobs' results in order, each done by `do` (`perform` unless it is given): shards written to the
-    work folder `folder`, or with None only checked. Those that lie finished in the folder are not done
-    again. None for processes: as many as cores."""
-    does: Perform = do or perform
-    results = _finished(jobs, folder)
+    """The jobs' results in order, each done by `do`: shards written to the work folder `folder`, or with None
+    only checked. Those that lie finished in the folder are not done again. None for processes: as many as
+    cores."""
+    results = {} if folder is None else finished(jobs, folder)
     left = [job for job in jobs if job.fingerprint not in results]
-    ticked = _ticker(sum(len(job.items) for job in jobs), progress)
+    ticked = ticker(sum(len(job.items) for job in jobs), progress)
     ticked(sum(len(job.items) for job in jobs if job.fingerprint in results))
     count = min(processes or workers.cores(), len(left))
     if count > 1:
-        done = workers.spread(partial(does, folder=folder), left, count, ticked)
+        done = workers.spread(partial(do, folder=folder), left, count, ticked)
     else:
-        done = [does(job, lambda: ticked(1), folder) for job in left]
+        done = [do(job, lambda: ticked(1), folder) for job in left]
     results.update((job.fingerprint, one) for job, one in zip(left, done, strict=True))
     return [results[job.fingerprint] for job in jobs]
 
@@ -104,11 +109,11 @@ def perform(job: Job, tick: Tick, folder: Path | None) -> Done:
             digest.update(without_picture(example, picture.data))
             yield example
 
-    with published(work.shard_path(folder, job.fingerprint)) as (part,):
+    with published(work.shard_path(folder, job.fingerprint), alone=False) as (part,):
         written = tfrecord.write(part, examples(), job.compression)
-    finished = done(written, digest.hexdigest())
-    work.note(folder, job.fingerprint, finished)
-    return finished
+    result = done(written, digest.hexdigest())
+    work.note(folder, job.fingerprint, result)
+    return result
 
 
 def _look(job: Job, item: Item) -> tuple[ImageRecord | None, Picture | None, list[Issue]]:
@@ -128,21 +133,20 @@ def _drops(job: Job, code: str) -> bool:
     return job.checks.policies.action(code) == "drop-image"
 
 
-def _finished(jobs: Sequence[Task], folder: Path | None) -> dict[str, Done]:
-    if folder is None:
-        return {}
+def finished(jobs: Sequence[Task], folder: Path) -> dict[str, Done]:
+    """{fingerprint: result} of the jobs whose shards are finished."""
     found = ((job.fingerprint, work.finished(folder, job.fingerprint, job.file)) for job in jobs)
     return {fingerprint: done for fingerprint, done in found if done is not None}
 
 
-def _ticker(total: int, progress: Progress) -> Callable[[int], None]:
-    """Counts images."""
-    finished = 0
+def ticker(total: int, progress: Progress) -> Callable[[int], None]:
+    """Counts images, of `total`."""
+    count = 0
 
     def ticked(images: int) -> None:
-        nonlocal finished
-        finished += images
+        nonlocal count
+        count += images
         if images:
-            progress(finished, total)
+            progress(count, total)
 
     return ticked

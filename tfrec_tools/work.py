@@ -72,8 +72,13 @@ def shard_path(folder: Path, fingerprint: str) -> Path:
 
 def note(folder: Path, fingerprint: str, done: Done) -> None:
     """Says that a shard is finished; not before it lies under its name in the folder."""
-    with published(_note_path(folder, fingerprint)) as (part,):
+    with published(_note_path(folder, fingerprint), alone=False) as (part,):
         part.write_bytes(msgspec.json.encode(done))
+
+
+def noted(folder: Path) -> set[str]:
+    """The fingerprints of the shards that are said to be finished."""
+    return {path.stem for path in folder.glob("[!.]*.json")} - {Path(_NAMES).stem}
 
 
 def finished(folder: Path, fingerprint: str, name: str) -> Done | None:

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from tfrec_tools import __version__
 from tfrec_tools.cli import (
+    beam,
     config,
     convert,
     detect,
@@ -60,7 +61,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("convert")(convert.convert)
+app.command("convert", cls=beam.BeamCommand)(convert.convert)
 app.command("validate")(validate.validate)
 app.command("verify")(verify.verify)
 app.command("inspect")(inspect.inspect)

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from tfrec_tools.cli import given
+from tfrec_tools.cli import beam, given
 
 
 def convert(
+    context: typer.Context,
     sources: given.Sources,
     out: given.Out,
     images: given.Images = None,
@@ -47,6 +48,7 @@ def convert(
     verify_images: given.VerifyImages = given.Verify.header,
     no_negatives: given.NoNegatives = False,
     workers: given.Workers = None,
+    runner: beam.Runner = None,
     overwrite: given.Overwrite = False,
     json: given.Json = False,
 ) -> None:
@@ -89,4 +91,5 @@ def convert(
         group_by=group_by,
         compression=given.compression_name(compression),
     )
-    written.write(out, lambda progress: engine.convert(options, progress), "converting images", json)
+    chosen = beam.engine(context, runner)
+    written.write(out, lambda progress: engine.convert(options, progress, chosen), "converting images", json)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tfrec_tools.policies import DEFAULT, Policies
 from tfrec_tools.remapping.classes import Classes, classes_of
 from tfrec_tools.remapping.jobs import Job, perform
 from tfrec_tools.remapping.sources import File, Found, Record, Set, find_records, find_sets, splits_of
-from tfrec_tools.run import Progress
+from tfrec_tools.run import Progress, run
 from tfrec_tools.shards import SourceInfo
 from tfrec_tools.work import Done
 
@@ -57,7 +58,8 @@ def remap(options: Options, progress: Progress) -> Finished:
     """Remaps sets of records into one; the same input gives the same bytes, whatever the number of workers.
     When it is killed, the same call does the rest. InputError where the input cannot be used."""
     finish.require_name(options.out)
-    return finish.finish(_layout(options), options.policies, options.workers, progress)
+    engine = partial(run, processes=options.workers)
+    return finish.finish(_layout(options), options.policies, engine, progress)
 
 
 def _layout(options: Options) -> Layout:

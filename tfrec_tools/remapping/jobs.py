@@ -79,7 +79,7 @@ def perform(job: Job, tick: Callable[[], None], folder: Path | None) -> Done:
                 yield found.pieces
             tick()
 
-    with published(work.shard_path(folder, job.fingerprint)) as (part,):
+    with published(work.shard_path(folder, job.fingerprint), alone=False) as (part,):
         written = tfrecord.write(part, records(), job.compression)
     done = Done(
         written,

@@ -1,0 +1,58 @@
+"""A command that runs on Apache Beam too: `COMMAND ... --runner RUNNER -- BEAM_OPTIONS`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+_WORDS = "tfrec.beam_options"
+
+Runner = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUNNER",
+        help="Run on Apache Beam: DirectRunner, FlinkRunner, SparkRunner, DataflowRunner, PortableRunner; "
+        "what stands after -- are Beam's options. Default: processes of this machine.",
+    ),
+]
+
+
+class BeamCommand(TyperCommand):
+    """Keeps what stands after -- from being read as arguments where there is a --runner before it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        own, words = args, list[str]()
+        if "--" in args and any(_names_runner(word) for word in args[: args.index("--")]):
+            own, words = args[: args.index("--")], args[args.index("--") + 1 :]
+        ctx.meta[_WORDS] = words
+        return super().parse_args(ctx, own)
+
+
+def _names_runner(word: str) -> bool:
+    return word.partition("=")[0] == "--runner"
+
+
+def engine(context: typer.Context, runner: str | None) -> Any:
+    """The engine that a command was told: None is this machine's. TfrecError where Beam is not installed or
+    does not take its options."""
+    if runner is None:
+        return None
+    return _load(runner, context.meta[_WORDS])
+
+
+def _load(runner: str, words: Sequence[str]) -> Any:
+    from tfrec_tools.errors import TfrecError
+
+    logging.getLogger().setLevel(logging.ERROR)  # on import Beam warns of parts that are not installed
+    try:
+        from tfrec_tools.beam.engine import on_beam
+    except ModuleNotFoundError as fault:
+        raise TfrecError(
+            f"--runner needs Apache Beam ({fault.name} is not installed): pip install 'tfrec-tools[beam]'"
+        ) from fault
+    logging.getLogger().setLevel(logging.WARNING)
+    return on_beam(runner, words)
