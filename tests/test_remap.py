@@ -301,4 +301,4 @@ def test_a_real_tfod_record(tmp_path, shared):
 
 
 def test_run_takes_what_does_a_job():
-    assert run.run([], None, 1, silent, remapping.perform) == []
+    assert run.run([], None, silent, remapping.perform) == []

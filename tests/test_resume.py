@@ -155,7 +155,9 @@ def test_finished_shards_are_not_written_again(tmp_path, source, monkeypatch):
         run.perform(job, lambda: None, folder)
     written = []
     perform = run.perform
-    monkeypatch.setattr(run, "perform", lambda job, *rest: written.append(job.file) or perform(job, *rest))
+    monkeypatch.setattr(
+        "tfrec_tools.convert.perform", lambda job, *rest: written.append(job.file) or perform(job, *rest)
+    )
     convert(options)
     assert written == [job.file for job in plan.jobs[4:]]
 
