@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,12 +16,12 @@ ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{
 
 
 @contextmanager
-def job_service(folder: Path) -> Iterator[list[str]]:
+def job_service(folder: Path, environment: Mapping[str, str] = ENVIRONMENT) -> Iterator[list[str]]:
     """Beam's options to run on it, with workers that are processes on loopback; it ends with the block."""
     port = folder / "port"
     words = ["-m", "apache_beam.runners.portability.local_job_service_main", "--port_file", str(port)]
     with (folder / "job_service.log").open("wb") as log:
-        service = subprocess.Popen([sys.executable, *words], env=ENVIRONMENT, stdout=log, stderr=log)
+        service = subprocess.Popen([sys.executable, *words], env=environment, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + 60
         while not port.exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,6 +10,7 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.images import has_image_suffix
 from tfrec_tools.issues import Issue
 from tfrec_tools.records import ImageRecord, Place
+from tfrec_tools.remote import files_below, is_file
 
 Found = tuple[Path | None, tuple[Issue, ...]]
 
@@ -54,13 +54,13 @@ def _direct(record: ImageRecord, folder: Path) -> Place | None:
     if record.stem and record.stem != _relative(record.filename).stem:
         return None
     path = folder / _slashed(record.filename)
-    return Place(path) if os.path.isfile(path) else None  # noqa: PTH113 (takes names of any length)
+    return Place(path) if is_file(path) else None
 
 
 def _search(folder: Path, index: _Index, record: ImageRecord) -> Found:
     relative = _relative(record.filename)
     exact = folder / relative
-    named = [exact] if os.path.isfile(exact) else _closest(index.by_name, relative.name, relative)  # noqa: PTH113
+    named = [exact] if is_file(exact) else _closest(index.by_name, relative.name, relative)
     if record.stem and record.stem != relative.stem:
         own = _closest(index.by_stem, record.stem, relative.with_name(record.stem))
         if own and own != named:
@@ -105,13 +105,10 @@ def _stem(name: str) -> str:
 
 def _index(folder: Path) -> _Index:
     index = _Index({}, {})
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(parent, name)
-            index.by_name.setdefault(name.lower(), []).append(path)
-            if has_image_suffix(name):
-                index.by_stem.setdefault(path.stem.lower(), []).append(path)
+    for path in files_below(folder):
+        index.by_name.setdefault(path.name.lower(), []).append(path)
+        if has_image_suffix(path.name):
+            index.by_stem.setdefault(path.stem.lower(), []).append(path)
     return index
 
 

@@ -9,8 +9,8 @@ that a conversion that was killed goes on where it stopped, and the moves to the
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +120,11 @@ def publish(
 
 
 def discard(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    """Removes the folder, in which there are only files."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            path.unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _note_path(folder: Path, fingerprint: str) -> Path:

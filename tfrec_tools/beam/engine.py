@@ -19,6 +19,7 @@ from pathlib import Path
 
 import apache_beam as beam
 import msgspec
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState, create_runner
 
@@ -42,6 +43,7 @@ def on_beam(runner: str, words: Sequence[str]) -> Engine:
     and TfrecError where Beam fails; then the same call does the rest.
     """
     options = parsed([f"--runner={runner}", *words])
+    FileSystems.set_options(options)
     try:
         create_runner(runner)
     except ValueError as fault:

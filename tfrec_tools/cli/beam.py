@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -36,23 +35,19 @@ def _names_runner(word: str) -> bool:
     return word.partition("=")[0] == "--runner"
 
 
-def engine(context: typer.Context, runner: str | None) -> Any:
-    """The engine that a command was told: None is this machine's. TfrecError where Beam is not installed or
-    does not take its options."""
-    if runner is None:
-        return None
-    return _load(runner, context.meta[_WORDS])
-
-
-def _load(runner: str, words: Sequence[str]) -> Any:
+def on_runner(context: typer.Context, runner: str, options: Any) -> tuple[Any, Any]:
+    """The engine's Options, whose paths may be URLs of what Beam opens; and the engine. TfrecError where Beam
+    is not installed or does not take its options."""
     from tfrec_tools.errors import TfrecError
 
     logging.getLogger().setLevel(logging.ERROR)  # on import Beam warns of parts that are not installed
     try:
         from tfrec_tools.beam.engine import on_beam
+        from tfrec_tools.beam.paths import in_stores
     except ModuleNotFoundError as fault:
         raise TfrecError(
             f"--runner needs Apache Beam ({fault.name} is not installed): pip install 'tfrec-tools[beam]'"
         ) from fault
     logging.getLogger().setLevel(logging.WARNING)
-    return on_beam(runner, words)
+    engine = on_beam(runner, context.meta[_WORDS])
+    return in_stores(options), engine

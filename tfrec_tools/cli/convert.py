@@ -91,5 +91,7 @@ def convert(
         group_by=group_by,
         compression=given.compression_name(compression),
     )
-    chosen = beam.engine(context, runner)
+    chosen = None
+    if runner is not None:
+        options, chosen = beam.on_runner(context, runner, options)
     written.write(out, lambda progress: engine.convert(options, progress, chosen), "converting images", json)

@@ -91,7 +91,10 @@ def chunks(path: Path, found: Layout, rows: int) -> Iterator[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            with pd.read_csv(path, names=list(range(found.width)), **options) as reader:
+            with (
+                path.open("rb") as file,
+                pd.read_csv(file, names=list(range(found.width)), **options) as reader,
+            ):
                 yield from reader
     except pd.errors.EmptyDataError:
         yield pd.DataFrame(columns=range(found.width), dtype=str)

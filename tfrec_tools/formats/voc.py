@@ -13,7 +13,7 @@ from typing import Any
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord, Source, image_record
+from tfrec_tools.records import ImageRecord, Place, Source, image_record
 
 SPLITS = ("train", "val", "test", "trainval")  # the lists in ImageSets/Main; a later one yields to an earlier
 
@@ -102,7 +102,7 @@ def _read_file(
     from lxml import etree
 
     try:
-        root = etree.parse(file, parser).getroot()
+        root = etree.fromstring(Place(file).read(), parser)
     except etree.XMLSyntaxError as fault:
         line, column = fault.position
         reason = " ".join(str(fault.msg).partition(", line")[0].split())
