@@ -32,21 +32,29 @@ def places(records: Sequence[ImageRecord], folder: Path) -> tuple[list[Place | N
     and one that differs in the suffix alone is taken; both are reported. InputError where there is no
     such folder.
     """
-    direct = [record.place or _direct(record, folder) for record in records]
-    if all(direct):
-        return list(direct), ()
-    if not folder.is_dir():
-        raise InputError(folder, "", "is no folder; expected the folder of the images")
-    index = _index(folder)
-    found: list[Place | None] = []
-    issues: list[Issue] = []
-    for record, place in zip(records, direct, strict=True):
-        if place is None:
-            path, odd = _search(folder, index, record)
-            place = None if path is None else Place(path)
-            issues += odd
-        found.append(place)
-    return found, tuple(issues)
+    finder = Finder(folder)
+    found = [finder.find(record) for record in records]
+    return [place for place, _ in found], tuple(issue for _, odd in found for issue in odd)
+
+
+class Finder:
+    """Finds pictures in a folder, one by one; the folder is searched once, when a picture does not lie where
+    its record says."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._index: _Index | None = None
+
+    def find(self, record: ImageRecord) -> tuple[Place | None, tuple[Issue, ...]]:
+        """As `places`, of one record."""
+        if (place := record.place or _direct(record, self._folder)) is not None:
+            return place, ()
+        if self._index is None:
+            if not self._folder.is_dir():
+                raise InputError(self._folder, "", "is no folder; expected the folder of the images")
+            self._index = _index(self._folder)
+        path, odd = _search(self._folder, self._index, record)
+        return None if path is None else Place(path), odd
 
 
 def _direct(record: ImageRecord, folder: Path) -> Place | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,12 @@ from typing import Any, Protocol
 
 from tfrec_tools import checks, tfrecord, work, workers
 from tfrec_tools.atomic import published
+from tfrec_tools.checks import Checks
 from tfrec_tools.example import encode_example, without_picture
 from tfrec_tools.fit import fit
-from tfrec_tools.images import Picture
+from tfrec_tools.images import Picture, Rules
 from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord
-from tfrec_tools.sharing import Item
+from tfrec_tools.records import ImageRecord, Place
 from tfrec_tools.work import Done, Job
 from tfrec_tools.workers import Tick
 
@@ -83,7 +83,7 @@ def perform(job: Job, tick: Tick, folder: Path | None) -> Done:
     def checked() -> Iterator[tuple[ImageRecord, Picture]]:
         nonlocal images_, negatives
         for index, item in enumerate(job.items):
-            record, picture, issues = _look(job, item)
+            record, picture, issues = look(item.record, item.place, job.checks, job.rules)
             found.extend((index, issue) for issue in issues)
             if record is not None and picture is not None:
                 boxes.extend(record.names)
@@ -101,36 +101,43 @@ def perform(job: Job, tick: Tick, folder: Path | None) -> Done:
         for _ in checked():
             pass
         return done(tfrecord.Written(images_, 0, 0), "")
-    digest = hashlib.sha256()
-
-    def examples() -> Iterator[bytes]:
-        for record, picture in checked():
-            example = encode_example(record, picture, job.ids)
-            digest.update(without_picture(example, picture.data))
-            yield example
-
-    with published(work.shard_path(folder, job.fingerprint), alone=False) as (part,):
-        written = tfrecord.write(part, examples(), job.compression)
-    result = done(written, digest.hexdigest())
+    examples = ((encode_example(record, picture, job.ids), picture.data) for record, picture in checked())
+    result = done(*write_shard(work.shard_path(folder, job.fingerprint), examples, job.compression))
     work.note(folder, job.fingerprint, result)
     return result
 
 
-def _look(job: Job, item: Item) -> tuple[ImageRecord | None, Picture | None, list[Issue]]:
+def write_shard(
+    path: Path, examples: Iterable[tuple[bytes, bytes | memoryview]], compression: str
+) -> tuple[tfrecord.Written, str]:
+    """Writes Examples, each given with the bytes of its picture; what the file holds, and the SHA-256 of its
+    records as ShardInfo says."""
+    digest = hashlib.sha256()
+
+    def records() -> Iterator[bytes]:
+        for example, picture in examples:
+            digest.update(without_picture(example, picture))
+            yield example
+
+    with published(path, alone=False) as (part,):
+        written = tfrecord.write(part, records(), compression)
+    return written, digest.hexdigest()
+
+
+def look(
+    record: ImageRecord, place: Place, how: Checks, rules: Rules
+) -> tuple[ImageRecord | None, Picture | None, list[Issue]]:
     """The image as it is to be stored, None where it is not, and what was found."""
-    fitted = fit(item.record, item.place, job.rules)
-    odd = [replace(issue, fixed=issue.fixed or _drops(job, issue.code)) for issue in fitted.issues]
+    fitted = fit(record, place, rules)
+    policies = how.policies
+    odd = [replace(issue, fixed=issue.fixed or policies.drops(issue.code)) for issue in fitted.issues]
     if fitted.pair is None:
         return None, None, odd
-    record, picture = fitted.pair
-    checked, faults = checks.check(record, picture.width, picture.height, job.checks, fitted.damaged_masks)
-    if any(_drops(job, issue.code) for issue in odd):
+    in_pixels, picture = fitted.pair
+    checked, faults = checks.check(in_pixels, picture.width, picture.height, how, fitted.damaged_masks)
+    if any(policies.drops(issue.code) for issue in odd):
         checked = None
     return checked, picture, [*odd, *faults]
-
-
-def _drops(job: Job, code: str) -> bool:
-    return job.checks.policies.action(code) == "drop-image"
 
 
 def finished(jobs: Sequence[Task], folder: Path) -> dict[str, Done]:
