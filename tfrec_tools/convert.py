@@ -58,7 +58,7 @@ def _layout(options: Options, plan: Plan) -> Layout:
         sources=_sources(plan),
         inputs=options.paths,
         given=(options.labels,) if options.labels else (),
-        options=_given(options),
+        options=given_options(options),
         versions={"pillow": PIL.__version__},
         digest=plan.digest,
         issues_of=lambda done: all_issues(plan, done),
@@ -111,7 +111,7 @@ def _sources(plan: Plan) -> tuple[SourceInfo, ...]:
     )
 
 
-def _given(options: Options) -> dict[str, str]:
+def given_options(options: Options) -> dict[str, str]:
     """The options that change the set's content, as given."""
     policies = options.checks.policies.chosen
     given = {
