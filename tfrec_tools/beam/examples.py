@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,30 +11,54 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
-from tfrec_tools import label_sources, labels, survey
+from tfrec_tools import entries, label_sources, labels, survey
 from tfrec_tools.beam.counters import count
 from tfrec_tools.beam.paths import BeamInput, located
 from tfrec_tools.beam.reading import OF_CLASSES, OF_IMAGES, OF_LOOKUP, Annotated, Annotations
 from tfrec_tools.checks import Checks
-from tfrec_tools.example import encode_example
-from tfrec_tools.images import Rules
+from tfrec_tools.errors import InputError
+from tfrec_tools.example import IMAGE_ENCODED, encode_example
+from tfrec_tools.images import Rules, is_file_itself
 from tfrec_tools.issues import Issue
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.lookup import Finder
 from tfrec_tools.plan import Options, require_classes, within_map
+from tfrec_tools.records import Place
 from tfrec_tools.run import look
 from tfrec_tools.shards import SourceInfo
+
+_PICTURE = IMAGE_ENCODED.encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """An image of a source: its id and its place in the order of the source, which decide where it goes; its
-    serialized tf.train.Example, None where the policies drop the image; and the class names of its boxes."""
+    """An image of a source, encoded. Its picture does not travel where it is a file as it stands, but is read
+    again where the Example is wanted: a shuffle of pictures costs more than all the rest.
+
+    image_id, order   its id and its place in the order of the source, which decide where it goes
+    names     class names of its boxes
+    encoded   its serialized tf.train.Example, without the picture at `at` where there is a `picture`; None
+              where the policies drop the image
+    picture, at, size   where the picture is, where it belongs in the Example, its bytes
+    """
 
     image_id: str
     order: int
-    example: bytes | None
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...]
+    encoded: bytes | None
+    picture: Place | None = None
+    at: int = 0
+    size: int = 0
+
+    def example(self) -> bytes | None:
+        """The whole Example. OSError where the picture cannot be read, or is another than it was."""
+        if self.encoded is None or self.picture is None:
+            return self.encoded
+        data = self.picture.read()
+        if len(data) != self.size:
+            reason = f"has {len(data)} bytes now, not {self.size}"
+            raise OSError(errno.EIO, reason, str(self.picture.path))
+        return b"".join((self.encoded[: self.at], data, self.encoded[self.at :]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +117,13 @@ class ToExamples(beam.PTransform):
         converted = records | "Encode" >> beam.ParDo(_Encode(self._images), AsSingleton(about)).with_outputs(
             "issues", main="examples"
         )
+        images = records | "CountImages" >> beam.combiners.Count.Globally()
+        # not about | Map(images): a runner that fuses that with `about` would wait for itself
+        once = records.pipeline | "Once" >> beam.Create([None])
+        counted = once | "Counted" >> beam.Map(_counted, AsSingleton(about), AsSingleton(images))
         alike = about | "SimilarClasses" >> beam.FlatMap(_alike)
         return Examples(
-            converted.examples, about, (issues, alike, converted["issues"]) | "Issues" >> beam.Flatten()
+            converted.examples, counted, (issues, alike, converted["issues"]) | "Issues" >> beam.Flatten()
         )
 
 
@@ -103,6 +132,12 @@ def _about(source: SourceInfo, given: LabelMap | None, options: Options) -> Abou
     names, classes = frozenset(label_map.names), frozenset(source.labeled)
     labeled = within_map(options.labels, source.path, classes, names)
     return About(label_map, source, labeled, replace(options, sources=(Path(source.path),)))
+
+
+def _counted(_: None, about: About, images: int) -> About:
+    if not images:
+        raise InputError(about.source.path, "", "has no images")
+    return replace(about, source=replace(about.source, images=images))
 
 
 def _alike(about: About) -> Iterator[tuple[tuple[int, ...], Issue]]:
@@ -135,7 +170,20 @@ class _Encode(beam.DoFn):
             yield TaggedOutput("issues", ((OF_IMAGES, one.order, number), issue))
         if checked is None or picture is None:
             count(0, 0, len(odd) + len(found))
-            yield Converted(record.image_id, one.order, None)
+            yield Converted(record.image_id, one.order, (), None)
             return
         count(1, len(checked.names), len(odd) + len(found))
-        yield Converted(record.image_id, one.order, encode_example(checked, picture, ids), checked.names)
+        whole = Converted(record.image_id, one.order, checked.names, encode_example(checked, picture, ids))
+        yield _without(whole, picture.data, place) if is_file_itself(options.rules, found) else whole
+
+
+def _without(whole: Converted, picture: bytes, place: Place) -> Converted:
+    """With the place of its picture instead of the picture."""
+    example = whole.encoded or b""
+    begin, end = picture_at(example)
+    return replace(whole, encoded=example[:begin] + example[end:], picture=place, at=begin, size=len(picture))
+
+
+def picture_at(example: bytes) -> tuple[int, int]:
+    """Where an Example's picture begins and ends. OddLayoutError where another has written it."""
+    return entries.only_value(example, entries.find(example, 0, len(example))[_PICTURE])

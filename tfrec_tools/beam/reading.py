@@ -40,7 +40,8 @@ class Annotations(NamedTuple):
     """What ReadAnnotations gives, and ToExamples takes.
 
     records   of Annotated
-    source    of one SourceInfo: all classes that the images were annotated for, in the order of their ids
+    source    of one SourceInfo: all classes that the images were annotated for, in the order of their ids;
+              its images are counted by ToExamples, which need not wait for that
     issues    of (where it stands in the report, Issue)
     """
 
@@ -74,8 +75,7 @@ class ReadAnnotations(beam.PTransform):
     def expand(self, pbegin: Any) -> Annotations:
         start = pbegin | "Source" >> beam.Create([self._path])
         records, classes, issues = _READERS[self._format](start, self._path, self._options)
-        images = records | "CountImages" >> beam.combiners.Count.Globally()
-        source = classes | "Describe" >> beam.Map(_described, self._path, self._format, AsSingleton(images))
+        source = classes | "Describe" >> beam.Map(_described, self._path, self._format)
         repeats = (
             records
             | "ByFile" >> beam.Map(lambda one: (one.record.filename, (one.order, one.record.source)))
@@ -85,10 +85,10 @@ class ReadAnnotations(beam.PTransform):
         return Annotations(records, source, (issues, repeats) | "AllIssues" >> beam.Flatten())
 
 
-def _described(classes: tuple[str, ...], path: Path, kind: str, images: int) -> SourceInfo:
-    if not images or not classes:
-        raise InputError(path, "", f"has no {'classes' if images else 'images'}")
-    return SourceInfo(str(path), kind, images, classes)
+def _described(classes: tuple[str, ...], path: Path, kind: str) -> SourceInfo:
+    if not classes:
+        raise InputError(path, "", "has no classes")
+    return SourceInfo(str(path), kind, 0, classes)
 
 
 def _repeats(filename: str, found: Iterable[tuple[int, str]]) -> Iterator[tuple[tuple[int, ...], Issue]]:
@@ -115,9 +115,8 @@ def _coco(
     used = read.used | "UsedClasses" >> beam.CombineGlobally(_union)
     again = (
         read.ids
-        | "CountIds" >> beam.combiners.Count.PerElement()
-        | "Repeated" >> beam.Filter(lambda pair: pair[1] > 1)
-        | "Id" >> beam.Keys()
+        | "ByRange" >> beam.GroupByKey()
+        | "Repeated" >> beam.FlatMap(lambda pair: coco_parts.repeated(pair[1]))
         | "AllRepeated" >> beam.combiners.ToList()
     )
     classes = index.categories | "Classes" >> beam.Map(_coco_classes, path, AsSingleton(used))
@@ -145,13 +144,13 @@ class _ReadCoco(beam.DoFn):
     def process(self, piece: coco_parts.Piece, categories: Any) -> Iterator[Any]:
         if piece.key == "images":
             return
-        used: set[int] = set()
-        for key, part in coco_parts.parts(piece, categories, self._masks):
-            used.update(part.columns["class_of"].tolist())
-            for given in coco_parts.ids(part):
-                yield TaggedOutput("ids", given)
-            yield key, part
-        yield TaggedOutput("used", frozenset(used))
+        parts = list(coco_parts.parts(piece, categories, self._masks))
+        yield from parts
+        used = frozenset(i for _, part in parts for i in part.columns["class_of"].tolist())
+        yield TaggedOutput("used", used)
+        if parts:
+            for ids in coco_parts.ids_by_range(part for _, part in parts):
+                yield TaggedOutput("ids", ids)
 
 
 class _JoinCoco(beam.DoFn):

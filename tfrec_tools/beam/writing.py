@@ -21,11 +21,10 @@ import apache_beam as beam
 import PIL
 from apache_beam.pvalue import AsIter, AsSingleton
 
-from tfrec_tools import convert, entries, finish, shards, splits, work
-from tfrec_tools.beam.examples import About, Converted, Examples
+from tfrec_tools import convert, finish, shards, splits, work
+from tfrec_tools.beam.examples import About, Converted, Examples, picture_at
 from tfrec_tools.beam.paths import BeamPath, located
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import IMAGE_ENCODED
 from tfrec_tools.finish import Layout
 from tfrec_tools.issues import Issue
 from tfrec_tools.labels import LabelMap
@@ -36,7 +35,6 @@ from tfrec_tools.work import Done
 Key = tuple[float, int]  # (hash of the image's id in [0, 1), order in the source): where an Example stands
 
 _BUCKETS = 4096
-_PICTURE = IMAGE_ENCODED.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +162,11 @@ def _write(found: tuple[int, Iterable[tuple[Key, Converted]]], target: Target) -
     """Writes a shard to the work folder; its number and the SHA-256 of its records."""
     number, placed = found
     ones = [one for _, one in sorted(placed, key=lambda pair: pair[0])]
-    kept = [one for one in ones if one.example is not None]
+    kept = [one for one in ones if one.encoded is not None]
     folder, name = work.folder_of(target.out), target.files[number].name
     folder.mkdir(parents=True, exist_ok=True)
-    pairs = ((one.example, _picture(one.example)) for one in kept if one.example is not None)
-    written, sha256 = write_shard(work.shard_path(folder, name), pairs, target.compression)
+    examples = map(_with_picture, kept)
+    written, sha256 = write_shard(work.shard_path(folder, name), examples, target.compression)
     boxes = Counter(name for one in kept for name in one.names)
     having = Counter(name for one in kept for name in set(one.names))
     negatives = sum(not one.names for one in kept)
@@ -176,10 +174,11 @@ def _write(found: tuple[int, Iterable[tuple[Key, Converted]]], target: Target) -
     return number, sha256
 
 
-def _picture(example: bytes) -> memoryview:
-    """The bytes of an Example's picture."""
-    begin, end = entries.only_value(example, entries.find(example, 0, len(example))[_PICTURE])
-    return memoryview(example)[begin:end]
+def _with_picture(one: Converted) -> tuple[bytes, memoryview]:
+    """An Example, and the bytes of its picture."""
+    example = one.example() or b""
+    begin, end = (one.at, one.at + one.size) if one.picture else picture_at(example)
+    return example, memoryview(example)[begin:end]
 
 
 def _publish(

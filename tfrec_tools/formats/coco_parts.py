@@ -30,6 +30,7 @@ from tfrec_tools.issues import Issue
 from tfrec_tools.records import ImageRecord
 
 _EXPECTED = "COCO instances"
+_RANGE_BITS = 16  # of annotation ids, which mostly are numbered through
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,18 @@ def parts(piece: Piece, listed: Sequence[Category], masks: bool) -> Iterator[tup
         yield key, Part(rows[start:end] + piece.first, ids, unknown, here)
 
 
-def ids(part: Part) -> list[int]:
-    """Those of its annotations that have one."""
-    given = part.columns["id"]
-    return given[given != NO_ID].tolist()  # type: ignore[no-any-return]
+def ids_by_range(found: Iterable[Part]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """The annotations' ids, by ranges of them, so that those that are equal come together."""
+    given = np.concatenate([part.columns["id"] for part in found])
+    given = np.sort(given[given != NO_ID])
+    ranges, starts = np.unique(given >> _RANGE_BITS, return_index=True)
+    yield from zip(ranges.tolist(), np.split(given, starts[1:]), strict=False)
+
+
+def repeated(given: Iterable[NDArray[np.int64]]) -> list[int]:
+    """The ids that stand more than once, of one range."""
+    values, counts = np.unique(np.concatenate(list(given)), return_counts=True)
+    return values[counts > 1].tolist()  # type: ignore[no-any-return]
 
 
 def joined(
