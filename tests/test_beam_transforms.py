@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -195,6 +196,16 @@ def test_in_a_pipeline_of_ones_own(folder):
         _ = examples | WriteShards(folder / "out/set", 1)
     (file,) = shards.record_files([str(folder / "out/set")])
     assert len(list(read(file))) == 2
+
+
+def test_the_example_of_the_manual(folder):
+    coco(folder, [*ODD, ("f.jpg", 60, 40, [])])
+    save_picture(folder / "images/f.jpg")
+    (folder / "images").rename(folder / "photos")
+    text = (ROOT / "docs/scale.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(program.replace("gs://bucket", str(folder)).replace("shards=1000", "shards=3"), {})
+    assert shards.read_manifest(folder / "records/set.manifest.json").negatives == 0
 
 
 PROGRAM = """
