@@ -14,7 +14,7 @@ import pytest
 from tests.beam_service import ENVIRONMENT, job_service
 from tests.conftest import ROOT
 from tests.disk import ROOT as DISK
-from tests.small_sets import SCENES, coco, csv, save_pictures, voc, yolo
+from tests.small_sets import SCENES, coco, csv, save_pictures, tfrecord, voc, yolo
 from tests.test_resume import contents
 from tfrec_tools.beam.engine import on_beam
 from tfrec_tools.beam.paths import BeamInput, BeamPath, in_stores, located
@@ -36,7 +36,7 @@ def url(name):
     return Path(f"disk://bucket/{name}")
 
 
-@pytest.mark.parametrize("write", [coco, csv, voc, yolo])
+@pytest.mark.parametrize("write", [coco, csv, voc, yolo, tfrecord])
 def test_all_on_a_store(disk, write):
     source = write(disk)
     local = Options(source, disk / "here/set", shards=2)
@@ -70,6 +70,20 @@ def test_what_is_missing(disk):
         InputError, match=r"^gs://bucket/a.json: Apache Beam cannot open it \(.*apache-beam\[gcp\]"
     ):
         in_stores(Options(Path("gs://bucket/a.json"), disk / "out/set"))
+
+
+@pytest.mark.parametrize("file", ["set-00000-of-00001.tfrecord", "set", ""])
+def test_records_of_a_set_or_a_folder_of_a_store(disk, file):
+    convert(Options(coco(disk), disk / "old/set", compression=""))
+    options = in_stores(Options(url(f"old/{file}"), url("new/set")))
+    assert convert(options, engine=on_beam("DirectRunner", [])).manifest.boxes == 5
+    assert (disk / "new/set-00000-of-00001.tfrecord").exists()
+
+
+def test_urls_without_a_runner(disk):
+    for options in (Options(coco(disk), url("out/set")), Options(url("a.json"), disk / "out/set")):
+        with pytest.raises(InputError, match=r"^disk://bucket/\S+: is a URL, which --runner opens"):
+            convert(options)
 
 
 def test_paths(disk):

@@ -20,6 +20,7 @@ from tfrec_tools.images import Rules
 from tfrec_tools.issues import Issue
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.records import ImageRecord, Source
+from tfrec_tools.remote import require_opened
 from tfrec_tools.shards import shard_paths
 from tfrec_tools.sharing import Item
 from tfrec_tools.work import Job
@@ -101,6 +102,7 @@ def make_plan(options: Options) -> Plan:
 def read_inputs(options: Options) -> tuple[Input, ...]:
     """The sources, each in its format."""
     paths = options.paths
+    require_opened(*paths, options.out)
     kinds = _each("--format", options.format, len(paths))
     folders = _each("--images", options.images, len(paths))
     labeled = _each("--labeled", options.labeled, len(paths))

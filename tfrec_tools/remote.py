@@ -38,6 +38,14 @@ def is_url(path: Path | str) -> bool:
     return _URL.fullmatch(str(path)) is not None
 
 
+def require_opened(*paths: Path) -> None:
+    """InputError where one is a URL for which nothing was chosen that opens it."""
+    for path in paths:
+        if is_url(path) and not isinstance(path, RemotePath):
+            reason = "is a URL, which --runner opens (Apache Beam: pip install 'tfrec-tools[beam]')"
+            raise InputError(RemotePath(path), "", reason)
+
+
 def is_file(path: Path) -> bool:
     """Whether there is such a file; takes names of any length, as Path.is_file does not."""
     return path.is_file() if isinstance(path, RemotePath) else os.path.isfile(path)  # noqa: PTH113

@@ -202,7 +202,7 @@ def name_of(file: Path) -> str:
     return match["name"] if match else file.name
 
 
-def record_files(patterns: Sequence[str]) -> list[Path]:
+def record_files(patterns: Sequence[str | Path]) -> list[Path]:
     """The record files that patterns name, each once, in the order of the patterns and then by name.
 
     A pattern is a file, a folder (all its record files), a set's DIR/NAME (all its splits), DIR/NAME-SPLIT
@@ -219,13 +219,13 @@ def record_files(patterns: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def _matching(pattern: str) -> list[Path]:
-    path = Path(pattern)
+def _matching(pattern: str | Path) -> list[Path]:
+    path = pattern if isinstance(pattern, Path) else Path(pattern)
     if path.is_file():
         return [path]
     if path.is_dir():
         return sorted(entry for entry in _entries(path) if is_record_file(entry))
-    matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207
+    matches = sorted(Path(match) for match in glob.glob(str(pattern), recursive=True))  # noqa: PTH207
     files = [match for match in matches if is_record_file(match)]
     files = files or sorted(entry for entry in _entries(path.parent) if _is_shard_of(entry, path.name))
     return files or sorted(path.with_name(file) for file in _listed(path))

@@ -60,7 +60,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     A record that is no Example is an issue; InputError where a file is damaged, or where a class has no
     name.
     """
-    files = shards.record_files([str(path)])
+    files = shards.record_files([path])
     classes = _Classes(*_label_map(files[0], options))
     found = [item for file in files for item in _file(file, classes, options.masks)]
     records = [record for record, _ in found if record is not None]
