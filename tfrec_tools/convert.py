@@ -10,12 +10,12 @@ from pathlib import Path
 
 import PIL
 
-from tfrec_tools import finish
+from tfrec_tools import buckets, finish
 from tfrec_tools.errors import InputError
 from tfrec_tools.finish import Finished, Layout, issue_lines
 from tfrec_tools.issues import Issue
 from tfrec_tools.page import issues_page
-from tfrec_tools.plan import Options, Plan, make_plan
+from tfrec_tools.plan import Options, Plan, make_plan, with_paths
 from tfrec_tools.run import Engine, Progress, perform, run
 from tfrec_tools.shards import SourceInfo
 from tfrec_tools.work import Done
@@ -42,6 +42,7 @@ def convert(options: Options, progress: Progress = _silent, engine: Engine | Non
     processes of this machine) and the number of its workers. When it is killed, the same call does the rest.
     A fault of the input leaves the output folder as it was."""
     finish.require_name(options.out)
+    options = with_paths(options, buckets.located)
     layout = _layout(options, make_plan(options))
     engine = engine or partial(run, processes=options.workers)
     return finish.finish(layout, options.checks.policies, engine, progress)
@@ -68,7 +69,7 @@ def _layout(options: Options, plan: Plan) -> Layout:
 
 def validate(options: Options, progress: Progress = _silent) -> Checked:
     """All checks of a conversion, without writing anything."""
-    plan = make_plan(options)
+    plan = make_plan(with_paths(options, buckets.located))
     done = run(plan.jobs, None, progress, perform, options.workers)
     issues = all_issues(plan, done)
     boxes = sum((Counter(one.boxes) for one in done), Counter[str]())

@@ -16,6 +16,7 @@ from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.issues import CODES, Issue
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.policies import Policies
+from tfrec_tools.remote import require_writable
 from tfrec_tools.run import Engine, Perform, Progress, Task
 from tfrec_tools.shards import ClassInfo, Manifest, ShardInfo, SourceInfo, SplitInfo
 from tfrec_tools.work import Done
@@ -76,6 +77,7 @@ class Refused(TfrecError):  # noqa: N818
 
 
 def require_name(out: Path) -> None:
+    require_writable(out)
     if not out.name or out.is_dir():
         raise InputError(out, "", "is a folder; --out is DIR/NAME, the folder and first part of file names")
 

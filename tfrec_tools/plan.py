@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,6 @@ from tfrec_tools.images import Rules
 from tfrec_tools.issues import Issue
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.records import ImageRecord, Source
-from tfrec_tools.remote import require_opened
 from tfrec_tools.shards import shard_paths
 from tfrec_tools.sharing import Item
 from tfrec_tools.work import Job
@@ -60,6 +59,18 @@ class Options:
     @property
     def paths(self) -> tuple[Path, ...]:
         return (self.sources,) if isinstance(self.sources, Path) else tuple(self.sources)
+
+
+def with_paths(options: Options, opened: Callable[[Path], Path]) -> Options:
+    """The options with all that is read as `opened` gives it."""
+    images = options.images
+    folders = [images] if isinstance(images, Path) else images
+    return replace(
+        options,
+        sources=tuple(map(opened, options.paths)),
+        images=folders and tuple(map(opened, folders)),
+        labels=options.labels and opened(options.labels),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,6 @@ def make_plan(options: Options) -> Plan:
 def read_inputs(options: Options) -> tuple[Input, ...]:
     """The sources, each in its format."""
     paths = options.paths
-    require_opened(*paths, options.out)
     kinds = _each("--format", options.format, len(paths))
     folders = _each("--images", options.images, len(paths))
     labeled = _each("--labeled", options.labeled, len(paths))

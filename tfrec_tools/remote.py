@@ -38,12 +38,11 @@ def is_url(path: Path | str) -> bool:
     return _URL.fullmatch(str(path)) is not None
 
 
-def require_opened(*paths: Path) -> None:
-    """InputError where one is a URL for which nothing was chosen that opens it."""
-    for path in paths:
-        if is_url(path) and not isinstance(path, RemotePath):
-            reason = "is a URL, which --runner opens (Apache Beam: pip install 'tfrec-tools[beam]')"
-            raise InputError(RemotePath(path), "", reason)
+def require_writable(path: Path) -> None:
+    """InputError where it is a URL for which nothing was chosen that writes it."""
+    if is_url(path) and not isinstance(path, RemotePath):
+        reason = "is a URL, which only --runner writes (Apache Beam: pip install 'tfrec-tools[beam]')"
+        raise InputError(RemotePath(path), "", reason)
 
 
 def is_file(path: Path) -> bool:

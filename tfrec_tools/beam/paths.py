@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -12,7 +12,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from tfrec_tools.errors import InputError
-from tfrec_tools.plan import Options
+from tfrec_tools.plan import Options, with_paths
 from tfrec_tools.remote import RemotePath, Stat, is_url
 
 _AS_IT_IS = CompressionTypes.UNCOMPRESSED  # Beam would unpack what is called .gz
@@ -65,15 +65,8 @@ def _matches(pattern: str) -> Iterator[tuple[str, Stat]]:
 def in_stores(options: Options) -> Options:
     """The options with their paths as `located` gives them; folders are listed anew."""
     _listed.cache_clear()
-    images = options.images
-    folders = [images] if isinstance(images, Path) else images
-    return replace(
-        options,
-        sources=tuple(located(path, BeamInput) for path in options.paths),
-        images=folders and tuple(located(path, BeamInput) for path in folders),
-        labels=options.labels and located(options.labels, BeamInput),
-        out=located(options.out, BeamPath),
-    )
+    read = with_paths(options, partial(located, kind=BeamInput))
+    return replace(read, out=located(options.out, BeamPath))
 
 
 P = TypeVar("P", bound=BeamPath)
