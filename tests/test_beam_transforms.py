@@ -18,8 +18,7 @@ from tests.small_sets import SCENES, WRITERS, coco, csv, save_picture, save_pict
 from tests.test_cli import write_map
 from tests.test_resume import contents
 from tfrec_tools import policies, shards
-from tfrec_tools.beam import ReadAnnotations, ToExamples, WriteShards
-from tfrec_tools.beam.reading import Annotated
+from tfrec_tools.beam import Annotated, ReadAnnotations, ToExamples, WriteShards
 from tfrec_tools.checks import Checks
 from tfrec_tools.convert import convert
 from tfrec_tools.errors import InputError

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from tfrec_tools.beam.elements import Annotated, Annotations
 from tfrec_tools.beam.examples import Converted, Examples, ToExamples
-from tfrec_tools.beam.reading import Annotated, Annotations, ReadAnnotations
+from tfrec_tools.beam.reading import ReadAnnotations
 from tfrec_tools.beam.writing import WriteShards
 
 __all__ = [

@@ -50,7 +50,9 @@ def on_beam(runner: str, words: Sequence[str]) -> Engine:
         raise TfrecError(f"--runner: {last_line(fault)}") from fault
 
     def engine(jobs: Sequence[Task], folder: Path, progress: Progress, do: Perform) -> list[Done]:
-        left = {job.fingerprint: job for job in jobs if job.fingerprint not in finished(jobs, folder)}
+        noted = work.noted(folder)
+        before = finished([job for job in jobs if job.fingerprint in noted], folder)
+        left = {job.fingerprint: job for job in jobs if job.fingerprint not in before}
         _lay_out(left.values(), folder, do)
         with _watched(jobs, folder, progress):
             _run(sorted(left), folder, options)
@@ -80,10 +82,10 @@ def parsed(words: Sequence[str]) -> PipelineOptions:
 
 
 def _lay_out(jobs: Iterable[Task], folder: Path, do: Perform) -> None:
+    for fault in folder.glob("*.fault"):
+        fault.unlink()
     for job in jobs:
-        with published(_path(folder, job.fingerprint, "job")) as (part,):
-            part.write_bytes(pickle.dumps((do, job)))
-        _path(folder, job.fingerprint, "fault").unlink(missing_ok=True)
+        _path(folder, job.fingerprint, "job").write_bytes(pickle.dumps((do, job)))
 
 
 def _run(fingerprints: Sequence[str], folder: Path, options: PipelineOptions) -> None:
@@ -147,10 +149,10 @@ def _no_tick() -> None:
 
 
 def _raise_faults(jobs: Iterable[str], folder: Path) -> None:
-    for fingerprint in jobs:
-        path = _path(folder, fingerprint, "fault")
-        if path.exists():
-            raise InputError(*msgspec.json.decode(path.read_bytes(), type=tuple[str, str, str]))
+    """That of the first job that has one."""
+    there = {path.stem: path for path in folder.glob("[!.]*.fault")}
+    for path in (there[fingerprint] for fingerprint in jobs if fingerprint in there):
+        raise InputError(*msgspec.json.decode(path.read_bytes(), type=tuple[str, str, str]))
 
 
 def _path(folder: Path, fingerprint: str, suffix: str) -> Path:

@@ -13,8 +13,8 @@ from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from tfrec_tools import entries, label_sources, labels, survey
 from tfrec_tools.beam.counters import count
+from tfrec_tools.beam.elements import OF_CLASSES, OF_IMAGES, OF_LOOKUP, Annotated, Annotations
 from tfrec_tools.beam.paths import BeamInput, located
-from tfrec_tools.beam.reading import OF_CLASSES, OF_IMAGES, OF_LOOKUP, Annotated, Annotations
 from tfrec_tools.checks import Checks
 from tfrec_tools.errors import InputError
 from tfrec_tools.example import IMAGE_ENCODED, encode_example

@@ -45,8 +45,9 @@ def on_runner(context: typer.Context, runner: str, options: Any) -> tuple[Any, A
         from tfrec_tools.beam.engine import on_beam
         from tfrec_tools.beam.paths import in_stores
     except ModuleNotFoundError as fault:
+        lacking = str(fault.name).partition(".")[0]
         raise TfrecError(
-            f"--runner needs Apache Beam ({fault.name} is not installed): pip install 'tfrec-tools[beam]'"
+            f"--runner needs Apache Beam ({lacking} is not installed): pip install 'tfrec-tools[beam]'"
         ) from fault
     logging.getLogger().setLevel(logging.WARNING)
     engine = on_beam(runner, context.meta[_WORDS])

@@ -49,7 +49,7 @@ class Part:
     """Annotations of one image in the order of the file: their numbers in it, the image's id as each gives
     it, {row: category id} of those whose category is unknown (class_of is -1), and their columns."""
 
-    numbers: NDArray[np.int64]
+    numbers: tuple[int, ...]
     image_ids: tuple[Id, ...]
     unknown: dict[int, Id]
     columns: dict[str, Column]
@@ -80,8 +80,16 @@ def images(piece: Piece) -> Iterator[tuple[str, tuple[int, Image]]]:
         yield key_of(image.id), (number, image)
 
 
-def parts(piece: Piece, listed: Sequence[Category], masks: bool) -> Iterator[tuple[str, Part]]:
-    """(image id, part) of a piece of the annotations."""
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A piece of the annotations: (image id, part) each, the annotations' ids, the classes' numbers in it."""
+
+    parts: list[tuple[str, Part]]
+    ids: NDArray[np.int64]
+    used: frozenset[int]
+
+
+def read(piece: Piece, listed: Sequence[Category], masks: bool) -> Read:
     schema = Mended if piece.mended else Annotation
     annotations: list[Annotation] = msgspec.json.decode(piece.data, type=list[schema])  # type: ignore[valid-type]
     keys = list(dict.fromkeys(key_of(item.image_id) for item in annotations))
@@ -92,19 +100,21 @@ def parts(piece: Piece, listed: Sequence[Category], masks: bool) -> Iterator[tup
     ordered, bounds = by_image(columns, len(keys))
     rows = ordered.pop("row")
     ordered.pop("image_of")
+    given = ordered.pop("id")
+    found = []
     for key, (start, end) in zip(keys, pairwise(bounds), strict=True):
         here = {name: column[start:end] for name, column in ordered.items()}
         own = rows[start:end].tolist()
         ids = tuple(annotations[row].image_id for row in own)
         lost = np.flatnonzero(here["class_of"] < 0).tolist()
         unknown = {at: annotations[own[at]].category_id for at in lost}
-        yield key, Part(rows[start:end] + piece.first, ids, unknown, here)
+        found.append((key, Part(tuple(piece.first + row for row in own), ids, unknown, here)))
+    return Read(found, given[given != NO_ID], frozenset(ordered["class_of"].tolist()))
 
 
-def ids_by_range(found: Iterable[Part]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """The annotations' ids, by ranges of them, so that those that are equal come together."""
-    given = np.concatenate([part.columns["id"] for part in found])
-    given = np.sort(given[given != NO_ID])
+def by_range(ids: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """The ids by ranges of them, so that those that are equal come together."""
+    given = np.sort(ids)
     ranges, starts = np.unique(given >> _RANGE_BITS, return_index=True)
     yield from zip(ranges.tolist(), np.split(given, starts[1:]), strict=False)
 
@@ -124,7 +134,7 @@ def joined(
     names   of the categories
     """
     items = sorted(found, key=lambda item: item[0])
-    ordered = sorted(given, key=lambda part: int(part.numbers[0]))
+    ordered = sorted(given, key=lambda part: part.numbers[0])
     if not items:
         return -1, None, [_lost(path, part, row) for part in ordered for row in range(len(part.numbers))]
     (index, image), *others = items
@@ -141,7 +151,7 @@ def joined(
 
 def _lost(path: Path, part: Part, row: int, image: bool = True) -> tuple[tuple[int, int], Issue]:
     """An annotation whose image is not there, or else whose category is not."""
-    number = int(part.numbers[row])
+    number = part.numbers[row]
     image_id = part.image_ids[row] if image else None
     return (1, number), coco.unplaced(path, number, image_id, part.unknown.get(row, ""))
 
