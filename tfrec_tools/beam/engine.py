@@ -14,7 +14,7 @@ import io
 import pickle
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 
 import apache_beam as beam
@@ -178,6 +178,8 @@ def _watch(jobs: Sequence[Task], folder: Path, progress: Progress, ended: thread
     last = False
     while not last:
         last = ended.wait(_LOOK_EVERY_S)
-        noted = work.noted(folder)
+        noted = set[str]()
+        with suppress(OSError):  # a store that does not answer now; the run has its own tries
+            noted = work.noted(folder)
         ticked(sum(images for fingerprint, images in left.items() if fingerprint in noted))
         left = {fingerprint: images for fingerprint, images in left.items() if fingerprint not in noted}
