@@ -147,7 +147,7 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     data = replace(data, new=_with_pseudo_labels(plan, data.new, believed, find_by_base, stage))
     detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
     start = values(detector.network)
-    teacher = memory.teacher(plan.memory, base, rows, replays=bool(data.old))
+    teacher = memory.teacher(plan.memory, base, rows)
     apart = memory.new_ids(rows) if plan.masked else frozenset[int]()
     trainer = Trainer(detector, _config(plan, data.new), teacher, apart)
     log = Logbook(trainer, plan.out, resume=resume, board=_board(plan))
