@@ -14,13 +14,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from io import BufferedIOBase, FileIO
-from mmap import mmap
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import google_crc32c
-import numpy as np
-import numpy.typing as npt
 
 from tfrec_tools.errors import InputError
 
@@ -33,10 +30,10 @@ _GZIP_MAGIC = b"\x1f\x8b\x08"
 
 
 GZIP_LEVEL = 6
+_BLOCK = 1 << 20  # bytes written at a time: the kernel takes few large writes in half the time of many
+_GLANCE = 4096  # bytes
 
-# A record in pieces, one after the other: bytes, or arrays of uint8 (N,) that are views of some, since
-# google_crc32c takes no memoryview.
-Pieces = tuple[bytes | npt.NDArray[np.uint8], ...]
+Pieces = tuple[bytes, ...]  # of a record, one after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ def write(path: Path, records: Iterable[bytes | Pieces], compression: str = "") 
     """Writes the records in turn, replacing the file; compression is "" or "gzip". The same records give
     the same bytes."""
     count = 0
-    with path.open("wb") as file:
+    with path.open("wb", buffering=_BLOCK) as file:
         tally = Tally(file)
         with _packed(tally, compression) as out:
             for record in records:
@@ -65,10 +62,7 @@ def write(path: Path, records: Iterable[bytes | Pieces], compression: str = "") 
 def _framed(record: bytes | Pieces) -> Pieces:
     """The pieces of the file that a record becomes; what is large is not copied."""
     pieces = (record,) if isinstance(record, bytes) else record
-    crc = 0
-    for piece in pieces:
-        crc = google_crc32c.extend(crc, piece)
-    return _header(sum(map(len, pieces))), *pieces, _FOOTER.pack(_masked(crc))
+    return _header(sum(map(len, pieces))), *pieces, _FOOTER.pack(_masked(_crc(pieces)))
 
 
 class Tally(BufferedIOBase):
@@ -121,30 +115,46 @@ def read(path: Path) -> Iterator[bytes]:
             offset += _HEADER.size + len(record) + _FOOTER.size
 
 
-def frames(data: mmap, path: Path) -> Iterator[tuple[int, int, int]]:
-    """(offset of its data, its length, masked CRC that is said of it) of each record of a plain file in
-    memory; the data is not looked at. InputError as of `read`."""
+class Frame(NamedTuple):
+    """A record of a plain file: its data's offset and length in bytes, the masked CRC that is said of it, and
+    its first and last bytes, up to 4 KiB each, which were read on the way."""
+
+    offset: int
+    length: int
+    crc: int
+    first: bytes
+    last: bytes
+
+
+def frames(file: FileIO, path: Path) -> Iterator[Frame]:
+    """The records of a plain file, found by one small read each; no CRC of data is checked. InputError as of
+    `read`."""
+    whole = os.fstat(file.fileno()).st_size
     offset = index = 0
-    while offset < len(data):
+    ahead = file.read(HEADER_BYTES + _GLANCE)  # from the record's header on
+    while offset < whole:
         where = f"record {index} at byte {offset}"
         begin = offset + HEADER_BYTES
-        length = _length(data[offset:begin], path, where)
+        length = _length(ahead[:HEADER_BYTES], path, where)
         end = begin + length
-        if end + FOOTER_BYTES > len(data):
-            _require_whole(path, where, min(length, len(data) - begin), length, "data")
-            _require_whole(path, where, len(data) - end, FOOTER_BYTES, "CRC")
-        yield begin, length, _FOOTER.unpack_from(data, end)[0]
+        if end + FOOTER_BYTES > whole:
+            _require_whole(path, where, min(length, whole - begin), length, "data")
+            _require_whole(path, where, whole - end, FOOTER_BYTES, "CRC")
+        seen = min(length, _GLANCE)
+        first = ahead[HEADER_BYTES : HEADER_BYTES + seen]
+        file.seek(end - seen)
+        ahead = file.read(seen + FOOTER_BYTES + HEADER_BYTES + _GLANCE)
+        yield Frame(begin, length, _FOOTER.unpack_from(ahead, seen)[0], first, ahead[:seen])
+        ahead = ahead[seen + FOOTER_BYTES :]
         offset, index = end + FOOTER_BYTES, index + 1
 
 
-def read_at(file: FileIO, frame: tuple[int, int, int], path: Path, where: str) -> bytes:
-    """The record of a plain file of which `frames` says (offset, length, CRC). InputError where it is
-    damaged."""
-    offset, length, said = frame
+def read_at(file: FileIO, offset: int, sizes: Iterable[int], said: int, path: Path, where: str) -> Pieces:
+    """The data of a record in pieces of `sizes` bytes. InputError where its masked CRC is not `said`."""
     file.seek(offset)
-    data = file.read(length)
-    _require_crc(data, said, path, where)
-    return data
+    pieces = tuple([file.read(size) for size in sizes])
+    _require_crc(pieces, said, path, where)
+    return pieces
 
 
 def is_gzip(path: Path) -> bool:
@@ -170,7 +180,7 @@ def _read_record(file: BinaryIO, path: Path, where: str) -> bytes | None:
     _require_whole(path, where, len(data), length, "data")
     footer = file.read(_FOOTER.size)
     _require_whole(path, where, len(footer), _FOOTER.size, "CRC")
-    _require_crc(data, _FOOTER.unpack(footer)[0], path, where)
+    _require_crc((data,), _FOOTER.unpack(footer)[0], path, where)
     return data
 
 
@@ -189,8 +199,8 @@ def _length(header: bytes, path: Path, where: str) -> int:
     return length
 
 
-def _require_crc(data: bytes, said: int, path: Path, where: str) -> None:
-    if said != _masked_crc(data):
+def _require_crc(pieces: Pieces, said: int, path: Path, where: str) -> None:
+    if said != _masked(_crc(pieces)):
         raise InputError(path, where, "the CRC of its data is wrong: the file is damaged")
 
 
@@ -211,6 +221,13 @@ def _header_fits(header: bytes) -> bool:
 
 def _masked_crc(data: bytes) -> int:
     return _masked(google_crc32c.value(data))
+
+
+def _crc(pieces: Pieces) -> int:
+    crc = 0
+    for piece in pieces:
+        crc = google_crc32c.extend(crc, piece)
+    return crc
 
 
 def _masked(crc: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -145,7 +145,7 @@ def _told_apart(
 
 
 def _renamed(record: Record, image_id: str) -> Record:
-    return replace(record, image_id=image_id, source_id=source_id(image_id).encode())
+    return record._replace(image_id=image_id, source_id=source_id(image_id).encode())
 
 
 def _jobs(
