@@ -6,9 +6,13 @@ endian (tensorflow/core/lib/io/record_writer.h).
 
 from __future__ import annotations
 
+import atexit
+import functools
 import gzip
 import os
+import shutil
 import struct
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -30,7 +34,7 @@ _GZIP_MAGIC = b"\x1f\x8b\x08"
 
 
 GZIP_LEVEL = 6
-_BLOCK = 1 << 20  # bytes written at a time: the kernel takes few large writes in half the time of many
+_BLOCK = 1 << 19  # bytes written at a time: few large writes take the kernel half the time of many
 _GLANCE = 4096  # bytes
 
 Pieces = tuple[bytes, ...]  # of a record, one after the other
@@ -162,6 +166,28 @@ def is_gzip(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(_HEADER.size)
     return start.startswith(_GZIP_MAGIC) and not _header_fits(start)
+
+
+def unpacked(file: Path) -> Path:
+    """The file itself, or what a gzip file holds, in the temporary folder."""
+    if not is_gzip(file):
+        return file
+    target = _scratch() / f"{len(list(_scratch().iterdir()))}.tfrecord"
+    try:
+        with gzip.open(file, "rb") as packed, target.open("wb") as out:
+            shutil.copyfileobj(packed, out, 1 << 20)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
+        raise InputError(file, "", f"the gzip data is cut off or damaged ({fault})") from fault
+    except OSError as fault:
+        raise InputError(file, "", f"cannot be unpacked into {target.parent} ({fault.strerror})") from fault
+    return target
+
+
+@functools.cache
+def _scratch() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="tfrec-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _open(path: Path) -> BinaryIO:

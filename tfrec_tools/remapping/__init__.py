@@ -11,13 +11,11 @@ from pathlib import Path
 
 from tfrec_tools import __version__, finish, label_sources, shards, splits
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import source_id
+from tfrec_tools.features import source_id
 from tfrec_tools.finish import Finished, Layout
 from tfrec_tools.issues import Issue
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.merging.tables import find_tables
-from tfrec_tools.page import issues_page
-from tfrec_tools.plan import shard_count
 from tfrec_tools.policies import DEFAULT, Policies
 from tfrec_tools.remapping.classes import Classes, classes_of
 from tfrec_tools.remapping.jobs import Job, perform
@@ -86,7 +84,7 @@ def _layout(options: Options) -> Layout:
         versions={},
         digest=_digest(label_map, options.seed, jobs),
         issues_of=lambda done: (*before, *_of_records(jobs, done), *finish.of_set(label_map, done)),
-        page=lambda issues: issues_page(options.out.name, (), issues),
+        page=lambda issues: _page(options.out.name, issues),
         for_tfds=all(one.complete for one in found),
     )
 
@@ -162,7 +160,7 @@ def _jobs(
         members.sort(key=lambda record: splits.position(record.image_id, options.seed, "order"))
         if not members:
             continue
-        count = shard_count(options.shards, len(members), sum(record.length for record in members))
+        count = shards.shard_count(options.shards, len(members), sum(record.length for record in members))
         bounds = [len(members) * i // count for i in range(count + 1)]
         paths = shards.shard_paths(options.out, count, split, options.compression)
         jobs += [
@@ -196,6 +194,12 @@ def _job(
 def _digest(label_map: LabelMap, seed: int, jobs: Sequence[Job]) -> str:
     facts = [repr(label_map.labels), str(seed), *(f"{job.file} {job.content}" for job in jobs)]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def _page(name: str, issues: Sequence[Issue]) -> bytes:
+    from tfrec_tools.page import issues_page  # which needs numpy and Pillow, as nothing else here does
+
+    return issues_page(name, (), issues)
 
 
 def _of_records(jobs: Sequence[Job], done: Sequence[Done]) -> list[Issue]:

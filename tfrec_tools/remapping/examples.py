@@ -9,7 +9,7 @@ from typing import Any
 
 from tfrec_tools import entries, wire
 from tfrec_tools.entries import Spans
-from tfrec_tools.example import (
+from tfrec_tools.features import (
     BOX_LABEL,
     BOX_TEXT,
     FEATURES,

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from tfrec_tools import entries, label_sources, shards, tfrecord
 from tfrec_tools.entries import Spans
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import FEATURES, IMAGE_ENCODED, IMAGE_FILENAME, IMAGE_SOURCE_ID
-from tfrec_tools.formats import tfod
+from tfrec_tools.features import FEATURES, IMAGE_ENCODED, IMAGE_FILENAME, IMAGE_SOURCE_ID
 from tfrec_tools.issues import Issue
 from tfrec_tools.remapping import examples
 from tfrec_tools.tfrecord import Frame
@@ -100,7 +99,7 @@ def _set(number: int, path: Path, files: Sequence[Path], record_labels: Path | N
     splits = {info.file: info.split for info in manifest.shards} if manifest else {}
     own, subject = _own_map(files[0], manifest, record_labels)
     listed = (
-        File(file, tfod.unpacked(file), splits.get(file.name, ""), file.stat().st_mtime_ns, number)
+        File(file, tfrecord.unpacked(file), splits.get(file.name, ""), file.stat().st_mtime_ns, number)
         for file in files
     )
     return Set(path, tuple(listed), own, subject)
