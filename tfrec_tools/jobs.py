@@ -80,7 +80,8 @@ def perform(job: Job, tick: Tick, folder: Path | None) -> Done:
             yield example
 
     with published(work.shard_path(folder, job.fingerprint)) as (part,):
-        written = tfrecord.write(part, examples(), job.compression)
+        size = sum(item.size for item in job.items)
+        written = tfrecord.write(part, examples(), job.compression, size)
     finished = done(written, digest.hexdigest())
     work.note(folder, job.fingerprint, finished)
     return finished

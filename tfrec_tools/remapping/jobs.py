@@ -80,7 +80,8 @@ def perform(job: Job, tick: Callable[[], None], folder: Path | None) -> Done:
             tick()
 
     with published(work.shard_path(folder, job.fingerprint)) as (part,):
-        written = tfrecord.write(part, records(), job.compression)
+        size = sum(record.length for record in job.items)
+        written = tfrecord.write(part, records(), job.compression, size)
     done = Done(
         written,
         digest.hexdigest(),
