@@ -68,8 +68,8 @@ def write(path: Path, records: Iterable[bytes | Pieces], compression: str = "", 
 
 
 def _reserve(file: int, size: int) -> None:
-    """Blocks for a new file, where its file system has a way to do that at once. os.posix_fallocate would write
-    to each block where it has none."""
+    """Blocks for a new file, where its file system can do that at once; where not, os.posix_fallocate would
+    write to each block."""
     if sys.platform == "linux":
         from ctypes import CDLL, c_int, c_long
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
 
-from tfrec_tools import __version__, finish, label_sources, shards, splits
+from tfrec_tools import __version__, finish, label_sources, shards, splits, workers
 from tfrec_tools.errors import InputError
 from tfrec_tools.features import source_id
 from tfrec_tools.finish import Finished, Layout
@@ -62,7 +62,7 @@ def _layout(options: Options) -> Layout:
     label_map = label_sources.read_map(options.labels)
     sets = find_sets(options.records, options.record_labels)
     parts = splits_of(sets)
-    found = _find(sets)
+    found = _find(sets, options.workers or workers.cores())
     classes = _classes(options, label_map, sets, found)
     records, clashing = _told_apart(sets, [one.records for one in found])
     files = tuple(file for one in sets for file in one.files)
@@ -89,12 +89,8 @@ def _layout(options: Options) -> Layout:
     )
 
 
-def _find(sets: Sequence[Set]) -> list[Found]:
-    found = []
-    first = 0
-    for one in sets:
-        found.append(find_records(one, first))
-        first += len(one.files)
+def _find(sets: Sequence[Set], processes: int) -> list[Found]:
+    found = find_records(sets, processes)
     if not any(one.records for one in found):
         raise InputError(sets[0].path, "", "the record files hold no examples")
     return found
@@ -182,9 +178,12 @@ def _job(
     policies, compression = options.policies, options.compression
     how = (__version__, [of.facts() for of in classes], policies, compression)
     digest = hashlib.blake2b(repr(how).encode(), digest_size=16)
-    for record in records:
-        facts = (files[record.file].path.name, record.number, record.length, record.crc, record.source_id)
-        digest.update(repr(facts).encode())
+    names = [repr(file.path.name) for file in files]
+    facts = [
+        f"({names[record.file]}, {record.number}, {record.length}, {record.crc}, {record.source_id!r})"
+        for record in records
+    ]
+    digest.update("".join(facts).encode())
     content = digest.hexdigest()
     for number in sorted({record.file for record in records}):
         digest.update(f"{files[number].path} {files[number].mtime_ns}".encode())

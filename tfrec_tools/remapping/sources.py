@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import FileIO
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from tfrec_tools import entries, label_sources, shards, tfrecord
+from tfrec_tools import entries, label_sources, shards, tfrecord, workers
 from tfrec_tools.entries import Spans
 from tfrec_tools.errors import InputError
 from tfrec_tools.features import FEATURES, IMAGE_ENCODED, IMAGE_FILENAME, IMAGE_SOURCE_ID
@@ -62,8 +63,8 @@ class Record(NamedTuple):
 
 @dataclass(slots=True)
 class Found:
-    """The records of a set; names of classes that they use, where the set has no label map; records that
-    are none; whether all have what TFDS needs."""
+    """The records of a file or set; names of classes that they use, where the set has no label map; records
+    that are none; whether all have what TFDS needs."""
 
     records: list[Record] = field(default_factory=list)
     names: dict[str, None] = field(default_factory=dict)
@@ -79,13 +80,21 @@ def find_sets(patterns: Sequence[str], record_labels: Path | None) -> list[Set]:
     return [_set(number, path, files, record_labels) for number, (path, files) in enumerate(groups.items())]
 
 
-def find_records(one: Set, first_file: int) -> Found:
-    """The set's records; pictures are not read. `first_file` is the number of its first file. InputError
-    where a file is cut off, or no file of records."""
-    found = Found()
-    for number, file in enumerate(one.files, start=first_file):
-        _find(file, number, not one.own, found)
-    return found
+def find_records(sets: Sequence[Set], processes: int) -> list[Found]:
+    """Each set's records; pictures are not read. InputError where a file is cut off or none of records."""
+    files = [(file, not one.own) for one in sets for file in one.files]
+    of_files = workers.each(_find, [(number, *file) for number, file in enumerate(files)], processes)
+    left = iter(of_files)
+    return [_joined(list(islice(left, len(one.files)))) for one in sets]
+
+
+def _joined(found: Sequence[Found]) -> Found:
+    return Found(
+        [record for one in found for record in one.records],
+        {name: None for one in found for name in one.names},
+        [issue for one in found for issue in one.issues],
+        all(one.complete for one in found),
+    )
 
 
 def _set_path(file: Path) -> Path:
@@ -117,7 +126,10 @@ def _own_map(
     return (label_sources.read_map(path).name_by_id, path.name) if path else ({}, "")
 
 
-def _find(file: File, file_number: int, with_names: bool, found: Found) -> None:
+def _find(job: tuple[int, File, bool]) -> Found:
+    """The records of a file, given its number; with the names of their classes or not."""
+    file_number, file, with_names = job
+    found = Found()
     with FileIO(file.plain) as opened:
         for number, frame in enumerate(tfrecord.frames(opened, file.path)):
             try:
@@ -133,6 +145,7 @@ def _find(file: File, file_number: int, with_names: bool, found: Found) -> None:
             found.complete &= spans.keys() >= _NEEDED
             place = frame.offset, frame.length, frame.crc, picture
             found.records.append(Record(file_number, number, *place, image_id))
+    return found
 
 
 def place_of(file: File, number: int) -> str:
@@ -142,13 +155,15 @@ def place_of(file: File, number: int) -> str:
 
 def _example(file: FileIO, frame: Frame) -> tuple[bytes, Spans, tuple[int, int]]:
     """The Example, its entries, and (place, size) of its picture's bytes where they are left out of it."""
-    start, stop = entries.find_value(frame.first, frame.length, _PICTURE) or (0, 0)
-    if stop - start >= _LEAST_CUT:
+    start, stop = entries.guess(frame.first, _PICTURE) or (0, 0)
+    if stop - start >= _LEAST_CUT and stop <= frame.length:
+        data = frame.first[:start] + _end(file, frame, frame.length - stop)
         try:
-            data = frame.first[:start] + _end(file, frame, frame.length - stop)
-            return data, entries.find_around(data, start, stop - start), (start, stop - start)
+            spans = entries.find_around(data, start, stop - start)
         except entries.OddLayoutError:
-            pass
+            spans = {}
+        if _PICTURE in spans and spans[_PICTURE][2] == start:
+            return data, spans, (start, stop - start)
     return *examples.in_layout(_end(file, frame, frame.length)), (0, 0)
 
 
