@@ -1,6 +1,6 @@
 """`python -m tests.bench convert`: `tfrec convert` beside a minimal script and a plain TensorFlow loop, on
-generated pictures, the fastest of several runs each; `python -m tests.bench remap`: `tfrec remap` beside a copy
-of its files, by turns, the median run of each. Each runs as a whole process, files in the page cache.
+generated pictures, the fastest of several runs each; `python -m tests.bench remap`: `tfrec remap` beside a
+copy of its files, by turns. Each runs as a whole process, files in the page cache.
 
 `python -m tests.bench input`: the trainer's input pipeline beside a bare one; `detect` and `train`: pictures
 and steps of each family (`--only FAMILY`), in this process."""
