@@ -9,7 +9,7 @@ from pathlib import Path
 
 import PIL
 
-from tfrec_tools import finish
+from tfrec_tools import finish, jobs
 from tfrec_tools.errors import InputError
 from tfrec_tools.finish import Finished, Layout, issue_lines
 from tfrec_tools.issues import Issue
@@ -52,7 +52,7 @@ def _layout(options: Options, plan: Plan) -> Layout:
         label_map=plan.label_map,
         splits=tuple(share.name for share in plan.shares),
         jobs=plan.jobs,
-        perform=None,
+        perform=jobs.perform,
         sources=_sources(plan),
         inputs=options.paths,
         given=(options.labels,) if options.labels else (),
@@ -67,7 +67,7 @@ def _layout(options: Options, plan: Plan) -> Layout:
 def validate(options: Options, progress: Progress = _silent) -> Checked:
     """All checks of a conversion, without writing anything."""
     plan = make_plan(options)
-    done = run(plan.jobs, None, options.workers, progress)
+    done = run(plan.jobs, None, options.workers, progress, jobs.perform)
     issues = all_issues(plan, done)
     boxes = sum((Counter(one.boxes) for one in done), Counter[str]())
     refused = options.checks.policies.refused(issues)

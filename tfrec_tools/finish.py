@@ -42,7 +42,7 @@ class Layout:
     label_map: LabelMap
     splits: tuple[str, ...]
     jobs: Sequence[Task]
-    perform: Perform | None
+    perform: Perform
     sources: tuple[SourceInfo, ...]
     inputs: tuple[Path, ...]
     given: tuple[Path, ...]
