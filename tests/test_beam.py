@@ -22,8 +22,8 @@ from tfrec_tools.checks import Checks
 from tfrec_tools.convert import convert
 from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.finish import Refused
+from tfrec_tools.jobs import perform
 from tfrec_tools.plan import Options, make_plan
-from tfrec_tools.run import perform
 
 PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 ODD = [*SCENES, ("d.png", 60, 40, [("cat", -3, 1, 9, 9), ("cat", -3, 1, 9, 9), ("dog", 5, 5, 5, 5)])]

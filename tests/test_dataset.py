@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,9 @@ from tests import tiny
 from tfrec_tools import shards
 from tfrec_tools.detector.examples import augment, batches
 from tfrec_tools.detector.examples.dataset import index_records, read_picture
+from tfrec_tools.detector.examples.pictures import Cache, Encoded, pictures_of
 from tfrec_tools.detector.pipeline import read_pipeline
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.labels import from_names
 
 CONFIG = read_pipeline(tiny.PIPELINE)
@@ -105,12 +108,42 @@ def test_training_batches_go_on_anywhere(tmp_path: Path) -> None:
     file = tiny.write_records(tmp_path / "a.tfrecord", ["red", "green"], 5)
     examples = index_records([str(file)], RED_GREEN)
     mix = batches.mix(5, 0, 2, 0.0, seed=1)
-    whole = list(batches.training_batches(CONFIG, examples, mix, 0, 4))
-    rest = list(batches.training_batches(CONFIG, examples, mix, 2, 4))
+    whole = list(batches.training_batches(CONFIG, Encoded(examples), mix, 0, 4))
+    rest = list(batches.training_batches(CONFIG, Encoded(examples), mix, 2, 4))
     assert len(whole) == 4
     for expected, found in zip(whole[2:], rest, strict=True):
         for one, other in zip(expected, found, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("cache", ["ram", "disk"])
+def test_pictures_kept_decoded_are_the_same_and_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Cache
+) -> None:
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["red", "green"], 4)
+    examples = index_records([str(file)], RED_GREEN)
+    mix = batches.mix(4, 0, 2, 0.0, seed=1)
+    expected = list(batches.training_batches(CONFIG, Encoded(examples), mix, 0, 8))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with pictures_of(examples, cache) as pictures:
+        for index in range(4):
+            pictures.read(index)
+        file.unlink()
+        found = list(batches.training_batches(CONFIG, pictures, mix, 0, 8))
+    for one, other in zip(expected, found, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    assert not list(tmp_path.glob("tfrec-pictures-*"))
+
+
+def test_more_pictures_than_memory_are_refused(tmp_path: Path) -> None:
+    examples = index_records([str(tiny.write_records(tmp_path / "a.tfrecord", ["red"], 1))], RED_GREEN)
+    huge = [replace(examples[0], width=10**7, height=10**7)]
+    with (
+        pytest.raises(TfrecError, match=r"--cache ram: 1 decoded pictures take 300000.0 GB, but .* free"),
+        pictures_of(huge, "ram"),
+    ):
+        pass
 
 
 def test_training_batches_keep_picture_and_boxes_together(tmp_path: Path) -> None:
@@ -118,7 +151,7 @@ def test_training_batches_keep_picture_and_boxes_together(tmp_path: Path) -> Non
     examples = index_records([str(file)], RED_GREEN)
     seen = 0
     for images, _, boxes, classes, _, labeled in batches.training_batches(
-        CONFIG, examples, batches.mix(8, 0, 4, 0, 2), 0, 8
+        CONFIG, Encoded(examples), batches.mix(8, 0, 4, 0, 2), 0, 8
     ):
         assert images.shape == (4, 64, 64, 3)
         assert labeled.numpy().tolist() == [[1, 1]] * 4
@@ -167,5 +200,5 @@ def test_every_training_batch_fits_the_signature_of_a_step(tmp_path: Path) -> No
     file = tiny.write_records(tmp_path / "a.tfrecord", ["red", "green"], 3)
     examples = index_records([str(file)], RED_GREEN)
     signature = batches.signature(CONFIG, 2)
-    for batch in batches.training_batches(CONFIG, examples, batches.mix(3, 0, 2, 0.0, seed=1), 0, 4):
+    for batch in batches.training_batches(CONFIG, Encoded(examples), batches.mix(3, 0, 2, 0.0, seed=1), 0, 4):
         assert all(spec.is_compatible_with(part) for spec, part in zip(signature, batch, strict=True))

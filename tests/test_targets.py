@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -120,3 +122,17 @@ def test_losses_are_divided_by_the_matches_of_the_batch() -> None:
     )
     np.testing.assert_allclose(one.localization, two.localization)
     np.testing.assert_allclose(one.localization, 0.5)
+
+
+def test_classes_that_stand_apart_are_divided_by_their_own_matches() -> None:
+    boxes = [[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0]]
+    codes, logits = tf.ones((1, 4, 4)), tf.zeros((1, 4, 3))
+    together = _assign(boxes, [0, 0, 1])
+    apart = replace(together, apart=tf.constant([0.0, 0.0, 1.0]))
+    one, two = (losses.detection_losses(LOSS, codes, logits, targets) for targets in (together, apart))
+    # Three boxes of the same loss: their mean, or the mean of two and that of one.
+    np.testing.assert_allclose(two.localization, 2.0 * one.localization)
+    focal = losses.sigmoid_focal(logits, together.classes, LOSS.focal_gamma, LOSS.focal_alpha)
+    of_column = tf.reduce_sum(focal, axis=[0, 1]).numpy()
+    np.testing.assert_allclose(one.classification, of_column.sum() / 3, rtol=1e-6)
+    np.testing.assert_allclose(two.classification, of_column[:2].sum() / 2 + of_column[2], rtol=1e-6)

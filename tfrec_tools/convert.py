@@ -10,13 +10,13 @@ from pathlib import Path
 
 import PIL
 
-from tfrec_tools import buckets, finish
+from tfrec_tools import buckets, finish, jobs
 from tfrec_tools.errors import InputError
 from tfrec_tools.finish import Finished, Layout, issue_lines
 from tfrec_tools.issues import Issue
 from tfrec_tools.page import issues_page
 from tfrec_tools.plan import Options, Plan, make_plan, with_paths
-from tfrec_tools.run import Engine, Progress, perform, run
+from tfrec_tools.run import Engine, Progress, run
 from tfrec_tools.shards import SourceInfo
 from tfrec_tools.work import Done
 
@@ -55,7 +55,7 @@ def _layout(options: Options, plan: Plan) -> Layout:
         label_map=plan.label_map,
         splits=tuple(share.name for share in plan.shares),
         jobs=plan.jobs,
-        perform=perform,
+        perform=jobs.perform,
         sources=_sources(plan),
         inputs=options.paths,
         given=(options.labels,) if options.labels else (),
@@ -70,7 +70,7 @@ def _layout(options: Options, plan: Plan) -> Layout:
 def validate(options: Options, progress: Progress = _silent) -> Checked:
     """All checks of a conversion, without writing anything."""
     plan = make_plan(with_paths(options, buckets.located))
-    done = run(plan.jobs, None, progress, perform, options.workers)
+    done = run(plan.jobs, None, progress, jobs.perform, options.workers)
     issues = all_issues(plan, done)
     boxes = sum((Counter(one.boxes) for one in done), Counter[str]())
     refused = options.checks.policies.refused(issues)

@@ -18,13 +18,12 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.images import Rules
 from tfrec_tools.issues import Issue
+from tfrec_tools.jobs import Job
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.records import ImageRecord, Source
-from tfrec_tools.shards import shard_paths
+from tfrec_tools.shards import shard_count, shard_paths
 from tfrec_tools.sharing import Item
-from tfrec_tools.work import Job
 
-SHARD_BYTES = 150_000_000
 SOURCE_SPLIT = "source"
 
 
@@ -267,15 +266,6 @@ def _by_split(
     for key, item in zip(keys, items, strict=True):
         by_split[found[key]].append(item)
     return by_split
-
-
-def shard_count(wanted: int | None, images: int, size: int) -> int:
-    """As wanted, else one a SHARD_BYTES of images."""
-    if wanted is None:
-        return min(images, -(-size // SHARD_BYTES) or 1)
-    if wanted > images:
-        raise InputError("--shards", "", f"{wanted} shards for {images} images; give at most as many")
-    return wanted
 
 
 def _job(options: Options, file: Path, split: str, items: tuple[Item, ...], label_map: LabelMap) -> Job:

@@ -1,31 +1,21 @@
-"""Shard-sized jobs, done here and by workers: each reads, checks, encodes and writes its own shard."""
+"""Shard-sized jobs, done here and by workers: each reads, encodes and writes its own shard."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from dataclasses import replace
+from collections.abc import Callable, Sequence, Sized
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from tfrec_tools import checks, tfrecord, work, workers
-from tfrec_tools.atomic import published
-from tfrec_tools.checks import Checks
-from tfrec_tools.example import encode_example, without_picture
-from tfrec_tools.fit import fit
-from tfrec_tools.images import Picture, Rules
-from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord, Place
-from tfrec_tools.work import Done, Job
+from tfrec_tools import work, workers
+from tfrec_tools.work import Done
 from tfrec_tools.workers import Tick
 
 Progress = Callable[[int, int], None]  # (images done, images in all)
 
 
 class Perform(Protocol):
-    """Does a job, as `perform` below."""
+    """Does a job, each of whose items is followed by a tick; with None for a folder it only checks."""
 
     def __call__(self, job: Any, tick: Tick, folder: Path | None) -> Done: ...
 
@@ -70,74 +60,6 @@ def run(
         done = [do(job, lambda: ticked(1), folder) for job in left]
     results.update((job.fingerprint, one) for job, one in zip(left, done, strict=True))
     return [results[job.fingerprint] for job in jobs]
-
-
-def perform(job: Job, tick: Tick, folder: Path | None) -> Done:
-    """Does a job; its images are read, checked and encoded one by one, each followed by a tick."""
-    boxes: list[str] = []  # the class of each box
-    having: list[str] = []  # the classes of each image
-    found: list[tuple[int, Issue]] = []
-    images_ = 0
-    negatives = 0
-
-    def checked() -> Iterator[tuple[ImageRecord, Picture]]:
-        nonlocal images_, negatives
-        for index, item in enumerate(job.items):
-            record, picture, issues = look(item.record, item.place, job.checks, job.rules)
-            found.extend((index, issue) for issue in issues)
-            if record is not None and picture is not None:
-                boxes.extend(record.names)
-                having.extend(set(record.names))
-                images_ += 1
-                negatives += not record.names
-                yield record, picture
-            tick()
-
-    def done(written: tfrecord.Written, sha256: str) -> Done:
-        counts = dict(Counter(boxes)), dict(Counter(having))
-        return Done(written, sha256, images_, negatives, *counts, tuple(found))
-
-    if folder is None:
-        for _ in checked():
-            pass
-        return done(tfrecord.Written(images_, 0, 0), "")
-    examples = ((encode_example(record, picture, job.ids), picture.data) for record, picture in checked())
-    result = done(*write_shard(work.shard_path(folder, job.fingerprint), examples, job.compression))
-    work.note(folder, job.fingerprint, result)
-    return result
-
-
-def write_shard(
-    path: Path, examples: Iterable[tuple[bytes, bytes | memoryview]], compression: str
-) -> tuple[tfrecord.Written, str]:
-    """Writes Examples, each given with the bytes of its picture; what the file holds, and the SHA-256 of its
-    records as ShardInfo says."""
-    digest = hashlib.sha256()
-
-    def records() -> Iterator[bytes]:
-        for example, picture in examples:
-            digest.update(without_picture(example, picture))
-            yield example
-
-    with published(path, alone=False) as (part,):
-        written = tfrecord.write(part, records(), compression)
-    return written, digest.hexdigest()
-
-
-def look(
-    record: ImageRecord, place: Place, how: Checks, rules: Rules
-) -> tuple[ImageRecord | None, Picture | None, list[Issue]]:
-    """The image as it is to be stored, None where it is not, and what was found."""
-    fitted = fit(record, place, rules)
-    policies = how.policies
-    odd = [replace(issue, fixed=issue.fixed or policies.drops(issue.code)) for issue in fitted.issues]
-    if fitted.pair is None:
-        return None, None, odd
-    in_pixels, picture = fitted.pair
-    checked, faults = checks.check(in_pixels, picture.width, picture.height, how, fitted.damaged_masks)
-    if any(policies.drops(issue.code) for issue in odd):
-        checked = None
-    return checked, picture, [*odd, *faults]
 
 
 def finished(jobs: Sequence[Task], folder: Path) -> dict[str, Done]:

@@ -15,6 +15,7 @@ import msgspec
 from tfrec_tools.errors import InputError
 
 FORMAT_VERSION = 1
+SHARD_BYTES = 150_000_000
 
 # Ours, and those that TFOD (x.record-00000-of-00010) and TFDS (x.tfrecord-00000-of-00010) write.
 _OURS = re.compile(r"(?P<name>.+)-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.tfrecord(?:\.gz)?")
@@ -108,6 +109,15 @@ class Manifest:
     def names(self) -> tuple[str, ...]:
         """The class names, in the order of their ids."""
         return tuple(item.name for item in self.classes)
+
+
+def shard_count(wanted: int | None, images: int, size: int) -> int:
+    """As wanted, else one a SHARD_BYTES of images."""
+    if wanted is None:
+        return min(images, -(-size // SHARD_BYTES) or 1)
+    if wanted > images:
+        raise InputError("--shards", "", f"{wanted} shards for {images} images; give at most as many")
+    return wanted
 
 
 def shard_paths(prefix: Path, count: int, split: str = "", compression: str = "") -> list[Path]:

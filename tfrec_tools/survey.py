@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord
+
+if TYPE_CHECKING:
+    from tfrec_tools.records import ImageRecord
 
 FEW_BOXES = 10
 _LONG_ENOUGH = 5  # letters from which one letter more, less or other is likelier a slip than a word

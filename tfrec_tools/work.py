@@ -17,34 +17,10 @@ from pathlib import Path
 import msgspec
 
 from tfrec_tools.atomic import published
-from tfrec_tools.checks import Checks
-from tfrec_tools.images import Rules
 from tfrec_tools.issues import Issue
-from tfrec_tools.sharing import Item
 from tfrec_tools.tfrecord import Written
 
 _NAMES = "names.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A shard to write.
-
-    file, split   the shard's final name, and its split ("" where there is none)
-    items         its images in order
-    content       of all that its bytes depend on, except the pictures' own bytes
-    fingerprint   the same with the pictures' files and their times of change
-    """
-
-    file: str
-    split: str
-    items: tuple[Item, ...]
-    ids: Mapping[str, int]
-    checks: Checks
-    rules: Rules
-    compression: str
-    content: str
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ OUT   records and runs; what is finished stays, and is not done again
 
 Pictures are disjoint: those with a new object are the candidates for the new set, labelled for the new class
 alone; the old set is labelled for the old classes alone. Pictures to choose by and to test on are labelled
-for all.
+for all. For growing twice, the old set is halved: the first half is labelled for the first old class alone,
+the second for the other old ones.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,13 @@ class Task:
     images: str  # folder below it
     old: tuple[str, ...]
     new: str
+    steps: int  # of training the base: enough to be worth remembering
 
 
+_GROWTH_STEPS = 300
 TASKS = {
-    "bccd": Task("BCCD/Annotations/*.xml", "BCCD/JPEGImages", ("RBC", "WBC"), "Platelets"),
-    "cards": Task("images/*/*.xml", "images", ("nine", "ten", "jack", "queen", "king"), "ace"),
+    "bccd": Task("BCCD/Annotations/*.xml", "BCCD/JPEGImages", ("RBC", "WBC"), "Platelets", 400),
+    "cards": Task("images/*/*.xml", "images", ("nine", "ten", "jack", "queen", "king"), "ace", 1500),
 }
 # Of 20 pictures, by a hash of their names: 3 to test on, 1 to choose by, the rest old and new by halves.
 _TEST, _VAL, _OF = 3, 4, 20
@@ -52,29 +56,41 @@ def main() -> None:
     given = parser.parse_args()
     task, out = TASKS[given.set], given.out
     convert_all(task, given.data, out)
-    for name, words in rows(given.base, out, given.seed).items():
+    for name, words in rows(task, given.base, out, given.seed).items():
         if not given.only or name in given.only:
             finetune(out / f"{name}-{given.seed}", "--seed", given.seed, *words)
-    print(table(out, given.seed))
+    print(table(task, out))
 
 
-def rows(base: Path, out: Path, seed: str) -> dict[str, tuple[str, ...]]:
+def rows(task: Task, base: Path, out: Path, seed: str) -> dict[str, tuple[str, ...]]:
     """{row: words of tfrec finetune}, in an order in which each finds what it needs."""
-    labels, old_labels = str(out / "merged.pbtxt"), str(out / "old.label_map.pbtxt")
-    measured = ("--val", str(out / "val-*"), "--test", str(out / "test-*"))
-    known = ("--val", str(out / "val_old-*"), "--test", str(out / "test_old-*"))
+
+    def records(option: str, name: str) -> tuple[str, str]:
+        return option, str(out / f"{name}-*")
+
+    def labelled(labels: str, measured: str = "") -> tuple[str, ...]:
+        chosen_by, tested = records("--val", f"val{measured}"), records("--test", f"test{measured}")
+        return "--labels", str(out / f"{labels}.pbtxt"), *chosen_by, *tested
+
+    growth = ("--steps", str(_GROWTH_STEPS), "--lr", "0.01")
+
+    def grown(from_row: str) -> tuple[str, ...]:
+        return "--base", str(out / f"{from_row}-{seed}" / "model"), *growth
+
     off = ("--pseudo-labels", "off", "--distill", "off", "--interpolate", "off")
-    grow = ("--base", str(out / f"base-{seed}" / "model"), "--labels", labels, "--train", str(out / "new-*"))
-    grow = (*grow, "--steps", "300", "--lr", "0.01")
-    replay = ("--replay", str(out / "old-*"), "--replay-budget", "10%")
     start = ("--base", str(base), "--drop-classes", "--lr", "0.02", "--backbone-lr-mult", "0.5", *off)
-    old, joint = str(out / "old-*"), str(out / "joint-*")
+    steps = ("--steps", str(task.steps))
+    new, every = records("--train", "new"), labelled("merged")
+    old_only, first_only = labelled("old.label_map", "_old"), labelled("first.label_map", "_first")
     return {
-        "base": (*start, "--labels", old_labels, "--train", old, *known, "--steps", "400"),
-        "without-old": (*grow, *measured, "--control"),
-        "replay": (*grow, *measured, *replay),
+        "base": (*start, *old_only, *records("--train", "old"), *steps),
+        "without-old": (*grown("base"), *every, *new, "--control"),
+        "replay": (*grown("base"), *every, *new, *records("--replay", "old"), "--replay-budget", "10%"),
         # As many steps as the base and its growth together.
-        "joint": (*start, "--labels", labels, "--train", joint, *measured, "--steps", "700"),
+        "joint": (*start, *every, *records("--train", "joint"), "--steps", str(task.steps + _GROWTH_STEPS)),
+        "first": (*start, *first_only, *records("--train", "first"), *steps),
+        "second": (*grown("first"), *old_only, *records("--train", "second")),
+        "twice": (*grown("second"), *every, *new),
     }
 
 
@@ -82,15 +98,16 @@ def convert_all(task: Task, data: Path, out: Path) -> None:
     parts = partition(task, sorted(data.glob(task.annotations)))
     for name, (files, kept) in parts.items():
         write_voc(out / "voc" / name, files, kept)
-    for name in ("old", "new"):
+    for name in ("old", "new", "first", "second"):
         convert(out, name, data / task.images)
     if not (out / "merged.pbtxt").exists():
         maps = [str(out / f"{name}.label_map.pbtxt") for name in ("old", "new")]
         tfrec("merge-labels", *maps, "--out", str(out / "merged.pbtxt"))
-    for name in parts.keys() - {"old", "new"}:
-        old_only = name.endswith("_old")
-        labels = out / ("old.label_map.pbtxt" if old_only else "merged.pbtxt")
-        convert(out, name, data / task.images, "--labels", str(labels))
+    for name in ("joint", "val", "test"):
+        convert(out, name, data / task.images, "--labels", str(out / "merged.pbtxt"))
+    for known in ("old", "first"):
+        for name in (f"val_{known}", f"test_{known}"):
+            convert(out, name, data / task.images, "--labels", str(out / f"{known}.label_map.pbtxt"))
 
 
 def partition(task: Task, files: Iterable[Path]) -> dict[str, tuple[list[Path], set[str]]]:
@@ -101,9 +118,10 @@ def partition(task: Task, files: Iterable[Path]) -> dict[str, tuple[list[Path], 
         if place % _OF < _VAL:
             sets["test" if place % _OF < _TEST else "val"].append(file)
         else:
-            has_new = any(name.text == task.new for name in ET.parse(file).iterfind("object/name"))
+            has_new = task.new in _names(file)
             sets["new" if has_new and place // _OF % 2 else "old"].append(file)
     old, every = set(task.old), {*task.old, task.new}
+    first, others = {task.old[0]}, set(task.old[1:])
     return {
         "old": (sets["old"], old),
         "new": (sets["new"], {task.new}),
@@ -112,7 +130,16 @@ def partition(task: Task, files: Iterable[Path]) -> dict[str, tuple[list[Path], 
         "test": (sets["test"], every),
         "val_old": (sets["val"], old),
         "test_old": (sets["test"], old),
+        "first": (sets["old"][::2], first),
+        "second": ([file for file in sets["old"][1::2] if others & _names(file)], others),
+        "val_first": (sets["val"], first),
+        "test_first": (sets["test"], first),
     }
+
+
+def _names(file: Path) -> set[str | None]:
+    """Of the classes of its objects."""
+    return {name.text for name in ET.parse(file).iterfind("object/name")}
 
 
 def write_voc(folder: Path, files: Iterable[Path], kept: set[str]) -> None:
@@ -136,7 +163,7 @@ def finetune(run: Path, *words: str) -> None:
     """Begins the run, goes on with it, or leaves it as it is when it is finished."""
     needs_control = "--control" in words and not (run / "control" / "report.json").exists()
     if not (run / "report.json").exists() or needs_control:
-        resume = ("--resume",) if (run / "run.json").exists() else ()
+        resume = ("--resume",) if (run / "run.toml").exists() else ()
         tfrec("finetune", "--out", str(run), *words, *resume)
 
 
@@ -146,30 +173,38 @@ def tfrec(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "tfrec_tools", *words], check=True, env=environment)
 
 
-def table(out: Path, seed: str) -> str:
-    """Markdown: AP50 of the rows that are finished, and what part of joint training's each has."""
+def table(task: Task, out: Path) -> str:
+    """Markdown: AP50 of the rows that are finished, the mean of all seeds, and what part of joint training's
+    each has."""
     runs = {
-        "base, before": out / f"base-{seed}",
-        "plain fine-tuning (control)": out / f"without-old-{seed}" / "control",
-        "tfrec, no old pictures": out / f"without-old-{seed}",
-        "tfrec, 10 % replayed": out / f"replay-{seed}",
-        "joint training": out / f"joint-{seed}",
+        "base, before": "base-[0-9]*",
+        "plain fine-tuning (control)": "without-old-[0-9]*/control",
+        "tfrec, no old pictures": "without-old-[0-9]*",
+        "tfrec, 10 % replayed": "replay-[0-9]*",
+        "tfrec, two steps in a row": "twice-[0-9]*",
+        "joint training": "joint-[0-9]*",
     }
-    found = {name: means(run) for name, run in runs.items() if (run / "report.json").exists()}
-    joint = found.get("joint training", {}).get("all")
-    lines = ["| | old | new | all | of joint | minutes |", "|---|---|---|---|---|---|"]
-    for name, mean in found.items():
-        cells = [_points(mean.get(group)) for group in ("old", "new", "all")]
-        share = _points(mean["all"] / joint) if joint and name != "base, before" else "-"
-        lines.append(f"| {name} | {' | '.join(cells)} | {share} | {mean['seconds'] / 60:.1f} |")
+    found = {name: means(task, sorted(out.glob(f"{run}/report.json"))) for name, run in runs.items()}
+    joint = found["joint training"].get("all")
+    lines = ["| | seeds | old | new | all | of joint |", "|---|---|---|---|---|---|"]
+    for name, row in found.items():
+        cells = [_points(row.get(group)) for group in ("old", "new", "all")]
+        share = _points(row["all"] / joint) if joint and "all" in row else "-"
+        lines.append(f"| {name} | {row['runs']:g} | {' | '.join(cells)} | {share} |")
     return "\n".join(lines)
 
 
-def means(run: Path) -> Mapping[str, float]:
-    """AP50 of the groups of classes, and the seconds it took."""
-    report = json.loads((run / "report.json").read_text())
-    groups = {line["group"]: line["after"]["ap50"] for line in report["classes"] if line["is_mean"]}
-    return {**groups, "seconds": report["seconds"]}
+def means(task: Task, reports: Sequence[Path]) -> dict[str, float]:
+    """AP50 of the classes that all the runs know: the old ones, the new one, and all, if they know all; and
+    how many runs."""
+    groups = {"old": task.old, "new": (task.new,), "all": (*task.old, task.new)}
+    found = [
+        {line["name"]: line["after"]["ap50"] for line in json.loads(report.read_text())["classes"]}
+        for report in reports
+    ]
+    known = {name: names for name, names in groups.items() if found and set(names) <= found[0].keys()}
+    means = {name: mean(run[each] for run in found for each in names) for name, names in known.items()}
+    return {**means, "runs": len(found)}
 
 
 def _points(value: float | None) -> str:

@@ -12,9 +12,10 @@ from tests.bench import full_size, records
 from tfrec_tools import shards
 from tfrec_tools.detector.examples import batches, resize
 from tfrec_tools.detector.examples.dataset import index_records
+from tfrec_tools.detector.examples.pictures import Encoded, InMemory
 from tfrec_tools.detector.pipeline import Config, parse_pipeline
 from tfrec_tools.detector.pipeline.rewrite import Changes, rewrite_pipeline
-from tfrec_tools.example import IMAGE_ENCODED
+from tfrec_tools.features import IMAGE_ENCODED
 
 LEAST_SPEED = 0.8  # of the bare pipeline's
 BATCH = 8
@@ -29,7 +30,8 @@ def main(folder: Path, runs: int) -> float:
     steps = len(examples) // BATCH
     datasets = {
         "bare": _bare(config, files),
-        "training": batches.training_batches(config, examples, mix, 0, steps),
+        "training": batches.training_batches(config, Encoded(examples), mix, 0, steps),
+        "in memory": batches.training_batches(config, InMemory(examples), mix, 0, steps),
         "evaluation": batches.evaluation_batches(config, examples, BATCH),
     }
     seconds = {name: (float("inf"), float("inf")) for name in datasets}

@@ -15,6 +15,7 @@ from tests.bench.detect import PEER
 from tfrec_tools.detector import model
 from tfrec_tools.detector.examples import batches
 from tfrec_tools.detector.examples.dataset import Annotated, index_records
+from tfrec_tools.detector.examples.pictures import Encoded
 from tfrec_tools.detector.running.train import TrainConfig, Trainer
 
 BATCH = 2
@@ -74,7 +75,7 @@ def _beside_peer(rate: float, examples: Sequence[Annotated], runs: int) -> None:
     mix = batches.mix(len(examples), 0, BATCH, 0.0, seed=1)
     ends = []
     for images, _, boxes, classes, *_ in batches.training_batches(
-        made.config, examples, mix, 0, _UNTIMED + runs
+        made.config, Encoded(examples), mix, 0, _UNTIMED + runs
     ):
         step(images, boxes * side, _ids(classes))
         ends.append(time.perf_counter())

@@ -17,14 +17,15 @@ from tfrec_tools.beam.elements import OF_CLASSES, OF_IMAGES, OF_LOOKUP, Annotate
 from tfrec_tools.beam.paths import BeamInput, located
 from tfrec_tools.checks import Checks
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import IMAGE_ENCODED, encode_example
+from tfrec_tools.example import encode_example
+from tfrec_tools.features import IMAGE_ENCODED
 from tfrec_tools.images import Rules, is_file_itself
 from tfrec_tools.issues import Issue
+from tfrec_tools.jobs import look
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.lookup import Finder
 from tfrec_tools.plan import Options, require_classes, within_map
 from tfrec_tools.records import Place
-from tfrec_tools.run import look
 from tfrec_tools.shards import SourceInfo
 
 _PICTURE = IMAGE_ENCODED.encode()

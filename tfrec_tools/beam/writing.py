@@ -27,9 +27,10 @@ from tfrec_tools.beam.paths import BeamPath, located
 from tfrec_tools.errors import InputError
 from tfrec_tools.finish import Layout
 from tfrec_tools.issues import Issue
+from tfrec_tools.jobs import perform, write_shard
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.page import issues_page
-from tfrec_tools.run import Task, finished, perform, write_shard
+from tfrec_tools.run import Task, finished
 from tfrec_tools.work import Done
 
 Key = tuple[float, int]  # (hash of the image's id in [0, 1), order in the source): where an Example stands
@@ -166,7 +167,8 @@ def _write(found: tuple[int, Iterable[tuple[Key, Converted]]], target: Target) -
     folder, name = work.folder_of(target.out), target.files[number].name
     folder.mkdir(parents=True, exist_ok=True)
     examples = map(_with_picture, kept)
-    written, sha256 = write_shard(work.shard_path(folder, name), examples, target.compression)
+    size = sum(one.size or len(one.encoded or b"") for one in kept)
+    written, sha256 = write_shard(work.shard_path(folder, name), examples, target.compression, size)
     boxes = Counter(name for one in kept for name in one.names)
     having = Counter(name for one in kept for name in set(one.names))
     negatives = sum(not one.names for one in kept)

@@ -8,6 +8,8 @@ import typer
 
 from tfrec_tools.cli import beam, given
 
+COMMAND = beam.BeamCommand
+
 
 def convert(
     context: typer.Context,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tfrec_tools.cli.finetune_given import Distill, Freeze, seconds
+from tfrec_tools.cli.finetune_given import Cache, Distill, Freeze, seconds
 from tfrec_tools.cli.model_given import MEANS
 from tfrec_tools.cli.run_options import of_the_run, use_config
 
@@ -72,8 +72,8 @@ def finetune(
         ),
     ] = "auto",
     distill: Annotated[
-        Distill, typer.Option(help="Hold answers to the base's where it is sure. auto: without --replay.")
-    ] = Distill.auto,
+        Distill, typer.Option(help="Hold answers to the base's where it is sure.")
+    ] = Distill.on,
     interpolate: Annotated[
         str,
         typer.Option(
@@ -128,6 +128,10 @@ def finetune(
     time_budget: Annotated[
         str | None, typer.Option(metavar="10m", help="End training after this time: 90s, 10m, 1h30m.")
     ] = None,
+    cache: Annotated[
+        Cache,
+        typer.Option(help="Keep decoded pictures in memory, or in a folder below $TMPDIR."),
+    ] = Cache.off,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write the curves to OUT/tensorboard.")
     ] = False,
@@ -180,6 +184,7 @@ def finetune(
         replay_ratio=replay_ratio,
         average=average,
         seed=seed,
+        cache=cache.value,
     )
     every = eval_every or (max(1, steps // 10) if patience else None)
     watch = Watch(every, patience, seconds(time_budget))

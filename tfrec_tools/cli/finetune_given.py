@@ -17,11 +17,18 @@ class Freeze(StrEnum):
 
 
 class Distill(StrEnum):
-    """When the base is a teacher during training."""
+    """Whether the base is a teacher during training."""
 
-    auto = "auto"
     on = "on"
     off = "off"
+
+
+class Cache(StrEnum):
+    """Where decoded pictures are kept."""
+
+    off = "off"
+    ram = "ram"
+    disk = "disk"
 
 
 def seconds(time: str | None) -> float | None:

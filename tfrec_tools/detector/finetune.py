@@ -48,7 +48,8 @@ class Finetuning:
     the old classes known.
 
     test    what the table is measured on; none is `val`, by which everything is chosen
-    masked  False: every picture counts as annotated for all classes, as trainers that know no better do
+    masked  False: every picture counts as annotated for all classes, and each box as much as any other, as
+            trainers that know no better do
     freeze_few  freeze the backbone where there are few new pictures
     tables  of the merge that the classes are of
     pipeline  of the detector to make, where `base` is weights of a classification
@@ -146,8 +147,9 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
     data = replace(data, new=_with_pseudo_labels(plan, data.new, believed, find_by_base, stage))
     detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
     start = values(detector.network)
-    teacher = memory.teacher(plan.memory, base, rows, replays=bool(data.old))
-    trainer = Trainer(detector, _config(plan, data.new), teacher)
+    teacher = memory.teacher(plan.memory, base, rows)
+    apart = memory.new_ids(rows) if plan.masked else frozenset[int]()
+    trainer = Trainer(detector, _config(plan, data.new), teacher, apart)
     log = Logbook(trainer, plan.out, resume=resume, board=_board(plan))
     validate = partial(validation.validate, detector, validation.few(data.val), rows)
     with stage("training") as show:

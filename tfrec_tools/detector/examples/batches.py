@@ -11,7 +11,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfrec_tools.detector.examples import augment, resize
-from tfrec_tools.detector.examples.dataset import Annotated, read_picture
+from tfrec_tools.detector.examples.dataset import Annotated
+from tfrec_tools.detector.examples.pictures import Encoded, Pictures
 from tfrec_tools.detector.pipeline import Config
 
 
@@ -57,20 +58,20 @@ def signature(config: Config, batch_size: int) -> list[tf.TensorSpec]:
 
 
 def training_batches(
-    config: Config, examples: Sequence[Annotated], mix: Mix, first_step: int, steps: int
+    config: Config, pictures: Pictures, mix: Mix, first_step: int, steps: int
 ) -> tf.data.Dataset:
     """Batches for the steps first_step to steps-1, each (canvases (B, H, W, 3),
     windows (B, 2), boxes (B, N, 4) as fractions of the canvas, classes (B, N, K) one-hot, weights (B, N),
     labeled (B, K)), padded with zeros; N is at least 1."""
 
     def prepare(place: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        encoded, boxes, ids, weights, labeled = tf.numpy_function(
-            fetch, [place], (tf.string, tf.float32, tf.int32, tf.float32, tf.float32), stateful=False
+        picture, boxes, ids, weights, labeled = tf.numpy_function(
+            fetch, [place], (pictures.dtype, tf.float32, tf.int32, tf.float32, tf.float32), stateful=False
         )
         boxes = tf.ensure_shape(boxes, (None, 4))
         ids, weights = tf.ensure_shape(ids, (None,)), tf.ensure_shape(weights, (None,))
         seed = tf.stack([tf.cast(place, tf.int32), mix.seed])
-        image, boxes = augment.flip(_decode(encoded), boxes, seed * 3)
+        image, boxes = augment.flip(pictures.pixels(picture), boxes, seed * 3)
         image, boxes, kept = augment.crop(image, boxes, seed * 3 + 1)
         kept |= tf.range(tf.size(ids)) == tf.size(ids) - 1  # the row of zeros
         rows = tf.where(kept)[:, 0]
@@ -83,8 +84,9 @@ def training_batches(
 
     def fetch(
         place: NDArray[np.int64],
-    ) -> tuple[bytes, NDArray[np.float32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
-        return _fetch(examples[mix.index(int(place))], config.num_classes)
+    ) -> tuple[bytes | NDArray[np.uint8], *_Known]:
+        index = mix.index(int(place))
+        return pictures.read(index), *_known(pictures.examples[index], config.num_classes)
 
     places = tf.data.Dataset.range(first_step * mix.batch_size, steps * mix.batch_size)
     return (
@@ -97,12 +99,11 @@ def training_batches(
 def evaluation_batches(config: Config, examples: Sequence[Annotated], batch_size: int) -> tf.data.Dataset:
     """Batches of canvases (B, H, W, 3) and windows (B, 2), in order; the last may be smaller."""
 
-    def fetch(index: NDArray[np.int64]) -> bytes:
-        return read_picture(examples[int(index)])
+    pictures = Encoded(examples)
 
     def prepare(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        encoded = tf.numpy_function(fetch, [index], tf.string, stateful=False)
-        return resize.preprocess(config, _decode(encoded))
+        encoded = tf.numpy_function(pictures.read, [index], pictures.dtype, stateful=False)
+        return resize.preprocess(config, pictures.pixels(encoded))
 
     indices = tf.data.Dataset.range(len(examples))
     return (
@@ -110,10 +111,12 @@ def evaluation_batches(config: Config, examples: Sequence[Annotated], batch_size
     )
 
 
-def _fetch(
-    example: Annotated, num_classes: int
-) -> tuple[bytes, NDArray[np.float32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
-    """Picture, boxes, ids, weights and labeled classes; the last box is a row of zeros with id 0, so that
+# Boxes (N, 4), ids (N,), weights (N,) and labeled classes (K,).
+_Known = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
+
+
+def _known(example: Annotated, num_classes: int) -> _Known:
+    """Boxes, ids, weights and labeled classes; the last box is a row of zeros with id 0, so that
     there is always one. Crowds are left out, as TFOD leaves them out of training."""
     rows = np.flatnonzero(~example.crowd)
     count = len(rows)
@@ -125,7 +128,7 @@ def _fetch(
         example.ids[rows],
         example.weights[rows],
     )
-    return read_picture(example), boxes, ids, weights, _one_for_each(example.labeled, num_classes)
+    return boxes, ids, weights, _one_for_each(example.labeled, num_classes)
 
 
 @lru_cache(maxsize=64)
@@ -134,11 +137,6 @@ def _one_for_each(ids: frozenset[int], num_classes: int) -> NDArray[np.float32]:
     row = np.zeros(num_classes, np.float32)
     row[[label_id - 1 for label_id in ids]] = 1.0
     return row
-
-
-def _decode(encoded: tf.Tensor) -> tf.Tensor:
-    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    return tf.ensure_shape(image, (None, None, 3))
 
 
 def _shuffled(count: int, place: int, seed: int) -> int:

@@ -52,15 +52,11 @@ def _best(boxes: tf.Tensor, scores: tf.Tensor, sure: tf.Tensor) -> tf.Tensor:
     """(B, A) bool: the sure anchors that non-maximum suppression keeps."""
 
     def kept(one: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        picture_boxes, picture_scores = one
-        indices, count = tf.image.non_max_suppression_padded(
-            picture_boxes, picture_scores, _MAX_BOXES, _NMS_IOU, 0.0, pad_to_max_output_size=True
-        )
-        counted = tf.cast(tf.range(_MAX_BOXES) < count, tf.float32)
-        return tf.tensor_scatter_nd_max(tf.zeros_like(picture_scores), indices[:, None], counted)
+        indices = tf.image.non_max_suppression(*one, _MAX_BOXES, _NMS_IOU, score_threshold=0.0)
+        return tf.scatter_nd(indices[:, None], tf.ones_like(indices), tf.shape(one[1]))
 
     ranked = tf.where(sure, scores, -1.0)
-    return tf.map_fn(kept, (boxes, ranked), fn_output_signature=tf.float32) > 0.0
+    return tf.map_fn(kept, (boxes, ranked), fn_output_signature=tf.int32) > 0
 
 
 def _mean_where(values: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:

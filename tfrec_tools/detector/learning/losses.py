@@ -43,15 +43,22 @@ def smooth_l1(codes: tf.Tensor, targets: tf.Tensor, delta: float) -> tf.Tensor:
 
 
 def detection_losses(config: LossConfig, codes: tf.Tensor, logits: tf.Tensor, targets: Targets) -> Losses:
-    """The losses of a batch: codes (B, A, 4), logits (B, A, K+1)."""
+    """The losses of a batch: codes (B, A, 4), logits (B, A, K+1). TFOD divides them by the matches of the
+    batch; here those of the classes that stand apart are divided by the matches of their own boxes, and the
+    others by the rest. Else a class with few boxes beside one with many would hardly be taught."""
     focal = sigmoid_focal(logits, targets.classes, config.focal_gamma, config.focal_alpha)
-    classification = tf.reduce_sum(focal * targets.class_weights)
-    huber = smooth_l1(codes, targets.codes, config.smooth_l1_delta)
-    localization = tf.reduce_sum(huber * targets.code_weights)
-    matches = tf.maximum(tf.reduce_sum(targets.code_weights), 1.0)
-    normalizer = matches if config.normalize_by_matches else tf.constant(1.0)
+    focal *= targets.class_weights  # (B, A, K+1)
+    huber = smooth_l1(codes, targets.codes, config.smooth_l1_delta) * targets.code_weights  # (B, A)
+    columns = targets.apart  # (K+1,)
+    anchors = tf.linalg.matvec(targets.classes, columns)  # (B, A)
+    localization = classification = tf.constant(0.0)
+    for of_anchors, of_columns in ((1.0 - anchors, 1.0 - columns), (anchors, columns)):
+        matches = tf.maximum(tf.reduce_sum(targets.code_weights * of_anchors), 1.0)
+        normalizer = matches if config.normalize_by_matches else tf.constant(1.0)
+        localization += tf.reduce_sum(huber * of_anchors) / normalizer
+        classification += tf.reduce_sum(focal * of_columns) / normalizer
     code_size = 4.0 if config.normalize_by_code_size else 1.0
     return Losses(
-        localization=config.localization_weight * localization / (normalizer * code_size),
-        classification=config.classification_weight * classification / normalizer,
+        localization=config.localization_weight * localization / code_size,
+        classification=config.classification_weight * classification,
     )

@@ -25,6 +25,7 @@ class Truth(NamedTuple):
     labeled  (B, K) float32, 1 for each class that the picture was exhaustively annotated for
     taught   (K,) float32, 1 for each class that has boxes somewhere in the training data
     exists   (K,) float32, 1 for each id that has a class
+    apart    (K,) float32, 1 for each class whose losses are divided by the matches of such classes alone
     seed     (2,) int32, of what is drawn at random
     """
 
@@ -35,6 +36,7 @@ class Truth(NamedTuple):
     labeled: tf.Tensor
     taught: tf.Tensor
     exists: tf.Tensor | float = 1.0
+    apart: tf.Tensor | float = 0.0
     seed: tf.Tensor | tuple[int, int] = (0, 0)
 
 
@@ -47,6 +49,7 @@ class Targets:
     codes    (B, A, 4) float32 [ty tx th tw]
     code_weights  (B, A) float32
     matches  (B, A) int32, the row of the box; -1 unmatched, -2 ignored
+    apart  (K+1,) float32, 1 for each class whose losses are divided by the matches of such classes alone
     """
 
     classes: tf.Tensor
@@ -54,6 +57,7 @@ class Targets:
     codes: tf.Tensor
     code_weights: tf.Tensor
     matches: tf.Tensor
+    apart: tf.Tensor
 
 
 def iou(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
@@ -129,6 +133,7 @@ def assign(
         codes=matched_codes(matches, boxes, anchors, scale_factors),
         code_weights=matched * weights,
         matches=matches,
+        apart=tf.pad(truth.apart * tf.ones_like(truth.taught), first[2:]),
     )
 
 

@@ -23,7 +23,7 @@ from tfrec_tools.errors import InputError
 
 _SAVE_EVERY_S = 120.0
 # What does not change what is learnt at a step.
-_MAY_DIFFER = frozenset({"control", "max-forget", "tensorboard", "time-budget"})
+_MAY_DIFFER = frozenset({"cache", "control", "max-forget", "tensorboard", "time-budget"})
 _LOSSES = ("localization", "classification", "regularization", "distillation")
 
 

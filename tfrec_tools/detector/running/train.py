@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tfrec_tools.detector import checkpoint, families, model
 from tfrec_tools.detector.examples import batches
 from tfrec_tools.detector.examples.dataset import Annotated
+from tfrec_tools.detector.examples.pictures import Cache, Pictures, pictures_of
 from tfrec_tools.detector.learning import matching
 from tfrec_tools.detector.learning.distill import Teacher
 from tfrec_tools.detector.network.layers import BatchNorm
@@ -31,8 +32,8 @@ _BESIDE = "beside/"  # before the names of what is saved with a state but no par
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """How to train; the learning rate of the backbone is lr * backbone_lr_mult, and `average` how slowly the
-    average of the weights follows them, 0 for none."""
+    """How to train; the learning rate of the backbone is lr * backbone_lr_mult, `average` how slowly the
+    average of the weights follows them, 0 for none, and `cache` where decoded pictures are kept."""
 
     steps: int
     batch_size: int
@@ -43,6 +44,7 @@ class TrainConfig:
     replay_ratio: float
     average: float
     seed: int
+    cache: Cache = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,21 @@ class StepLosses:
 
 
 class Trainer:
-    """A detector in training, with a teacher or without; `step` is how many steps it has done."""
+    """A detector in training, with a teacher or without; `step` is how many steps it has done. The classes
+    `apart`, by id, are taught as much as all others together, however few boxes they have."""
 
-    def __init__(self, detector: model.Detector, config: TrainConfig, teacher: Teacher | None = None) -> None:
+    def __init__(
+        self,
+        detector: model.Detector,
+        config: TrainConfig,
+        teacher: Teacher | None = None,
+        apart: frozenset[int] = frozenset(),
+    ) -> None:
         self.detector = detector
         self.config = config
         self.step = 0
         self._teacher = teacher
+        self._apart_ids = apart
         self._groups = _groups(detector, config)
         self._trained = [variable for _, variables in self._groups for variable in variables]
         averaged = self._trained if config.average else []
@@ -78,6 +88,7 @@ class Trainer:
                 layer.use_batch_statistics = config.train_batch_norm
         self._exists = tf.constant(_exists(detector.labels, detector.config.num_classes))
         self._taught = tf.Variable(tf.zeros(detector.config.num_classes), trainable=False)
+        self._apart = tf.Variable(tf.zeros(detector.config.num_classes), trainable=False)
         signature = batches.signature(detector.config, config.batch_size)
         self._run_step = tf.function(self._train_step, input_signature=signature)
         self._is_finite = tf.function(self._has_finite_gradients, input_signature=signature)
@@ -91,16 +102,23 @@ class Trainer:
         """Trains from `step` to the last one, or until `on_step` gives True. InputError, naming the record,
         where the loss or its gradient is not finite; the weights are then those before that step."""
         config = self.config
-        self._taught.assign(_taught([*new, *old], self.detector.config.num_classes))
+        taught = _taught([*new, *old], self.detector.config.num_classes)
+        self._taught.assign(taught)
+        self._apart.assign(_apart(self._apart_ids, taught))
         mix = batches.mix(len(new), len(old), config.batch_size, config.replay_ratio, config.seed)
-        for batch in batches.training_batches(
-            self.detector.config, [*new, *old], mix, self.step, config.steps
-        ):
+        with pictures_of([*new, *old], config.cache) as pictures:
+            self._take_steps(pictures, mix, on_step)
+
+    def _take_steps(
+        self, pictures: Pictures, mix: batches.Mix, on_step: Callable[[StepLosses], bool | None]
+    ) -> None:
+        config = self.config
+        for batch in batches.training_batches(self.detector.config, pictures, mix, self.step, config.steps):
             *found, norm = (float(value) for value in self._run_step(*batch))
             done = StepLosses(self.step + 1, *found)
             if not math.isfinite(done.total + norm):
                 places = range(self.step * config.batch_size, done.step * config.batch_size)
-                raise self._blame(batch, [[*new, *old][mix.index(place)] for place in places], done)
+                raise self._blame(batch, [pictures.examples[mix.index(place)] for place in places], done)
             self.step = done.step
             if on_step(done):
                 return
@@ -205,7 +223,8 @@ class Trainer:
         # The count is part of the state that a run goes on from, so that it draws the same again.
         step = tf.cast(self._groups[0][0].iterations.value, tf.int32)
         seed = tf.stack([self.config.seed, step])
-        truth = matching.Truth(windows, boxes, classes, weights, labeled, self._taught, self._exists, seed)
+        of_classes = self._taught, self._exists, self._apart
+        truth = matching.Truth(windows, boxes, classes, weights, labeled, *of_classes, seed)
         watched = [variable.value for variable in self._trained]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(watched)
@@ -243,6 +262,12 @@ def _taught(examples: Sequence[Annotated], num_classes: int) -> NDArray[np.float
     for example in examples:
         taught[example.ids[~example.crowd & (example.weights > 0)]] = 1.0
     return taught[1:]
+
+
+def _apart(ids: frozenset[int], taught: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(K,) 1 for each of the ids; none where no other class is taught, so that there is one group."""
+    apart = np.isin(np.arange(1, len(taught) + 1), sorted(ids)).astype(np.float32)
+    return apart * float((taught * (1.0 - apart)).any())
 
 
 def _groups(
