@@ -21,8 +21,8 @@ from tfrec_tools.errors import Interrupted, TfrecError
 _COLLECT_EVERY = 100_000
 
 
-# In the order of `tfrec --help`; each is a module here with a function of its name, - for _, and a COMMAND where
-# its class is not typer's.
+# In the order of `tfrec --help`; each is a module here with a function of its name, - for _, and a COMMAND
+# where its class is not typer's.
 _COMMANDS = (
     "convert",
     "validate",
