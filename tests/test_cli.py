@@ -39,7 +39,7 @@ def write_map(path, *names):
     return path
 
 
-HEAVY = ("tensorflow", "keras", "pandas", "lxml", "msgspec", "PIL", "numpy")
+HEAVY = ("apache_beam", "tensorflow", "keras", "pandas", "lxml", "msgspec", "PIL", "numpy")
 SPY = """
 import sys
 sys.argv = ["tfrec", *{words!r}]

@@ -121,11 +121,10 @@ def grown() -> tuple[model.Detector, model.Detector]:
 def test_the_base_teaches_what_it_shares() -> None:
     base, _ = grown()
     rows = grow.class_rows(base.labels, from_names(["blue", "green"]), drop_classes=True)
-    asked = memory.Memory("off", "auto", "off", "100%")
-    teacher = memory.teacher(asked, base, rows, replays=False)
+    teacher = memory.teacher(replace(memory.NOTHING, distill="on"), base, rows)
     assert teacher is not None
     assert (teacher.base_columns.numpy().tolist(), teacher.grown_columns.numpy().tolist()) == ([1], [1])
-    assert memory.teacher(asked, base, rows, replays=True) is None
+    assert memory.teacher(memory.NOTHING, base, rows) is None
 
 
 def test_half_way_between_base_and_training() -> None:

@@ -16,10 +16,11 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.example import encode_example, parse_example
 from tfrec_tools.finish import Refused
 from tfrec_tools.images import Picture
-from tfrec_tools.labels import from_names
+from tfrec_tools.labels import from_names, read_label_map
 from tfrec_tools.policies import parse
 from tfrec_tools.records import image_record
-from tfrec_tools.remapping import Options
+from tfrec_tools.remapping import Options, examples
+from tfrec_tools.remapping.classes import classes_of
 
 
 def silent(_done, _total):
@@ -279,6 +280,45 @@ def test_damaged_records_and_files(tmp_path):
         assert not list((tmp_path / "b").iterdir() if (tmp_path / "b").exists() else ())
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_large_pictures_between_short_and_long_features(tmp_path, workers):
+    """Their bytes are read by themselves, wherever they stand; all comes out as of whole Examples."""
+    names = ["cat", "dog", *(f"class {i} of a long name" for i in range(300))]
+    ids = from_names(names).id_by_name
+    records = []
+    for number, (labeled, boxes, size) in enumerate(
+        [(2, 1, 9000), (302, 1, 9000), (2, 300, 9000), (302, 300, 200_000), (2, 1, 4000), (2, 0, 5000)]
+    ):
+        of = image_record(
+            image_id=str(number),
+            filename="x",
+            source="x",
+            names=("dog",) * boxes,
+            boxes_xyxy=[(1, 2, 30, 40)] * boxes,
+            labeled=frozenset(names[:labeled]),
+        )
+        picture = Picture(bytes([number]) * size, "jpeg", 60, 40)
+        records.append(encode_example(of, picture, {**ids, "more": 999}))
+    for half in (0, 1):
+        tfrecord.write(tmp_path / f"x-0000{half}-of-00002.tfrecord", records[half::2])
+    own = write_map(tmp_path / "old.pbtxt", *names)
+    (maps := tmp_path / "maps").mkdir()
+    new = write_map(maps / "new.pbtxt", "more", *reversed(names))
+    finished = remap([str(tmp_path / "x")], new, tmp_path / "out/all", workers=workers, shards=2)
+    of_set = classes_of(read_label_map(own).name_by_id, own.name, None, read_label_map(new), (), None)
+    found = [data for file in sorted((tmp_path / "out").glob("*.tfrecord")) for data in tfrecord.read(file)]
+    assert sorted(found) == sorted(examples.remap(data, of_set).data for data in records)
+    assert sound(tmp_path / "out/all")
+    assert finished.manifest.images == len(records)
+    path = tmp_path / "x-00001-of-00002.tfrecord"
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"\x03" * 1000, b"\x03" * 999 + b"\x02", 1))
+    with pytest.raises(
+        InputError, match=r"x-00001-of-00002.tfrecord: record 1: the CRC of its data is wrong"
+    ):
+        remap([str(tmp_path / "x")], new, tmp_path / "no/all", workers=workers)
+
+
 def test_a_real_tfod_record(tmp_path, shared):
     raccoon, training = shared / "data/raccoon/data/test.record", shared / "data/raccoon/training"
     cards = shared / "data/playing_cards/training/labelmap.pbtxt"
@@ -301,4 +341,4 @@ def test_a_real_tfod_record(tmp_path, shared):
 
 
 def test_run_takes_what_does_a_job():
-    assert run.run([], None, 1, silent, remapping.perform) == []
+    assert run.run([], None, silent, remapping.perform) == []

@@ -107,6 +107,33 @@ def test_a_picture_is_left_as_it_is_between_what_changes(key, picture, new):
     assert b"".join(map(bytes, parts)) == changed(data, {key.encode(): entry})
 
 
+@given(st.data(), MAPS.filter(len), MAPS)
+def test_without_its_picture_an_example_becomes_the_same(data, own, other):
+    before = data.draw(examples(own))
+    merged = merge(own, other)
+    start, stop = entries.guess(before, b"image/encoded")
+    assert before[start:stop] == PICTURE.data
+    cut = before[:start] + before[stop:]
+    spans, whole = entries.find_around(cut, start, stop - start), entries.find(before, 0, len(before))
+    assert list(spans) == list(whole)
+    assert spans[b"image/encoded"][2] == start
+    how = classes(own, merged.rows[0], merged.label_map)
+    assert remap(cut, how, None, (start, PICTURE.data)) == remap(before, how)
+
+
+def test_a_guess_that_is_wrong_is_not_confirmed():
+    picture = wire.entry("image/encoded", "bytes", [b"p" * 200])
+    inside = wire.example([wire.entry("a", "bytes", [picture]), wire.entry("z", "int64", [1])])
+    start, stop = entries.guess(inside, b"image/encoded")
+    spans = entries.find_around(inside[:start] + inside[stop:], start, stop - start)
+    assert list(spans) == [b"a", b"z"]  # the picture's key is not among them
+    for place in (start - 1, start + 1):
+        with pytest.raises(entries.OddLayoutError):
+            entries.find_around(inside[:place] + inside[place + 200 :], place, 200 + 1)
+    assert entries.guess(inside[: start - 3], b"image/encoded") is None
+    assert entries.guess(inside, b"image/other") is None
+
+
 def pieces(data: bytes) -> list[bytes]:
     return [data[first:last] for first, _, last in entries.find(data, 0, len(data)).values()]
 

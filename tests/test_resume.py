@@ -15,7 +15,7 @@ import pytest
 
 from tests.small_sets import coco, save_picture
 from tests.test_cli import tfrec
-from tfrec_tools import run, work
+from tfrec_tools import jobs, work
 from tfrec_tools.convert import convert
 from tfrec_tools.errors import InputError
 from tfrec_tools.plan import Options, make_plan
@@ -152,10 +152,10 @@ def test_finished_shards_are_not_written_again(tmp_path, source, monkeypatch):
     folder = work.folder_of(options.out)
     folder.mkdir(parents=True)
     for job in plan.jobs[:4]:
-        run.perform(job, lambda: None, folder)
+        jobs.perform(job, lambda: None, folder)
     written = []
-    perform = run.perform
-    monkeypatch.setattr(run, "perform", lambda job, *rest: written.append(job.file) or perform(job, *rest))
+    perform = jobs.perform
+    monkeypatch.setattr(jobs, "perform", lambda job, *rest: written.append(job.file) or perform(job, *rest))
     convert(options)
     assert written == [job.file for job in plan.jobs[4:]]
 

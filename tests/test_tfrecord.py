@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from io import FileIO
 
 import google_crc32c
 import pytest
@@ -36,6 +37,21 @@ def test_gzip_is_written_and_the_same_every_time(tmp_path):
     assert (written.bytes, written.crc32c) == (len(data), google_crc32c.value(data))
     assert list(tfrecord.read(tmp_path / "a.gz")) == RECORDS
     assert [one.numpy() for one in tf.data.TFRecordDataset(str(tmp_path / "a.gz"), "GZIP")] == RECORDS
+
+
+@given(
+    st.lists(st.binary(max_size=20) | st.integers(4000, 9000).map(bytes), max_size=6), st.integers(0, 50_000)
+)
+def test_records_are_found_and_read_in_parts(tmp_path_factory, records, expected):
+    path = tmp_path_factory.mktemp("r") / "a.tfrecord"
+    tfrecord.write(path, [(one[:3], one[3:]) for one in records], "", expected)
+    assert list(tfrecord.read(path)) == records
+    with FileIO(path) as file:
+        frames = list(tfrecord.frames(file, path))
+        for one, (offset, length, crc, first, last) in zip(records, frames, strict=True):
+            assert (first, last) == (one[:4096], one[-4096:])
+            sizes = [length // 3, length - length // 3]
+            assert b"".join(tfrecord.read_at(file, offset, sizes, crc, path, "")) == one
 
 
 def test_gzip_is_read(tmp_path):

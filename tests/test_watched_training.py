@@ -24,7 +24,7 @@ from tfrec_tools.detector.running.tensorboard import Board
 from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.detector.running.validation import Validation, Watch
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import BOX_WEIGHT
+from tfrec_tools.features import BOX_WEIGHT
 from tfrec_tools.labels import from_names
 
 __all__ = ["inputs"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tfrec_tools import entries, wire
 from tfrec_tools._pb2 import example_pb2
-from tfrec_tools.example import FEATURES
+from tfrec_tools.features import FEATURES
 
 VALUES = (
     st.tuples(st.just("bytes"), st.lists(st.binary(max_size=300), max_size=5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,12 @@ from tfrec_tools.errors import InputError
 
 
 @contextmanager
-def published(*paths: Path) -> Iterator[tuple[Path, ...]]:
+def published(*paths: Path, alone: bool = True) -> Iterator[tuple[Path, ...]]:
     """Temporary names beside `paths` to write to. They get their final names, in the order given, when
-    the block ends well, and are removed when it does not."""
-    parts = tuple(path.with_name(f".{path.name}.part") for path in paths)
+    the block ends well, and are removed when it does not. Not `alone`: another may write the same at the
+    same time, so that the temporary names are nobody else's."""
+    mark = "" if alone else f".{uuid.uuid4().hex}"
+    parts = tuple(path.with_name(f".{path.name}{mark}.part") for path in paths)
     try:
         yield parts
         for part, path in zip(parts, paths, strict=True):

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import PIL
 
-from tfrec_tools import finish
+from tfrec_tools import buckets, finish, jobs
 from tfrec_tools.errors import InputError
 from tfrec_tools.finish import Finished, Layout, issue_lines
 from tfrec_tools.issues import Issue
 from tfrec_tools.page import issues_page
-from tfrec_tools.plan import Options, Plan, make_plan
-from tfrec_tools.run import Progress, run
+from tfrec_tools.plan import Options, Plan, make_plan, with_paths
+from tfrec_tools.run import Engine, Progress, run
 from tfrec_tools.shards import SourceInfo
 from tfrec_tools.work import Done
 
@@ -36,13 +37,15 @@ class Checked:
     images: int
 
 
-def convert(options: Options, progress: Progress = _silent) -> Finished:
-    """Converts sources to a finished set; the same input gives the same bytes, whatever the number of
-    workers. When it is killed, the same call does the rest. A fault of the input leaves the output folder
-    as it was."""
+def convert(options: Options, progress: Progress = _silent, engine: Engine | None = None) -> Finished:
+    """Converts sources to a finished set; the same input gives the same bytes, whatever the engine (None:
+    processes of this machine) and the number of its workers. When it is killed, the same call does the rest.
+    A fault of the input leaves the output folder as it was."""
     finish.require_name(options.out)
+    options = with_paths(options, buckets.located)
     layout = _layout(options, make_plan(options))
-    return finish.finish(layout, options.checks.policies, options.workers, progress)
+    engine = engine or partial(run, processes=options.workers)
+    return finish.finish(layout, options.checks.policies, engine, progress)
 
 
 def _layout(options: Options, plan: Plan) -> Layout:
@@ -52,11 +55,11 @@ def _layout(options: Options, plan: Plan) -> Layout:
         label_map=plan.label_map,
         splits=tuple(share.name for share in plan.shares),
         jobs=plan.jobs,
-        perform=None,
+        perform=jobs.perform,
         sources=_sources(plan),
         inputs=options.paths,
         given=(options.labels,) if options.labels else (),
-        options=_given(options),
+        options=given_options(options),
         versions={"pillow": PIL.__version__},
         digest=plan.digest,
         issues_of=lambda done: all_issues(plan, done),
@@ -66,8 +69,8 @@ def _layout(options: Options, plan: Plan) -> Layout:
 
 def validate(options: Options, progress: Progress = _silent) -> Checked:
     """All checks of a conversion, without writing anything."""
-    plan = make_plan(options)
-    done = run(plan.jobs, None, options.workers, progress)
+    plan = make_plan(with_paths(options, buckets.located))
+    done = run(plan.jobs, None, progress, jobs.perform, options.workers)
     issues = all_issues(plan, done)
     boxes = sum((Counter(one.boxes) for one in done), Counter[str]())
     refused = options.checks.policies.refused(issues)
@@ -109,7 +112,7 @@ def _sources(plan: Plan) -> tuple[SourceInfo, ...]:
     )
 
 
-def _given(options: Options) -> dict[str, str]:
+def given_options(options: Options) -> dict[str, str]:
     """The options that change the set's content, as given."""
     policies = options.checks.policies.chosen
     given = {

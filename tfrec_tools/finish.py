@@ -16,7 +16,8 @@ from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.issues import CODES, Issue
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.policies import Policies
-from tfrec_tools.run import Perform, Progress, Task, run
+from tfrec_tools.remote import require_writable
+from tfrec_tools.run import Engine, Perform, Progress, Task
 from tfrec_tools.shards import ClassInfo, Manifest, ShardInfo, SourceInfo, SplitInfo
 from tfrec_tools.work import Done
 
@@ -42,7 +43,7 @@ class Layout:
     label_map: LabelMap
     splits: tuple[str, ...]
     jobs: Sequence[Task]
-    perform: Perform | None
+    perform: Perform
     sources: tuple[SourceInfo, ...]
     inputs: tuple[Path, ...]
     given: tuple[Path, ...]
@@ -76,13 +77,14 @@ class Refused(TfrecError):  # noqa: N818
 
 
 def require_name(out: Path) -> None:
+    require_writable(out)
     if not out.name or out.is_dir():
         raise InputError(out, "", "is a folder; --out is DIR/NAME, the folder and first part of file names")
 
 
-def finish(layout: Layout, policies: Policies, processes: int | None, progress: Progress) -> Finished:
-    """The set, written or found finished. When it is killed, the same call does the rest. A fault of the
-    input leaves the output folder as it was: InputError, or Refused by the policies."""
+def finish(layout: Layout, policies: Policies, engine: Engine, progress: Progress) -> Finished:
+    """The set, its shards written by `engine`, or found finished. When it is killed, the same call does the
+    rest. A fault of the input leaves the output folder as it was: InputError, or Refused by the policies."""
     out, folder = layout.out, work.folder_of(layout.out)
     if (before := _finished_before(layout)) is not None:
         work.discard(folder)
@@ -90,7 +92,7 @@ def finish(layout: Layout, policies: Policies, processes: int | None, progress: 
     old = _old_files(layout)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        done = run(layout.jobs, folder, processes, progress, layout.perform)
+        done = engine(layout.jobs, folder, progress, layout.perform)
         issues = layout.issues_of(done)
         if refused := policies.refused(issues):
             raise Refused(issues, refused)

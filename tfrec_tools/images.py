@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -85,6 +86,13 @@ def load(place: Place, annotated_wh: tuple[int, int], source: str, rules: Rules 
     except InputError as fault:
         issue = Issue("image-damaged", source, None, f"{path.name}: {fault.reason}", False)
         return Loaded(None, (1.0, 1.0), (issue,))
+
+
+def is_file_itself(rules: Rules, issues: Iterable[Issue]) -> bool:
+    """Whether a picture that was loaded with these issues has the bytes of its file, for certain."""
+    return rules.max_side is None and not any(
+        issue.code in ("image-transcoded", "exif-turned") for issue in issues
+    )
 
 
 def has_image_suffix(name: str) -> bool:

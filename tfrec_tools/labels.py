@@ -7,7 +7,7 @@ ids count from 1, because 0 is the background of TFOD's models.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +77,15 @@ class ClassList:
 def from_names(names: Iterable[str]) -> LabelMap:
     """A map with ids 1, 2, ... in the order given."""
     return LabelMap(tuple(Label(i, name) for i, name in enumerate(names, start=1)))
+
+
+def mismatch(label_id: int, name: str, label_map: Mapping[int, str], subject: str) -> str:
+    """What disagrees between a record's name for a class and the label map's for its id; empty where one
+    is not given."""
+    if not (name and label_map) or label_map.get(label_id) == name:
+        return ""
+    has = f"is {label_map[label_id]!r}" if label_id in label_map else "is no class"
+    return f"id {label_id} {has} in {subject}, but the record calls it {name!r}"
 
 
 def read_label_map(path: Path) -> LabelMap:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,6 +10,7 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.images import has_image_suffix
 from tfrec_tools.issues import Issue
 from tfrec_tools.records import ImageRecord, Place
+from tfrec_tools.remote import files_below, is_file
 
 Found = tuple[Path | None, tuple[Issue, ...]]
 
@@ -32,21 +32,29 @@ def places(records: Sequence[ImageRecord], folder: Path) -> tuple[list[Place | N
     and one that differs in the suffix alone is taken; both are reported. InputError where there is no
     such folder.
     """
-    direct = [record.place or _direct(record, folder) for record in records]
-    if all(direct):
-        return list(direct), ()
-    if not folder.is_dir():
-        raise InputError(folder, "", "is no folder; expected the folder of the images")
-    index = _index(folder)
-    found: list[Place | None] = []
-    issues: list[Issue] = []
-    for record, place in zip(records, direct, strict=True):
-        if place is None:
-            path, odd = _search(folder, index, record)
-            place = None if path is None else Place(path)
-            issues += odd
-        found.append(place)
-    return found, tuple(issues)
+    finder = Finder(folder)
+    found = [finder.find(record) for record in records]
+    return [place for place, _ in found], tuple(issue for _, odd in found for issue in odd)
+
+
+class Finder:
+    """Finds pictures in a folder, one by one; the folder is searched once, when a picture does not lie where
+    its record says."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._index: _Index | None = None
+
+    def find(self, record: ImageRecord) -> tuple[Place | None, tuple[Issue, ...]]:
+        """As `places`, of one record."""
+        if (place := record.place or _direct(record, self._folder)) is not None:
+            return place, ()
+        if self._index is None:
+            if not self._folder.is_dir():
+                raise InputError(self._folder, "", "is no folder; expected the folder of the images")
+            self._index = _index(self._folder)
+        path, odd = _search(self._folder, self._index, record)
+        return None if path is None else Place(path), odd
 
 
 def _direct(record: ImageRecord, folder: Path) -> Place | None:
@@ -54,13 +62,13 @@ def _direct(record: ImageRecord, folder: Path) -> Place | None:
     if record.stem and record.stem != _relative(record.filename).stem:
         return None
     path = folder / _slashed(record.filename)
-    return Place(path) if os.path.isfile(path) else None  # noqa: PTH113 (takes names of any length)
+    return Place(path) if is_file(path) else None
 
 
 def _search(folder: Path, index: _Index, record: ImageRecord) -> Found:
     relative = _relative(record.filename)
     exact = folder / relative
-    named = [exact] if os.path.isfile(exact) else _closest(index.by_name, relative.name, relative)  # noqa: PTH113
+    named = [exact] if is_file(exact) else _closest(index.by_name, relative.name, relative)
     if record.stem and record.stem != relative.stem:
         own = _closest(index.by_stem, record.stem, relative.with_name(record.stem))
         if own and own != named:
@@ -105,13 +113,10 @@ def _stem(name: str) -> str:
 
 def _index(folder: Path) -> _Index:
     index = _Index({}, {})
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(parent, name)
-            index.by_name.setdefault(name.lower(), []).append(path)
-            if has_image_suffix(name):
-                index.by_stem.setdefault(path.stem.lower(), []).append(path)
+    for path in files_below(folder):
+        index.by_name.setdefault(path.name.lower(), []).append(path)
+        if has_image_suffix(path.name):
+            index.by_stem.setdefault(path.stem.lower(), []).append(path)
     return index
 
 

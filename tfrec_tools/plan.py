@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,13 +18,12 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.images import Rules
 from tfrec_tools.issues import Issue
+from tfrec_tools.jobs import Job
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.records import ImageRecord, Source
-from tfrec_tools.shards import shard_paths
+from tfrec_tools.shards import shard_count, shard_paths
 from tfrec_tools.sharing import Item
-from tfrec_tools.work import Job
 
-SHARD_BYTES = 150_000_000
 SOURCE_SPLIT = "source"
 
 
@@ -59,6 +58,18 @@ class Options:
     @property
     def paths(self) -> tuple[Path, ...]:
         return (self.sources,) if isinstance(self.sources, Path) else tuple(self.sources)
+
+
+def with_paths(options: Options, opened: Callable[[Path], Path]) -> Options:
+    """The options with all that is read as `opened` gives it."""
+    images = options.images
+    folders = [images] if isinstance(images, Path) else images
+    return replace(
+        options,
+        sources=tuple(map(opened, options.paths)),
+        images=folders and tuple(map(opened, folders)),
+        labels=options.labels and opened(options.labels),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +152,18 @@ def _label_map(options: Options, inputs: Sequence[Input]) -> LabelMap:
     label_map = label_sources.read_map(options.labels)
     for one in inputs:
         used = {name for record in one.source.records for name in record.names}
-        if lacking := sorted(used - set(label_map.names)):
-            listed = ", ".join(map(repr, lacking))
-            reason = f"lacks {listed} of {one.path}; add them with `tfrec merge-labels`, or drop --labels"
-            raise InputError(options.labels, "", reason)
+        require_classes(options.labels, one.path, used, label_map.id_by_name)
     return label_map
+
+
+def require_classes(
+    labels_: Path | None, source: Path | str, used: Iterable[str], ids: Mapping[str, int]
+) -> None:
+    """InputError where a label map lacks a class that has a box."""
+    if labels_ is not None and (lacking := sorted(name for name in used if name not in ids)):
+        listed = ", ".join(map(repr, lacking))
+        reason = f"lacks {listed} of {source}; add them with `tfrec merge-labels`, or drop --labels"
+        raise InputError(labels_, "", reason)
 
 
 def _items(
@@ -171,16 +189,22 @@ def _items(
 def _labeled_within(options: Options, one: Input, names: frozenset[str]) -> list[ImageRecord]:
     """The records with `labeled` cut to the label map's names."""
     given = {record.labeled for record in one.source.records if record.labeled is not None}
-    within = {labeled: labeled & names for labeled in given}
-    if not all(within.values()):
-        reason = f"has none of the classes {', '.join(sorted(names))} of {options.labels}"
-        raise InputError(one.path, "", reason)
+    within = {labeled: within_map(options.labels, one.path, labeled, names) for labeled in given}
     return [
         record
         if record.labeled is None or record.labeled <= names
         else replace(record, labeled=within[record.labeled])
         for record in one.source.records
     ]
+
+
+def within_map(
+    labels_: Path | None, source: Path | str, labeled: frozenset[str], names: frozenset[str]
+) -> frozenset[str]:
+    """What images were annotated for, cut to the names of the label map. InputError where nothing is left."""
+    if not labeled & names:
+        raise InputError(source, "", f"has none of the classes {', '.join(sorted(names))} of {labels_}")
+    return labeled & names
 
 
 def _shares(options: Options, items: Sequence[Item]) -> tuple[splits.Share, ...]:
@@ -242,15 +266,6 @@ def _by_split(
     for key, item in zip(keys, items, strict=True):
         by_split[found[key]].append(item)
     return by_split
-
-
-def shard_count(wanted: int | None, images: int, size: int) -> int:
-    """As wanted, else one a SHARD_BYTES of images."""
-    if wanted is None:
-        return min(images, -(-size // SHARD_BYTES) or 1)
-    if wanted > images:
-        raise InputError("--shards", "", f"{wanted} shards for {images} images; give at most as many")
-    return wanted
 
 
 def _job(options: Options, file: Path, split: str, items: tuple[Item, ...], label_map: LabelMap) -> Job:

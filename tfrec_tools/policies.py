@@ -53,6 +53,10 @@ class Policies:
     def action(self, code: str) -> str:
         return self.chosen.get(code) or CHOICES.get(code, _BY_READER)[0]
 
+    def drops(self, code: str) -> bool:
+        """Whether an image that has such an issue is left out."""
+        return self.action(code) == "drop-image"
+
     def treatment(self, code: str) -> str:
         """What is done to the data: its default for an error, so that the check can go on."""
         action = self.action(code)

@@ -15,6 +15,7 @@ import msgspec
 from tfrec_tools.errors import InputError
 
 FORMAT_VERSION = 1
+SHARD_BYTES = 150_000_000
 
 # Ours, and those that TFOD (x.record-00000-of-00010) and TFDS (x.tfrecord-00000-of-00010) write.
 _OURS = re.compile(r"(?P<name>.+)-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.tfrecord(?:\.gz)?")
@@ -110,6 +111,15 @@ class Manifest:
         return tuple(item.name for item in self.classes)
 
 
+def shard_count(wanted: int | None, images: int, size: int) -> int:
+    """As wanted, else one a SHARD_BYTES of images."""
+    if wanted is None:
+        return min(images, -(-size // SHARD_BYTES) or 1)
+    if wanted > images:
+        raise InputError("--shards", "", f"{wanted} shards for {images} images; give at most as many")
+    return wanted
+
+
 def shard_paths(prefix: Path, count: int, split: str = "", compression: str = "") -> list[Path]:
     """The files of a set DIR/NAME, or of a split of it, of `count` shards."""
     name = f"{prefix.name}-{split}" if split else prefix.name
@@ -202,7 +212,7 @@ def name_of(file: Path) -> str:
     return match["name"] if match else file.name
 
 
-def record_files(patterns: Sequence[str]) -> list[Path]:
+def record_files(patterns: Sequence[str | Path]) -> list[Path]:
     """The record files that patterns name, each once, in the order of the patterns and then by name.
 
     A pattern is a file, a folder (all its record files), a set's DIR/NAME (all its splits), DIR/NAME-SPLIT
@@ -219,13 +229,13 @@ def record_files(patterns: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def _matching(pattern: str) -> list[Path]:
-    path = Path(pattern)
+def _matching(pattern: str | Path) -> list[Path]:
+    path = pattern if isinstance(pattern, Path) else Path(pattern)
     if path.is_file():
         return [path]
     if path.is_dir():
         return sorted(entry for entry in _entries(path) if is_record_file(entry))
-    matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207
+    matches = sorted(Path(match) for match in glob.glob(str(pattern), recursive=True))  # noqa: PTH207
     files = [match for match in matches if is_record_file(match)]
     files = files or sorted(entry for entry in _entries(path.parent) if _is_shard_of(entry, path.name))
     return files or sorted(path.with_name(file) for file in _listed(path))

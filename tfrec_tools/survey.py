@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord
+
+if TYPE_CHECKING:
+    from tfrec_tools.records import ImageRecord
 
 FEW_BOXES = 10
 _LONG_ENOUGH = 5  # letters from which one letter more, less or other is likelier a slip than a word
@@ -20,9 +23,13 @@ def repeats(records: Sequence[ImageRecord]) -> tuple[Issue, ...]:
     for record in records:
         earlier = first.setdefault(record.filename, record)
         if earlier is not record:
-            message = f"{record.filename} is the image of {earlier.source} too"
-            issues.append(Issue("image-duplicate", record.source, None, message, False))
+            issues.append(repeated(record.filename, record.source, earlier.source))
     return tuple(issues)
+
+
+def repeated(filename: str, source: str, first: str) -> Issue:
+    """The records `source` and, before it, `first` name one image file."""
+    return Issue("image-duplicate", source, None, f"{filename} is the image of {first} too", False)
 
 
 def few(boxes_by_class: Mapping[str, int], place: str) -> tuple[Issue, ...]:

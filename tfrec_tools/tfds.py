@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tfrec_tools.example import FEATURES, Feature
+from tfrec_tools.features import FEATURES, Feature
 from tfrec_tools.shards import Manifest, ShardInfo
 
 INFO = "dataset_info.json"

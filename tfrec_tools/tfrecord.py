@@ -6,23 +6,26 @@ endian (tensorflow/core/lib/io/record_writer.h).
 
 from __future__ import annotations
 
+import atexit
+import functools
 import gzip
 import os
+import shutil
 import struct
+import sys
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from io import BufferedIOBase, FileIO
-from mmap import mmap
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import google_crc32c
-import numpy as np
-import numpy.typing as npt
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.remote import RemotePath
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
@@ -33,10 +36,10 @@ _GZIP_MAGIC = b"\x1f\x8b\x08"
 
 
 GZIP_LEVEL = 6
+_BLOCK = 1 << 20  # bytes written at a time: few large writes take the kernel half the time of many
+_GLANCE = 4096  # bytes
 
-# A record in pieces, one after the other: bytes, or arrays of uint8 (N,) that are views of some, since
-# google_crc32c takes no memoryview.
-Pieces = tuple[bytes | npt.NDArray[np.uint8], ...]
+Pieces = tuple[bytes, ...]  # of a record, one after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +51,38 @@ class Written:
     crc32c: int
 
 
-def write(path: Path, records: Iterable[bytes | Pieces], compression: str = "") -> Written:
+def write(path: Path, records: Iterable[bytes | Pieces], compression: str = "", expected: int = 0) -> Written:
     """Writes the records in turn, replacing the file; compression is "" or "gzip". The same records give
-    the same bytes."""
+    the same bytes. `expected`: about how many bytes there will be, which makes a plain file faster."""
     count = 0
-    with path.open("wb") as file:
+    with path.open("wb", buffering=_BLOCK) as file:
+        reserve = expected > 0 and not compression and not isinstance(path, RemotePath)
+        if reserve:
+            _reserve(file.fileno(), expected)
         tally = Tally(file)
         with _packed(tally, compression) as out:
             for record in records:
                 for piece in _framed(record):
                     out.write(piece)
                 count += 1
+        if reserve:
+            file.truncate()
     return Written(count, tally.bytes, tally.crc32c)
+
+
+def _reserve(file: int, size: int) -> None:
+    """Blocks for a new file, where its file system can do that at once; where not, os.posix_fallocate would
+    write to each block."""
+    if sys.platform == "linux":
+        from ctypes import CDLL, c_int, c_long
+
+        CDLL(None).fallocate(c_int(file), c_int(0), c_long(0), c_long(size))
 
 
 def _framed(record: bytes | Pieces) -> Pieces:
     """The pieces of the file that a record becomes; what is large is not copied."""
     pieces = (record,) if isinstance(record, bytes) else record
-    crc = 0
-    for piece in pieces:
-        crc = google_crc32c.extend(crc, piece)
-    return _header(sum(map(len, pieces))), *pieces, _FOOTER.pack(_masked(crc))
+    return _header(sum(map(len, pieces))), *pieces, _FOOTER.pack(_masked(_crc(pieces)))
 
 
 class Tally(BufferedIOBase):
@@ -121,30 +135,46 @@ def read(path: Path) -> Iterator[bytes]:
             offset += _HEADER.size + len(record) + _FOOTER.size
 
 
-def frames(data: mmap, path: Path) -> Iterator[tuple[int, int, int]]:
-    """(offset of its data, its length, masked CRC that is said of it) of each record of a plain file in
-    memory; the data is not looked at. InputError as of `read`."""
+class Frame(NamedTuple):
+    """A record of a plain file: its data's offset and length in bytes, the masked CRC that is said of it, and
+    its first and last bytes, up to 4 KiB each, which were read on the way."""
+
+    offset: int
+    length: int
+    crc: int
+    first: bytes
+    last: bytes
+
+
+def frames(file: FileIO, path: Path) -> Iterator[Frame]:
+    """The records of a plain file, found by one small read each; no CRC of data is checked. InputError as of
+    `read`."""
+    whole = os.fstat(file.fileno()).st_size
     offset = index = 0
-    while offset < len(data):
+    ahead = file.read(HEADER_BYTES + _GLANCE)  # from the record's header on
+    while offset < whole:
         where = f"record {index} at byte {offset}"
         begin = offset + HEADER_BYTES
-        length = _length(data[offset:begin], path, where)
+        length = _length(ahead[:HEADER_BYTES], path, where)
         end = begin + length
-        if end + FOOTER_BYTES > len(data):
-            _require_whole(path, where, min(length, len(data) - begin), length, "data")
-            _require_whole(path, where, len(data) - end, FOOTER_BYTES, "CRC")
-        yield begin, length, _FOOTER.unpack_from(data, end)[0]
+        if end + FOOTER_BYTES > whole:
+            _require_whole(path, where, min(length, whole - begin), length, "data")
+            _require_whole(path, where, whole - end, FOOTER_BYTES, "CRC")
+        seen = min(length, _GLANCE)
+        first = ahead[HEADER_BYTES : HEADER_BYTES + seen]
+        file.seek(end - seen)
+        ahead = file.read(seen + FOOTER_BYTES + HEADER_BYTES + _GLANCE)
+        yield Frame(begin, length, _FOOTER.unpack_from(ahead, seen)[0], first, ahead[:seen])
+        ahead = ahead[seen + FOOTER_BYTES :]
         offset, index = end + FOOTER_BYTES, index + 1
 
 
-def read_at(file: FileIO, frame: tuple[int, int, int], path: Path, where: str) -> bytes:
-    """The record of a plain file of which `frames` says (offset, length, CRC). InputError where it is
-    damaged."""
-    offset, length, said = frame
+def read_at(file: FileIO, offset: int, sizes: Iterable[int], said: int, path: Path, where: str) -> Pieces:
+    """The data of a record in pieces of `sizes` bytes. InputError where its masked CRC is not `said`."""
     file.seek(offset)
-    data = file.read(length)
-    _require_crc(data, said, path, where)
-    return data
+    pieces = tuple([file.read(size) for size in sizes])
+    _require_crc(pieces, said, path, where)
+    return pieces
 
 
 def is_gzip(path: Path) -> bool:
@@ -152,6 +182,28 @@ def is_gzip(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(_HEADER.size)
     return start.startswith(_GZIP_MAGIC) and not _header_fits(start)
+
+
+def unpacked(file: Path) -> Path:
+    """The file itself, or what a gzip file holds, in the temporary folder."""
+    if not is_gzip(file):
+        return file
+    target = _scratch() / f"{len(list(_scratch().iterdir()))}.tfrecord"
+    try:
+        with gzip.open(file, "rb") as packed, target.open("wb") as out:
+            shutil.copyfileobj(packed, out, 1 << 20)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
+        raise InputError(file, "", f"the gzip data is cut off or damaged ({fault})") from fault
+    except OSError as fault:
+        raise InputError(file, "", f"cannot be unpacked into {target.parent} ({fault.strerror})") from fault
+    return target
+
+
+@functools.cache
+def _scratch() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="tfrec-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _open(path: Path) -> BinaryIO:
@@ -170,7 +222,7 @@ def _read_record(file: BinaryIO, path: Path, where: str) -> bytes | None:
     _require_whole(path, where, len(data), length, "data")
     footer = file.read(_FOOTER.size)
     _require_whole(path, where, len(footer), _FOOTER.size, "CRC")
-    _require_crc(data, _FOOTER.unpack(footer)[0], path, where)
+    _require_crc((data,), _FOOTER.unpack(footer)[0], path, where)
     return data
 
 
@@ -189,8 +241,8 @@ def _length(header: bytes, path: Path, where: str) -> int:
     return length
 
 
-def _require_crc(data: bytes, said: int, path: Path, where: str) -> None:
-    if said != _masked_crc(data):
+def _require_crc(pieces: Pieces, said: int, path: Path, where: str) -> None:
+    if said != _masked(_crc(pieces)):
         raise InputError(path, where, "the CRC of its data is wrong: the file is damaged")
 
 
@@ -211,6 +263,13 @@ def _header_fits(header: bytes) -> bool:
 
 def _masked_crc(data: bytes) -> int:
     return _masked(google_crc32c.value(data))
+
+
+def _crc(pieces: Pieces) -> int:
+    crc = 0
+    for piece in pieces:
+        crc = google_crc32c.extend(crc, piece)
+    return crc
 
 
 def _masked(crc: int) -> int:

@@ -9,42 +9,18 @@ that a conversion that was killed goes on where it stopped, and the moves to the
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from tfrec_tools.atomic import published
-from tfrec_tools.checks import Checks
-from tfrec_tools.images import Rules
 from tfrec_tools.issues import Issue
-from tfrec_tools.sharing import Item
 from tfrec_tools.tfrecord import Written
 
 _NAMES = "names.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A shard to write.
-
-    file, split   the shard's final name, and its split ("" where there is none)
-    items         its images in order
-    content       of all that its bytes depend on, except the pictures' own bytes
-    fingerprint   the same with the pictures' files and their times of change
-    """
-
-    file: str
-    split: str
-    items: tuple[Item, ...]
-    ids: Mapping[str, int]
-    checks: Checks
-    rules: Rules
-    compression: str
-    content: str
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +48,13 @@ def shard_path(folder: Path, fingerprint: str) -> Path:
 
 def note(folder: Path, fingerprint: str, done: Done) -> None:
     """Says that a shard is finished; not before it lies under its name in the folder."""
-    with published(_note_path(folder, fingerprint)) as (part,):
+    with published(_note_path(folder, fingerprint), alone=False) as (part,):
         part.write_bytes(msgspec.json.encode(done))
+
+
+def noted(folder: Path) -> set[str]:
+    """The fingerprints of the shards that are said to be finished."""
+    return {path.stem for path in folder.glob("[!.]*.json")} - {Path(_NAMES).stem}
 
 
 def finished(folder: Path, fingerprint: str, name: str) -> Done | None:
@@ -115,7 +96,11 @@ def publish(
 
 
 def discard(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    """Removes the folder, in which there are only files."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            path.unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _note_path(folder: Path, fingerprint: str) -> Path:

@@ -60,6 +60,14 @@ def spread(work: Work, jobs: Sequence[Any], count: int, ticked: Callable[[int], 
     return [results[number] for number in range(len(jobs))]
 
 
+def each(work: Callable[[Any], Any], jobs: Sequence[Any], count: int) -> list[Any]:
+    """The results of jobs that are too short for new interpreters, in order: done by `count` forks, or here.
+    Errors as of `spread`."""
+    if min(count, len(jobs)) < 2 or not _may_fork():
+        return [work(job) for job in jobs]
+    return spread(lambda job, _: work(job), jobs, min(count, len(jobs)), lambda _: None)
+
+
 def _heard(link: Link) -> tuple[int, Any]:
     """(parts done since, the job's result or None where it goes on)."""
     try:

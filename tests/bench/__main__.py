@@ -1,6 +1,7 @@
 """`python -m tests.bench convert`: `tfrec convert` beside a minimal script and a plain TensorFlow loop, on
-generated pictures; `python -m tests.bench remap`: `tfrec remap` beside a copy of its files. Each runs as a
-whole process, files in the page cache, its fastest of several runs counted.
+generated pictures, the fastest of several runs each; `python -m tests.bench remap`: `tfrec remap` beside a
+copy of its files, by turns; `python -m tests.bench beam`: both ways on Apache Beam beside the local engine.
+Each runs as a whole process, files in the page cache.
 
 `python -m tests.bench input`: the trainer's input pipeline beside a bare one; `detect` and `train`: pictures
 and steps of each family (`--only FAMILY`), in this process."""
@@ -17,19 +18,20 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import generate, records, remap
+from tests.bench import beam, generate, records, remap
 
 RATIO_TO_MINIMAL = 1.3  # at most
 RATIO_TO_PLAIN = 4.0  # at least
 PEAK_MB = 150.0  # at most, per process
 _DETECTOR = ("input", "detect", "train")
-_PROCESSES = ("tfrec", "minimal", "plain", "copy", "remap")
+_PROCESSES = ("tfrec", "minimal", "plain", "copy", "remap", "runner", "transforms")
+Measured = tuple[float, float, float]  # wall seconds, CPU seconds, peak MB of the largest process
 _FAMILIES = ("fpnlite", "ssd_mobilenet_v2", "retinanet", "efficientdet", "faster_rcnn")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["convert", "remap", *_DETECTOR])
+    parser.add_argument("what", choices=["convert", "remap", "beam", *_DETECTOR])
     parser.add_argument("--images", type=int, help="5000; for what trains or detects 200")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", choices=[*_PROCESSES, *_FAMILIES], action="append")
@@ -42,12 +44,19 @@ def main() -> None:
         if given.what in _DETECTOR:
             of_detector(given, source)
             return
-        words_of = commands(source) if given.what == "convert" else remap.commands(source)
-        measured = {
-            name: best(words, Path(temporary) / name, 1 if name == "plain" else given.runs)
-            for name, words in words_of.items()
-            if not given.only or name in given.only
-        }
+        words_of = {
+            "convert": lambda: commands(source),
+            "remap": lambda: remap.commands(source),
+            "beam": lambda: beam.commands(source, given.images),
+        }[given.what]()
+        words_of = {name: words for name, words in words_of.items() if not given.only or name in given.only}
+        if given.what == "remap":
+            measured = medians(words_of, Path(temporary), given.runs)
+        else:
+            measured = {
+                name: best(words, Path(temporary) / name, 1 if name == "plain" else given.runs)
+                for name, words in words_of.items()
+            }
     report(measured, given.images)
 
 
@@ -83,12 +92,23 @@ def commands(source: Path) -> dict[str, list[str]]:
     }
 
 
-def best(words: list[str], folder: Path, runs: int) -> tuple[float, float, float]:
-    """(wall seconds, CPU seconds, peak MB of the largest process) of the fastest run."""
+def medians(words_of: dict[str, list[str]], folder: Path, runs: int) -> dict[str, Measured]:
+    """Of each command the run of median wall time. They run by turns after one run that is not counted, and
+    what they wrote goes at once, before the system writes it to the disk."""
+    found: dict[str, list[Measured]] = {name: [] for name in words_of}
+    for _ in range(runs + 1):
+        for name, words in words_of.items():
+            found[name].append(measure(words, folder / name))
+            shutil.rmtree(folder / name)
+    return {name: sorted(of_name[1:])[runs // 2] for name, of_name in found.items()}
+
+
+def best(words: list[str], folder: Path, runs: int) -> Measured:
+    """The fastest run."""
     return min(measure(words, folder) for _ in range(runs))
 
 
-def measure(words: list[str], folder: Path) -> tuple[float, float, float]:
+def measure(words: list[str], folder: Path) -> Measured:
     """In a process of its own, so that the peak is of this command's processes."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -112,12 +132,11 @@ def measure(words: list[str], folder: Path) -> tuple[float, float, float]:
     return wall, cpu, peak
 
 
-def report(measured: dict[str, tuple[float, float, float]], images: int) -> None:
+def report(measured: dict[str, Measured], images: int) -> None:
     print(f"{images} images, {len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}")
     for name, (wall, cpu, peak) in measured.items():
-        print(
-            f"{name:8} {wall:7.2f} s wall {1e3 * wall / images:6.3f} ms/image {cpu:7.2f} s CPU {peak:6.0f} MB"
-        )
+        each = 1e3 * wall / images
+        print(f"{name:10} {wall:7.2f} s wall {each:6.3f} ms/image {cpu:7.2f} s CPU {peak:6.0f} MB")
     if {"tfrec", "minimal"} <= measured.keys():
         line(
             "of the minimal script's time",
@@ -132,6 +151,9 @@ def report(measured: dict[str, tuple[float, float, float]], images: int) -> None
             RATIO_TO_PLAIN,
             "at least",
         )
+    for name in measured.keys() & {"runner", "transforms"} if "tfrec" in measured else ():
+        ratio = measured[name][1] / measured["tfrec"][1]
+        line(f"times the local engine's CPU ({name})", ratio, beam.MOST_CPU, "at most")
     if "tfrec" in measured:
         line("MB peak of the largest process", measured["tfrec"][2], PEAK_MB, "at most")
     if {"copy", "remap"} <= measured.keys():

@@ -22,9 +22,10 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def main() -> None:
     for name, words in rows(task, given.base, out, given.seed).items():
         if not given.only or name in given.only:
             finetune(out / f"{name}-{given.seed}", "--seed", given.seed, *words)
-    print(table(out, given.seed))
+    print(table(task, out))
 
 
 def rows(task: Task, base: Path, out: Path, seed: str) -> dict[str, tuple[str, ...]]:
@@ -172,31 +173,38 @@ def tfrec(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "tfrec_tools", *words], check=True, env=environment)
 
 
-def table(out: Path, seed: str) -> str:
-    """Markdown: AP50 of the rows that are finished, and what part of joint training's each has."""
+def table(task: Task, out: Path) -> str:
+    """Markdown: AP50 of the rows that are finished, the mean of all seeds, and what part of joint training's
+    each has."""
     runs = {
-        "base, before": out / f"base-{seed}",
-        "plain fine-tuning (control)": out / f"without-old-{seed}" / "control",
-        "tfrec, no old pictures": out / f"without-old-{seed}",
-        "tfrec, 10 % replayed": out / f"replay-{seed}",
-        "tfrec, two steps in a row": out / f"twice-{seed}",
-        "joint training": out / f"joint-{seed}",
+        "base, before": "base-[0-9]*",
+        "plain fine-tuning (control)": "without-old-[0-9]*/control",
+        "tfrec, no old pictures": "without-old-[0-9]*",
+        "tfrec, 10 % replayed": "replay-[0-9]*",
+        "tfrec, two steps in a row": "twice-[0-9]*",
+        "joint training": "joint-[0-9]*",
     }
-    found = {name: means(run) for name, run in runs.items() if (run / "report.json").exists()}
-    joint = found.get("joint training", {}).get("all")
-    lines = ["| | old | new | all | of joint | minutes |", "|---|---|---|---|---|---|"]
-    for name, mean in found.items():
-        cells = [_points(mean.get(group)) for group in ("old", "new", "all")]
-        share = _points(mean["all"] / joint) if joint and name != "base, before" else "-"
-        lines.append(f"| {name} | {' | '.join(cells)} | {share} | {mean['seconds'] / 60:.1f} |")
+    found = {name: means(task, sorted(out.glob(f"{run}/report.json"))) for name, run in runs.items()}
+    joint = found["joint training"].get("all")
+    lines = ["| | seeds | old | new | all | of joint |", "|---|---|---|---|---|---|"]
+    for name, row in found.items():
+        cells = [_points(row.get(group)) for group in ("old", "new", "all")]
+        share = _points(row["all"] / joint) if joint and "all" in row else "-"
+        lines.append(f"| {name} | {row['runs']:g} | {' | '.join(cells)} | {share} |")
     return "\n".join(lines)
 
 
-def means(run: Path) -> Mapping[str, float]:
-    """AP50 of the groups of classes, and the seconds it took."""
-    report = json.loads((run / "report.json").read_text())
-    groups = {line["group"]: line["after"]["ap50"] for line in report["classes"] if line["is_mean"]}
-    return {**groups, "seconds": report["seconds"]}
+def means(task: Task, reports: Sequence[Path]) -> dict[str, float]:
+    """AP50 of the classes that all the runs know: the old ones, the new one, and all, if they know all; and
+    how many runs."""
+    groups = {"old": task.old, "new": (task.new,), "all": (*task.old, task.new)}
+    found = [
+        {line["name"]: line["after"]["ap50"] for line in json.loads(report.read_text())["classes"]}
+        for report in reports
+    ]
+    known = {name: names for name, names in groups.items() if found and set(names) <= found[0].keys()}
+    means = {name: mean(run[each] for run in found for each in names) for name, names in known.items()}
+    return {**means, "runs": len(found)}
 
 
 def _points(value: float | None) -> str:

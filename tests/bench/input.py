@@ -15,7 +15,7 @@ from tfrec_tools.detector.examples.dataset import index_records
 from tfrec_tools.detector.examples.pictures import Encoded, InMemory
 from tfrec_tools.detector.pipeline import Config, parse_pipeline
 from tfrec_tools.detector.pipeline.rewrite import Changes, rewrite_pipeline
-from tfrec_tools.example import IMAGE_ENCODED
+from tfrec_tools.features import IMAGE_ENCODED
 
 LEAST_SPEED = 0.8  # of the bare pipeline's
 BATCH = 8

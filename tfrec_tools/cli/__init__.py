@@ -7,27 +7,13 @@ import errno
 import gc
 import os
 import sys
+from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from tfrec_tools import __version__
-from tfrec_tools.cli import (
-    config,
-    convert,
-    detect,
-    evaluate,
-    export,
-    finetune,
-    inspect,
-    merge_labels,
-    models,
-    preview,
-    remap,
-    validate,
-    verify,
-)
 from tfrec_tools.errors import Interrupted, TfrecError
 
 # New objects between two searches for circles among them. Modules and annotations are hundreds of thousands,
@@ -35,8 +21,42 @@ from tfrec_tools.errors import Interrupted, TfrecError
 _COLLECT_EVERY = 100_000
 
 
+# In the order of `tfrec --help`; each is a module here with a function of its name, - for _, and a COMMAND
+# where its class is not typer's.
+_COMMANDS = (
+    "convert",
+    "validate",
+    "verify",
+    "inspect",
+    "preview",
+    "merge-labels",
+    "remap",
+    "finetune",
+    "detect",
+    "evaluate",
+    "export",
+    "models",
+    "config",
+)
+
+
 class _Commands(TyperGroup):
-    """Turns what a command may raise through no fault of the program into one line and an exit code."""
+    """Makes only the commands that are asked for, and turns what one may raise through no fault of the
+    program into one line and an exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            known: Any = dict.fromkeys(_COMMANDS)
+            self.commands = known  # of these typer suggests one
+            return None
+        name = cmd_name.replace("-", "_")
+        module = import_module(f"tfrec_tools.cli.{name}")
+        alone = typer.Typer(add_completion=False)
+        alone.command(cmd_name, cls=getattr(module, "COMMAND", None))(getattr(module, name))
+        return typer.main.get_command(alone)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -60,19 +80,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("convert")(convert.convert)
-app.command("validate")(validate.validate)
-app.command("verify")(verify.verify)
-app.command("inspect")(inspect.inspect)
-app.command("preview")(preview.preview)
-app.command("merge-labels")(merge_labels.merge_labels)
-app.command("remap")(remap.remap)
-app.command("finetune")(finetune.finetune)
-app.command("detect")(detect.detect)
-app.command("evaluate")(evaluate.evaluate)
-app.command("export")(export.export)
-app.command("models")(models.models)
-app.command("config")(config.config)
 
 
 def _version(asked: bool) -> None:

@@ -6,10 +6,13 @@ from typing import Annotated
 
 import typer
 
-from tfrec_tools.cli import given
+from tfrec_tools.cli import beam, given
+
+COMMAND = beam.BeamCommand
 
 
 def convert(
+    context: typer.Context,
     sources: given.Sources,
     out: given.Out,
     images: given.Images = None,
@@ -47,6 +50,7 @@ def convert(
     verify_images: given.VerifyImages = given.Verify.header,
     no_negatives: given.NoNegatives = False,
     workers: given.Workers = None,
+    runner: beam.Runner = None,
     overwrite: given.Overwrite = False,
     json: given.Json = False,
 ) -> None:
@@ -89,4 +93,7 @@ def convert(
         group_by=group_by,
         compression=given.compression_name(compression),
     )
-    written.write(out, lambda progress: engine.convert(options, progress), "converting images", json)
+    chosen = None
+    if runner is not None:
+        options, chosen = beam.on_runner(context, runner, options)
+    written.write(out, lambda progress: engine.convert(options, progress, chosen), "converting images", json)

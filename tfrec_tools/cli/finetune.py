@@ -72,8 +72,8 @@ def finetune(
         ),
     ] = "auto",
     distill: Annotated[
-        Distill, typer.Option(help="Hold answers to the base's where it is sure. auto: without --replay.")
-    ] = Distill.auto,
+        Distill, typer.Option(help="Hold answers to the base's where it is sure.")
+    ] = Distill.on,
     interpolate: Annotated[
         str,
         typer.Option(

@@ -17,9 +17,8 @@ class Freeze(StrEnum):
 
 
 class Distill(StrEnum):
-    """When the base is a teacher during training."""
+    """Whether the base is a teacher during training."""
 
-    auto = "auto"
     on = "on"
     off = "off"
 

@@ -159,7 +159,7 @@ def _finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Li
     with cluster.strategy.scope():
         detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
     start = values(detector.network)
-    teacher = memory.teacher(plan.memory, base, rows, replays=bool(data.old))
+    teacher = memory.teacher(plan.memory, base, rows)
     apart = memory.new_ids(rows) if plan.masked else frozenset[int]()
     trainer = Trainer(detector, _config(plan, data.new), teacher, apart, cluster)
     if not cluster.is_chief:

@@ -65,19 +65,19 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
         for item in part
     ]
     categories.sort(key=lambda category: order_of(category.id))
-    names = _names(path, categories)
+    names = names_of(path, categories)
     images, repeated = _images(path, found.images)
     schema = Mended if mended else Annotation
     annotations = json_arrays.slices(path, "annotations", found.annotations, _EXPECTED, schema)
     columns, unplaced = _columns(path, annotations, images, categories, options.masks)
-    root = _superfluous(categories, columns["class_of"])
-    classes = tuple(dict.fromkeys(name for i, name in enumerate(names) if i != root))
+    root = superfluous(categories, columns["class_of"])
+    classes = classes_of(names, root)
     records = _records(path, images, columns, names, frozenset(classes))
-    issues = (*_root_issue(path, categories, root), *_name_issues(path, categories), *repeated, *unplaced)
+    issues = (*category_issues(path, categories, root), *repeated, *unplaced)
     return Source(classes, records, issues)
 
 
-def _names(path: Path, categories: Sequence[Category]) -> tuple[str, ...]:
+def names_of(path: Path, categories: Sequence[Category]) -> tuple[str, ...]:
     """Their names; InputError where one is empty or an id stands for two."""
     by_key: dict[str, str] = {}
     for category in categories:
@@ -89,7 +89,12 @@ def _names(path: Path, categories: Sequence[Category]) -> tuple[str, ...]:
     return tuple(str(category.name).strip() for category in categories)
 
 
-def _superfluous(categories: Sequence[Category], class_of: NDArray[np.int32]) -> int:
+def classes_of(names: Sequence[str], root: int) -> tuple[str, ...]:
+    """Each name once, without that of category number `root`."""
+    return tuple(dict.fromkeys(name for i, name in enumerate(names) if i != root))
+
+
+def superfluous(categories: Sequence[Category], class_of: NDArray[np.int32]) -> int:
     """Roboflow's category 0, which only names the data set: the supercategory of all others, unused. Its
     number in the list; -1 where there is none."""
     root = next((i for i, category in enumerate(categories) if key_of(category.id) == "0"), -1)
@@ -99,16 +104,12 @@ def _superfluous(categories: Sequence[Category], class_of: NDArray[np.int32]) ->
     return -1 if (class_of == root).any() else root
 
 
-def _root_issue(path: Path, categories: Sequence[Category], root: int) -> list[Issue]:
-    if root < 0:
-        return []
-    message = f"category 0 {categories[root].name!r} has no boxes and is the parent of all others"
-    return [Issue("class-superfluous", path.name, None, message, True)]
-
-
-def _name_issues(path: Path, categories: Sequence[Category]) -> list[Issue]:
-    """Names with white space around them, and names of several ids."""
+def category_issues(path: Path, categories: Sequence[Category], root: int) -> list[Issue]:
+    """That number `root` is superfluous; names with white space around them, and names of several ids."""
     issues = []
+    if root >= 0:
+        message = f"category 0 {categories[root].name!r} has no boxes and is the parent of all others"
+        issues.append(Issue("class-superfluous", path.name, None, message, True))
     ids: dict[str, set[str]] = {}
     for category in categories:
         given, key = str(category.name), key_of(category.id)
@@ -136,10 +137,14 @@ def _images(path: Path, raw: msgspec.Raw) -> tuple[_Images, list[Issue]]:
                 images.indices.append(index)
                 images.items.append(image)
             else:
-                message = f"image id {key} is that of images[{first[key]}] too: left out"
-                issues.append(Issue("image-duplicate", f"{path.name} images[{index}]", None, message, True))
+                issues.append(repeated_image(path, key, index, first[key]))
         base += len(part)
     return images, issues
+
+
+def repeated_image(path: Path, key: str, index: int, first: int) -> Issue:
+    message = f"image id {key} is that of images[{first}] too: left out"
+    return Issue("image-duplicate", f"{path.name} images[{index}]", None, message, True)
 
 
 def _columns(
@@ -153,25 +158,27 @@ def _columns(
     the lists; and an issue for each of unknown image or category, whose image_of is -1."""
     image_numbers = id_numbers(images.keys)
     class_numbers = id_numbers([key_of(category.id) for category in categories])
-    pieces = [_piece([], image_numbers, class_numbers, masks)]
+    pieces = [piece_of([], image_numbers, class_numbers, masks)]
     issues: list[Issue] = []
     first = 0
     for part in annotations:
-        piece = _piece(part, image_numbers, class_numbers, masks)
+        piece = piece_of(part, image_numbers, class_numbers, masks)
         for row in np.flatnonzero((piece["image_of"] < 0) | (piece["class_of"] < 0)):
-            issues.append(
-                _unplaced(f"{path.name} annotations[{first + row}]", part[row], piece["image_of"][row])
-            )
+            image_id = part[row].image_id if piece["image_of"][row] < 0 else None
+            issues.append(unplaced(path, first + int(row), image_id, part[row].category_id))
             piece["image_of"][row] = -1
         pieces.append(piece)
         first += len(part)
     columns = joined(pieces)
-    return columns, issues + _repeated_ids(path, columns.pop("id"))
+    ids = columns.pop("id")
+    values, counts = np.unique(ids[ids != NO_ID], return_counts=True)
+    return columns, issues + repeated_ids(path, values[counts > 1].tolist())
 
 
-def _piece(
+def piece_of(
     part: Sequence[Annotation], images: Mapping[Id, int], categories: Mapping[Id, int], masks: bool
 ) -> dict[str, Column]:
+    """Annotations as columns; images and categories are given by {id: number}."""
     numbers: Iterable[Any] = chain.from_iterable(item.bbox for item in part)
     areas: list[Any] = [math.nan if item.area is None else item.area for item in part]
     if part and isinstance(part[0], Mended):
@@ -190,19 +197,17 @@ def _piece(
     return piece
 
 
-def _unplaced(source: str, annotation: Annotation, image_of: int) -> Issue:
-    if image_of < 0:
-        message = f"image_id {annotation.image_id!r} is not in images"
-        return Issue("image-unknown", source, None, message, True)
-    message = f"category_id {annotation.category_id!r} is not in categories"
-    return Issue("class-unknown", source, None, message, True)
+def unplaced(path: Path, row: int, image_id: Id | None, category_id: Id) -> Issue:
+    """Of an annotation whose image is not there, or None and its category is not."""
+    source = f"{path.name} annotations[{row}]"
+    if image_id is not None:
+        return Issue("image-unknown", source, None, f"image_id {image_id!r} is not in images", True)
+    return Issue("class-unknown", source, None, f"category_id {category_id!r} is not in categories", True)
 
 
-def _repeated_ids(path: Path, ids: NDArray[np.int64]) -> list[Issue]:
-    """One issue for all annotations whose id another has too; they are kept, since nothing needs the ids."""
-    values, counts = np.unique(ids[ids != NO_ID], return_counts=True)
-    repeated = values[counts > 1]
-    if not len(repeated):
+def repeated_ids(path: Path, repeated: Sequence[int]) -> list[Issue]:
+    """One issue for all annotation ids, in order, that stand more than once; nothing needs them."""
+    if not repeated:
         return []
     message = f"{len(repeated)} annotation ids stand more than once, such as {repeated[0]}"
     return [Issue("annotation-id-duplicate", path.name, None, message, False)]
@@ -216,26 +221,46 @@ def _records(
     labels = [names[i] for i in sorted_columns["class_of"]]
     masks = sorted_columns["mask"].tolist() if "mask" in columns else []
     no = np.zeros(len(labels), bool)
-    records = []
-    for number, (start, end) in enumerate(pairwise(bounds)):
-        image = images.items[number]
-        unset = no[start:end]
-        record = ImageRecord(
-            image_id=images.keys[number],
-            filename=image.file_name,
-            width=pixels(image.width),
-            height=pixels(image.height),
-            boxes_xyxy=sorted_columns["boxes_xyxy"][start:end],
-            names=tuple(labels[start:end]),
-            crowd=sorted_columns["crowd"][start:end],
-            difficult=unset,
-            truncated=unset,
-            occluded=unset,
-            group_of=unset,
-            area=sorted_columns["area"][start:end],
-            source=f"{path.name} images[{images.indices[number]}]",
-            labeled=labeled,
-            masks=tuple(masks[start:end]),
+    return [
+        record_of(
+            path,
+            images.indices[number],
+            images.items[number],
+            {name: column[start:end] for name, column in sorted_columns.items()},
+            tuple(labels[start:end]),
+            no[start:end],
+            labeled,
+            tuple(masks[start:end]),
         )
-        records.append(record)
-    return records
+        for number, (start, end) in enumerate(pairwise(bounds))
+    ]
+
+
+def record_of(
+    path: Path,
+    index: int,
+    image: Image,
+    columns: Mapping[str, Column],
+    names: tuple[str, ...],
+    unset: NDArray[np.bool_],
+    labeled: frozenset[str] | None,
+    masks: tuple[bytes, ...],
+) -> ImageRecord:
+    """The image at `index` of the file; columns, names and masks are of its boxes, `unset` is (N,) False."""
+    return ImageRecord(
+        image_id=key_of(image.id),
+        filename=image.file_name,
+        width=pixels(image.width),
+        height=pixels(image.height),
+        boxes_xyxy=columns["boxes_xyxy"],
+        names=names,
+        crowd=columns["crowd"],
+        difficult=unset,
+        truncated=unset,
+        occluded=unset,
+        group_of=unset,
+        area=columns["area"],
+        source=f"{path.name} images[{index}]",
+        labeled=labeled,
+        masks=masks,
+    )

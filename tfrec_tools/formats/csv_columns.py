@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tfrec_tools.errors import InputError
 
@@ -73,8 +73,9 @@ def layout(path: Path, given: Mapping[str, str]) -> Layout:
     return Layout(separator, columns, len(header), 2)
 
 
-def chunks(path: Path, found: Layout, rows: int) -> Iterator[Any]:
-    """pandas tables of texts, some rows at a time, with all of the file's columns."""
+def chunks(path: Path, file: BinaryIO, found: Layout, rows: int) -> Iterator[Any]:
+    """pandas tables of texts, some rows at a time, with all of the columns of `file`, which is closed at
+    the end; `path` is for errors."""
     import pandas as pd
 
     options: dict[str, Any] = {
@@ -91,7 +92,7 @@ def chunks(path: Path, found: Layout, rows: int) -> Iterator[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            with pd.read_csv(path, names=list(range(found.width)), **options) as reader:
+            with file, pd.read_csv(file, names=list(range(found.width)), **options) as reader:
                 yield from reader
     except pd.errors.EmptyDataError:
         yield pd.DataFrame(columns=range(found.width), dtype=str)

@@ -9,10 +9,10 @@ row its numbers are kept, about 60 bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ _TRUE = ("1", "true", "yes")
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
     """What the rows have said so far: numbers of images and classes by name, the line where each image
     first stands and the size that it has there."""
 
@@ -48,18 +48,25 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """The rows of a file, by image in the order in which images first appear. Classes are those that
     occur, in alphabetical order. InputError names the column or line that cannot be used."""
     layout = csv_columns.layout(path, dict(options.columns))
-    found = _Found()
-    pieces = [_piece(path, table, line, found) for table, line in _tables(path, layout)]
-    columns = joined(pieces)
+    found = Found()
+    columns = columns_of(path, path.open("rb"), layout, 1, found)
     names = list(found.classes)
     return Source(tuple(sorted(names)), _records(path, found, columns, names), tuple(found.issues))
 
 
-def _tables(path: Path, layout: Layout) -> Iterator[tuple[dict[str, Column], int]]:
+def columns_of(path: Path, file: BinaryIO, layout: Layout, first: int, found: Found) -> dict[str, Column]:
+    """The rows of `file`, which is `path` from its line `first` on, as numbers; what they say goes into
+    `found`."""
+    return joined([_piece(path, table, line, found) for table, line in _tables(path, file, layout, first)])
+
+
+def _tables(
+    path: Path, file: BinaryIO, layout: Layout, first: int
+) -> Iterator[tuple[dict[str, Column], int]]:
     """Pieces of the file: our columns as trimmed texts, (rows,) each; and the line of the first row (which
     counts a line break inside quotes as none)."""
-    line = layout.first_line
-    for table in csv_columns.chunks(path, layout, _ROWS):
+    line = layout.first_line + first - 1
+    for table in csv_columns.chunks(path, file, layout, _ROWS):
         columns = {
             name: table.iloc[:, number].fillna("").str.strip().to_numpy(object)
             for name, number in layout.columns.items()
@@ -68,7 +75,7 @@ def _tables(path: Path, layout: Layout) -> Iterator[tuple[dict[str, Column], int
         line += len(table)
 
 
-def _piece(path: Path, texts: dict[str, Column], line: int, found: _Found) -> dict[str, Column]:
+def _piece(path: Path, texts: dict[str, Column], line: int, found: Found) -> dict[str, Column]:
     """The numbers of a piece's rows; what is found of images and classes goes into `found`."""
     filled = np.flatnonzero(np.any([column != "" for column in texts.values()], axis=0))
     texts = {name: column[filled] for name, column in texts.items()}
@@ -127,10 +134,10 @@ def _numbers(
 
 
 def _records(
-    path: Path, found: _Found, columns: Mapping[str, Column], names: Sequence[str]
+    path: Path, found: Found, columns: Mapping[str, Column], names: Sequence[str]
 ) -> list[ImageRecord]:
     labeled = frozenset(names)
-    relative = _relative(columns)
+    relative = is_relative(largest(columns))
     rows, bounds = by_image(columns, len(found.images))
     labels = [names[i] for i in rows["class_of"]]
     no, unknown = np.zeros(len(labels), bool), np.full(len(labels), np.nan)
@@ -140,32 +147,52 @@ def _records(
     for filename, line, size_wh, (start, end) in images:
         unset = no[start:end]  # one view for all, of which there are as many as images
         flags = dict.fromkeys(FLAGS, unset) | {name: all_[start:end] for name, all_ in said.items()}
-        record = ImageRecord(
-            image_id=filename,
-            filename=filename,
-            width=_pixels(size_wh[0]),
-            height=_pixels(size_wh[1]),
-            boxes_xyxy=rows["boxes_xyxy"][start:end],
-            names=tuple(labels[start:end]),
-            crowd=unset,
-            difficult=flags["difficult"],
-            truncated=flags["truncated"],
-            occluded=flags["occluded"],
-            group_of=flags["group_of"],
-            area=unknown[start:end],
-            source=f"{path.name} line {line}",
-            labeled=labeled,
-            relative=relative,
+        boxes_xyxy, area = rows["boxes_xyxy"][start:end], unknown[start:end]
+        record = record_of(
+            path, filename, line, size_wh, boxes_xyxy, tuple(labels[start:end]), unset, flags, area
         )
-        records.append(record)
+        records.append(replace(record, labeled=labeled, relative=relative))
     return records
 
 
-def _relative(columns: Mapping[str, Column]) -> bool:
-    """Whether the boxes of the file are fractions of the pictures."""
+def record_of(
+    path: Path,
+    filename: str,
+    line: int,
+    size_wh: tuple[float, float],
+    boxes_xyxy: Column,
+    names: tuple[str, ...],
+    unset: Column,
+    flags: Mapping[str, Column],
+    area: Column,
+) -> ImageRecord:
+    """An image that first stands in `line`; the rest is of its N boxes, `unset` is (N,) False, area NaN."""
+    return ImageRecord(
+        image_id=filename,
+        filename=filename,
+        width=_pixels(size_wh[0]),
+        height=_pixels(size_wh[1]),
+        boxes_xyxy=boxes_xyxy,
+        names=names,
+        crowd=unset,
+        difficult=flags["difficult"],
+        truncated=flags["truncated"],
+        occluded=flags["occluded"],
+        group_of=flags["group_of"],
+        area=area,
+        source=f"{path.name} line {line}",
+    )
+
+
+def largest(columns: Mapping[str, Column]) -> float:
+    """The largest finite coordinate of a box that belongs to an image; minus infinity where there is none."""
     boxes_xyxy = columns["boxes_xyxy"][columns["image_of"] >= 0]
-    finite = boxes_xyxy[np.isfinite(boxes_xyxy)]
-    return bool(len(finite)) and bool(finite.max() <= _RELATIVE_MAX) and bool(finite.max() > 0)
+    return float(np.max(boxes_xyxy, initial=-np.inf, where=np.isfinite(boxes_xyxy)))
+
+
+def is_relative(largest_: float) -> bool:
+    """Whether boxes are fractions of the pictures, by the largest coordinate of the file."""
+    return 0 < largest_ <= _RELATIVE_MAX
 
 
 def _pixels(number: Any) -> int:

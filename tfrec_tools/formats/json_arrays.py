@@ -57,6 +57,13 @@ def spans(path: Path, data: mmap.mmap, expected: str, schema: type[T]) -> tuple[
 
 def slices(path: Path, key: str, raw: msgspec.Raw, expected: str, schema: type[T]) -> Iterator[list[T]]:
     """The elements of an array, some MB of it at a time. InputError names the element."""
+    return (items for _, items in cut(path, key, raw, expected, schema))
+
+
+def cut(
+    path: Path, key: str, raw: msgspec.Raw, expected: str, schema: type[T]
+) -> Iterator[tuple[bytes, list[T]]]:
+    """As `slices`, each with the JSON array that it was decoded from."""
     data = memoryview(raw)
     if data[0] != ord("["):
         raise InputError(path, key, f"not {expected}: Expected array, got {bytes(data[:12])!r}")
@@ -67,8 +74,9 @@ def slices(path: Path, key: str, raw: msgspec.Raw, expected: str, schema: type[T
         piece, following = (
             (data[at:], len(data)) if match is None else (data[at : match.start() + 1], match.end())
         )
+        json = b"".join((b"[", piece, b"" if match is None else b"]"))
         try:
-            items = decoder.decode(b"".join((b"[", piece, b"" if match is None else b"]")))
+            items = decoder.decode(json)
         except msgspec.ValidationError as fault:
             raise _schema_error(path, expected, fault, key, done) from fault
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
@@ -76,7 +84,7 @@ def slices(path: Path, key: str, raw: msgspec.Raw, expected: str, schema: type[T
                 raise InputError(path, f"{key}[{done}] or later", f"broken JSON: {fault}") from fault
             length = 2 * (following - at)
             continue
-        yield items
+        yield json, items
         at, done, length = following, done + len(items), _SLICE_BYTES
 
 

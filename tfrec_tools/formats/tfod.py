@@ -6,12 +6,6 @@ a temporary folder for that, which goes with the process.
 
 from __future__ import annotations
 
-import atexit
-import functools
-import gzip
-import shutil
-import tempfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -47,7 +41,7 @@ class _Classes:
         source = parsed.record.source
         named = zip(parsed.label_ids, parsed.record.names, strict=True)
         messages = (
-            (box, mismatch(label_id, name.strip(), self.given, self.subject))
+            (box, labels.mismatch(label_id, name.strip(), self.given, self.subject))
             for box, (label_id, name) in enumerate(named)
         )
         return [Issue("class-mismatch", source, box, message, True) for box, message in messages if message]
@@ -60,7 +54,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     A record that is no Example is an issue; InputError where a file is damaged, or where a class has no
     name.
     """
-    files = shards.record_files([str(path)])
+    files = shards.record_files([path])
     classes = _Classes(*_label_map(files[0], options))
     found = [item for file in files for item in _file(file, classes, options.masks)]
     records = [record for record, _ in found if record is not None]
@@ -74,7 +68,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
 
 
 def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[tuple[ImageRecord | None, list[Issue]]]:
-    place = unpacked(file)
+    place = tfrecord.unpacked(file)
     offset = 0
     for number, data in enumerate(tfrecord.read(place)):
         source = f"{file.name} record {number}"
@@ -155,15 +149,6 @@ def _once(issues: tuple[Issue, ...]) -> list[Issue]:
     return list(first.values())
 
 
-def mismatch(label_id: int, name: str, label_map: Mapping[int, str], subject: str) -> str:
-    """What disagrees between a record's name for a class and the label map's for its id; empty where one
-    is not given."""
-    if not (name and label_map) or label_map.get(label_id) == name:
-        return ""
-    has = f"is {label_map[label_id]!r}" if label_id in label_map else "is no class"
-    return f"id {label_id} {has} in {subject}, but the record calls it {name!r}"
-
-
 def _label_map(file: Path, options: ReadOptions) -> tuple[Mapping[int, str], str]:
     """The map that was given; else that of the set's manifest, else the only one in the folder; and its
     file name."""
@@ -175,25 +160,3 @@ def _label_map(file: Path, options: ReadOptions) -> tuple[Mapping[int, str], str
     if given is None and len(beside) == 1:
         given = beside[0]
     return ({}, "") if given is None else (labels.read_label_map(given).name_by_id, given.name)
-
-
-def unpacked(file: Path) -> Path:
-    """The file itself, or what a gzip file holds, in the temporary folder."""
-    if not tfrecord.is_gzip(file):
-        return file
-    target = _scratch() / f"{len(list(_scratch().iterdir()))}.tfrecord"
-    try:
-        with gzip.open(file, "rb") as packed, target.open("wb") as out:
-            shutil.copyfileobj(packed, out, 1 << 20)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
-        raise InputError(file, "", f"the gzip data is cut off or damaged ({fault})") from fault
-    except OSError as fault:
-        raise InputError(file, "", f"cannot be unpacked into {target.parent} ({fault.strerror})") from fault
-    return target
-
-
-@functools.cache
-def _scratch() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="tfrec-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder

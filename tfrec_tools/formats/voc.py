@@ -7,13 +7,14 @@ that with origin 1 xmin and ymin are less by 1 (the maxima are inclusive, and so
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord, Source, image_record
+from tfrec_tools.records import ImageRecord, Place, Source, image_record
 
 SPLITS = ("train", "val", "test", "trainval")  # the lists in ImageSets/Main; a later one yields to an earlier
 
@@ -25,27 +26,20 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     A file that cannot be used is an issue that names the line; InputError where the only one cannot be
     used, or where there is none.
     """
-    from lxml import etree
-
-    if path.is_file():
-        files, folder = [path], path.parent
-    else:
-        files, folder = annotation_files(path), path
+    files = [path] if path.is_file() else annotation_files(path)
     if not files:
         raise InputError(path, "", "no .xml files found, expected a folder of Pascal VOC annotations")
-    splits, issues = _splits(files[0].parent)
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
+    splits, issues = splits_of(files[0].parent)
     records = []
     for file in files:
         try:
-            record, odd = _read_file(file, _below(folder, file), parser, options)
+            record, odd = read_file(path, file, options)
             records.append(replace(record, split=splits.get(file.stem)))
             issues += odd
         except InputError as fault:
             if len(files) == 1:
                 raise
-            message = ": ".join(filter(None, (fault.where, fault.reason)))
-            issues.append(Issue("annotation-damaged", str(file), None, message, False))
+            issues.append(damaged(file, fault))
     labeled = frozenset(name for record in records for name in record.names)
     return Source(
         tuple(sorted(labeled)), [replace(record, labeled=labeled) for record in records], tuple(issues)
@@ -71,7 +65,7 @@ def _below(folder: Path, file: Path) -> PurePosixPath:
     return relative.relative_to("Annotations") if relative.parts[0] == "Annotations" else relative
 
 
-def _splits(annotations: Path) -> tuple[dict[str, str], list[Issue]]:
+def splits_of(annotations: Path) -> tuple[dict[str, str], list[Issue]]:
     """{name of an annotation without suffix: its split}, and an issue for each that is in several. The
     list trainval counts only where it says more than train and val."""
     splits: dict[str, str] = {}
@@ -96,13 +90,27 @@ def _lines(path: Path) -> list[str]:
         raise InputError(path, "", f"byte {fault.start} is not UTF-8, expected a list of names") from fault
 
 
-def _read_file(
-    file: Path, below: PurePosixPath, parser: Any, options: ReadOptions
-) -> tuple[ImageRecord, list[Issue]]:
+def damaged(file: Path, fault: InputError) -> Issue:
+    """Of a file that cannot be used, among others."""
+    message = ": ".join(filter(None, (fault.where, fault.reason)))
+    return Issue("annotation-damaged", str(file), None, message, False)
+
+
+@cache
+def _parser() -> Any:
     from lxml import etree
 
+    return etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
+
+
+def read_file(path: Path, file: Path, options: ReadOptions = DEFAULT) -> tuple[ImageRecord, list[Issue]]:
+    """The image of a file of the source `path`, and what is odd about it. InputError where it cannot be
+    used."""
+    from lxml import etree
+
+    folder = path.parent if path == file else path
     try:
-        root = etree.parse(file, parser).getroot()
+        root = etree.fromstring(Place(file).read(), _parser())
     except etree.XMLSyntaxError as fault:
         line, column = fault.position
         reason = " ".join(str(fault.msg).partition(", line")[0].split())
@@ -112,7 +120,7 @@ def _read_file(
     if root is None or root.tag != "annotation":
         tag = None if root is None else root.tag
         raise InputError(file, "", f"its root is <{tag}>, expected Pascal VOC's <annotation>")
-    return _record(file, below, root, options)
+    return _record(file, _below(folder, file), root, options)
 
 
 def _record(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from tfrec_tools.errors import InputError
 from tfrec_tools.images import has_image_suffix
 from tfrec_tools.issues import Issue
+from tfrec_tools.remote import is_file
 
 _YAML = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _NAMES = ("obj.names", "classes.names", "classes.txt", "obj.txt")
@@ -150,9 +150,9 @@ def _list(file: Path, split: str) -> Iterator[Item]:
     for line in _lines(file):
         parts = Path(line.replace("\\", "/")).parts
         tails = [file.parent.joinpath(*parts[start:]) for start in range(len(parts))]
-        image = next((tail for tail in tails if os.path.isfile(tail)), None)  # noqa: PTH113
+        image = next((tail for tail in tails if is_file(tail)), None)
         near = [_labels_of(tail) for tail in ([image] if image else tails)]
-        labels = next((text for text in near if os.path.isfile(text)), near[0])  # noqa: PTH113
+        labels = next((text for text in near if is_file(text)), near[0])
         yield Item(image, line, labels, split)
 
 
@@ -181,7 +181,7 @@ def _labels_of(image: Path) -> Path:
     parts = list(image.parts)
     if "images" in parts[:-1]:
         last = len(parts) - 2 - parts[-2::-1].index("images")
-        swapped = Path(*parts[:last], "labels", *parts[last + 1 :]).with_suffix(".txt")
+        swapped = type(image)(*parts[:last], "labels", *parts[last + 1 :]).with_suffix(".txt")
         if swapped.parent.is_dir():
             return swapped
     return image.with_suffix(".txt")

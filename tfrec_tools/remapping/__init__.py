@@ -5,24 +5,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
 
-from tfrec_tools import __version__, finish, label_sources, shards, splits
+from tfrec_tools import __version__, finish, label_sources, shards, splits, workers
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import source_id
+from tfrec_tools.features import source_id
 from tfrec_tools.finish import Finished, Layout
 from tfrec_tools.issues import Issue
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.merging.tables import find_tables
-from tfrec_tools.page import issues_page
-from tfrec_tools.plan import shard_count
 from tfrec_tools.policies import DEFAULT, Policies
 from tfrec_tools.remapping.classes import Classes, classes_of
 from tfrec_tools.remapping.jobs import Job, perform
 from tfrec_tools.remapping.sources import File, Found, Record, Set, find_records, find_sets, splits_of
-from tfrec_tools.run import Progress
+from tfrec_tools.run import Progress, run
 from tfrec_tools.shards import SourceInfo
 from tfrec_tools.work import Done
 
@@ -57,14 +56,15 @@ def remap(options: Options, progress: Progress) -> Finished:
     """Remaps sets of records into one; the same input gives the same bytes, whatever the number of workers.
     When it is killed, the same call does the rest. InputError where the input cannot be used."""
     finish.require_name(options.out)
-    return finish.finish(_layout(options), options.policies, options.workers, progress)
+    engine = partial(run, processes=options.workers)
+    return finish.finish(_layout(options), options.policies, engine, progress)
 
 
 def _layout(options: Options) -> Layout:
     label_map = label_sources.read_map(options.labels)
     sets = find_sets(options.records, options.record_labels)
     parts = splits_of(sets)
-    found = _find(sets)
+    found = _find(sets, options.workers or workers.cores())
     classes = _classes(options, label_map, sets, found)
     records, clashing = _told_apart(sets, [one.records for one in found])
     files = tuple(file for one in sets for file in one.files)
@@ -86,17 +86,13 @@ def _layout(options: Options) -> Layout:
         versions={},
         digest=_digest(label_map, options.seed, jobs),
         issues_of=lambda done: (*before, *_of_records(jobs, done), *finish.of_set(label_map, done)),
-        page=lambda issues: issues_page(options.out.name, (), issues),
+        page=lambda issues: _page(options.out.name, issues),
         for_tfds=all(one.complete for one in found),
     )
 
 
-def _find(sets: Sequence[Set]) -> list[Found]:
-    found = []
-    first = 0
-    for one in sets:
-        found.append(find_records(one, first))
-        first += len(one.files)
+def _find(sets: Sequence[Set], processes: int) -> list[Found]:
+    found = find_records(sets, processes)
     if not any(one.records for one in found):
         raise InputError(sets[0].path, "", "the record files hold no examples")
     return found
@@ -145,7 +141,7 @@ def _told_apart(
 
 
 def _renamed(record: Record, image_id: str) -> Record:
-    return replace(record, image_id=image_id, source_id=source_id(image_id).encode())
+    return record._replace(image_id=image_id, source_id=source_id(image_id).encode())
 
 
 def _jobs(
@@ -162,7 +158,7 @@ def _jobs(
         members.sort(key=lambda record: splits.position(record.image_id, options.seed, "order"))
         if not members:
             continue
-        count = shard_count(options.shards, len(members), sum(record.length for record in members))
+        count = shards.shard_count(options.shards, len(members), sum(record.length for record in members))
         bounds = [len(members) * i // count for i in range(count + 1)]
         paths = shards.shard_paths(options.out, count, split, options.compression)
         jobs += [
@@ -184,9 +180,12 @@ def _job(
     policies, compression = options.policies, options.compression
     how = (__version__, [of.facts() for of in classes], policies, compression)
     digest = hashlib.blake2b(repr(how).encode(), digest_size=16)
-    for record in records:
-        facts = (files[record.file].path.name, record.number, record.length, record.crc, record.source_id)
-        digest.update(repr(facts).encode())
+    names = [repr(file.path.name) for file in files]
+    facts = [
+        f"({names[record.file]}, {record.number}, {record.length}, {record.crc}, {record.source_id!r})"
+        for record in records
+    ]
+    digest.update("".join(facts).encode())
     content = digest.hexdigest()
     for number in sorted({record.file for record in records}):
         digest.update(f"{files[number].path} {files[number].mtime_ns}".encode())
@@ -196,6 +195,12 @@ def _job(
 def _digest(label_map: LabelMap, seed: int, jobs: Sequence[Job]) -> str:
     facts = [repr(label_map.labels), str(seed), *(f"{job.file} {job.content}" for job in jobs)]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def _page(name: str, issues: Sequence[Issue]) -> bytes:
+    from tfrec_tools.page import issues_page  # which needs numpy and Pillow, as nothing else here does
+
+    return issues_page(name, (), issues)
 
 
 def _of_records(jobs: Sequence[Job], done: Sequence[Done]) -> list[Issue]:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats.tfod import mismatch
-from tfrec_tools.labels import LabelMap
+from tfrec_tools.labels import LabelMap, mismatch
 from tfrec_tools.merging.tables import Tables, new_names
 
 _SHOWN = 10  # names in an error

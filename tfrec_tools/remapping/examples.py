@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
 from tfrec_tools import entries, wire
-from tfrec_tools._pb2 import example_pb2
-from tfrec_tools.entries import Bytes, Span
-from tfrec_tools.example import (
+from tfrec_tools.entries import Spans
+from tfrec_tools.features import (
     BOX_LABEL,
     BOX_TEXT,
     FEATURES,
@@ -26,7 +23,6 @@ from tfrec_tools.remapping.classes import Class, Classes
 
 _OF_BOXES = b"image/object/"
 _PICTURE, _SHA256 = IMAGE_ENCODED.encode(), IMAGE_SHA256.encode()
-Spans = dict[bytes, Span]
 Changes = dict[bytes, bytes | None]
 
 
@@ -42,8 +38,7 @@ class Remapped:
 
     @property
     def data(self) -> bytes:
-        before, picture, after = self.pieces
-        return b"".join((before, picture.data, after))
+        return b"".join(self.pieces)
 
     @property
     def hashed(self) -> bytes:
@@ -65,14 +60,18 @@ def in_layout(data: bytes) -> tuple[bytes, Spans]:
         return data, entries.find(data, 0, len(data))
 
 
-def remap(data: bytes, classes: Classes, source_id: bytes | None = None) -> Remapped:
+def remap(
+    data: bytes, classes: Classes, source_id: bytes | None = None, picture: tuple[int, bytes] = (0, b"")
+) -> Remapped:
     """The Example with the ids and names of its boxes' classes, and of the classes that it was annotated
     for, under the new map.
 
     source_id   to be written in place of its own
+    picture     (place, bytes) of its picture where the data, in the usual layout, is without them
     UnknownClassError where a class is none of the map, another ValueError where the Example is damaged.
     """
-    data, spans = in_layout(data)
+    place, taken = picture
+    data, spans = (data, entries.find_around(data, place, len(taken))) if taken else in_layout(data)
     found = _boxes(data, spans, classes)
     kept = [box for box in found if box is not None]
     changes = _without(data, spans, [box is not None for box in found]) if len(kept) < len(found) else {}
@@ -81,11 +80,12 @@ def remap(data: bytes, classes: Classes, source_id: bytes | None = None) -> Rema
     changes |= _labeled(data, spans, classes, names)
     if source_id is not None and values(data, spans, IMAGE_SOURCE_ID):
         changes[IMAGE_SOURCE_ID.encode()] = wire.entry(IMAGE_SOURCE_ID, "bytes", [source_id])
-    picture = _picture(data, spans)
+    start, stop = (place, place) if taken else _picture(data, spans)
     if changes := _differing(data, spans, changes):
-        pieces = entries.changed(data, spans, changes, picture)
+        before, inside, after = entries.changed(data, spans, changes, (start, stop), len(taken))
     else:
-        pieces = data[: picture[0]], entries.view(data, picture), data[picture[1] :]
+        before, inside, after = data[:start], data[start:stop], data[stop:]
+    pieces = before, taken or inside, after
     faults = tuple([(index, box.fault) for index, box in enumerate(kept) if box.fault])
     return Remapped(pieces, _SHA256 in spans, names, faults)
 
@@ -161,12 +161,12 @@ def _without(data: bytes, spans: Spans, kept: Sequence[bool]) -> Changes:
     return changes
 
 
-def names_of(data: Bytes, spans: Spans) -> list[str]:
+def names_of(data: bytes, spans: Spans) -> list[str]:
     """The names of the Example's boxes' classes."""
     return [text.decode(errors="replace").strip() for text in values(data, spans, BOX_TEXT) if text.strip()]
 
 
-def values(data: Bytes, spans: Spans, key: str) -> list[Any]:
+def values(data: bytes, spans: Spans, key: str) -> list[Any]:
     """Of a feature of ours; none where it is missing. ValueError where it is of another kind."""
     if key.encode() not in spans:
         return []
@@ -176,12 +176,20 @@ def values(data: Bytes, spans: Spans, key: str) -> list[Any]:
     return found
 
 
-def _feature(data: Bytes, spans: Spans, key: bytes) -> tuple[str, list[Any]]:
+def _feature(data: bytes, spans: Spans, key: bytes) -> tuple[str, list[Any]]:
     """Its kind and values."""
     _, start, end = spans[key]
     part = data[start:end]
     if (short := wire.short_feature(part)) is not None:
         return short
+    return _parsed(part, key)
+
+
+def _parsed(part: bytes, key: bytes) -> tuple[str, list[Any]]:
+    from google.protobuf.message import DecodeError
+
+    from tfrec_tools._pb2 import example_pb2
+
     try:
         feature = example_pb2.Feature.FromString(part)
     except DecodeError as fault:
@@ -203,5 +211,5 @@ def _picture(data: bytes, spans: Spans) -> tuple[int, int]:
     """Where it begins and ends; the end of the data where there is none that a reader would take for one."""
     try:
         return entries.only_value(data, spans[_PICTURE])
-    except (KeyError, IndexError, entries.OddLayoutError):
+    except (KeyError, entries.OddLayoutError):
         return len(data), len(data)

@@ -71,16 +71,17 @@ def perform(job: Job, tick: Callable[[], None], folder: Path | None) -> Done:
     tally, digest = _Tally(), hashlib.sha256()
 
     def records() -> Iterator[Pieces]:
-        for index, data in enumerate(_read(job)):
-            found = _remapped(job, index, data, tally)
+        for index, pieces in enumerate(_read(job)):
+            found = _remapped(job, index, pieces, tally)
             if found is not None:
                 tally.add(found.names)
                 digest.update(found.hashed)
                 yield found.pieces
             tick()
 
-    with published(work.shard_path(folder, job.fingerprint)) as (part,):
-        written = tfrecord.write(part, records(), job.compression)
+    with published(work.shard_path(folder, job.fingerprint), alone=False) as (part,):
+        size = sum(record.length for record in job.items)
+        written = tfrecord.write(part, records(), job.compression, size)
     done = Done(
         written,
         digest.hexdigest(),
@@ -94,8 +95,8 @@ def perform(job: Job, tick: Callable[[], None], folder: Path | None) -> Done:
     return done
 
 
-def _read(job: Job) -> Iterator[bytes]:
-    """The job's records, from wherever they are."""
+def _read(job: Job) -> Iterator[Pieces]:
+    """The job's records, from wherever they are: what comes before the picture's bytes, these, the rest."""
     with ExitStack() as stack:
         opened: dict[int, FileIO] = {}
         for record in job.items:
@@ -105,12 +106,13 @@ def _read(job: Job) -> Iterator[bytes]:
                     stack.close()
                     opened.clear()
                 opened[record.file] = stack.enter_context(FileIO(file.plain))
+            place, size = record.picture
+            sizes = place, size, record.length - place - size
             where = f"record {record.number}"
-            frame = record.offset, record.length, record.crc
-            yield tfrecord.read_at(opened[record.file], frame, file.path, where)
+            yield tfrecord.read_at(opened[record.file], record.offset, sizes, record.crc, file.path, where)
 
 
-def _remapped(job: Job, index: int, data: bytes, tally: _Tally) -> Remapped | None:
+def _remapped(job: Job, index: int, pieces: Pieces, tally: _Tally) -> Remapped | None:
     """None where the policies drop it. InputError where its class is none of the new map."""
     record = job.items[index]
     file = job.files[record.file]
@@ -122,8 +124,10 @@ def _remapped(job: Job, index: int, data: bytes, tally: _Tally) -> Remapped | No
         tally.issues.append((index, Issue(code, source, box, message, fixed or drops)))
         return drops
 
+    first, picture, last = pieces
     try:
-        found = examples.remap(data, job.classes[file.owner], record.source_id)
+        taken = len(first), picture
+        found = examples.remap(first + last, job.classes[file.owner], record.source_id, taken)
     except examples.UnknownClassError as fault:
         raise InputError(file.path, f"record {record.number}", str(fault)) from fault
     except ValueError as fault:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
-from mmap import ACCESS_READ, mmap
+from io import FileIO
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-from tfrec_tools import entries, label_sources, shards, tfrecord
-from tfrec_tools.entries import Span
+from tfrec_tools import entries, label_sources, shards, tfrecord, workers
+from tfrec_tools.entries import Spans
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import FEATURES, IMAGE_FILENAME, IMAGE_SOURCE_ID
-from tfrec_tools.formats import tfod
+from tfrec_tools.features import FEATURES, IMAGE_ENCODED, IMAGE_FILENAME, IMAGE_SOURCE_ID
 from tfrec_tools.issues import Issue
 from tfrec_tools.remapping import examples
+from tfrec_tools.tfrecord import Frame
 
 # What TFDS needs of every record; of boxes there may be none.
 _NEEDED = frozenset(key.encode() for key, feature in FEATURES.items() if feature.shape == "()")
+_PICTURE = IMAGE_ENCODED.encode()
+_LEAST_CUT = 4096  # bytes of a picture that is worth reads of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +45,26 @@ class Set:
     own_subject: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """Where a record is: its file (number in the list of all) and number in it, offset and length in bytes,
-    its masked CRC; the id of its image, which says its place in the order, and the source_id to write in
-    place of its own, if any."""
+    its masked CRC; (place, size) of its picture's bytes in it, size 0 where they are not read by themselves;
+    the id of its image, which says its place in the order, and the source_id to write in place of its own, if
+    any."""
 
     file: int
     number: int
     offset: int
     length: int
     crc: int
+    picture: tuple[int, int]
     image_id: str
     source_id: bytes | None = None
 
 
 @dataclass(slots=True)
 class Found:
-    """The records of a set; names of classes that they use, where the set has no label map; records that
-    are none; whether all have what TFDS needs."""
+    """The records of a file or set; names of classes that they use, where the set has no label map; records
+    that are none; whether all have what TFDS needs."""
 
     records: list[Record] = field(default_factory=list)
     names: dict[str, None] = field(default_factory=dict)
@@ -76,13 +80,21 @@ def find_sets(patterns: Sequence[str], record_labels: Path | None) -> list[Set]:
     return [_set(number, path, files, record_labels) for number, (path, files) in enumerate(groups.items())]
 
 
-def find_records(one: Set, first_file: int) -> Found:
-    """The set's records; pictures are not read. `first_file` is the number of its first file. InputError
-    where a file is cut off, or no file of records."""
-    found = Found()
-    for number, file in enumerate(one.files, start=first_file):
-        _find(file, number, not one.own, found)
-    return found
+def find_records(sets: Sequence[Set], processes: int) -> list[Found]:
+    """Each set's records; pictures are not read. InputError where a file is cut off or none of records."""
+    files = [(file, not one.own) for one in sets for file in one.files]
+    of_files = workers.each(_find, [(number, *file) for number, file in enumerate(files)], processes)
+    left = iter(of_files)
+    return [_joined(list(islice(left, len(one.files)))) for one in sets]
+
+
+def _joined(found: Sequence[Found]) -> Found:
+    return Found(
+        [record for one in found for record in one.records],
+        {name: None for one in found for name in one.names},
+        [issue for one in found for issue in one.issues],
+        all(one.complete for one in found),
+    )
 
 
 def _set_path(file: Path) -> Path:
@@ -96,7 +108,7 @@ def _set(number: int, path: Path, files: Sequence[Path], record_labels: Path | N
     splits = {info.file: info.split for info in manifest.shards} if manifest else {}
     own, subject = _own_map(files[0], manifest, record_labels)
     listed = (
-        File(file, tfod.unpacked(file), splits.get(file.name, ""), file.stat().st_mtime_ns, number)
+        File(file, tfrecord.unpacked(file), splits.get(file.name, ""), file.stat().st_mtime_ns, number)
         for file in files
     )
     return Set(path, tuple(listed), own, subject)
@@ -114,13 +126,14 @@ def _own_map(
     return (label_sources.read_map(path).name_by_id, path.name) if path else ({}, "")
 
 
-def _find(file: File, file_number: int, with_names: bool, found: Found) -> None:
-    if not file.plain.stat().st_size:  # which cannot be mapped
-        return
-    with file.plain.open("rb") as opened, closing(mmap(opened.fileno(), 0, access=ACCESS_READ)) as data:
-        for number, (offset, length, crc) in enumerate(tfrecord.frames(data, file.path)):
+def _find(job: tuple[int, File, bool]) -> Found:
+    """The records of a file, given its number; with the names of their classes or not."""
+    file_number, file, with_names = job
+    found = Found()
+    with FileIO(file.plain) as opened:
+        for number, frame in enumerate(tfrecord.frames(opened, file.path)):
             try:
-                example, spans = _example(data, offset, length)
+                example, spans, picture = _example(opened, frame)
                 image_id = _image_id(example, spans) or place_of(file, number)
                 if with_names:
                     found.names.update(dict.fromkeys(examples.names_of(example, spans)))
@@ -130,7 +143,9 @@ def _find(file: File, file_number: int, with_names: bool, found: Found) -> None:
                 )
                 continue
             found.complete &= spans.keys() >= _NEEDED
-            found.records.append(Record(file_number, number, offset, length, crc, image_id))
+            place = frame.offset, frame.length, frame.crc, picture
+            found.records.append(Record(file_number, number, *place, image_id))
+    return found
 
 
 def place_of(file: File, number: int) -> str:
@@ -138,15 +153,29 @@ def place_of(file: File, number: int) -> str:
     return f"{file.path.name} record {number}"
 
 
-def _example(data: mmap, offset: int, length: int) -> tuple[entries.Bytes, dict[bytes, Span]]:
-    """The bytes that hold an Example, and its entries there."""
-    try:
-        return data, entries.find(data, offset, offset + length)
-    except entries.OddLayoutError:
-        return examples.in_layout(data[offset : offset + length])
+def _example(file: FileIO, frame: Frame) -> tuple[bytes, Spans, tuple[int, int]]:
+    """The Example, its entries, and (place, size) of its picture's bytes where they are left out of it."""
+    start, stop = entries.guess(frame.first, _PICTURE) or (0, 0)
+    if stop - start >= _LEAST_CUT and stop <= frame.length:
+        data = frame.first[:start] + _end(file, frame, frame.length - stop)
+        try:
+            spans = entries.find_around(data, start, stop - start)
+        except entries.OddLayoutError:
+            spans = {}
+        if _PICTURE in spans and spans[_PICTURE][2] == start:
+            return data, spans, (start, stop - start)
+    return *examples.in_layout(_end(file, frame, frame.length)), (0, 0)
 
 
-def _image_id(data: entries.Bytes, spans: dict[bytes, Span]) -> str:
+def _end(file: FileIO, frame: Frame, size: int) -> bytes:
+    """The record's last `size` bytes."""
+    if size <= len(frame.last):
+        return frame.last[len(frame.last) - size :]
+    file.seek(frame.offset + frame.length - size)
+    return file.read(size)
+
+
+def _image_id(data: bytes, spans: Spans) -> str:
     values = (examples.values(data, spans, key) for key in (IMAGE_SOURCE_ID, IMAGE_FILENAME))
     return next((value[0].decode(errors="replace") for value in values if value and value[0]), "")
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from tfrec_tools import boxes, entries, shards, tfrecord
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import IMAGE_ENCODED, parse_example
+from tfrec_tools.example import parse_example
+from tfrec_tools.features import IMAGE_ENCODED
 from tfrec_tools.labels import LabelMap
 from tfrec_tools.records import Place
 

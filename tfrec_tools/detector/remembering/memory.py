@@ -25,7 +25,7 @@ class Memory:
 
     pseudo_labels  AUTO: the base labels its classes on the new pictures; or a pattern of records that are
                    those pictures, so labelled
-    distill        AUTO: where nothing is replayed; ON
+    distill        ON: the base is a teacher in training
     interpolate    AUTO: the best blend by the harmonic mean of old and new AP50; or a number, 0 to 1
     replay_budget  how many old pictures to replay: a number, or a share such as "10%"
     """
@@ -60,12 +60,10 @@ def replayed(memory: Memory, old: Sequence[Annotated], seed: int) -> list[Annota
     return list(old) if budget >= len(old) else replay.choose(old, round(budget), seed)
 
 
-def teacher(
-    memory: Memory, base: model.Detector, rows: Sequence[ClassRow], *, replays: bool
-) -> Teacher | None:
+def teacher(memory: Memory, base: model.Detector, rows: Sequence[ClassRow]) -> Teacher | None:
     """The base as a teacher of what it knows, or None."""
     known = [(row.base_id - 1, row.id - 1) for row in rows if row.base_id is not None]
-    if not known or memory.distill == OFF or (memory.distill == AUTO and replays):
+    if not known or memory.distill == OFF:
         return None
     base_columns, grown_columns = (tf.constant(columns, tf.int32) for columns in zip(*known, strict=True))
     return Teacher(base.network, base_columns, grown_columns)

@@ -19,7 +19,7 @@ from tfrec_tools.atomic import published
 from tfrec_tools.detector.examples.dataset import Annotated, read_example, silent
 from tfrec_tools.detector.measuring.evaluate import Found
 from tfrec_tools.detector.measuring.voc07 import ious
-from tfrec_tools.example import (
+from tfrec_tools.features import (
     BOX_LABEL,
     BOX_TEXT,
     BOX_WEIGHT,

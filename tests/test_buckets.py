@@ -1,0 +1,56 @@
+"""Sources in stores that this machine reads through fsspec, whose own store in memory stands for them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from tests.small_sets import FULL_WRITERS, coco, save_pictures
+from tests.test_resume import contents
+from tfrec_tools.convert import convert, validate
+from tfrec_tools.errors import InputError
+from tfrec_tools.plan import Options
+
+
+@pytest.fixture
+def bucket(tmp_path):
+    """A folder, and what puts it into the store."""
+    store = fsspec.filesystem("memory")
+    save_pictures(tmp_path / "bucket/images")
+    yield tmp_path / "bucket", lambda: store.put(str(tmp_path / "bucket"), "/bucket", recursive=True)
+    store.rm("/bucket", recursive=True)
+
+
+@pytest.mark.parametrize("kind", FULL_WRITERS)
+def test_the_set_is_the_local_one(tmp_path, bucket, kind):
+    folder, put = bucket
+    source = FULL_WRITERS[kind](folder)
+    put()
+    url = Path("memory://bucket") / source.relative_to(folder)
+    convert(Options(source, tmp_path / "here/set", shards=2))
+    convert(Options(url, tmp_path / "there/set", shards=2, workers=1))
+    here, there = contents(tmp_path / "here"), contents(tmp_path / "there")
+    for files in (here, there):
+        text = files["set.manifest.json"].decode().replace("memory://", f"{tmp_path}/")
+        files["set.manifest.json"] = text
+    assert there == here
+
+
+def test_validate_and_what_is_missing(bucket, tmp_path):
+    folder, put = bucket
+    coco(folder)
+    put()
+    assert validate(Options(Path("memory://bucket/instances.json"), tmp_path / "set")).images == 3
+    with pytest.raises(InputError, match=r"^memory://bucket/none.json: no such file or folder"):
+        validate(Options(Path("memory://bucket/none.json"), tmp_path / "set"))
+    with pytest.raises(InputError, match=r"^nonsense://a/b.json: is a URL, which needs fsspec \(.*--runner"):
+        validate(Options(Path("nonsense://a/b.json"), tmp_path / "set"))
+
+
+def test_without_fsspec(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(InputError, match=r"^gs://a/b.json: is a URL, which needs fsspec \("):
+        convert(Options(Path("gs://a/b.json"), tmp_path / "set"))

@@ -1,0 +1,185 @@
+"""A planned conversion on Apache Beam: its jobs, a shard each, done by the workers of any of Beam's runners.
+
+What travels through Beam are names. Jobs lie in the work folder, as files; workers read them there, write
+their shards beside them and rename them, as the processes of the local engine do. So a bundle that is
+retried, or done by two workers at a time, changes nothing, and what a run has finished is there for the next.
+
+    FINGERPRINT.job     a job and what does it, pickled
+    FINGERPRINT.fault   why it cannot be done: (path, where, reason) of an InputError
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
+from pathlib import Path
+
+import apache_beam as beam
+import msgspec
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult, PipelineState, create_runner
+
+from tfrec_tools import work
+from tfrec_tools.atomic import published
+from tfrec_tools.beam.counters import count
+from tfrec_tools.errors import InputError, TfrecError
+from tfrec_tools.run import Engine, Perform, Progress, Task, finished, ticker
+from tfrec_tools.work import Done
+
+_LOOK_EVERY_S = 1.0
+
+
+def on_beam(runner: str, words: Sequence[str]) -> Engine:
+    """The engine that has jobs done by a runner of Beam.
+
+    runner   as Beam names it, such as "DataflowRunner"
+    words    Beam's own options, as on a command line
+
+    TfrecError where Beam does not take the options. The engine raises the InputError of a job that has one,
+    and TfrecError where Beam fails; then the same call does the rest.
+    """
+    options = parsed([f"--runner={runner}", *words])
+    FileSystems.set_options(options)
+    try:
+        create_runner(runner)
+    except ValueError as fault:
+        raise TfrecError(f"--runner: {last_line(fault)}") from fault
+
+    def engine(jobs: Sequence[Task], folder: Path, progress: Progress, do: Perform) -> list[Done]:
+        noted = work.noted(folder)
+        before = finished([job for job in jobs if job.fingerprint in noted], folder)
+        left = {job.fingerprint: job for job in jobs if job.fingerprint not in before}
+        _lay_out(left.values(), folder, do)
+        with _watched(jobs, folder, progress):
+            _run(sorted(left), folder, options)
+        _raise_faults(left, folder)
+        done = finished(jobs, folder)
+        if lacking := [job.file for job in jobs if job.fingerprint not in done]:
+            reason = (
+                f"{runner} ended well, but {lacking[0]} is not in {folder}: do all workers see that folder?"
+            )
+            raise TfrecError(reason)
+        return [done[job.fingerprint] for job in jobs]
+
+    return engine
+
+
+def parsed(words: Sequence[str]) -> PipelineOptions:
+    """TfrecError with Beam's own line where it refuses a word."""
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            options = PipelineOptions(list(words))
+            options.get_all_options(retain_unknown_options=True)
+    except SystemExit as end:
+        reason = said.getvalue().strip().rpartition("error: ")[2]
+        raise TfrecError(f"Apache Beam does not take its options: {reason}") from end
+    return options
+
+
+def _lay_out(jobs: Iterable[Task], folder: Path, do: Perform) -> None:
+    for fault in folder.glob("*.fault"):
+        fault.unlink()
+    for job in jobs:
+        _path(folder, job.fingerprint, "job").write_bytes(pickle.dumps((do, job)))
+
+
+def _run(fingerprints: Sequence[str], folder: Path, options: PipelineOptions) -> None:
+    if not fingerprints:
+        return
+    try:
+        pipeline = beam.Pipeline(options=options)
+        _ = (
+            pipeline
+            | "Shards" >> beam.Create(fingerprints)
+            | "Spread" >> beam.Reshuffle()
+            | "Write" >> beam.ParDo(_WriteShard(folder))
+        )
+        result = pipeline.run()
+        _wait(result)
+    except TfrecError:
+        raise
+    except Exception as fault:  # each runner has its own
+        raise TfrecError(f"Apache Beam: {last_line(fault)}; the same command goes on") from fault
+
+
+def _wait(result: PipelineResult) -> None:
+    """TfrecError where the run does not end well; it is called off where this process is interrupted."""
+    try:
+        state = result.wait_until_finish()
+    except KeyboardInterrupt:
+        result.cancel()
+        raise
+    if state not in (None, PipelineState.DONE, PipelineState.UPDATED):
+        raise TfrecError(f"Apache Beam: the run is {state}; the same command goes on")
+
+
+def last_line(fault: Exception) -> str:
+    """What went wrong, which Beam puts below the traceback of a worker."""
+    lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(fault).__name__
+
+
+class _WriteShard(beam.DoFn):
+    """The shard of a job, unless it was finished before; what it has is counted either way."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def process(self, fingerprint: str) -> None:
+        do, job = pickle.loads(_path(self._folder, fingerprint, "job").read_bytes())
+        try:
+            done = finished([job], self._folder).get(fingerprint) or do(job, _no_tick, self._folder)
+        except InputError as fault:
+            if isinstance(fault.__cause__, OSError):  # the next try may read it
+                raise
+            path = _path(self._folder, fingerprint, "fault")
+            with published(path, alone=False) as (part,):
+                part.write_bytes(msgspec.json.encode((fault.path, fault.where, fault.reason)))
+            return
+        count(done.images, sum(done.boxes.values()), len(done.issues))
+
+
+def _no_tick() -> None:
+    """Workers are too many to be listened to; the launcher looks at what lies in the folder."""
+
+
+def _raise_faults(jobs: Iterable[str], folder: Path) -> None:
+    """That of the first job that has one."""
+    there = {path.stem: path for path in folder.glob("[!.]*.fault")}
+    for path in (there[fingerprint] for fingerprint in jobs if fingerprint in there):
+        raise InputError(*msgspec.json.decode(path.read_bytes(), type=tuple[str, str, str]))
+
+
+def _path(folder: Path, fingerprint: str, suffix: str) -> Path:
+    return folder / f"{fingerprint}.{suffix}"
+
+
+@contextmanager
+def _watched(jobs: Sequence[Task], folder: Path, progress: Progress) -> Iterator[None]:
+    """Meanwhile the images of the shards that are finished are told to `progress`."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_watch, args=(jobs, folder, progress, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _watch(jobs: Sequence[Task], folder: Path, progress: Progress, ended: threading.Event) -> None:
+    ticked: Callable[[int], None] = ticker(sum(len(job.items) for job in jobs), progress)
+    left = {job.fingerprint: len(job.items) for job in jobs}
+    last = False
+    while not last:
+        last = ended.wait(_LOOK_EVERY_S)
+        noted = set[str]()
+        with suppress(OSError):  # a store that does not answer now; the run has its own tries
+            noted = work.noted(folder)
+        ticked(sum(images for fingerprint, images in left.items() if fingerprint in noted))
+        left = {fingerprint: images for fingerprint, images in left.items() if fingerprint not in noted}

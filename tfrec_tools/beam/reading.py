@@ -1,0 +1,65 @@
+"""ReadAnnotations: a source of any size as records, of which no worker holds more than a piece at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+
+from tfrec_tools import formats, survey
+from tfrec_tools.beam.elements import OF_REPEATS, Annotations
+from tfrec_tools.beam.paths import BeamInput, located
+from tfrec_tools.beam.sources import READERS
+from tfrec_tools.errors import InputError
+from tfrec_tools.formats.options import DEFAULT, ReadOptions
+from tfrec_tools.issues import Issue
+from tfrec_tools.shards import SourceInfo
+
+
+class ReadAnnotations(beam.PTransform):
+    """The images of a COCO file, a folder of Pascal VOC or a CSV file: the records of `tfrec convert`.
+
+    path      of a file or folder, also a URL of what Beam opens
+    format    "coco", "voc" or "csv"; None: found by itself
+
+    COCO is read through once by one worker (from a copy on its disk where it is a URL), and cut into pieces
+    that all workers decode; so is CSV. Of VOC one worker lists the files. InputError where the source is of
+    another format.
+    """
+
+    def __init__(self, path: str | Path, format: str | None = None, options: ReadOptions = DEFAULT) -> None:  # noqa: A002
+        super().__init__()
+        self._path = located(path, BeamInput)
+        self._format = format or formats.detect(self._path)
+        self._options = options
+        if self._format not in READERS:
+            reason = (
+                f"is {self._format}, expected one of {', '.join(READERS)}; or use `tfrec convert --runner`"
+            )
+            raise InputError(self._path, "", reason)
+
+    def expand(self, pbegin: Any) -> Annotations:
+        start = pbegin | "Source" >> beam.Create([self._path])
+        records, classes, issues = READERS[self._format](start, self._path, self._options)
+        source = classes | "Describe" >> beam.Map(_described, self._path, self._format)
+        repeats = (
+            records
+            | "ByFile" >> beam.Map(lambda one: (one.record.filename, (one.order, one.record.source)))
+            | "SameFile" >> beam.GroupByKey()
+            | "Repeats" >> beam.FlatMapTuple(_repeats)
+        )
+        return Annotations(records, source, (issues, repeats) | "AllIssues" >> beam.Flatten())
+
+
+def _described(classes: tuple[str, ...], path: Path, kind: str) -> SourceInfo:
+    if not classes:
+        raise InputError(path, "", "has no classes")
+    return SourceInfo(str(path), kind, 0, classes)
+
+
+def _repeats(filename: str, found: Iterable[tuple[int, str]]) -> Iterator[tuple[tuple[int, ...], Issue]]:
+    (_, first), *others = sorted(found)
+    for order, source in others:
+        yield (OF_REPEATS, order), survey.repeated(filename, source, first)

@@ -1,0 +1,236 @@
+"""WriteShards: Examples in any order as the shards that `tfrec convert` writes, and its sidecars.
+
+Which shard an Example belongs to depends on its rank among all, by the hash of its image's id. Ranks are
+found without sorting all: the hashes are counted in buckets, and only those where a shard begins are sorted.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import PIL
+from apache_beam.pvalue import AsIter, AsSingleton
+
+from tfrec_tools import convert, finish, shards, splits, work
+from tfrec_tools.beam.examples import About, Converted, Examples, picture_at
+from tfrec_tools.beam.paths import BeamPath, located
+from tfrec_tools.errors import InputError
+from tfrec_tools.finish import Layout
+from tfrec_tools.issues import Issue
+from tfrec_tools.jobs import perform, write_shard
+from tfrec_tools.labels import LabelMap
+from tfrec_tools.page import issues_page
+from tfrec_tools.run import Task, finished
+from tfrec_tools.work import Done
+
+Key = tuple[float, int]  # (hash of the image's id in [0, 1), order in the source): where an Example stands
+
+_BUCKETS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A set to write: DIR/NAME, the number of its shards, the seed of the order of images, "" or "gzip"."""
+
+    out: Path
+    shards: int
+    seed: int
+    compression: str
+
+    @property
+    def files(self) -> list[Path]:
+        return shards.shard_paths(self.out, self.shards, "", self.compression)
+
+    def key(self, one: Converted) -> Key:
+        return splits.position(one.image_id, self.seed, "order"), one.order
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """What finish needs to know of a shard that is written."""
+
+    file: str
+    split: str
+    items: range
+    fingerprint: str
+
+
+class WriteShards(beam.PTransform):
+    """A set DIR/NAME, the same to the byte as that of `tfrec convert` with as many shards, but for two: the
+    manifest's digest is over its records, and NAME.issues.html shows no pictures. A worker holds a shard at
+    a time. The manifest is written last, by one worker, to which all issues come.
+
+    out     DIR/NAME, also a URL of what Beam opens
+    shards  how many; at most as many as images
+
+    InputError where the set is there and may not be replaced. The pipeline fails where the policies do not
+    allow an issue; nothing has its final name then.
+    """
+
+    def __init__(
+        self, out: str | Path, shards: int, seed: int = 0, compression: str = "", overwrite: bool = False
+    ) -> None:
+        super().__init__()
+        self._target = Target(located(out, BeamPath), shards, seed, compression)
+        self._overwrite = overwrite
+        _require_free(self._target.out, overwrite)
+
+    def expand(self, given: Any) -> Any:
+        examples, about, issues = Examples(*given)
+        target = self._target
+        keys = examples | "Keys" >> beam.Map(target.key)
+        ranks = (
+            keys
+            | "Bucket" >> beam.Map(_bucket)
+            | "Count" >> beam.combiners.Count.PerElement()
+            | "Sizes" >> beam.combiners.ToDict()
+            | "Ranks" >> beam.Map(_cut_ranks, target)
+        )
+        cuts = (
+            keys
+            | "NearCuts" >> beam.FlatMap(_near_cut, AsSingleton(ranks))
+            | "ByBucket" >> beam.GroupByKey()
+            | "Cut" >> beam.FlatMap(_cuts_in, AsSingleton(ranks))
+            | "Cuts" >> beam.combiners.ToList()
+            | "InOrder" >> beam.Map(sorted)
+        )
+        written = (
+            examples
+            | "ToShard" >> beam.Map(_placed, target, AsSingleton(cuts))
+            | "ByShard" >> beam.GroupByKey()
+            | "Write" >> beam.Map(_write, target)
+        )
+        return about | "Publish" >> beam.Map(
+            _publish, target, self._overwrite, AsIter(written), AsIter(issues)
+        )
+
+
+def _require_free(out: Path, overwrite: bool) -> None:
+    finish.require_name(out)
+    if not overwrite and (there := shards.set_files(out)):
+        reason = "exists already; replace the set by overwrite=True or choose another name"
+        raise InputError(there[0], "", reason)
+
+
+def _bucket(key: Key) -> int:
+    return int(key[0] * _BUCKETS)
+
+
+def _cut_ranks(sizes: Mapping[int, int], target: Target) -> dict[int, list[int]]:
+    """{bucket: the ranks in it where a shard begins}, of {bucket: its size}; without the first shard."""
+    buckets = sorted(sizes)
+    ends = list(accumulate(sizes[bucket] for bucket in buckets))
+    total = ends[-1] if ends else 0
+    if target.shards > total:
+        reason = f"{target.shards} shards for {total} images; give at most as many"
+        raise InputError(target.out, "", reason)
+    found: dict[int, list[int]] = {}
+    for i in range(1, target.shards):
+        rank = total * i // target.shards
+        at = bisect_right(ends, rank)
+        found.setdefault(buckets[at], []).append(rank - ends[at] + sizes[buckets[at]])
+    return found
+
+
+def _near_cut(key: Key, ranks: Mapping[int, list[int]]) -> Iterator[tuple[int, Key]]:
+    if _bucket(key) in ranks:
+        yield _bucket(key), key
+
+
+def _cuts_in(found: tuple[int, Iterable[Key]], ranks: Mapping[int, list[int]]) -> list[Key]:
+    """The first keys of the shards that begin in a bucket."""
+    bucket, keys = found
+    ordered = sorted(keys)
+    return [ordered[rank] for rank in ranks[bucket]]
+
+
+def _placed(one: Converted, target: Target, cuts: Sequence[Key]) -> tuple[int, tuple[Key, Converted]]:
+    key = target.key(one)
+    return bisect_right(cuts, key), (key, one)
+
+
+def _write(found: tuple[int, Iterable[tuple[Key, Converted]]], target: Target) -> tuple[int, str]:
+    """Writes a shard to the work folder; its number and the SHA-256 of its records."""
+    number, placed = found
+    ones = [one for _, one in sorted(placed, key=lambda pair: pair[0])]
+    kept = [one for one in ones if one.encoded is not None]
+    folder, name = work.folder_of(target.out), target.files[number].name
+    folder.mkdir(parents=True, exist_ok=True)
+    examples = map(_with_picture, kept)
+    size = sum(one.size or len(one.encoded or b"") for one in kept)
+    written, sha256 = write_shard(work.shard_path(folder, name), examples, target.compression, size)
+    boxes = Counter(name for one in kept for name in one.names)
+    having = Counter(name for one in kept for name in set(one.names))
+    negatives = sum(not one.names for one in kept)
+    work.note(folder, name, Done(written, sha256, len(kept), negatives, dict(boxes), dict(having), ()))
+    return number, sha256
+
+
+def _with_picture(one: Converted) -> tuple[bytes, memoryview]:
+    """An Example, and the bytes of its picture."""
+    example = one.example() or b""
+    begin, end = (one.at, one.at + one.size) if one.picture else picture_at(example)
+    return example, memoryview(example)[begin:end]
+
+
+def _publish(
+    about: About,
+    target: Target,
+    overwrite: bool,
+    written: Iterable[tuple[int, str]],
+    issues: Iterable[tuple[tuple[int, ...], Issue]],
+) -> str:
+    """Does what `tfrec convert` does when its shards are finished; may be done again. The manifest's path."""
+    jobs = [Shard(file.name, "", range(0), file.name) for file in target.files]
+    done = finished(jobs, work.folder_of(target.out))
+    found = tuple(issue for _, issue in sorted(issues, key=lambda pair: pair[0]))
+    options = replace(
+        about.options,
+        out=target.out,
+        shards=target.shards,
+        seed=target.seed,
+        compression=target.compression,
+        overwrite=overwrite,
+    )
+    labeled = tuple(name for name in about.source.labeled if name in about.labeled)
+    layout = Layout(
+        out=target.out,
+        overwrite=overwrite and bool(done),  # there are none where they were published before
+        label_map=about.label_map,
+        splits=(),
+        jobs=jobs,
+        perform=perform,
+        sources=(replace(about.source, labeled=labeled),),
+        inputs=options.paths,
+        given=(options.labels,) if options.labels else (),
+        options=convert.given_options(options),
+        versions={"pillow": PIL.__version__},
+        digest=_digest(about.label_map, written),
+        issues_of=lambda done: (*found, *finish.of_set(about.label_map, done)),
+        page=lambda all_: issues_page(target.out.name, (), all_),
+    )
+    finish.finish(layout, options.checks.policies, partial(_found, done), lambda *_: None)
+    return str(shards.manifest_path(target.out))
+
+
+def _digest(label_map: LabelMap, written: Iterable[tuple[int, str]]) -> str:
+    facts = [repr(label_map.labels), *(sha256 for _, sha256 in sorted(written))]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def _found(done: Mapping[str, Done], jobs: Sequence[Task], folder: Path, *_: object) -> list[Done]:
+    if lacking := [job.file for job in jobs if job.fingerprint not in done]:
+        raise OSError(
+            errno.ENOENT, f"{lacking[0]} is not there; do all workers see this folder?", str(folder)
+        )
+    return [done[job.fingerprint] for job in jobs]
