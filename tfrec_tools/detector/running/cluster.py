@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,9 @@ def _found() -> str:
     return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one"
 
 
+# TensorFlow knows collective operations by numbers, which each strategy counts from the beginning: of two in one
+# process, the second would meet the operations of the first.
+@cache
 def _mirrored() -> Cluster:
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) < 2:
@@ -147,6 +151,7 @@ def _mirrored() -> Cluster:
     return Cluster(tf.distribute.MirroredStrategy([device.name for device in devices]))
 
 
+@cache
 def _multi_worker() -> Cluster:
     worker, workers = _place(os.environ.get("TF_CONFIG", ""))
     try:
