@@ -7,7 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from tfrec_tools.cli.finetune_given import Cache, Distill, Freeze, Precision, Strategy, seconds
+from tfrec_tools.cli.finetune_given import (
+    Cache,
+    Distill,
+    Freeze,
+    Precision,
+    Strategy,
+    batch_size,
+    seconds,
+)
 from tfrec_tools.cli.model_given import MEANS
 from tfrec_tools.cli.run_options import of_the_run, use_config
 
@@ -94,7 +102,9 @@ def finetune(
         typer.Option("--control", help="Also fine-tune plainly, in OUT/control, to see what is gained."),
     ] = False,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 400,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures a step.")] = 8,
+    batch: Annotated[
+        str, typer.Option(help="Pictures a step. auto: as many as fit the memory of a GPU; 8 on a CPU.")
+    ] = "8",
     lr: Annotated[
         float,
         typer.Option(
@@ -197,7 +207,7 @@ def finetune(
     cluster = ALONE if dry_run else open_cluster(strategy.value)
     how = TrainConfig(
         steps=steps,
-        batch_size=batch,
+        batch_size=batch_size(batch),
         lr=lr,
         backbone_lr_mult=backbone_lr_mult,
         freeze_backbone=freeze is Freeze.backbone,

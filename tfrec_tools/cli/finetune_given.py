@@ -49,6 +49,15 @@ class Precision(StrEnum):
     float16 = "float16"
 
 
+def batch_size(text: str) -> int:
+    """0 for auto."""
+    if text == "auto":
+        return 0
+    if not text.isdecimal() or int(text) == 0:
+        raise typer.BadParameter(f"{text!r} is neither a number from 1 on nor auto", param_hint="--batch")
+    return int(text)
+
+
 def seconds(time: str | None) -> float | None:
     """Of 90s, 10m, 1h30m."""
     if time is None:

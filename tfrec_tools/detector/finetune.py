@@ -25,7 +25,7 @@ from tfrec_tools.detector.remembering import memory, pseudo_labels
 from tfrec_tools.detector.remembering.memory import Memory
 from tfrec_tools.detector.reporting import pictures, report, results
 from tfrec_tools.detector.reporting.results import Results
-from tfrec_tools.detector.running import validation, watched
+from tfrec_tools.detector.running import batch_size, validation, watched
 from tfrec_tools.detector.running.cluster import ALONE, Cluster
 from tfrec_tools.detector.running.run_folder import Logbook, open_run
 from tfrec_tools.detector.running.run_toml import Options
@@ -161,7 +161,9 @@ def _finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Li
     start = values(detector.network)
     teacher = memory.teacher(plan.memory, base, rows)
     apart = memory.new_ids(rows) if plan.masked else frozenset[int]()
-    trainer = Trainer(detector, _config(plan, data.new), teacher, apart, cluster)
+    trainer = _trainer(
+        plan, data.new, partial(Trainer, detector, teacher=teacher, apart=apart, cluster=cluster)
+    )
     if not cluster.is_chief:
         with stage("helping to train") as show:
             watched.help_training(trainer, data.new, data.old, show)
@@ -212,9 +214,10 @@ class _Data:
         return dict(zip(uses, counts, strict=True))
 
 
-def _config(plan: Finetuning, new: Sequence[Annotated]) -> TrainConfig:
+def _trainer(plan: Finetuning, new: Sequence[Annotated], make: Callable[[TrainConfig], Trainer]) -> Trainer:
     freezes = plan.config.freeze_backbone or (plan.freeze_few and len(new) < _FEW_PICTURES)
-    return replace(plan.config, freeze_backbone=freezes)
+    config = replace(plan.config, freeze_backbone=freezes)
+    return make(batch_size.fitted(config, make, plan.out / "batch_size.txt"))
 
 
 def _read_data(plan: Finetuning, labels: LabelMap, stage: Stage) -> _Data:

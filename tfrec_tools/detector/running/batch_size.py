@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
+import tensorflow as tf
+
+from tfrec_tools.atomic import published
+from tfrec_tools.detector.running.train import TrainConfig, Trainer
 from tfrec_tools.errors import TfrecError
 
 USUAL = 8
 _MOST = 128
+
+
+def fitted(config: TrainConfig, make: Callable[[TrainConfig], Trainer], noted: Path) -> TrainConfig:
+    """The config with a batch size where it has none: on a GPU the largest that fits its memory, on a CPU,
+    which gains nothing by more, the usual one. It is noted, and taken from there when a run goes on."""
+    if config.batch_size:
+        return config
+    if not noted.is_file():
+        has_gpu = bool(tf.config.list_physical_devices("GPU"))
+        size = largest(lambda size: make(replace(config, batch_size=size)).fits()) if has_gpu else USUAL
+        with published(noted) as (part,):
+            part.write_text(f"{size}\n", encoding="utf-8")
+    return replace(config, batch_size=int(noted.read_text(encoding="utf-8")))
 
 
 def largest(fits: Callable[[int], bool], most: int = _MOST) -> int:

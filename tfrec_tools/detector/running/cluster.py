@@ -141,8 +141,8 @@ def _found() -> str:
     return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one"
 
 
-# TensorFlow knows collective operations by numbers, which each strategy counts from the beginning: of two in one
-# process, the second would meet the operations of the first.
+# TensorFlow knows collective operations by numbers, which each strategy counts from the beginning: of two in
+# one process, the second would meet the operations of the first.
 @cache
 def _mirrored() -> Cluster:
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")

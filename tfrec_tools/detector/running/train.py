@@ -42,6 +42,7 @@ _CLIP_NORM = 10.0
 _WARMUP_SHARE = 0.1
 # Padded with boxes of zeros to the next of these and their doubles, as XLA compiles each number anew.
 _FEWEST_BOXES_COMPILED = 8
+_MANY_BOXES = 100  # of a picture, more than most have
 _BESIDE = "beside/"  # before the names of what is saved with a state but no part of it
 
 
@@ -50,7 +51,7 @@ class TrainConfig:
     """How to train; the learning rate of the backbone is lr * backbone_lr_mult, `average` how slowly the
     average of the weights follows them, 0 for none, and `cache` where decoded pictures are kept.
 
-    batch_size  of all replicas together
+    batch_size  of all replicas together; 0, of no trainer, is to be settled by `batch_size.fitted`
     precision   the dtype that layers compute with, "float32", "bfloat16" or "float16"
     jit         whether losses and gradients are compiled by XLA
     accumulate  how many parts a batch is taken in, one after the other
@@ -224,6 +225,16 @@ class Trainer:
         else:
             why = "by this picture" + (f" and {len(sources) - 1} more of the batch" if sources[1:] else "")
         return InputError(sources[0], "", f"{what} at step {done.step}, {why}")
+
+    def fits(self) -> bool:
+        """Whether losses and gradients of such a batch fit the device's memory, by trying."""
+        shapes = (spec.shape.as_list() for spec in batches.signature(self.detector.config, self._part))
+        zeros = [tf.zeros([_MANY_BOXES if size is None else size for size in shape]) for shape in shapes]
+        try:
+            self._is_finite(0, *zeros)
+        except tf.errors.ResourceExhaustedError:
+            return False
+        return True
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
