@@ -28,7 +28,7 @@ from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.errors import TfrecError
 
 ROOT = Path(__file__).parents[1]
-PATIENCE_S = 300
+PATIENCE_S = 900
 
 
 @pytest.fixture(scope="module")
