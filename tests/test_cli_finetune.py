@@ -116,4 +116,7 @@ def test_a_config_of_unknown_options_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text("stepz = 3\n")
     done = run(tmp_path, "--config", "run.toml")
     assert done.returncode == 1
-    assert "run.toml: stepz: no such option, expected one of average, backbone-lr-mult, base, " in done.stderr
+    assert (
+        "run.toml: stepz: no such option, expected one of accumulate, average, backbone-lr-mult, "
+        in done.stderr
+    )
