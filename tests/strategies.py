@@ -66,7 +66,7 @@ def train(folder: Path, how: str) -> None:
     new, old = (index_records([str(folder / f"{name}.tfrecord")], LABELS) for name in ("new", "old"))
     made, losses = trainer(family, config, cluster), list[StepLosses]()
     if resumed:
-        made.run(new, old, lambda done: losses.append(done) or done.step == 1)
+        made.run(new, old, lambda done: losses.append(done) or done.step == 2)
         made.save(folder / "state.npz", {})
         made = trainer(family, config, cluster)
         made.load(folder / "state.npz")
