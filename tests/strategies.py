@@ -76,6 +76,24 @@ def train(folder: Path, how: str) -> None:
         np.savez(folder / f"{how}.npz", losses=[astuple(step)[1:] for step in losses], **weights)
 
 
+def plan(folder: Path, out: Path, config: TrainConfig, cluster: Cluster) -> finetune.Finetuning:
+    return finetune.Finetuning(
+        base=folder / "base",
+        labels=read_label_map(folder / "merged.pbtxt"),
+        train=(str(folder / "new.tfrecord"),),
+        replay=(str(folder / "old.tfrecord"),),
+        val=(str(folder / "old.tfrecord"),),
+        test=(),
+        out=out,
+        drop_classes=False,
+        memory=Memory("off", "on", "off", "100%"),
+        masked=True,
+        freeze_few=False,
+        config=config,
+        cluster=cluster,
+    )
+
+
 def story(folder: Path, out: Path, words: list[str]) -> None:
     """The whole command; a worker that is to die does so at a step of the training."""
     last = next((int(word.removeprefix("die-at-")) for word in words if word.startswith("die-at-")), None)
@@ -88,22 +106,8 @@ def story(folder: Path, out: Path, words: list[str]) -> None:
 
         yield show
 
-    plan = finetune.Finetuning(
-        base=folder / "base",
-        labels=read_label_map(folder / "merged.pbtxt"),
-        train=(str(folder / "new.tfrecord"),),
-        replay=(str(folder / "old.tfrecord"),),
-        val=(str(folder / "old.tfrecord"),),
-        test=(),
-        out=out,
-        drop_classes=False,
-        memory=Memory("off", "on", "off", "100%"),
-        masked=True,
-        freeze_few=False,
-        config=replace(TRAINING, steps=4),
-        cluster=open_cluster("auto"),
-    )
-    finetune.finetune(plan, stage, resume="resume" in words)
+    asked = plan(folder, out, replace(TRAINING, steps=4), open_cluster("auto"))
+    finetune.finetune(asked, stage, resume="resume" in words)
 
 
 if __name__ == "__main__":

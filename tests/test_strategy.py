@@ -16,7 +16,8 @@ import pytest
 import tensorflow as tf
 
 from tests import strategies, tiny, tiny_rcnn
-from tfrec_tools.detector import model
+from tests.test_finetune import quiet
+from tfrec_tools.detector import finetune, model
 from tfrec_tools.detector.examples import batches
 from tfrec_tools.detector.examples.dataset import index_records
 from tfrec_tools.detector.examples.pictures import Encoded
@@ -24,7 +25,7 @@ from tfrec_tools.detector.learning.losses import Losses, Part
 from tfrec_tools.detector.reporting import report
 from tfrec_tools.detector.running.cluster import ALONE, LostWorker, Wish, open_cluster
 from tfrec_tools.detector.running.run_folder import open_run
-from tfrec_tools.detector.running.train import Trainer
+from tfrec_tools.detector.running.train import Trainer, require_trainable
 from tfrec_tools.errors import TfrecError
 
 ROOT = Path(__file__).parents[1]
@@ -184,6 +185,21 @@ def test_what_cannot_be_trained_so_is_refused(changes: dict[str, object], found:
     config = replace(strategies.TRAINING, **changes)  # type: ignore[arg-type]
     with pytest.raises(TfrecError, match=found):
         strategies.trainer("ssd", config, ALONE)
+
+
+def test_workers_do_not_choose_a_batch_each() -> None:
+    asked = replace(strategies.TRAINING, batch_size=0)
+    with pytest.raises(TfrecError, match="--batch auto: each worker would choose for itself"):
+        require_trainable(tiny_rcnn.detector("red"), asked, None, replace(ALONE, workers=2))
+
+
+def test_what_cannot_be_trained_so_is_refused_before_anything_is_measured(
+    inputs: Path, tmp_path: Path
+) -> None:
+    config = replace(strategies.TRAINING, accumulate=3)
+    with pytest.raises(TfrecError, match="--batch: found 4"):
+        finetune.finetune(strategies.plan(inputs, tmp_path / "run", config, ALONE), quiet, resume=False)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_proposals_of_faster_rcnn_are_not_compiled() -> None:

@@ -30,7 +30,7 @@ from tfrec_tools.detector.running.cluster import ALONE, Cluster
 from tfrec_tools.detector.running.run_folder import Logbook, open_run
 from tfrec_tools.detector.running.run_toml import Options
 from tfrec_tools.detector.running.tensorboard import Board
-from tfrec_tools.detector.running.train import TrainConfig, Trainer
+from tfrec_tools.detector.running.train import TrainConfig, Trainer, require_trainable
 from tfrec_tools.detector.running.validation import NEVER, Watch
 from tfrec_tools.labels import LabelMap, format_label_map
 from tfrec_tools.merging.tables import Tables, new_names
@@ -147,6 +147,8 @@ def _finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Li
         base = plan.base_detector()
     renamed = plan.renamed(base.labels)
     rows = grow.class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
+    teacher = memory.teacher(plan.memory, base, rows)
+    require_trainable(base, plan.config, teacher, cluster)
     data = _read_data(plan, labels, stage)
     open_run(plan.out, plan.options, resume=resume)
     keras.utils.set_random_seed(plan.config.seed)
@@ -159,7 +161,6 @@ def _finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Li
     with cluster.strategy.scope():
         detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
     start = values(detector.network)
-    teacher = memory.teacher(plan.memory, base, rows)
     apart = memory.new_ids(rows) if plan.masked else frozenset[int]()
     trainer = _trainer(
         plan, data.new, partial(Trainer, detector, teacher=teacher, apart=apart, cluster=cluster)

@@ -126,7 +126,7 @@ def summed(values: Any) -> Any:
     replica = tf.distribute.get_replica_context()
     if replica.num_replicas_in_sync == 1:
         return values
-    # As one: of many TensorFlow makes few, and not always the same on each replica.
+    # One message between hosts instead of hundreds.
     parts = tf.nest.flatten(values)
     flat = tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0)
     flat = replica.all_reduce(tf.distribute.ReduceOp.SUM, flat)

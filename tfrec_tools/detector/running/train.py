@@ -115,7 +115,7 @@ class Trainer:
         apart: frozenset[int] = frozenset(),
         cluster: Cluster = ALONE,
     ) -> None:
-        _require_fitting(detector, config, cluster, teacher)
+        require_trainable(detector, config, teacher, cluster)
         self.detector = detector
         self.config = config
         self.step = 0
@@ -396,9 +396,12 @@ class Trainer:
             average.assign(average * slowness + variable * (1.0 - slowness))
 
 
-def _require_fitting(
-    detector: model.Detector, config: TrainConfig, cluster: Cluster, teacher: Teacher | None
+def require_trainable(
+    detector: model.Detector, config: TrainConfig, teacher: Teacher | None, cluster: Cluster
 ) -> None:
+    """TfrecError where a detector of this kind cannot be trained so."""
+    if cluster.workers > 1 and not config.batch_size:
+        raise TfrecError("--batch auto: each worker would choose for itself; give a number")
     parts = cluster.replicas * config.accumulate
     cut = f"{cluster.replicas} replicas x {config.accumulate} parts"
     if config.batch_size % parts:
