@@ -10,9 +10,11 @@ import pytest
 
 from tests.small_sets import FULL_WRITERS, coco, save_pictures
 from tests.test_resume import contents
+from tfrec_tools.buckets import BucketPath
 from tfrec_tools.convert import convert, validate
 from tfrec_tools.errors import InputError
 from tfrec_tools.plan import Options
+from tfrec_tools.remote import RemotePath
 
 
 @pytest.fixture
@@ -54,3 +56,12 @@ def test_without_fsspec(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     with pytest.raises(InputError, match=r"^gs://a/b.json: is a URL, which needs fsspec \("):
         convert(Options(Path("gs://a/b.json"), tmp_path / "set"))
+
+
+def test_a_store_that_is_only_read_says_so() -> None:
+    path = BucketPath("memory://bucket/a.json")
+    for change in (lambda: path.open("wb"), path.unlink, lambda: path.replace("memory://bucket/b.json")):
+        with pytest.raises(OSError, match=r"Read-only file system: .memory://bucket/a\.json"):
+            change()
+    with pytest.raises(TypeError, match="abstract"):
+        RemotePath("memory://bucket/a.json")

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,11 +39,17 @@ def is_url(path: Path | str) -> bool:
     return _URL.fullmatch(str(path)) is not None
 
 
+def _as_url(text: str) -> str:
+    """With the two slashes that a Path makes one of."""
+    match = _URL.fullmatch(text)
+    return f"{match[1]}://{match[2]}" if match else text
+
+
 def require_writable(path: Path) -> None:
     """InputError where it is a URL for which nothing was chosen that writes it."""
     if is_url(path) and not isinstance(path, RemotePath):
         reason = "is a URL, which only --runner writes (Apache Beam: pip install 'tfrec-tools[beam]')"
-        raise InputError(RemotePath(path), "", reason)
+        raise InputError(_as_url(str(path)), "", reason)
 
 
 def is_file(path: Path) -> bool:
@@ -60,35 +67,35 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(names))
 
 
-class RemotePath(PosixPath):
-    """A path of a store. Its folders are prefixes: they exist where a file lies below them."""
+class RemotePath(PosixPath, ABC):
+    """A path of a store. Its folders are prefixes: they exist where a file lies below them. What is not said
+    to be written by a class is only read by it: OSError (EROFS)."""
 
+    @abstractmethod
     def reader(self) -> BinaryIO:
         """Its bytes as a stream. An exception of any kind where there is no such file."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def found(self) -> Stat | None:
+        """None where there is no such file."""
+
+    @abstractmethod
+    def below(self, deep: bool) -> Iterator[tuple[str, Stat]]:
+        """(URL, what it is) of the files in this folder, and where `deep` in those below it."""
 
     def writer(self) -> BinaryIO:
         """A stream whose bytes become the file when it is closed."""
-        raise NotImplementedError
+        raise self._only_read()
 
-    def found(self) -> Stat | None:
-        """None where there is no such file."""
-        raise NotImplementedError
-
-    def below(self, deep: bool) -> Iterator[tuple[str, Stat]]:
-        """(URL, what it is) of the files in this folder, and where `deep` in those below it."""
-        raise NotImplementedError
-
-    def move(self, target: str) -> None:
+    def move(self, target: str) -> None:  # noqa: ARG002
         """To a URL, whose file is replaced."""
-        raise NotImplementedError
+        raise self._only_read()
 
     def delete(self) -> None:
-        raise NotImplementedError
+        raise self._only_read()
 
     def __str__(self) -> str:
-        match = _URL.fullmatch(super().__str__())
-        return f"{match[1]}://{match[2]}" if match else super().__str__()
+        return _as_url(super().__str__())
 
     def __fspath__(self) -> str:
         return str(self)
@@ -155,6 +162,9 @@ class RemotePath(PosixPath):
 
     def resolve(self, strict: bool = False) -> Self:  # noqa: ARG002
         return self
+
+    def _only_read(self) -> OSError:
+        return OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
 
     def _copied(self) -> BinaryIO:
         self.stat()

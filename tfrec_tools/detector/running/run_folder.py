@@ -17,7 +17,7 @@ from tfrec_tools.detector.reporting import pictures, report
 from tfrec_tools.detector.running import validation
 from tfrec_tools.detector.running.run_toml import Options, format_options, read_options
 from tfrec_tools.detector.running.tensorboard import Board
-from tfrec_tools.detector.running.train import StepLosses, Trainer
+from tfrec_tools.detector.running.train import LOSSES, StepLosses, Trainer
 from tfrec_tools.detector.running.validation import Validation
 from tfrec_tools.errors import InputError
 
@@ -26,7 +26,6 @@ _SAVE_EVERY_S = 120.0
 _MAY_DIFFER = frozenset(
     {"accumulate", "cache", "control", "jit", "max-forget", "strategy", "tensorboard", "time-budget"}
 )
-_LOSSES = ("localization", "classification", "regularization", "distillation")
 
 
 def numbered_run(parent: Path, *, resume: bool) -> Path:
@@ -100,7 +99,7 @@ class Logbook:
         """Notes a step, and says how it goes."""
         self.curve.append(done)
         if self._board:
-            self._board.add(done.step, {f"loss/{name}": getattr(done, name) for name in _LOSSES})
+            self._board.add(done.step, {f"loss/{name}": getattr(done, name) for name in LOSSES})
         loss = f"loss {done.localization + done.classification:.3f}"
         now = time.monotonic()
         if self._first is None:  # the first step compiles, and says nothing of the pace

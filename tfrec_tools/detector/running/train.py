@@ -90,7 +90,7 @@ class StepLosses:
 
 # The losses (4,) in the order of StepLosses, and the gradients of their sum, of all that is trained.
 _Gradients = tuple[tf.Tensor, list[tf.Tensor]]
-_LOSSES = [field.name for field in fields(StepLosses)][1:]
+LOSSES = [field.name for field in fields(StepLosses)][1:]
 
 
 class _Piece(NamedTuple):
@@ -300,7 +300,7 @@ class Trainer:
         if self._loss_scale:  # an overflow is no fault while there is a smaller scale
             norm = tf.where(self._loss_scale.scale > 1.0, tf.zeros(()), norm)
             self._loss_scale.follow(is_finite)
-        return [*tf.unstack(losses, len(_LOSSES)), norm]
+        return [*tf.unstack(losses, len(LOSSES)), norm]
 
     def _of_replica(self, step: tf.Tensor, batch: Sequence[tf.Tensor]) -> _Gradients:
         """What this replica's pictures add to the losses and to their gradients, one part after the other:
@@ -320,7 +320,7 @@ class Trainer:
             found = self._backward_over(self._piece(step, batch, part), whole)
             return tf.nest.map_structure(tf.add, so_far, found)
 
-        nothing = tf.zeros(len(_LOSSES)), [tf.zeros(variable.shape) for variable in self._trained]
+        nothing = tf.zeros(len(LOSSES)), [tf.zeros(variable.shape) for variable in self._trained]
         return tf.foldl(add, parts, nothing, parallel_iterations=1)
 
     def _piece(self, step: tf.Tensor, batch: Sequence[tf.Tensor], part: tf.Tensor | int) -> _Piece:
@@ -340,8 +340,8 @@ class Trainer:
         return self._backward(piece, lambda _: denominators)
 
     def _backward(self, piece: _Piece, whole: Callable[[tf.Tensor], tf.Tensor]) -> _Gradients:
-        """What pictures add to the losses and to their gradients. `whole`
-        gives the batch's denominators for those of these pictures."""
+        """What pictures add to the losses and to their gradients. `whole` gives the batch's denominators for
+        those of these pictures."""
         watched = [variable.value for variable in self._trained]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(watched)
