@@ -15,7 +15,7 @@ from tests import tiny, tiny_rcnn
 from tfrec_tools.detector import checkpoint, faster_rcnn, grow, model
 from tfrec_tools.detector.examples.dataset import index_records
 from tfrec_tools.detector.learning import coding, distill, matching, rcnn_losses, sampling
-from tfrec_tools.detector.network import rcnn_network
+from tfrec_tools.detector.network import crops, rcnn_network
 from tfrec_tools.detector.pipeline import parse_pipeline
 from tfrec_tools.detector.pipeline.faster_rcnn import StageLoss
 from tfrec_tools.detector.remembering import interpolate
@@ -199,6 +199,27 @@ def test_proposals_lie_in_the_picture_and_not_in_the_padding() -> None:
     assert (
         found.boxes.numpy()[0, :, 2] > windows.numpy()[0, 0]
     ).any()  # of the picture again, not of the canvas
+
+
+@pytest.mark.parametrize("side", [1, 2, 14])
+def test_the_gradient_of_crops_loses_nothing_where_boxes_overlap(side: int) -> None:
+    """Cropping is linear, so that <gradient, any features> = <taught, their crops>."""
+    random = np.random.default_rng(7)
+    corners = random.uniform(-0.1, 1.1, (2, 32, 2, 2))
+    boxes = np.concatenate([corners.min(2), corners.max(2)], axis=-1, dtype=np.float32)
+    boxes[:, :2] = 0.0, 0.0, 1.0, 1.0
+    boxes[:, 2] = 0.0
+    taught = tf.constant(random.uniform(0.0, 1.0, (64, side, side, 3)), tf.float32)
+
+    @tf.function
+    def gradient(features: tf.Tensor) -> tf.Tensor:
+        return tf.gradients(crops.crop(features, boxes, side), features, taught)[0]
+
+    for _ in range(5):
+        features = tf.constant(random.uniform(0.0, 1.0, (2, 9, 12, 3)), tf.float32)
+        expected = tf.reduce_sum(taught * crops.crop(features, boxes, side))
+        found = tf.reduce_sum(gradient(features) * features)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_a_new_classes_own_box_starts_at_the_proposal() -> None:

@@ -20,10 +20,13 @@ PIPELINE = Path(__file__).parent / "data" / "fpnlite.pipeline.config"
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (40, 40, 230)}
 
 
-def detector(*names: str, seed: int = 1) -> model.Detector:
+def detector(*names: str, seed: int = 1, canvas_px: int = 64) -> model.Detector:
     """Random weights, with batch norms that have seen some noise: without that no signal gets through."""
-    made = model.new_detector(PIPELINE.read_text(encoding="utf-8"), from_names(names), seed)
-    noise = np.random.default_rng(seed).uniform(-1, 1, (4, 64, 64, 3)).astype(np.float32)
+    pipeline = PIPELINE.read_text(encoding="utf-8")
+    for edge in ("height", "width"):
+        pipeline = pipeline.replace(f"{edge}: 64\n", f"{edge}: {canvas_px}\n")
+    made = model.new_detector(pipeline, from_names(names), seed)
+    noise = np.random.default_rng(seed).uniform(-1, 1, (4, canvas_px, canvas_px, 3)).astype(np.float32)
     for _ in range(8):
         made.network(noise, training=True)
     return made

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tfrec_tools.detector.learning import coding
 from tfrec_tools.detector.learning.anchors import grid_boxes
-from tfrec_tools.detector.network import detections, layers
+from tfrec_tools.detector.network import crops, detections, layers
 from tfrec_tools.detector.network.backbones import resnet
 from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig
 
@@ -98,10 +98,7 @@ def refine(
     """The second stage on features (B, h, w, C) of boxes (B, P, 4)."""
     batch, count = tf.shape(boxes)[0], tf.shape(boxes)[1]
     side, pool, stride = config.boxes.crop_px, config.boxes.pool_px, config.boxes.pool_stride
-    crops = tf.image.crop_and_resize(
-        features, tf.reshape(boxes, (-1, 4)), tf.repeat(tf.range(batch), count), (side, side)
-    )
-    pooled = tf.nn.max_pool2d(crops, pool, stride, "VALID")
+    pooled = tf.nn.max_pool2d(crops.crop(features, boxes, side), pool, stride, "VALID")
     codes, logits = _in_float32(network.get_layer(_SECOND)(pooled, training=training))
     return Refined(
         tf.reshape(codes, (batch, count, *codes.shape[1:])),
