@@ -26,9 +26,11 @@ from tfrec_tools.detector import finetune, grow, model
 from tfrec_tools.detector.examples.dataset import index_records
 from tfrec_tools.detector.learning.distill import Teacher
 from tfrec_tools.detector.remembering.memory import Memory
-from tfrec_tools.detector.running import train as training
+from tfrec_tools.detector.running import stepper
 from tfrec_tools.detector.running.cluster import Cluster, open_cluster
-from tfrec_tools.detector.running.train import StepLosses, TrainConfig, Trainer
+from tfrec_tools.detector.running.settings import TrainConfig
+from tfrec_tools.detector.running.stepper import StepLosses
+from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.labels import format_label_map, from_names, read_label_map
 
 LABELS = from_names(["red", "green", "blue"])
@@ -113,7 +115,7 @@ def story(folder: Path, out: Path, words: list[str]) -> None:
 if __name__ == "__main__":
     verb, inputs, *rest = sys.argv[1:]
     # Below the norms of these trainings, so that it matters where gradients are clipped.
-    training._CLIP_NORM = 0.5
+    stepper._CLIP_NORM = 0.5
     if "TF_CONFIG" not in os.environ:
         (cpu,) = tf.config.list_physical_devices("CPU")
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -10,7 +10,8 @@ import pytest
 
 from tests import strategies, tiny
 from tfrec_tools.detector.running.batch_size import USUAL, fitted, largest
-from tfrec_tools.detector.running.train import TrainConfig, Trainer
+from tfrec_tools.detector.running.settings import TrainConfig
+from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.errors import TfrecError
 
 
@@ -48,4 +49,4 @@ def test_what_was_found_is_kept_with_the_run(tmp_path: Path) -> None:
 
 def test_a_small_batch_fits() -> None:
     make = partial(Trainer, tiny.detector("red"))
-    assert make(replace(strategies.TRAINING, batch_size=1, freeze_backbone=True)).fits()
+    assert make(replace(strategies.TRAINING, batch_size=1, freeze_backbone=True)).stepper.fits()

@@ -16,7 +16,9 @@ from tfrec_tools.detector.examples.dataset import index_records
 from tfrec_tools.detector.network.backbones import efficientnet
 from tfrec_tools.detector.pipeline import parse_pipeline
 from tfrec_tools.detector.pipeline.bifpn import BifpnConfig
-from tfrec_tools.detector.running import train
+from tfrec_tools.detector.running.settings import TrainConfig
+from tfrec_tools.detector.running.stepper import StepLosses
+from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import from_names
 
@@ -24,7 +26,7 @@ TEXT = (goldens.DATA / "efficientdet.pipeline.config").read_text(encoding="utf-8
 SMALL, LARGE = (0, 1, 2), (3, 4, 5, 6, 7)
 # Keras' own networks start with a normalisation layer: mean, variance, count.
 NORMALIZATION_WEIGHTS = 3
-CONFIG = train.TrainConfig(
+CONFIG = TrainConfig(
     steps=2,
     batch_size=2,
     lr=0.01,
@@ -135,8 +137,8 @@ def test_a_class_that_was_not_annotated_is_left_alone(base: model.Detector, tmp_
     head = ssd.class_heads(grown.config)[0]
     path = f"{checkpoint.MODEL}/{head.path}/{head.kernel}"
     before = model.values(grown.network)
-    losses: list[train.StepLosses] = []
-    train.Trainer(grown, CONFIG).run(index_records([str(records)], labels), [], losses.append)
+    losses: list[StepLosses] = []
+    Trainer(grown, CONFIG).run(index_records([str(records)], labels), [], losses.append)
     after = model.values(grown.network)
     moved = (before[path] != after[path]).reshape(-1, head.per_cell, 3).any(axis=(0, 1))
     assert moved.tolist() == [False, False, True]

@@ -13,7 +13,7 @@ from tfrec_tools.detector.examples.dataset import Annotated
 from tfrec_tools.detector.grow import ClassRow
 from tfrec_tools.detector.measuring.evaluate import Found, Precision, average_precision, mean
 from tfrec_tools.detector.reporting import report
-from tfrec_tools.detector.running.train import StepLosses
+from tfrec_tools.detector.running.stepper import StepLosses
 from tfrec_tools.labels import from_names
 
 LABELS = from_names(["red", "green", "blue"])

@@ -19,7 +19,9 @@ from tfrec_tools.detector.network import crops, rcnn_network
 from tfrec_tools.detector.pipeline import parse_pipeline
 from tfrec_tools.detector.pipeline.faster_rcnn import StageLoss
 from tfrec_tools.detector.remembering import interpolate
-from tfrec_tools.detector.running.train import StepLosses, TrainConfig, Trainer
+from tfrec_tools.detector.running.settings import TrainConfig
+from tfrec_tools.detector.running.stepper import StepLosses
+from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import from_names
 

@@ -22,7 +22,8 @@ from tfrec_tools.detector.remembering.memory import Memory
 from tfrec_tools.detector.reporting import report
 from tfrec_tools.detector.running import run_toml
 from tfrec_tools.detector.running.run_folder import numbered_run, open_run
-from tfrec_tools.detector.running.train import TrainConfig, Trainer
+from tfrec_tools.detector.running.settings import TrainConfig
+from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.detector.running.validation import Watch
 from tfrec_tools.errors import InputError, Interrupted
 from tfrec_tools.labels import LabelMap, format_label_map, from_names, read_label_map

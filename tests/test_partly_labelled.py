@@ -12,7 +12,8 @@ from tfrec_tools.detector import grow
 from tfrec_tools.detector.examples.dataset import index_records
 from tfrec_tools.detector.measuring import evaluate
 from tfrec_tools.detector.model import load_detector
-from tfrec_tools.detector.running.train import TrainConfig, Trainer
+from tfrec_tools.detector.running.settings import TrainConfig
+from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.labels import read_label_map
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"

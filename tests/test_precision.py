@@ -13,7 +13,9 @@ from tests import strategies, tiny, tiny_rcnn
 from tfrec_tools.detector import model
 from tfrec_tools.detector.examples.dataset import index_records
 from tfrec_tools.detector.running import precision
-from tfrec_tools.detector.running.train import StepLosses, TrainConfig, Trainer
+from tfrec_tools.detector.running.settings import TrainConfig
+from tfrec_tools.detector.running.stepper import StepLosses
+from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.labels import from_names
 
 LABELS = from_names(["red", "green"])

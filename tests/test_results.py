@@ -16,7 +16,7 @@ from tfrec_tools.detector.examples.dataset import index_records
 from tfrec_tools.detector.grow import ClassRow
 from tfrec_tools.detector.measuring.evaluate import Precision
 from tfrec_tools.detector.reporting import model_card, pictures, report, run_page
-from tfrec_tools.detector.running.train import StepLosses
+from tfrec_tools.detector.running.stepper import StepLosses
 from tfrec_tools.detector.running.validation import Validation
 from tfrec_tools.labels import from_names
 

@@ -26,7 +26,8 @@ from tfrec_tools.detector.learning.losses import Losses, Part
 from tfrec_tools.detector.reporting import report
 from tfrec_tools.detector.running.cluster import ALONE, LostWorker, Wish, open_cluster
 from tfrec_tools.detector.running.run_folder import open_run
-from tfrec_tools.detector.running.train import Trainer, require_trainable
+from tfrec_tools.detector.running.settings import require_trainable
+from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.errors import TfrecError
 
 ROOT = Path(__file__).parents[1]

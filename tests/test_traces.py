@@ -10,7 +10,8 @@ from tests import goldens, tiny
 from tfrec_tools.detector import model, predict
 from tfrec_tools.detector.examples.dataset import Annotated, index_records
 from tfrec_tools.detector.measuring import evaluate
-from tfrec_tools.detector.running.train import TrainConfig, Trainer
+from tfrec_tools.detector.running.settings import TrainConfig
+from tfrec_tools.detector.running.train import Trainer
 
 STEPS = TrainConfig(
     steps=3,
@@ -40,7 +41,7 @@ def examples(tmp_path: Path) -> list[Annotated]:
 def test_a_training_step_is_traced_once(family: str, examples: list[Annotated]) -> None:
     trainer = Trainer(goldens.detector(family, "red", "green"), STEPS)
     trainer.run(examples, [], lambda _: None)
-    assert trainer._run_step.experimental_get_tracing_count() == 1
+    assert trainer.stepper.run.experimental_get_tracing_count() == 1
 
 
 @pytest.mark.parametrize("family", goldens.FAMILIES)

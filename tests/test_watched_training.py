@@ -72,7 +72,7 @@ def test_the_average_is_lent(tmp_path: Path) -> None:
     trainer.run(examples, [], lambda done: done.step == 2)
     assert trainer.step == 2
     own = model.values(trainer.detector.network)
-    with trainer.averaged():
+    with trainer.stepper.update.averaged():
         averaged = model.values(trainer.detector.network)
     assert any(not np.array_equal(own[path], averaged[path]) for path in own)
     back = model.values(trainer.detector.network)

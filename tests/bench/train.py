@@ -16,7 +16,8 @@ from tfrec_tools.detector import model
 from tfrec_tools.detector.examples import batches
 from tfrec_tools.detector.examples.dataset import Annotated, index_records
 from tfrec_tools.detector.examples.pictures import Encoded
-from tfrec_tools.detector.running.train import TrainConfig, Trainer
+from tfrec_tools.detector.running.settings import TrainConfig
+from tfrec_tools.detector.running.train import Trainer
 
 BATCH = 2
 _UNTIMED = 2  # the first traces, the second still warms up

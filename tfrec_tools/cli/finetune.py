@@ -198,7 +198,7 @@ def finetune(
     from tfrec_tools.detector.running.cluster import ALONE, open_cluster
     from tfrec_tools.detector.running.precision import chosen
     from tfrec_tools.detector.running.run_folder import numbered_run
-    from tfrec_tools.detector.running.train import TrainConfig
+    from tfrec_tools.detector.running.settings import TrainConfig
     from tfrec_tools.detector.running.validation import Watch
     from tfrec_tools.detector.zoo import model_folder
     from tfrec_tools.label_sources import read_map

@@ -29,8 +29,9 @@ from tfrec_tools.detector.running import batch_size, validation, watched
 from tfrec_tools.detector.running.cluster import ALONE, Cluster
 from tfrec_tools.detector.running.run_folder import Logbook, open_run
 from tfrec_tools.detector.running.run_toml import Options
+from tfrec_tools.detector.running.settings import TrainConfig, require_trainable
 from tfrec_tools.detector.running.tensorboard import Board
-from tfrec_tools.detector.running.train import TrainConfig, Trainer, require_trainable
+from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.detector.running.validation import NEVER, Watch
 from tfrec_tools.labels import LabelMap, format_label_map
 from tfrec_tools.merging.tables import Tables, new_names

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tfrec_tools.detector.examples.dataset import Annotated, read_picture
 from tfrec_tools.detector.measuring.evaluate import Found
-from tfrec_tools.detector.running.train import StepLosses
+from tfrec_tools.detector.running.stepper import StepLosses
 from tfrec_tools.detector.running.validation import Validation
 from tfrec_tools.labels import LabelMap
 

@@ -12,7 +12,7 @@ from tfrec_tools.atomic import published
 from tfrec_tools.detector.grow import ClassRow
 from tfrec_tools.detector.measuring.evaluate import Precision, mean
 from tfrec_tools.detector.remembering import interpolate
-from tfrec_tools.detector.running.train import StepLosses
+from tfrec_tools.detector.running.stepper import StepLosses
 
 _LOSS_COLUMNS = ("step", "localization", "classification", "regularization", "distillation")
 

@@ -15,7 +15,7 @@ from tfrec_tools.detector.measuring.metrics import Metrics
 from tfrec_tools.detector.reporting import model_card, pictures, report, run_page
 from tfrec_tools.detector.reporting.report import Facts, Line
 from tfrec_tools.detector.running.run_toml import Options
-from tfrec_tools.detector.running.train import StepLosses
+from tfrec_tools.detector.running.stepper import StepLosses
 from tfrec_tools.detector.running.validation import Validation
 from tfrec_tools.labels import LabelMap
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from tfrec_tools.atomic import published
-from tfrec_tools.detector.running.train import TrainConfig, Trainer
+from tfrec_tools.detector.running.settings import TrainConfig
+from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.errors import TfrecError
 
 USUAL = 8
@@ -21,9 +22,12 @@ def fitted(config: TrainConfig, make: Callable[[TrainConfig], Trainer], noted: P
     which gains nothing by more, the usual one. It is noted, and taken from there when a run goes on."""
     if config.batch_size:
         return config
+
+    def fits(size: int) -> bool:
+        return make(replace(config, batch_size=size)).stepper.fits()
+
     if not noted.is_file():
-        has_gpu = bool(tf.config.list_physical_devices("GPU"))
-        size = largest(lambda size: make(replace(config, batch_size=size)).fits()) if has_gpu else USUAL
+        size = largest(fits) if tf.config.list_physical_devices("GPU") else USUAL
         with published(noted) as (part,):
             part.write_text(f"{size}\n", encoding="utf-8")
     return replace(config, batch_size=int(noted.read_text(encoding="utf-8")))

@@ -16,8 +16,9 @@ from tfrec_tools.detector import model
 from tfrec_tools.detector.reporting import pictures, report
 from tfrec_tools.detector.running import validation
 from tfrec_tools.detector.running.run_toml import Options, format_options, read_options
+from tfrec_tools.detector.running.stepper import LOSSES, StepLosses
 from tfrec_tools.detector.running.tensorboard import Board
-from tfrec_tools.detector.running.train import LOSSES, StepLosses, Trainer
+from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.detector.running.validation import Validation
 from tfrec_tools.errors import InputError
 

@@ -11,7 +11,8 @@ from tfrec_tools.detector.examples.dataset import Annotated
 from tfrec_tools.detector.running import validation
 from tfrec_tools.detector.running.cluster import LostWorker, Wish
 from tfrec_tools.detector.running.run_folder import Logbook, interrupts
-from tfrec_tools.detector.running.train import StepLosses, Trainer
+from tfrec_tools.detector.running.stepper import StepLosses
+from tfrec_tools.detector.running.train import Trainer
 from tfrec_tools.detector.running.validation import Validation, Watch
 from tfrec_tools.errors import Interrupted
 
@@ -54,7 +55,7 @@ def train(
             _validate(trainer, log, validate)
     log.keep()
     if log.best is None:
-        trainer.use_average()
+        trainer.stepper.update.use_average()
     else:
         model.assign(trainer.detector.network, log.best)
     return "all steps done" if trainer.step == steps else _reason_to_end(watch, log, started) or ""
@@ -74,7 +75,7 @@ def help_training(trainer: Trainer, new: Sequence[Annotated], old: Sequence[Anno
 
 
 def _validate(trainer: Trainer, log: Logbook, validate: Validate) -> None:
-    with trainer.averaged():
+    with trainer.stepper.update.averaged():
         log.add_validation(validate(trainer.step), model.values(trainer.detector.network))
     log.keep()
 
@@ -93,7 +94,7 @@ def _reason_to_end(watch: Watch, log: Logbook, started: float) -> str | None:
 
 def _stop(trainer: Trainer, log: Logbook) -> NoReturn:
     log.keep()
-    trainer.use_average()
+    trainer.stepper.update.use_average()
     model.save_detector(trainer.detector, log.out / "model")
     raise Interrupted(
         f"stopped after step {trainer.step} of {trainer.config.steps}; the model so far is in "
