@@ -51,13 +51,16 @@ def main() -> None:
         }[given.what]()
         words_of = {name: words for name, words in words_of.items() if not given.only or name in given.only}
         if given.what == "remap":
-            measured = medians(words_of, Path(temporary), given.runs)
+            runs = by_turns(words_of, Path(temporary), given.runs)
+            measured = {name: of_name[len(of_name) // 2] for name, of_name in runs.items()}
         else:
             measured = {
                 name: best(words, Path(temporary) / name, 1 if name == "plain" else given.runs)
                 for name, words in words_of.items()
             }
     report(measured, given.images)
+    if given.what == "remap":
+        print("fastest:", ", ".join(f"{name} {of_name[0][0]:.2f} s" for name, of_name in runs.items()))
 
 
 def of_detector(given: argparse.Namespace, source: Path) -> None:
@@ -92,15 +95,15 @@ def commands(source: Path) -> dict[str, list[str]]:
     }
 
 
-def medians(words_of: dict[str, list[str]], folder: Path, runs: int) -> dict[str, Measured]:
-    """Of each command the run of median wall time. They run by turns after one run that is not counted, and
+def by_turns(words_of: dict[str, list[str]], folder: Path, runs: int) -> dict[str, list[Measured]]:
+    """Of each command its runs, the fastest first. They run by turns after one run that is not counted, and
     what they wrote goes at once, before the system writes it to the disk."""
     found: dict[str, list[Measured]] = {name: [] for name in words_of}
     for _ in range(runs + 1):
         for name, words in words_of.items():
             found[name].append(measure(words, folder / name))
             shutil.rmtree(folder / name)
-    return {name: sorted(of_name[1:])[runs // 2] for name, of_name in found.items()}
+    return {name: sorted(of_name[1:]) for name, of_name in found.items()}
 
 
 def best(words: list[str], folder: Path, runs: int) -> Measured:

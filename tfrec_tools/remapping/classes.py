@@ -15,10 +15,12 @@ _SHOWN = 10  # names in an error
 
 @dataclass(frozen=True, slots=True)
 class Class:
-    """A class of a record under the new map, None where it is left out; and what disagrees about it."""
+    """A class of a record under the new map, its name as text and as a record has it; and what disagrees
+    about it."""
 
     id: int
     name: str
+    text: bytes
     fault: str = ""
 
 
@@ -41,13 +43,15 @@ class Classes:
     labeled: frozenset[str] = frozenset()
     always: frozenset[str] | None = None
     _known: dict[tuple[int | None, bytes | None], Class | None] = field(default_factory=dict, repr=False)
+    _lists: dict[frozenset[str], tuple[list[int], list[bytes]]] = field(default_factory=dict, repr=False)
 
     def of_box(self, label_id: int | None, text: bytes | None) -> Class | None:
         """The class of an id and a name, one of which may be missing; None where it is left out. The name
         counts, as TFOD reads it. ValueError where there is none, or the new map lacks it."""
-        if (label_id, text) not in self._known:
-            self._known[label_id, text] = self._find(label_id, text)
-        return self._known[label_id, text]
+        try:
+            return self._known[label_id, text]
+        except KeyError:
+            return self._known.setdefault((label_id, text), self._find(label_id, text))
 
     def new_name(self, old: str) -> str | None:
         """None where the class is left out. ValueError where the new map lacks it."""
@@ -68,6 +72,13 @@ class Classes:
         partly = {self.renamed.get(old, old) for old in self.own.values() if old not in given}
         return frozenset(name for name in found - partly if name is not None and name in self.ids)
 
+    def lists(self, labeled: frozenset[str]) -> tuple[list[int], list[bytes]]:
+        """Ids and names of new classes, by id, as records have them."""
+        if labeled not in self._lists:
+            in_order = sorted(labeled, key=self.ids.__getitem__)
+            self._lists[labeled] = [self.ids[name] for name in in_order], [name.encode() for name in in_order]
+        return self._lists[labeled]
+
     def facts(self) -> tuple[object, ...]:
         """All that a record's bytes depend on, in an order that is always the same."""
         always = None if self.always is None else sorted(self.always)
@@ -84,7 +95,7 @@ class Classes:
         if name is None:
             return None
         fault = "" if label_id is None else mismatch(label_id, said, self.own, self.own_subject)
-        return Class(self.ids[name], name, fault)
+        return Class(self.ids[name], name, name.encode(), fault)
 
 
 def classes_of(

@@ -22,7 +22,10 @@ from tfrec_tools.features import (
 from tfrec_tools.remapping.classes import Class, Classes
 
 _OF_BOXES = b"image/object/"
-_PICTURE, _SHA256 = IMAGE_ENCODED.encode(), IMAGE_SHA256.encode()
+_PICTURE, _SHA256, _SOURCE_ID = IMAGE_ENCODED.encode(), IMAGE_SHA256.encode(), IMAGE_SOURCE_ID.encode()
+_LABEL, _TEXT = BOX_LABEL.encode(), BOX_TEXT.encode()
+_LABELED = _LABELED_IDS, _LABELED_TEXTS = IMAGE_CLASS_LABEL.encode(), IMAGE_CLASS_TEXT.encode()
+_KINDS = {key.encode(): feature.kind for key, feature in FEATURES.items()}
 Changes = dict[bytes, bytes | None]
 
 
@@ -72,16 +75,20 @@ def remap(
     """
     place, taken = picture
     data, spans = (data, entries.find_around(data, place, len(taken))) if taken else in_layout(data)
-    found = _boxes(data, spans, classes)
+    ids, texts = values(data, spans, _LABEL), values(data, spans, _TEXT)
+    found = _boxes(ids, texts, classes)
     kept = [box for box in found if box is not None]
     changes = _without(data, spans, [box is not None for box in found]) if len(kept) < len(found) else {}
-    changes |= _classes_of_boxes(spans, kept)
-    names = tuple(box.name for box in kept)
+    if kept and _LABEL in spans and (new := [box.id for box in kept]) != ids:
+        changes[_LABEL] = wire.entry(BOX_LABEL, "int64", new)
+    if kept and _TEXT in spans and (named := [box.text for box in kept]) != texts:
+        changes[_TEXT] = wire.entry(BOX_TEXT, "bytes", named)
+    names = tuple([box.name for box in kept])
     changes |= _labeled(data, spans, classes, names)
-    if source_id is not None and values(data, spans, IMAGE_SOURCE_ID):
-        changes[IMAGE_SOURCE_ID.encode()] = wire.entry(IMAGE_SOURCE_ID, "bytes", [source_id])
+    if source_id is not None and values(data, spans, _SOURCE_ID):
+        changes[_SOURCE_ID] = wire.entry(IMAGE_SOURCE_ID, "bytes", [source_id])
     start, stop = (place, place) if taken else _picture(data, spans)
-    if changes := _differing(data, spans, changes):
+    if changes:
         before, inside, after = entries.changed(data, spans, changes, (start, stop), len(taken))
     else:
         before, inside, after = data[:start], data[start:stop], data[stop:]
@@ -90,8 +97,7 @@ def remap(
     return Remapped(pieces, _SHA256 in spans, names, faults)
 
 
-def _boxes(data: bytes, spans: Spans, classes: Classes) -> list[Class | None]:
-    ids, texts = values(data, spans, BOX_LABEL), values(data, spans, BOX_TEXT)
+def _boxes(ids: list[int], texts: list[bytes], classes: Classes) -> list[Class | None]:
     if ids and texts and len(ids) != len(texts):
         raise ValueError(f"{BOX_TEXT} has {len(texts)} values for {len(ids)} boxes")
     try:
@@ -100,40 +106,26 @@ def _boxes(data: bytes, spans: Spans, classes: Classes) -> list[Class | None]:
         raise UnknownClassError(str(fault)) from fault
 
 
-def _classes_of_boxes(spans: Spans, boxes: Sequence[Class]) -> Changes:
-    """Of the two features only those that the record has."""
-    changes: Changes = {}
-    if boxes and BOX_LABEL.encode() in spans:
-        changes[BOX_LABEL.encode()] = wire.entry(BOX_LABEL, "int64", [box.id for box in boxes])
-    if boxes and BOX_TEXT.encode() in spans:
-        changes[BOX_TEXT.encode()] = wire.entry(BOX_TEXT, "bytes", [box.name.encode() for box in boxes])
-    return changes
-
-
 def _labeled(data: bytes, spans: Spans, classes: Classes, names: Iterable[str]) -> Changes:
     """The classes that the image was annotated for, by id; no feature where those are all of the map."""
     always = classes.always
     labeled = _said(data, spans, classes) if always is None else always.union(names)
     if not labeled:
         raise UnknownClassError(f"was annotated for none of the classes of {classes.subject}")
-    keys = (IMAGE_CLASS_LABEL, IMAGE_CLASS_TEXT)
-    if len(labeled) == len(classes.ids):
-        return {key.encode(): None for key in keys if values(data, spans, key)}
-    in_order = sorted(labeled, key=classes.ids.__getitem__)
-    new: tuple[list[Any], ...] = (
-        [classes.ids[name] for name in in_order],
-        [name.encode() for name in in_order],
-    )
+    new: tuple[list[Any], list[Any]] = ([], [])
+    if len(labeled) < len(classes.ids):
+        new = classes.lists(labeled)
     return {
-        key.encode(): wire.entry(key, FEATURES[key].kind, of_key)
-        for key, of_key in zip(keys, new, strict=True)
+        key: wire.entry(key.decode(), _KINDS[key], of_key) if of_key else None
+        for key, of_key in zip(_LABELED, new, strict=True)
+        if of_key != values(data, spans, key)
     }
 
 
 def _said(data: bytes, spans: Spans, classes: Classes) -> frozenset[str]:
     """By the record itself, else as all of its set."""
-    texts = values(data, spans, IMAGE_CLASS_TEXT)
-    ids = [] if texts else values(data, spans, IMAGE_CLASS_LABEL)
+    texts = values(data, spans, _LABELED_TEXTS)
+    ids = [] if texts else values(data, spans, _LABELED_IDS)
     if not (texts or ids):
         return classes.labeled
     if lacking := [label_id for label_id in ids if label_id not in classes.own]:
@@ -163,16 +155,16 @@ def _without(data: bytes, spans: Spans, kept: Sequence[bool]) -> Changes:
 
 def names_of(data: bytes, spans: Spans) -> list[str]:
     """The names of the Example's boxes' classes."""
-    return [text.decode(errors="replace").strip() for text in values(data, spans, BOX_TEXT) if text.strip()]
+    return [text.decode(errors="replace").strip() for text in values(data, spans, _TEXT) if text.strip()]
 
 
-def values(data: bytes, spans: Spans, key: str) -> list[Any]:
+def values(data: bytes, spans: Spans, key: bytes) -> list[Any]:
     """Of a feature of ours; none where it is missing. ValueError where it is of another kind."""
-    if key.encode() not in spans:
+    if key not in spans:
         return []
-    kind, found = _feature(data, spans, key.encode())
-    if found and kind != FEATURES[key].kind:
-        raise ValueError(f"{key} is a {kind}_list, expected a {FEATURES[key].kind}_list")
+    kind, found = _feature(data, spans, key)
+    if found and kind != _KINDS[key]:
+        raise ValueError(f"{key.decode()} is a {kind}_list, expected a {_KINDS[key]}_list")
     return found
 
 
@@ -196,15 +188,6 @@ def _parsed(part: bytes, key: bytes) -> tuple[str, list[Any]]:
         raise ValueError(f"{key.decode(errors='replace')} is no feature") from fault
     kind = feature.WhichOneof("kind")
     return (kind.removesuffix("_list"), list(getattr(feature, kind).value)) if kind else ("bytes", [])
-
-
-def _differing(data: bytes, spans: Spans, changes: Changes) -> Changes:
-    return {key: entry for key, entry in changes.items() if entry != _entry(data, spans, key)}
-
-
-def _entry(data: bytes, spans: Spans, key: bytes) -> bytes | None:
-    first, _, last = spans.get(key, (0, 0, 0))
-    return data[first:last] if last else None
 
 
 def _picture(data: bytes, spans: Spans) -> tuple[int, int]:

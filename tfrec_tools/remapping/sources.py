@@ -20,6 +20,7 @@ from tfrec_tools.tfrecord import Frame
 # What TFDS needs of every record; of boxes there may be none.
 _NEEDED = frozenset(key.encode() for key, feature in FEATURES.items() if feature.shape == "()")
 _PICTURE = IMAGE_ENCODED.encode()
+_IDS = IMAGE_SOURCE_ID.encode(), IMAGE_FILENAME.encode()
 _LEAST_CUT = 4096  # bytes of a picture that is worth reads of its own
 
 
@@ -176,8 +177,11 @@ def _end(file: FileIO, frame: Frame, size: int) -> bytes:
 
 
 def _image_id(data: bytes, spans: Spans) -> str:
-    values = (examples.values(data, spans, key) for key in (IMAGE_SOURCE_ID, IMAGE_FILENAME))
-    return next((value[0].decode(errors="replace") for value in values if value and value[0]), "")
+    for key in _IDS:
+        value = examples.values(data, spans, key)
+        if value and value[0]:
+            return str(value[0], errors="replace")
+    return ""
 
 
 def splits_of(sets: Sequence[Set]) -> tuple[str, ...]:
