@@ -152,6 +152,12 @@ def test_a_folder_of_detections(model: Path, tmp_path: Path) -> None:
     assert names == [
         "detections.csv", "detections.json", "pictures/x.png", "pictures/x_2.png", "pictures/y.png"
     ]  # fmt: skip
+    (model / "scores.json").write_text('{"red": 0.0, "blue": 1.0}')
+    found = detect(tmp_path / "in" / "a", "--model", model, "--out", tmp_path / "again")
+    (model / "scores.json").unlink()
+    assert found.returncode == 0
+    with (tmp_path / "again" / "detections.csv").open(newline="") as file:
+        assert {row["class"] for row in csv.DictReader(file)} == {"red"}
     results = json.loads((tmp_path / "out" / "detections.json").read_text())
     with (tmp_path / "out" / "detections.csv").open(newline="") as file:
         table = list(csv.DictReader(file))

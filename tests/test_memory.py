@@ -15,6 +15,7 @@ from tfrec_tools.detector.examples.dataset import Annotated, index_records
 from tfrec_tools.detector.learning import distill
 from tfrec_tools.detector.learning.losses import Losses
 from tfrec_tools.detector.measuring.evaluate import Found
+from tfrec_tools.detector.measuring.operating import USUAL
 from tfrec_tools.detector.remembering import interpolate, memory, pseudo_labels, replay
 from tfrec_tools.errors import TfrecError
 from tfrec_tools.labels import LabelMap, from_names
@@ -71,7 +72,7 @@ def test_a_threshold_is_where_f1_is_best() -> None:
     detections = [found((BOX, 0.8, 1), (ELSEWHERE, 0.3, 1)), found((BOX, 0.6, 1)), found((BOX, 0.99, 1))]
     chosen = pseudo_labels.choose_thresholds(val, detections, [1, 2, 3])
     assert chosen[1] == pytest.approx(0.6)
-    assert (chosen[2], chosen[3]) == (pseudo_labels.THRESHOLD, pseudo_labels.THRESHOLD)
+    assert (chosen[2], chosen[3]) == (USUAL, USUAL)
 
 
 def test_pseudo_labels_are_boxes_doubts_or_background(tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tfrec_tools.detector.examples.dataset import Annotated
-from tfrec_tools.detector.measuring import charts
+from tfrec_tools.detector.measuring import charts, operating
 from tfrec_tools.detector.measuring.evaluate import Found
 from tfrec_tools.detector.measuring.metrics import confusion, measure
 from tfrec_tools.detector.measuring.voc07 import average_precision_11
+from tfrec_tools.errors import InputError
 from tfrec_tools.labels import from_names
 
 LABELS = from_names(["red", "green", "blue"])
@@ -169,13 +170,52 @@ def test_the_confusion_counts_each_box_and_each_detection_once() -> None:
     expected[0, 2] = 1  # red taken for blue
     expected[3, 1] = 1  # green where nothing is
     expected[1, 3] = 1  # green missed, as its score is too low
-    assert np.array_equal(confusion([example], [seen], LABELS, 0.5), expected)
+    assert np.array_equal(confusion([example], [seen], LABELS, {}), expected)
 
 
 def test_the_confusion_leaves_out_crowds_difficult_ones_and_unknown_classes() -> None:
     example = annotated([LEFT, MIDDLE], [1, 1], crowd=[True, False], difficult=[False, True], labeled=(1,))
     seen = found([LEFT, MIDDLE, MIDDLE, RIGHT], [0.9, 0.8, 0.7, 0.6], [1, 1, 1, 2])
-    assert not confusion([example], [seen], LABELS, 0.5).any()
+    assert not confusion([example], [seen], LABELS, {}).any()
+
+
+def test_the_operating_point_is_where_f1_is_best() -> None:
+    """Three boxes; right, right, wrong, right, wrong: F1 is 2/4, 4/5, 4/6, 6/7, 6/8."""
+    examples = [annotated([LEFT, MIDDLE], [1, 1]), annotated([RIGHT], [1])]
+    nothing = [0.6, 0.6, 0.9, 0.9]
+    seen = [
+        found([LEFT, nothing, MIDDLE, nothing], [0.9, 0.6, 0.375, 0.25], [1, 1, 1, 1]),
+        found([RIGHT], [0.8], [1]),
+    ]
+    point = operating.operating_point(examples, seen, 1)
+    assert point == operating.OperatingPoint(0.375, pytest.approx(3 / 4), 1.0)
+    assert operating.operating_point(examples, seen, 2) is None
+    counts = measure(examples, seen, LABELS, min_score=None, voc07=False).confusion
+    assert counts[:, 0].tolist() == [3, 0, 0, 1]
+
+
+def test_the_operating_point_leaves_out_what_evaluation_leaves_out() -> None:
+    examples = [annotated([LEFT, MIDDLE], [1, 1], difficult=[False, True]), annotated([], [], labeled=(2,))]
+    seen = [found([MIDDLE, LEFT, LEFT], [0.9, 0.8, 0.7], [1, 1, 1]), found([LEFT], [0.95], [1])]
+    point = operating.operating_point(examples, seen, 1)
+    assert point == operating.OperatingPoint(pytest.approx(0.8), 1.0, 1.0)
+
+
+def test_scores_come_back_from_their_file(tmp_path: Path) -> None:
+    file = tmp_path / operating.FILE
+    assert operating.read_scores(file, LABELS) == {}
+    file.write_text(operating.format_scores({"blue": operating.OperatingPoint(0.25, 0.5, 0.5)}))
+    assert operating.read_scores(file, LABELS) == {3: 0.25}
+    seen = found([LEFT, MIDDLE, RIGHT], [0.6, 0.4, 0.3], [1, 1, 3])
+    assert operating.sure(seen, {3: 0.25}).ids.tolist() == [1, 3]
+    for text, reason in (
+        ('{"pink": 0.5}', "class 'pink' is not"),
+        ("[]", "is no"),
+        ('{"blue": "x"}', "is no"),
+    ):
+        file.write_text(text)
+        with pytest.raises(InputError, match=f"scores.json: {reason}"):
+            operating.read_scores(file, LABELS)
 
 
 def test_charts_are_pictures_also_of_nothing(tmp_path: Path) -> None:
@@ -185,7 +225,7 @@ def test_charts_are_pictures_also_of_nothing(tmp_path: Path) -> None:
     ):
         metrics = measure(examples, seen, LABELS, min_score=0.5, voc07=True)
         charts.save_precision_recall(metrics, tmp_path / f"{name}_curves.png")
-        charts.save_confusion(metrics, 0.5, tmp_path / f"{name}_confusion.png")
+        charts.save_confusion(metrics, None, tmp_path / f"{name}_confusion.png")
     sizes = [Image.open(io.BytesIO(file.read_bytes())).size for file in tmp_path.iterdir()]
     assert len(sizes) == 4
     assert all(min(size) > 300 for size in sizes)

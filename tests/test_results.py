@@ -15,6 +15,7 @@ from tests import tiny
 from tfrec_tools.detector.examples.dataset import index_records
 from tfrec_tools.detector.grow import ClassRow
 from tfrec_tools.detector.measuring.evaluate import Precision
+from tfrec_tools.detector.measuring.operating import OperatingPoint
 from tfrec_tools.detector.reporting import model_card, pictures, report, run_page
 from tfrec_tools.detector.running.stepper import StepLosses
 from tfrec_tools.detector.running.validation import Validation
@@ -37,11 +38,14 @@ FACTS = report.Facts(
     seconds=90.0,
     versions={"tfrec": "1.2.3"},
 )
+BEST = {"blue": OperatingPoint(0.25, 0.78, 0.84)}
 OPTIONS = {"lr": 0.02, "train": ["new-*"]}
 
 
 def test_the_page_has_the_table_and_needs_nothing_else() -> None:
-    page = run_page.format_page(LINES, FACTS, OPTIONS, LABELS, {"Training": "data:image/png;base64,AA=="})
+    page = run_page.format_page(
+        LINES, BEST, FACTS, OPTIONS, LABELS, {"Training": "data:image/png;base64,AA=="}
+    )
     tree = html.fromstring(page)
     rows = [[cell.text_content() for cell in row] for row in tree.xpath("//table[1]//tr[td]")]
     assert rows[0] == ["<red>", "old", "4", "75.0", "50.0", "-25.0", "50.0", "40.0"]
@@ -51,13 +55,15 @@ def test_the_page_has_the_table_and_needs_nothing_else() -> None:
     assert not re.search(r"(src|href)=\"?http", page)
     text = tree.text_content()
     for words in ("80 steps in 1.5 minutes (the time was up)", "harmonic mean of old and new AP50 50.0",
-                  "forgetting 25.0 points", "0.37", "51.2", "new-*", "1.2.3"):  # fmt: skip
+                  "forgetting 25.0 points", "blue0.2578.084.0", "0.37", "51.2", "new-*",
+                  "1.2.3"):  # fmt: skip
         assert words in text
 
 
 def test_the_card_says_how_the_model_came_to_be() -> None:
-    card = model_card.format_card(LINES, FACTS, OPTIONS)
+    card = model_card.format_card(LINES, BEST, FACTS, OPTIONS)
     for words in ("new: blue.", "| new, to train with | 12 |", "| <red> | old | 4 | 75.0 | 50.0 | 40.0 |",
+                  "| blue | 0.25 | 78.0 | 84.0 |",
                   "lost 25.0 points", "the weights of step 60", "tfrec 1.2.3"):  # fmt: skip
         assert words in card
     block = re.search(r"```toml\n(.*)```", card, re.DOTALL)

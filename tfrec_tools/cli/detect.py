@@ -17,7 +17,16 @@ def detect(
     ],
     model: Model,
     out: Annotated[Path, typer.Option(help="New folder for pictures/, detections.json and detections.csv.")],
-    score: Annotated[float, typer.Option(min=0, max=1, help="Lowest score that is drawn and listed.")] = 0.5,
+    score: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Lowest score that is drawn and listed. Default: of each class that in the model folder's "
+            "scores.json, which finetune writes, else 0.5.",
+            show_default=False,
+        ),
+    ] = None,
     batch: Batch = 8,
 ) -> None:
     """Find objects in pictures: boxes drawn, and listed as COCO's results (JSON) and as CSV.
@@ -34,10 +43,9 @@ def detect(
 
     plan = story.Detection(model_folder(model), tuple(pictures), out, batch, score)
     summary = story.detect_pictures(plan, show.progress)
-    rows = summary.boxes.most_common()
-    if rows:
-        show.print_table(f"Scores from {score:g}", ("class", "boxes"), rows)
-    typer.echo(f"{sum(summary.boxes.values())} boxes in {summary.pictures} pictures: {out}")
+    title = f"{sum(summary.boxes.values())} boxes in {summary.pictures} pictures: {out}"
+    rows = [(name, count, f"{summary.scores[name]:.2f}") for name, count in summary.boxes.most_common()]
+    show.print_table(title, ("class", "boxes", "scores from"), rows)
     _tell_issues(summary)
 
 

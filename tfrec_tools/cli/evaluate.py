@@ -19,8 +19,15 @@ def evaluate(
         Path | None, typer.Option(help="New folder for metrics.json and the charts.", show_default=False)
     ] = None,
     score: Annotated[
-        float, typer.Option(min=0, max=1, help="Lowest score that counts in the confusion matrix.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Lowest score that counts in the confusion matrix. Default: of each class that at which its "
+            "F1 is best.",
+            show_default=False,
+        ),
+    ] = None,
     batch: Batch = 8,
     voc07: Annotated[
         bool, typer.Option("--voc07", help="Also Pascal VOC 2007's 11-point AP50, to compare with papers.")
@@ -56,7 +63,11 @@ def _print(plan: Any, metrics: Any) -> None:
         [one.name, one.boxes, *(show.points(getattr(one.scores, key)) for key in columns)]
         for one in metrics.classes
     ]
-    rows.append(["all", metrics.boxes, *(show.points(getattr(metrics.overall, key)) for key in columns)])
+    headers += ["score", "precision", "recall"]
+    rows = [[*row, *_best(one.best)] for row, one in zip(rows, metrics.classes, strict=True)]
+    rows.append(
+        ["all", metrics.boxes, *(show.points(getattr(metrics.overall, key)) for key in columns), *_best(None)]
+    )
     if plan.voc07:
         headers.append("VOC07 AP50")
         values = [*(one.voc07 for one in metrics.classes), metrics.voc07]
@@ -64,3 +75,12 @@ def _print(plan: Any, metrics: Any) -> None:
     show.print_table(f"{plan.model} on {metrics.pictures} pictures, in points of 100", headers, rows)
     if plan.out is not None:
         typer.echo(f"Curves and confusion: {plan.out}")
+
+
+def _best(point: Any) -> tuple[str, ...]:
+    """Score, and precision and recall from it on."""
+    from tfrec_tools.cli import show
+
+    if point is None:
+        return ("", "", "")
+    return f"{point.score:.2f}", show.points(point.precision), show.points(point.recall)

@@ -18,7 +18,7 @@ from tfrec_tools.atomic import published
 from tfrec_tools.detector import classification, grow, predict
 from tfrec_tools.detector.examples.batches import evaluation_batches
 from tfrec_tools.detector.examples.dataset import Annotated, index_records
-from tfrec_tools.detector.measuring import evaluate
+from tfrec_tools.detector.measuring import evaluate, operating
 from tfrec_tools.detector.measuring.metrics import measure
 from tfrec_tools.detector.model import Detector, load_detector, save_detector, values
 from tfrec_tools.detector.remembering import memory, pseudo_labels
@@ -191,9 +191,10 @@ def _finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Li
         seconds=round(time.monotonic() - started, 1),
         versions={"tfrec": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     )
-    columns = _columns(rows, found_before, found)
+    metrics = measure(data.test, found, labels, min_score=None, voc07=False)
+    best = {one.id: one.best.score for one in metrics.classes if one.best}
+    columns = _columns(rows, _sure(found_before, believed), _sure(found, best))
     sheet = pictures.detections_picture(data.test, columns, labels, memory.new_ids(rows))
-    metrics = measure(data.test, found, labels, min_score=results.MIN_SCORE, voc07=False)
     shown = Results(lines, facts, plan.options, labels, log.curve, log.validations, sheet, metrics)
     results.write_results(plan.out, shown)
     return lines
@@ -279,6 +280,10 @@ def _find(
 
 def _board(plan: Finetuning) -> Board | None:
     return Board(plan.out / "tensorboard") if plan.tensorboard else None
+
+
+def _sure(found: Sequence[evaluate.Found], needed: operating.Needed) -> list[evaluate.Found]:
+    return [operating.sure(one, needed) for one in found]
 
 
 def _columns(

@@ -18,6 +18,7 @@ from tfrec_tools.atomic import published_folder, require_free
 from tfrec_tools.detector.looking import result_files
 from tfrec_tools.detector.looking.inference import Finder, finder
 from tfrec_tools.detector.looking.inputs import Given, given
+from tfrec_tools.detector.measuring import operating
 from tfrec_tools.detector.measuring.evaluate import Found
 from tfrec_tools.detector.model import load_detector
 from tfrec_tools.detector.reporting import pictures
@@ -30,22 +31,24 @@ Stage = Callable[[str], AbstractContextManager[Callable[[int, int | None, str], 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What to do: look for objects with at least `min_score` in what the words name (see `inputs.given`)."""
+    """What to do: look for objects in what the words name (see `inputs.given`), with at least `min_score`,
+    or, where that is None, the score of their class in the model folder's scores.json."""
 
     model: Path
     words: tuple[str, ...]
     out: Path
     batch_size: int
-    min_score: float
+    min_score: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What was found: pictures looked at, boxes by class, and what was odd about files. Those whose issue is
-    `image-damaged` could not be looked at."""
+    """What was found: pictures looked at, boxes by class, the scores from which on they count, and what was
+    odd about files. Those whose issue is `image-damaged` could not be looked at."""
 
     pictures: int
     boxes: Counter[str]
+    scores: dict[str, float]
     issues: tuple[Issue, ...]
 
     @property
@@ -58,6 +61,7 @@ def detect_pictures(plan: Detection, stage: Stage) -> Summary:
     over and told of. InputError where an input cannot be used, or no picture can be looked at."""
     require_free(plan.out)
     detector = load_detector(plan.model)
+    needed = _needed(plan, detector.labels)
     rows: list[result_files.Row] = []
     issues: list[Issue] = []
     names = _Names()
@@ -65,7 +69,7 @@ def detect_pictures(plan: Detection, stage: Stage) -> Summary:
     with published_folder(plan.out) as out, stage("detecting") as show:
         (out / "pictures").mkdir()
         for batch in _batches(_sound(given(plan.words), issues), plan.batch_size):
-            for one, pixels, found in _look(find, batch, plan.min_score):
+            for one, pixels, found in _look(find, batch, needed):
                 size_wh = (pixels.shape[1], pixels.shape[0])
                 rows += result_files.rows(one.image_id, one.name, size_wh, found, detector.labels)
                 _save(pixels, found, detector.labels, out / "pictures" / names.unused(one))
@@ -74,7 +78,10 @@ def detect_pictures(plan: Detection, stage: Stage) -> Summary:
             raise InputError(" ".join(plan.words), "", f"no sound picture ({_first(issues)})")
         result_files.write_coco(out / "detections.json", rows)
         result_files.write_csv(out / "detections.csv", rows)
-    return Summary(names.count, Counter(row.name for row in rows), tuple(issues))
+    scores = {
+        name: needed.get(label_id, operating.USUAL) for label_id, name in detector.labels.name_by_id.items()
+    }
+    return Summary(names.count, Counter(row.name for row in rows), scores, tuple(issues))
 
 
 def _sound(pictures: Iterable[Given], issues: list[Issue]) -> Iterator[Given]:
@@ -90,13 +97,18 @@ def _batches(pictures: Iterator[Given], size: int) -> Iterator[list[Given]]:
         yield batch
 
 
+def _needed(plan: Detection, labels: LabelMap) -> operating.Needed:
+    if plan.min_score is None:
+        return operating.read_scores(plan.model / operating.FILE, labels)
+    return dict.fromkeys(labels.name_by_id, plan.min_score)
+
+
 def _look(
-    find: Finder, batch: list[Given], min_score: float
+    find: Finder, batch: list[Given], needed: operating.Needed
 ) -> Iterator[tuple[Given, NDArray[np.uint8], Found]]:
     decoded = [_decode(one) for one in batch]
     for one, pixels, found in zip(batch, decoded, find(decoded), strict=True):
-        kept = found.scores >= min_score
-        yield one, pixels, Found(found.boxes[kept], found.scores[kept], found.ids[kept])
+        yield one, pixels, operating.sure(found, needed)
 
 
 def _decode(one: Given) -> NDArray[np.uint8]:

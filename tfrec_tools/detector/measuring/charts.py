@@ -32,18 +32,19 @@ def save_precision_recall(metrics: Metrics, path: Path) -> None:
     figure.savefig(path, dpi=120, format="png")
 
 
-def save_confusion(metrics: Metrics, min_score: float, path: Path) -> None:
-    """A PNG of the counts, each row shaded by its own shares."""
+def save_confusion(metrics: Metrics, min_score: float | None, path: Path) -> None:
+    """A PNG of the counts, each row shaded by its own shares; `min_score` as in `measure`."""
     counts, names = metrics.confusion, [*metrics.names, _NOTHING]
     side = min(4.0 + 0.32 * len(names), 30.0)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.add_subplot()
+    since = "where F1 is best" if min_score is None else f"{min_score:g}"
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(names))
     axes.set_xticks(ticks, names, rotation=90, fontsize="small")
     axes.set_yticks(ticks, names, fontsize="small")
-    axes.set(xlabel="found as", ylabel="annotated as", title=f"IoU 0.5, scores from {min_score:g}")
+    axes.set(xlabel="found as", ylabel="annotated as", title=f"IoU 0.5, scores from {since}")
     if len(names) <= _MOST_NUMBERS:
         for row, column in zip(*np.nonzero(counts), strict=True):
             colour = "white" if shares[row, column] > 0.5 else "black"

@@ -21,13 +21,14 @@ Stage = Callable[[str], AbstractContextManager[Callable[[int, int | None, str], 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What to measure: a model folder on patterns of record files; `min_score` is for the confusion."""
+    """What to measure: a model folder on patterns of record files; `min_score` is for the confusion,
+    None for the best score of each class."""
 
     model: Path
     records: tuple[str, ...]
     out: Path | None
     batch_size: int
-    min_score: float
+    min_score: float | None
     voc07: bool
 
 

@@ -11,14 +11,15 @@ from pycocotools.cocoeval import COCOeval
 
 from tfrec_tools.detector.examples.dataset import Annotated
 from tfrec_tools.detector.measuring.evaluate import Found, boxes_by_class, coco_evaluation
-from tfrec_tools.detector.measuring.voc07 import average_precision_11, ious
+from tfrec_tools.detector.measuring.operating import Needed, OperatingPoint, operating_point, reach
+from tfrec_tools.detector.measuring.overlaps import SAME_OBJECT, ious
+from tfrec_tools.detector.measuring.voc07 import average_precision_11
 from tfrec_tools.labels import LabelMap
 
 # Places in COCOeval's arrays: IoU 0.5 and 0.75 of 0.5, 0.55, ..., 0.95; areas; 100 detections a picture.
 _IOUS = {"ap50": 0, "ap75": 5}
 _AREAS = {"small": 1, "medium": 2, "large": 3}
 _ALL_AREAS, _MOST = 0, -1
-_CONFUSION_IOU = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class ClassMetrics:
 
     precision   at IoU 0.5 and recalls 0, 0.01, ..., 1: the best precision at that recall or more
     voc07       11-point AP at IoU 0.5; None where it was not asked for
+    best        where F1 is best; None where none of its boxes is found
     """
 
     id: int
@@ -48,6 +50,7 @@ class ClassMetrics:
     scores: Scores
     precision: tuple[float, ...]
     voc07: float | None
+    best: OperatingPoint | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,11 +76,11 @@ def measure(
     found: Sequence[Found],
     labels: LabelMap,
     *,
-    min_score: float,
+    min_score: float | None,
     voc07: bool,
 ) -> Metrics:
-    """The detections `found` in `examples`, measured. `min_score` counts for the confusion alone: average
-    precision is over all scores."""
+    """The detections `found` in `examples`, measured. `min_score` counts for the confusion alone, None for
+    the best score of each class: average precision is over all scores."""
     evaluation = coco_evaluation(examples, found, labels)
     boxes = boxes_by_class(examples)
     classes = tuple(
@@ -88,10 +91,13 @@ def measure(
             _scores(evaluation, slice(column, column + 1)),
             tuple(evaluation.eval["precision"][_IOUS["ap50"], :, column, _ALL_AREAS, _MOST].tolist()),
             average_precision_11(examples, found, label_id) if voc07 else None,
+            operating_point(examples, found, label_id),
         )
         for column, label_id in enumerate(map(int, evaluation.params.catIds))
         if boxes.get(label_id)
     )
+    best = {one.id: one.best.score for one in classes if one.best}
+    needed = best if min_score is None else dict.fromkeys(labels.name_by_id, min_score)
     return Metrics(
         len(examples),
         sum(boxes.values()),
@@ -99,12 +105,12 @@ def measure(
         float(np.mean([one.voc07 for one in classes])) if voc07 and classes else None,
         classes,
         labels.names,
-        confusion(examples, found, labels, min_score),
+        confusion(examples, found, labels, needed),
     )
 
 
 def confusion(
-    examples: Sequence[Annotated], found: Sequence[Found], labels: LabelMap, min_score: float
+    examples: Sequence[Annotated], found: Sequence[Found], labels: LabelMap, needed: Needed
 ) -> NDArray[np.int64]:
     """As in `Metrics`. Detections take the annotated box that they overlap most, the surest first; crowds,
     difficult objects and what was found of them are left out, and so are classes that a picture was not
@@ -113,12 +119,13 @@ def confusion(
     none = len(places)
     counts = np.zeros((none + 1, none + 1), np.int64)
     for example, seen in zip(examples, found, strict=True):
-        partners = _partners(example, seen, min_score)
+        sure = np.flatnonzero(reach(seen, needed)).tolist()
+        partners = _partners(example, seen, sure)
         ignored = example.crowd | example.difficult
         for truth, label_id in enumerate(example.ids.tolist()):
             if not ignored[truth] and truth not in partners.values():
                 counts[places[label_id], none] += 1
-        for row in np.flatnonzero(seen.scores >= min_score).tolist():
+        for row in sure:
             partner, as_id = partners.get(row), int(seen.ids[row])
             if partner is None and as_id in example.labeled:
                 counts[none, places[as_id]] += 1
@@ -127,15 +134,15 @@ def confusion(
     return counts
 
 
-def _partners(example: Annotated, seen: Found, min_score: float) -> dict[int, int]:
-    """{detection: the annotated box that it stands for}; an ignored box may have many."""
+def _partners(example: Annotated, seen: Found, sure: Sequence[int]) -> dict[int, int]:
+    """{detection of `sure`: the annotated box that it stands for}; an ignored box may have many."""
     overlaps = ious(seen.boxes, example.boxes)  # (N, M)
     reusable = example.crowd | example.difficult
     free = np.ones(len(example.ids), bool)
     partners: dict[int, int] = {}
-    for row in np.flatnonzero(seen.scores >= min_score).tolist():
+    for row in sure:
         candidates = np.where(free | reusable, overlaps[row], 0.0)
-        if len(candidates) and candidates.max() >= _CONFUSION_IOU:
+        if len(candidates) and candidates.max() >= SAME_OBJECT:
             partners[row] = int(candidates.argmax())
             free[partners[row]] = False
     return partners

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tfrec_tools.detector.examples.dataset import Annotated
 from tfrec_tools.detector.measuring.evaluate import Found
+from tfrec_tools.detector.measuring.overlaps import SAME_OBJECT, ious
 
-_IOU = 0.5
 _RECALLS = np.arange(11) / 10
 
 
@@ -37,15 +37,6 @@ def average_precision_11(
     return _interpolated(np.concatenate(scores), np.concatenate(outcomes), wanted) if scores else 0.0
 
 
-def ious(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(N, M) of boxes (N, 4) with others (M, 4), [ymin xmin ymax xmax]; 0 where neither has an area."""
-    a, b = boxes[:, None].astype(np.float64), others[None].astype(np.float64)
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = np.prod(np.maximum(sides, 0.0), axis=-1)  # (N, M)
-    union = np.prod(a[..., 2:] - a[..., :2], axis=-1) + np.prod(b[..., 2:] - b[..., :2], axis=-1) - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-
-
 def _outcomes(
     boxes: NDArray[np.float32], truth: NDArray[np.float32], ignored: NDArray[np.bool_]
 ) -> NDArray[np.int8]:
@@ -58,7 +49,7 @@ def _outcomes(
     taken = np.zeros(len(truth), bool)
     for row, overlap in enumerate(overlaps):
         best = int(overlap.argmax())
-        if overlap[best] < _IOU:
+        if overlap[best] < SAME_OBJECT:
             continue
         outcomes[row] = -1 if ignored[best] else int(not taken[best])
         taken[best] = True

@@ -18,7 +18,8 @@ from tfrec_tools._pb2 import example_pb2
 from tfrec_tools.atomic import published
 from tfrec_tools.detector.examples.dataset import Annotated, read_example, silent
 from tfrec_tools.detector.measuring.evaluate import Found
-from tfrec_tools.detector.measuring.voc07 import ious
+from tfrec_tools.detector.measuring.operating import USUAL, operating_point
+from tfrec_tools.detector.measuring.overlaps import ious
 from tfrec_tools.features import (
     BOX_LABEL,
     BOX_TEXT,
@@ -33,19 +34,21 @@ from tfrec_tools.features import (
 )
 from tfrec_tools.labels import LabelMap
 
-THRESHOLD = 0.5  # where there is nothing to choose one by
 _DOUBT = 0.1  # below this score, the base says that there is nothing
 _SAME_OBJECT_IOU = 0.7  # with an annotated box: then the annotation is right and the base is wrong
-_FOUND_IOU = 0.5
 _LOWEST, _HIGHEST = 0.2, 0.9  # of a chosen threshold
 
 
 def choose_thresholds(
     examples: Sequence[Annotated], found: Sequence[Found], ids: Sequence[int]
 ) -> dict[int, float]:
-    """{id: the score from which on the base's detections have the best F1 on these pictures}, THRESHOLD for
-    a class that they have no box of."""
-    return {label_id: _threshold(*_hits(examples, found, label_id)) for label_id in ids}
+    """{id: the score from which on the base's detections have the best F1 on these pictures}, within limits,
+    and the usual one for a class that they say nothing of."""
+    points = {label_id: operating_point(examples, found, label_id) for label_id in ids}
+    return {
+        label_id: min(max(point.score, _LOWEST), _HIGHEST) if point else USUAL
+        for label_id, point in points.items()
+    }
 
 
 def write_records(
@@ -111,39 +114,3 @@ def _example(
 
 _CORNERS = (BOX_YMIN, BOX_XMIN, BOX_YMAX, BOX_XMAX)
 _NOTHING = {"float": 0.0, "int64": 0, "bytes": b""}
-
-
-def _hits(
-    examples: Sequence[Annotated], found: Sequence[Found], label_id: int
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
-    """Of a class, on the pictures annotated for it: scores (M,), which of them hit a box that no better one
-    hit (M,), and how many boxes there are."""
-    scores, hits, boxes = [np.zeros(0, np.float32)], [np.zeros(0, bool)], 0
-    for example, one in zip(examples, found, strict=True):
-        if label_id in example.labeled:
-            truth = example.boxes[(example.ids == label_id) & ~example.crowd]
-            mine = one.ids == label_id
-            scores.append(one.scores[mine])
-            hits.append(_hit(ious(one.boxes[mine], truth)))
-            boxes += len(truth)
-    return np.concatenate(scores), np.concatenate(hits), boxes
-
-
-def _hit(overlaps: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(M, N) to (M,): each detection, best first, takes the box that it overlaps most, if that is free."""
-    free = np.ones(overlaps.shape[1], bool)
-    hits = np.zeros(len(overlaps), bool)
-    for row, overlap in enumerate(overlaps if free.any() else ()):
-        best = int(np.argmax(overlap))
-        if overlap[best] >= _FOUND_IOU and free[best]:
-            free[best], hits[row] = False, True
-    return hits
-
-
-def _threshold(scores: NDArray[np.float32], hits: NDArray[np.bool_], boxes: int) -> float:
-    if not boxes or not hits.any():
-        return THRESHOLD
-    order = np.argsort(-scores, kind="stable")
-    true = np.cumsum(hits[order])
-    f1 = 2.0 * true / (np.arange(1, len(order) + 1) + boxes)
-    return float(np.clip(scores[order][int(np.argmax(f1))], _LOWEST, _HIGHEST))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from tfrec_tools.detector.reporting.report import Facts, Line, harmonic_mean
+from tfrec_tools.detector.measuring.operating import FILE, OperatingPoint
+from tfrec_tools.detector.reporting.report import POINT_HEADERS, Facts, Line, harmonic_mean, point_rows
 from tfrec_tools.detector.running.run_toml import Options, format_options
 
 
-def format_card(lines: Sequence[Line], facts: Facts, options: Options) -> str:
-    """Markdown."""
+def format_card(
+    lines: Sequence[Line], best: Mapping[str, OperatingPoint], facts: Facts, options: Options
+) -> str:
+    """Markdown; `best` are classes by name."""
     classes = [line for line in lines if not line.is_mean]
     new = [line.name for line in classes if line.group == "new"]
     versions = ", ".join(f"{package} {version}" for package, version in facts.versions.items())
@@ -22,6 +25,7 @@ def format_card(lines: Sequence[Line], facts: Facts, options: Options) -> str:
         "COCO's average precision in points of 100, before and after, on the pictures to measure with.",
         _table(("class", "", "boxes", "AP50 before", "AP50 after", "AP after"), list(map(_row, lines))),
         _summary(lines, facts),
+        *_scores(best),
         "## How it was trained",
         f"{facts.steps} steps ({facts.ended}), the weights of step {facts.best_step}. {versions}.",
         f"```toml\n{format_options(options)}```",
@@ -36,6 +40,15 @@ def _summary(lines: Sequence[Line], facts: Facts) -> str:
         moved = "lost" if facts.forgetting >= 0 else "gained"
         words.append(f"The old classes {moved} {abs(facts.forgetting):.1f} points of AP50.")
     return " ".join(words)
+
+
+def _scores(best: Mapping[str, OperatingPoint]) -> list[str]:
+    """From which score on to take detections."""
+    if not best:
+        return []
+    where = f"`{FILE}` beside this file, which `tfrec detect` reads"
+    words = f"Detections are best taken from these scores on (best F1 at IoU 0.5; {where}):"
+    return [words, _table(POINT_HEADERS, point_rows(best))]
 
 
 def _row(line: Line) -> tuple[str, ...]:

@@ -23,7 +23,6 @@ _PANEL_PX = 320
 _HEADER_PX = 22
 _GAP_PX = 6
 _ROWS = 4
-_MIN_SCORE = 0.5
 _FONT_PX = 11
 _MOST_LABELLED, _PER_ROW = 12, 3
 _IN_DOUBT = "#9AA0A6"
@@ -137,8 +136,7 @@ def _annotations(example: Annotated, labels: LabelMap) -> Iterator[tuple[NDArray
 
 def _found(found: Found, labels: LabelMap) -> Iterator[tuple[NDArray[np.float32], str, str]]:
     for box, label_id, score in zip(found.boxes, found.ids.tolist(), found.scores, strict=True):
-        if score >= _MIN_SCORE:
-            yield box, f"{labels.name_by_id[label_id]} {score:.2f}", _colour(label_id)
+        yield box, f"{labels.name_by_id[label_id]} {score:.2f}", _colour(label_id)
 
 
 def _colour(label_id: int) -> str:

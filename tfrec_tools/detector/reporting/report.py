@@ -11,10 +11,12 @@ from pathlib import Path
 from tfrec_tools.atomic import published
 from tfrec_tools.detector.grow import ClassRow
 from tfrec_tools.detector.measuring.evaluate import Precision, mean
+from tfrec_tools.detector.measuring.operating import OperatingPoint
 from tfrec_tools.detector.remembering import interpolate
 from tfrec_tools.detector.running.stepper import StepLosses
 
 _LOSS_COLUMNS = ("step", "localization", "classification", "regularization", "distillation")
+POINT_HEADERS = ("class", "score", "precision", "recall")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,14 @@ def harmonic_mean(lines: Sequence[Line]) -> float | None:
     if not {"old", "new"} <= means.keys():
         return None
     return round(100.0 * interpolate.harmonic_mean(means["old"], means["new"]), 2)
+
+
+def point_rows(best: Mapping[str, OperatingPoint]) -> list[tuple[str, ...]]:
+    """Rows under POINT_HEADERS, of classes by name."""
+    return [
+        (name, f"{one.score:.2f}", f"{100 * one.precision:.1f}", f"{100 * one.recall:.1f}")
+        for name, one in best.items()
+    ]
 
 
 def write_metrics_csv(path: Path, lines: Sequence[Line]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL.Image import Image
 
 from tfrec_tools.atomic import published
-from tfrec_tools.detector.measuring import charts
+from tfrec_tools.detector.measuring import charts, operating
 from tfrec_tools.detector.measuring.metrics import Metrics
 from tfrec_tools.detector.reporting import model_card, pictures, report, run_page
 from tfrec_tools.detector.reporting.report import Facts, Line
@@ -19,7 +19,6 @@ from tfrec_tools.detector.running.stepper import StepLosses
 from tfrec_tools.detector.running.validation import Validation
 from tfrec_tools.labels import LabelMap
 
-MIN_SCORE = 0.5  # of a detection in the confusion matrix, as `tfrec evaluate` has it
 _PICTURES = {  # in the order of the page
     "detections.png": "Annotated, before, after",
     "loss.png": "Training",
@@ -46,20 +45,25 @@ class Results:
 def write_results(out: Path, results: Results) -> None:
     """All at once into the folder of a run that has its model, report.json last: it is there when the run
     is finished."""
-    names = (*_PICTURES, "metrics.csv", "model/README.md", "report.html", "report.json")
+    scores = f"model/{operating.FILE}"
+    names = (*_PICTURES, "metrics.csv", "model/README.md", scores, "report.html", "report.json")
     with published(*(out / name for name in names)) as parts:
         part = dict(zip(names, parts, strict=True))
         results.detections.save(part["detections.png"], "PNG", optimize=True)
         pictures.save_loss_curve(results.curve, results.validations, part["loss.png"])
         charts.save_precision_recall(results.metrics, part["precision_recall.png"])
-        charts.save_confusion(results.metrics, MIN_SCORE, part["confusion.png"])
+        charts.save_confusion(results.metrics, None, part["confusion.png"])
         report.write_metrics_csv(part["metrics.csv"], results.lines)
-        card = model_card.format_card(results.lines, results.facts, results.options)
+        best = {one.name: one.best for one in results.metrics.classes if one.best}
+        part[scores].write_text(operating.format_scores(best), encoding="utf-8")
+        card = model_card.format_card(results.lines, best, results.facts, results.options)
         part["model/README.md"].write_text(card, encoding="utf-8")
         shown = {title: _embedded(part[name]) for name, title in _PICTURES.items()}
         if (out / _PSEUDO_LABELS).is_file():
             shown["Old classes on new pictures, labelled by the base"] = _embedded(out / _PSEUDO_LABELS)
-        page = run_page.format_page(results.lines, results.facts, results.options, results.labels, shown)
+        page = run_page.format_page(
+            results.lines, best, results.facts, results.options, results.labels, shown
+        )
         part["report.html"].write_text(page, encoding="utf-8")
         report.write_report_json(part["report.json"], results.lines, results.facts)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from tfrec_tools.detector.reporting.report import Facts, Line, harmonic_mean
+from tfrec_tools.detector.measuring.operating import OperatingPoint
+from tfrec_tools.detector.reporting.report import POINT_HEADERS, Facts, Line, harmonic_mean, point_rows
 from tfrec_tools.detector.running.run_toml import Options
 from tfrec_tools.labels import LabelMap
 
@@ -22,13 +23,19 @@ _SCORES = ("class", "", "boxes", "AP50 before", "AP50 after", "change", "AP befo
 
 
 def format_page(
-    lines: Sequence[Line], facts: Facts, options: Options, labels: LabelMap, pictures: Mapping[str, str]
+    lines: Sequence[Line],
+    best: Mapping[str, OperatingPoint],
+    facts: Facts,
+    options: Options,
+    labels: LabelMap,
+    pictures: Mapping[str, str],
 ) -> str:
-    """`pictures` are {title: address of an image}."""
+    """`best` are classes by name, `pictures` {title: address of an image}."""
     title = f"{facts.base} grown to {len(labels)} classes"
     sections = [
         f"<h1>{escape(title)}</h1><p>{escape(_summary(lines, facts))}</p>",
         _table(_SCORES, [_row(line) for line in lines], [line.is_mean for line in lines]),
+        *_scores(best),
         *(f'<h2>{escape(name)}</h2><img alt="" src="{address}">' for name, address in pictures.items()),
         *_choices(facts, labels),
         "<h2>Options</h2>" + _table(("option", "set to"), [(name, str(options[name])) for name in options]),
@@ -46,6 +53,12 @@ def _summary(lines: Sequence[Line], facts: Facts) -> str:
     if facts.forgetting is not None:
         words.append(f"forgetting {facts.forgetting:.1f} points")
     return "; ".join(words) + "."
+
+
+def _scores(best: Mapping[str, OperatingPoint]) -> list[str]:
+    """From which score on to take detections."""
+    title = "<h2>Scores from which on the grown model is best taken (F1 at IoU 0.5)</h2>"
+    return [title + _table(POINT_HEADERS, point_rows(best))] if best else []
 
 
 def _choices(facts: Facts, labels: LabelMap) -> list[str]:
