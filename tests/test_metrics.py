@@ -188,7 +188,7 @@ def test_the_operating_point_is_where_f1_is_best() -> None:
         found([RIGHT], [0.8], [1]),
     ]
     point = operating.operating_point(examples, seen, 1)
-    assert point == operating.OperatingPoint(0.375, pytest.approx(3 / 4), 1.0)
+    assert point == operating.OperatingPoint((0.375 + 0.25) / 2, 0.375, pytest.approx(3 / 4), 1.0)
     assert operating.operating_point(examples, seen, 2) is None
     counts = measure(examples, seen, LABELS, min_score=None, voc07=False).confusion
     assert counts[:, 0].tolist() == [3, 0, 0, 1]
@@ -198,13 +198,13 @@ def test_the_operating_point_leaves_out_what_evaluation_leaves_out() -> None:
     examples = [annotated([LEFT, MIDDLE], [1, 1], difficult=[False, True]), annotated([], [], labeled=(2,))]
     seen = [found([MIDDLE, LEFT, LEFT], [0.9, 0.8, 0.7], [1, 1, 1]), found([LEFT], [0.95], [1])]
     point = operating.operating_point(examples, seen, 1)
-    assert point == operating.OperatingPoint(pytest.approx(0.8), 1.0, 1.0)
+    assert point == operating.OperatingPoint(pytest.approx(0.75), pytest.approx(0.8), 1.0, 1.0)
 
 
 def test_scores_come_back_from_their_file(tmp_path: Path) -> None:
     file = tmp_path / operating.FILE
     assert operating.read_scores(file, LABELS) == {}
-    file.write_text(operating.format_scores({"blue": operating.OperatingPoint(0.25, 0.5, 0.5)}))
+    file.write_text(operating.format_scores({"blue": operating.OperatingPoint(0.25, 0.3, 0.5, 0.5)}))
     assert operating.read_scores(file, LABELS) == {3: 0.25}
     seen = found([LEFT, MIDDLE, RIGHT], [0.6, 0.4, 0.3], [1, 1, 3])
     assert operating.sure(seen, {3: 0.25}).ids.tolist() == [1, 3]

@@ -38,7 +38,7 @@ FACTS = report.Facts(
     seconds=90.0,
     versions={"tfrec": "1.2.3"},
 )
-BEST = {"blue": OperatingPoint(0.25, 0.78, 0.84)}
+BEST = {"blue": OperatingPoint(0.25, 0.3, 0.78, 0.84)}
 OPTIONS = {"lr": 0.02, "train": ["new-*"]}
 
 

@@ -24,9 +24,11 @@ Needed = Mapping[int, float]  # {id: score from which on}; USUAL for others
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """Precision and recall of a class at IoU 0.5 (0 to 1) when detections count from a score on."""
+    """Precision and recall of a class at IoU 0.5 (0 to 1) when detections count from a score on; `score` is
+    in the middle between the last that counts, whose score is `highest`, and the next."""
 
     score: float
+    highest: float
     precision: float
     recall: float
 
@@ -42,8 +44,9 @@ def operating_point(
     order = np.argsort(-scores, kind="stable")
     true = np.cumsum(right[order])
     best = int(np.argmax(true / (np.arange(1, len(order) + 1) + boxes)))
+    last, following = (*scores[order].tolist(), 0.0)[best : best + 2]
     return OperatingPoint(
-        float(scores[order][best]), float(true[best] / (best + 1)), float(true[best] / boxes)
+        (last + following) / 2.0, last, float(true[best] / (best + 1)), float(true[best] / boxes)
     )
 
 

@@ -42,11 +42,11 @@ _LOWEST, _HIGHEST = 0.2, 0.9  # of a chosen threshold
 def choose_thresholds(
     examples: Sequence[Annotated], found: Sequence[Found], ids: Sequence[int]
 ) -> dict[int, float]:
-    """{id: the score from which on the base's detections have the best F1 on these pictures}, within limits,
-    and the usual one for a class that they say nothing of."""
+    """{id: the highest score from which on the base's detections have the best F1 on these pictures}, within
+    limits, and the usual one for a class that they say nothing of."""
     points = {label_id: operating_point(examples, found, label_id) for label_id in ids}
     return {
-        label_id: min(max(point.score, _LOWEST), _HIGHEST) if point else USUAL
+        label_id: min(max(point.highest, _LOWEST), _HIGHEST) if point else USUAL
         for label_id, point in points.items()
     }
 
