@@ -43,11 +43,13 @@ def crop(features: tf.Tensor, boxes: tf.Tensor, side: int) -> tf.Tensor:
 
 
 def _shares(low: tf.Tensor, high: tf.Tensor, side: int, cells: tf.Tensor) -> tf.Tensor:
-    """(B, P, side, cells): how much each cell of an axis has in the points between (B, P) low and high."""
+    """(B, P, side, cells): how much each cell of an axis has in the points between (B, P) low and high.
+    Computed as TensorFlow does: a point that rounding puts beyond the last cell counts for nothing."""
     last = tf.cast(cells - 1, tf.float32)
     if side == 1:
         low = high = (low + high) / 2.0
-    steps = tf.range(side, dtype=tf.float32) / max(side - 1, 1)
-    points = (low * last)[..., None, None] + steps[:, None] * ((high - low) * last)[..., None, None]
+    step = (high - low) * last / max(side - 1, 1)
+    steps = tf.range(side, dtype=tf.float32)[:, None]
+    points = (low * last)[..., None, None] + steps * step[..., None, None]
     near = tf.nn.relu(1.0 - tf.abs(points - tf.range(last + 1.0)))
     return tf.where((points >= 0.0) & (points <= last), near, 0.0)
