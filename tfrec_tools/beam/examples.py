@@ -31,23 +31,24 @@ from tfrec_tools.shards import SourceInfo
 _PICTURE = IMAGE_ENCODED.encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
+class Converted(NamedTuple):
     """An image of a source, encoded. Its picture does not travel where it is a file as it stands, but is read
-    again where the Example is wanted: a shuffle of pictures costs more than all the rest.
+    again where the Example is wanted: a shuffle of pictures costs more than all the rest. Of few and plain
+    parts, as each image is pickled more than once.
 
     image_id, order   its id and its place in the order of the source, which decide where it goes
     names     class names of its boxes
     encoded   its serialized tf.train.Example, without the picture at `at` where there is a `picture`; None
               where the policies drop the image
-    picture, at, size   where the picture is, where it belongs in the Example, its bytes
+    picture, at, size   where the picture is (path or URL, offset, length; None to the end), where it belongs
+                        in the Example, its bytes
     """
 
     image_id: str
     order: int
     names: tuple[str, ...]
     encoded: bytes | None
-    picture: Place | None = None
+    picture: tuple[str, int, int | None] | None = None
     at: int = 0
     size: int = 0
 
@@ -55,10 +56,11 @@ class Converted:
         """The whole Example. OSError where the picture cannot be read, or is another than it was."""
         if self.encoded is None or self.picture is None:
             return self.encoded
-        data = self.picture.read()
+        path, offset, length = self.picture
+        data = Place(located(path, BeamInput), offset, length).read()
         if len(data) != self.size:
             reason = f"has {len(data)} bytes now, not {self.size}"
-            raise OSError(errno.EIO, reason, str(self.picture.path))
+            raise OSError(errno.EIO, reason, path)
         return b"".join((self.encoded[: self.at], data, self.encoded[self.at :]))
 
 
@@ -182,7 +184,8 @@ def _without(whole: Converted, picture: bytes, place: Place) -> Converted:
     """With the place of its picture instead of the picture."""
     example = whole.encoded or b""
     begin, end = picture_at(example)
-    return replace(whole, encoded=example[:begin] + example[end:], picture=place, at=begin, size=len(picture))
+    left, where = example[:begin] + example[end:], (str(place.path), place.offset, place.length)
+    return whole._replace(encoded=left, picture=where, at=begin, size=len(picture))
 
 
 def picture_at(example: bytes) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ def _coco(
 ) -> tuple[PCollection, PCollection, PCollection]:
     index = start | "Index" >> beam.ParDo(_IndexCoco()).with_outputs("categories", main="pieces")
     listed = AsSingleton(index.categories)
+    names = index.categories | "Names" >> beam.Map(lambda categories: coco.names_of(path, categories))
     pieces = index.pieces | "Spread" >> beam.Reshuffle()
     images = pieces | "Images" >> beam.FlatMap(_images)
     read = pieces | "Annotations" >> beam.ParDo(_ReadCoco(options.masks), listed).with_outputs(
@@ -33,7 +34,7 @@ def _coco(
     joined = (
         {"images": images, "parts": read.parts}
         | "ByImage" >> beam.CoGroupByKey()
-        | "Join" >> beam.ParDo(_JoinCoco(path), listed).with_outputs(_ISSUES, main="records")
+        | "Join" >> beam.ParDo(_JoinCoco(path), AsSingleton(names)).with_outputs(_ISSUES, main="records")
     )
     used = read.used | "UsedClasses" >> beam.CombineGlobally(_union)
     again = (
@@ -78,9 +79,8 @@ class _JoinCoco(beam.DoFn):
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def process(self, element: tuple[str, Any], categories: Any) -> Iterator[Any]:
+    def process(self, element: tuple[str, Any], names: Sequence[str]) -> Iterator[Any]:
         _, found = element
-        names = coco.names_of(self._path, categories)
         order, record, issues = coco_parts.joined(self._path, found["images"], found["parts"], names)
         for (kind, number), issue in issues:
             yield TaggedOutput(_ISSUES, ((OF_SOURCE, 1 + kind, number), issue))
