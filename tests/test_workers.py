@@ -41,6 +41,14 @@ def fault(job, tick):
     return square(job, tick)
 
 
+def faults(job, tick):
+    """The second of two jobs of the same time fails long before the first."""
+    if job in (2, 3):
+        time.sleep(0.5 * (job == 2))
+        raise InputError("a.jpg", f"job {job}", "is damaged")
+    return square(job, tick)
+
+
 def death(job, tick):
     if job == 3:
         os._exit(9)
@@ -69,6 +77,7 @@ def tests_can_be_imported(monkeypatch):
     [
         ("square", "[0, 1, 4, 9, 16, 25] 12"),
         ("fault", "InputError a.jpg: job 3: is damaged"),
+        ("faults", "InputError a.jpg: job 2: is damaged"),
         ("death", "TfrecError a worker process died (out of memory?); try fewer --workers"),
     ],
 )

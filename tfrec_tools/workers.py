@@ -37,8 +37,10 @@ def cores() -> int:
 
 def spread(work: Work, jobs: Sequence[Any], count: int, ticked: Callable[[int], None]) -> list[Any]:
     """The jobs' results in order, done by `count` processes; `ticked` is told meanwhile how many more parts
-    are done. A TfrecError or OSError of a job is raised here and ends all, as the death of a worker does."""
+    are done. A TfrecError or OSError of a job, the first in order that has one, is raised here and ends all,
+    as the death of a worker does."""
     results: dict[int, Any] = {}
+    faults: dict[int, Exception] = {}
     forks = _may_fork()
     names = range(len(jobs)) if forks else jobs  # what a worker is told a job by
     left = iter(range(len(jobs)))
@@ -46,17 +48,20 @@ def spread(work: Work, jobs: Sequence[Any], count: int, ticked: Callable[[int], 
         doing = dict(zip(idle, left, strict=False))
         for link, number in doing.items():
             link.send(names[number])
-        while doing:
+        while doing and not (faults and min(faults) < min(doing.values())):
             ready: Any = wait(list(doing))
             for link in ready:
-                parts, result = _heard(link)
+                parts, result, fault = _heard(link)
                 ticked(parts)
-                if result is None:
-                    continue
-                results[doing.pop(link)] = result
-                if (number := next(left, None)) is not None:
-                    link.send(names[number])
-                    doing[link] = number
+                if fault is not None:
+                    faults[doing.pop(link)] = fault
+                elif result is not None:
+                    results[doing.pop(link)] = result
+                    if not faults and (number := next(left, None)) is not None:
+                        link.send(names[number])
+                        doing[link] = number
+    if faults:
+        raise faults[min(faults)]
     return [results[number] for number in range(len(jobs))]
 
 
@@ -68,15 +73,12 @@ def each(work: Callable[[Any], Any], jobs: Sequence[Any], count: int) -> list[An
     return spread(lambda job, _: work(job), jobs, min(count, len(jobs)), lambda _: None)
 
 
-def _heard(link: Link) -> tuple[int, Any]:
-    """(parts done since, the job's result or None where it goes on)."""
+def _heard(link: Link) -> tuple[int, Any, Exception | None]:
+    """(parts done since, the job's result, its fault); neither of these where it goes on."""
     try:
-        parts, result, fault = link.recv()
+        return link.recv()  # type: ignore[no-any-return]
     except (EOFError, ConnectionError):
         raise TfrecError("a worker process died (out of memory?); try fewer --workers") from None
-    if fault is not None:
-        raise fault
-    return parts, result
 
 
 @contextmanager
