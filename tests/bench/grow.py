@@ -34,13 +34,14 @@ class Task:
     images: str  # folder below it
     old: tuple[str, ...]
     new: str
+    early_steps: int  # of training that come before those, in a row of their own, so that none takes too long
     steps: int  # of training the base: enough to be worth remembering
 
 
 _GROWTH_STEPS = 300
 TASKS = {
-    "bccd": Task("BCCD/Annotations/*.xml", "BCCD/JPEGImages", ("RBC", "WBC"), "Platelets", 400),
-    "cards": Task("images/*/*.xml", "images", ("nine", "ten", "jack", "queen", "king"), "ace", 1500),
+    "bccd": Task("BCCD/Annotations/*.xml", "BCCD/JPEGImages", ("RBC", "WBC"), "Platelets", 0, 400),
+    "cards": Task("images/*/*.xml", "images", ("nine", "ten", "jack", "queen", "king"), "ace", 1500, 1500),
 }
 # Of 20 pictures, by a hash of their names: 3 to test on, 1 to choose by, the rest old and new by halves.
 _TEST, _VAL, _OF = 3, 4, 20
@@ -78,17 +79,29 @@ def rows(task: Task, base: Path, out: Path, seed: str) -> dict[str, tuple[str, .
         return "--base", str(out / f"{from_row}-{seed}" / "model"), *growth
 
     off = ("--pseudo-labels", "off", "--distill", "off", "--interpolate", "off")
-    start = ("--base", str(base), "--drop-classes", "--lr", "0.02", "--backbone-lr-mult", "0.5", *off)
-    steps = ("--steps", str(task.steps))
+    start = ("--base", str(base), "--drop-classes")
+
+    def learnt(row: str, steps: int, *words: str) -> dict[str, tuple[str, ...]]:
+        """Of training without anything that remembers; all the early steps come in a row before."""
+        rate = ("--lr", "0.02", "--backbone-lr-mult", "0.5")
+        how = (*rate, *off, *words)
+        if not task.early_steps:
+            return {row: (*start, *how, "--steps", str(steps))}
+        early = f"early-{row}"
+        return {
+            early: (*start, *how, "--steps", str(task.early_steps)),
+            row: ("--base", str(out / f"{early}-{seed}" / "model"), *how, "--steps", str(steps)),
+        }
+
     new, every = records("--train", "new"), labelled("merged")
     old_only, first_only = labelled("old.label_map", "_old"), labelled("first.label_map", "_first")
     return {
-        "base": (*start, *old_only, *records("--train", "old"), *steps),
+        **learnt("base", task.steps, *old_only, *records("--train", "old")),
         "without-old": (*grown("base"), *every, *new, "--control"),
         "replay": (*grown("base"), *every, *new, *records("--replay", "old"), "--replay-budget", "10%"),
         # As many steps as the base and its growth together.
-        "joint": (*start, *every, *records("--train", "joint"), "--steps", str(task.steps + _GROWTH_STEPS)),
-        "first": (*start, *first_only, *records("--train", "first"), *steps),
+        **learnt("joint", task.steps + _GROWTH_STEPS, *every, *records("--train", "joint")),
+        **learnt("first", task.steps, *first_only, *records("--train", "first")),
         "second": (*grown("first"), *old_only, *records("--train", "second")),
         "twice": (*grown("second"), *every, *new),
     }
