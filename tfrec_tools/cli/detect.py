@@ -45,7 +45,10 @@ def detect(
     summary = story.detect_pictures(plan, show.progress)
     title = f"{sum(summary.boxes.values())} boxes in {summary.pictures} pictures: {out}"
     rows = [(name, count, f"{summary.scores[name]:.2f}") for name, count in summary.boxes.most_common()]
-    show.print_table(title, ("class", "boxes", "scores from"), rows)
+    if rows:
+        show.print_table(title, ("class", "boxes", "scores from"), rows)
+    else:
+        typer.echo(title)
     _tell_issues(summary)
 
 

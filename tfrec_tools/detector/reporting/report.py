@@ -13,9 +13,9 @@ from tfrec_tools.detector.grow import ClassRow
 from tfrec_tools.detector.measuring.evaluate import Precision, mean
 from tfrec_tools.detector.measuring.operating import OperatingPoint
 from tfrec_tools.detector.remembering import interpolate
-from tfrec_tools.detector.running.stepper import StepLosses
+from tfrec_tools.detector.running.stepper import LOSSES, StepLosses
 
-_LOSS_COLUMNS = ("step", "localization", "classification", "regularization", "distillation")
+_LOSS_COLUMNS = ("step", *LOSSES)
 POINT_HEADERS = ("class", "score", "precision", "recall")
 
 
