@@ -19,7 +19,7 @@ from tfrec_tools.detector import classification, grow, predict
 from tfrec_tools.detector.examples.batches import evaluation_batches
 from tfrec_tools.detector.examples.dataset import Annotated, index_records
 from tfrec_tools.detector.measuring import evaluate, operating
-from tfrec_tools.detector.measuring.metrics import measure
+from tfrec_tools.detector.measuring.metrics import best_scores, measure
 from tfrec_tools.detector.model import Detector, load_detector, save_detector, values
 from tfrec_tools.detector.remembering import memory, pseudo_labels
 from tfrec_tools.detector.remembering.memory import Memory
@@ -192,8 +192,7 @@ def _finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Li
         versions={"tfrec": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     )
     metrics = measure(data.test, found, labels, min_score=None, voc07=False)
-    best = {one.id: one.best.score for one in metrics.classes if one.best}
-    columns = _columns(rows, _sure(found_before, believed), _sure(found, best))
+    columns = _columns(rows, _sure(found_before, believed), _sure(found, best_scores(metrics.classes)))
     sheet = pictures.detections_picture(data.test, columns, labels, memory.new_ids(rows))
     shown = Results(lines, facts, plan.options, labels, log.curve, log.validations, sheet, metrics)
     results.write_results(plan.out, shown)

@@ -96,8 +96,7 @@ def measure(
         for column, label_id in enumerate(map(int, evaluation.params.catIds))
         if boxes.get(label_id)
     )
-    best = {one.id: one.best.score for one in classes if one.best}
-    needed = best if min_score is None else dict.fromkeys(labels.name_by_id, min_score)
+    needed = best_scores(classes) if min_score is None else dict.fromkeys(labels.name_by_id, min_score)
     return Metrics(
         len(examples),
         sum(boxes.values()),
@@ -107,6 +106,11 @@ def measure(
         labels.names,
         confusion(examples, found, labels, needed),
     )
+
+
+def best_scores(classes: Sequence[ClassMetrics]) -> Needed:
+    """From which score on to take each class."""
+    return {one.id: one.best.score for one in classes if one.best}
 
 
 def confusion(
