@@ -103,20 +103,19 @@ def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
 def test_a_run_is_numbered_and_its_options_can_be_used_again(inputs: Path, tmp_path: Path) -> None:
     words = [f"--base={inputs / 'base'}", f"--labels={inputs / 'merged.pbtxt'}", "--steps=1", "--batch=2"]
     records = [f"--train={inputs / 'new.tfrecord'}", f"--val={inputs / 'val.tfrecord'}", "--interpolate=off"]
-    first = run(tmp_path, *words, *records)
+    first = run(tmp_path, *words, *records, "--augment=crop,color,rotate90")
     assert "runs/finetune-1/model" in first.stdout, first.stderr
     second = run(tmp_path, "--config", "runs/finetune-1/run.toml", "--steps", "2")
     assert "runs/finetune-2/model" in second.stdout, second.stderr
     options = [run_toml.read_options(tmp_path / f"runs/finetune-{number}" / "run.toml") for number in (1, 2)]
     assert options[0]["train"] == [str(inputs / "new.tfrecord")]
     assert options[1] == options[0] | {"steps": 2}
+    report = json.loads((tmp_path / "runs/finetune-2/report.json").read_text())
+    assert report["augmentations"] == ["crop", "color", "rotate90"]
 
 
 def test_a_config_of_unknown_options_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text("stepz = 3\n")
     done = run(tmp_path, "--config", "run.toml")
     assert done.returncode == 1
-    assert (
-        "run.toml: stepz: no such option, expected one of accumulate, average, backbone-lr-mult, "
-        in done.stderr
-    )
+    assert "run.toml: stepz: no such option, expected one of accumulate, augment, average, " in done.stderr

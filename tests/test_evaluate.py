@@ -107,7 +107,7 @@ def test_the_comparison_counts_an_unknown_class_as_zero_in_the_mean_of_all() -> 
     assert lines["mean of all"].after == Precision(0.4, 0.6, 6)
 
 
-FACTS = report.Facts("base", None, 3, "all steps done", 3, {}, {}, {}, 1.0, {})
+FACTS = report.Facts("base", None, 3, "all steps done", 3, {}, {}, {}, ["flip"], 1.0, {})
 
 
 def test_the_files_say_what_the_lines_say(tmp_path: Path) -> None:

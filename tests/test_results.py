@@ -35,6 +35,7 @@ FACTS = report.Facts(
     thresholds={1: 0.37},
     blends={0.8: 0.512, 1.0: 0.4},
     pictures={"new, to train with": 12, "old, to train with": 0},
+    augmentations=["crop", "color"],
     seconds=90.0,
     versions={"tfrec": "1.2.3"},
 )

@@ -13,6 +13,7 @@ from tfrec_tools.cli.finetune_given import (
     Freeze,
     Precision,
     Strategy,
+    augmentations,
     batch_size,
     seconds,
 )
@@ -117,6 +118,15 @@ def finetune(
     freeze: Annotated[
         Freeze, typer.Option(help="What is not trained at all. auto: the backbone, below 50 new pictures.")
     ] = Freeze.auto,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KINDS",
+            help="How training pictures are varied: some of flip,vertical-flip,rotate90,crop,color, or off. "
+            "Default: as the base's pipeline.config says, flip,crop where it says nothing; no flip where it "
+            "would make a class called left into one called right.",
+        ),
+    ] = None,
     train_batch_norm: Annotated[
         bool,
         typer.Option(
@@ -215,6 +225,7 @@ def finetune(
         replay_ratio=replay_ratio,
         average=average,
         seed=seed,
+        augment=augmentations(augment),
         cache=cache.value,
         precision=chosen(precision.value),
         jit=jit,

@@ -58,6 +58,20 @@ def batch_size(text: str) -> int:
     return int(text)
 
 
+def augmentations(text: str | None) -> tuple[str, ...] | None:
+    """Of flip,crop or off."""
+    from tfrec_tools.detector.pipeline.augmentation import KINDS
+
+    if text is None or text == "off":
+        return () if text else None
+    kinds = tuple(kind.strip() for kind in text.split(","))
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise typer.BadParameter(
+            f"{', '.join(map(repr, unknown))} is none of {', '.join(KINDS)}, off", param_hint="--augment"
+        )
+    return kinds
+
+
 def seconds(time: str | None) -> float | None:
     """Of 90s, 10m, 1h30m."""
     if time is None:

@@ -188,6 +188,7 @@ def _finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Li
         thresholds=believed,
         blends=blends,
         pictures=data.counts,
+        augmentations=trainer.augmentations,
         seconds=round(time.monotonic() - started, 1),
         versions={"tfrec": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     )

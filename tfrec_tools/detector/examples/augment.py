@@ -1,4 +1,5 @@
-"""Picture and boxes together: TFOD's random_horizontal_flip and random_crop_image (core/preprocessor.py).
+"""Picture and boxes together, varied as TFOD's core/preprocessor.py does: random_horizontal_flip,
+random_vertical_flip, random_rotation90, random_crop_image and random_adjust_*.
 
 Boxes are float32 (N, 4) [ymin xmin ymax xmax], normalised. Every function is determined by its seed, an
 int32 pair, so that a training run can be repeated and resumed.
@@ -6,21 +7,69 @@ int32 pair, so that a training run can be repeated and resumed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
 import tensorflow as tf
 
 _MIN_AREA = 0.5
 _ASPECT_RATIOS = (0.75, 1.333)
 # A box of which less is left after a crop can hardly be recognised, and is left out.
 _MIN_BOX_LEFT = 0.3
+# TFOD's own, of random_adjust_*.
+_BRIGHTNESS, _HUE = 0.2, 0.02
+_CONTRAST = _SATURATION = (0.8, 1.25)
+
+
+def vary(
+    kinds: Collection[str], image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """A picture (H, W, 3) uint8 varied by each of the kinds (`pipeline.augmentation.KINDS`): one of 0..255,
+    uint8 or float32, its boxes, and which of them are kept (N,)."""
+    kept = tf.ones(tf.shape(boxes)[:1], tf.bool)
+    if "flip" in kinds:
+        image, boxes = flip(image, boxes, seed * 3)
+    if "vertical-flip" in kinds:
+        image, boxes = flip_vertically(image, boxes, tf.random.fold_in(seed, 1))
+    if "rotate90" in kinds:
+        image, boxes = rotate(image, boxes, tf.random.fold_in(seed, 2))
+    if "crop" in kinds:
+        image, boxes, kept = crop(image, boxes, seed * 3 + 1)
+    if "color" in kinds:
+        image = recolor(image, tf.random.fold_in(seed, 3))
+    return image, boxes, kept
 
 
 def flip(image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Mirrored left to right, every second time."""
     ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
     mirrored = tf.stack([ymin, 1.0 - xmax, ymax, 1.0 - xmin], axis=-1)
-    is_flipped = tf.random.stateless_uniform([], seed) < 0.5
     # A slice with a negative stride takes ten times as long.
-    return tf.cond(is_flipped, lambda: (tf.reverse(image, [1]), mirrored), lambda: (image, boxes))
+    return _every_second_time(seed, lambda: (tf.reverse(image, [1]), mirrored), image, boxes)
+
+
+def flip_vertically(image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Turned upside down, as in a mirror, every second time."""
+    ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
+    mirrored = tf.stack([1.0 - ymax, xmin, 1.0 - ymin, xmax], axis=-1)
+    return _every_second_time(seed, lambda: (tf.reverse(image, [0]), mirrored), image, boxes)
+
+
+def rotate(image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Turned by 90 degrees counter-clockwise, every second time; the picture is then (W, H, 3)."""
+    ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
+    turned = tf.stack([1.0 - xmax, ymin, 1.0 - xmin, ymax], axis=-1)
+    return _every_second_time(seed, lambda: (tf.image.rot90(image), turned), image, boxes)
+
+
+def recolor(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """In another brightness, contrast, hue and saturation: (H, W, 3) float32 of 0..255."""
+    seeds = [tf.random.fold_in(seed, number) for number in range(4)]
+    image = tf.cast(image, tf.float32) / 255.0
+    image = _clipped(tf.image.stateless_random_brightness(image, _BRIGHTNESS, seeds[0]))
+    image = _clipped(tf.image.stateless_random_contrast(image, *_CONTRAST, seeds[1]))
+    image = _clipped(tf.image.stateless_random_hue(image, _HUE, seeds[2]))
+    image = _clipped(tf.image.stateless_random_saturation(image, *_SATURATION, seeds[3]))
+    return image * 255.0
 
 
 def crop(image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -41,6 +90,19 @@ def crop(image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor
     frame = tf.where(is_cropped, window.bboxes[0, 0], tf.constant([0.0, 0.0, 1.0, 1.0]))
     clipped, left = clip_to_window(boxes, frame)
     return _slice(image, begin, size), clipped, left >= _MIN_BOX_LEFT
+
+
+def _every_second_time(
+    seed: tf.Tensor,
+    changed: Callable[[], tuple[tf.Tensor, tf.Tensor]],
+    image: tf.Tensor,
+    boxes: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    return tf.cond(tf.random.stateless_uniform([], seed) < 0.5, changed, lambda: (image, boxes))
+
+
+def _clipped(image: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(image, 0.0, 1.0)
 
 
 def _slice(image: tf.Tensor, begin: tf.Tensor, size: tf.Tensor) -> tf.Tensor:

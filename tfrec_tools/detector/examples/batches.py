@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +14,7 @@ from tfrec_tools.detector.examples import augment, resize
 from tfrec_tools.detector.examples.dataset import Annotated
 from tfrec_tools.detector.examples.pictures import Encoded, Pictures
 from tfrec_tools.detector.pipeline import Config
+from tfrec_tools.detector.pipeline.augmentation import DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,12 @@ def training_batches(
     first_step: int,
     steps: int,
     share: tuple[int, int] = (0, 1),
+    augmentations: Collection[str] = DEFAULT,
 ) -> tf.data.Dataset:
     """Batches for the steps first_step to steps-1, or of each batch the share that is number i of n as large
     ones, (i, n). Each is (canvases (B, H, W, 3), windows (B, 2), boxes (B, N, 4) as fractions of the canvas,
-    classes (B, N, K) one-hot, weights (B, N), labeled (B, K)), padded with zeros; N is at least 1."""
+    classes (B, N, K) one-hot, weights (B, N), labeled (B, K)), padded with zeros; N is at least 1. Pictures
+    are varied by these kinds of augmentations."""
 
     def prepare(place: tf.Tensor) -> tuple[tf.Tensor, ...]:
         picture, boxes, ids, weights, labeled = tf.numpy_function(
@@ -76,8 +79,7 @@ def training_batches(
         boxes = tf.ensure_shape(boxes, (None, 4))
         ids, weights = tf.ensure_shape(ids, (None,)), tf.ensure_shape(weights, (None,))
         seed = tf.stack([tf.cast(place, tf.int32), mix.seed])
-        image, boxes = augment.flip(pictures.pixels(picture), boxes, seed * 3)
-        image, boxes, kept = augment.crop(image, boxes, seed * 3 + 1)
+        image, boxes, kept = augment.vary(augmentations, pictures.pixels(picture), boxes, seed)
         kept |= tf.range(tf.size(ids)) == tf.size(ids) - 1  # the row of zeros
         rows = tf.where(kept)[:, 0]
         boxes, ids, weights = (tf.gather(part, rows) for part in (boxes, ids, weights))

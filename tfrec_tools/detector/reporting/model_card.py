@@ -28,6 +28,7 @@ def format_card(
         *_scores(best),
         "## How it was trained",
         f"{facts.steps} steps ({facts.ended}), the weights of step {facts.best_step}. {versions}.",
+        f"Pictures varied by: {', '.join(facts.augmentations) or 'nothing'}.",
         f"```toml\n{format_options(options)}```",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -41,6 +41,7 @@ class Facts:
     thresholds  {id: score} from which on the base was believed
     blends      {share of the training kept: harmonic mean of old and new AP50}, the one taken first
     pictures    {what for: how many}
+    augmentations  how those to train with were varied, kinds of pipeline.augmentation
     """
 
     base: str
@@ -51,6 +52,7 @@ class Facts:
     thresholds: Mapping[int, float]
     blends: Mapping[float, float]
     pictures: Mapping[str, int]
+    augmentations: Sequence[str]
     seconds: float
     versions: Mapping[str, str]
 

@@ -48,6 +48,7 @@ def format_page(
 def _summary(lines: Sequence[Line], facts: Facts) -> str:
     words = [f"{facts.steps} steps in {facts.seconds / 60:.1f} minutes ({facts.ended})"]
     words += [f"{count} pictures {use}" for use, count in facts.pictures.items() if count]
+    words.append(f"varied by: {', '.join(facts.augmentations) or 'nothing'}")
     if (mean := harmonic_mean(lines)) is not None:
         words.append(f"harmonic mean of old and new AP50 {mean:.1f}")
     if facts.forgetting is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tfrec_tools.detector import model
 from tfrec_tools.detector.examples.pictures import Cache
 from tfrec_tools.detector.learning.distill import Teacher
+from tfrec_tools.detector.pipeline import augmentation
 from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig
 from tfrec_tools.detector.running.cluster import Cluster
 from tfrec_tools.errors import TfrecError
@@ -18,6 +19,7 @@ class TrainConfig:
     average of the weights follows them, 0 for none, and `cache` where decoded pictures are kept.
 
     batch_size  of all replicas together; 0, of no trainer, is to be settled by `batch_size.fitted`
+    augment     how pictures are varied, kinds of pipeline.augmentation; None: as augmentation.by_default
     precision   the dtype that layers compute with, "float32", "bfloat16" or "float16"
     jit         whether losses and gradients are compiled by XLA
     accumulate  how many parts a batch is taken in, one after the other
@@ -32,16 +34,26 @@ class TrainConfig:
     replay_ratio: float
     average: float
     seed: int
+    augment: tuple[str, ...] | None = None
     cache: Cache = "off"
     precision: str = "float32"
     jit: bool = False
     accumulate: int = 1
 
 
+def augmentations(detector: model.Detector, config: TrainConfig) -> tuple[str, ...]:
+    """How pictures are varied. InputError where only the pipeline.config says so, and asks for what is not
+    done."""
+    if config.augment is not None:
+        return config.augment
+    return augmentation.by_default(detector.pipeline_text, detector.labels.names)
+
+
 def require_trainable(
     detector: model.Detector, config: TrainConfig, teacher: Teacher | None, cluster: Cluster
 ) -> None:
     """TfrecError where a detector of this kind cannot be trained so."""
+    augmentations(detector, config)
     if cluster.workers > 1 and not config.batch_size:
         raise TfrecError("--batch auto: each worker would choose for itself; give a number")
     parts = cluster.replicas * config.accumulate

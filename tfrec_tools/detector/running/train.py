@@ -16,7 +16,7 @@ from tfrec_tools.detector.examples.dataset import Annotated
 from tfrec_tools.detector.examples.pictures import Pictures, pictures_of
 from tfrec_tools.detector.learning.distill import Teacher
 from tfrec_tools.detector.running.cluster import ALONE, Cluster, Wish
-from tfrec_tools.detector.running.settings import TrainConfig, require_trainable
+from tfrec_tools.detector.running.settings import TrainConfig, augmentations, require_trainable
 from tfrec_tools.detector.running.stepper import StepLosses, Stepper
 from tfrec_tools.errors import InputError, TfrecError
 
@@ -39,6 +39,7 @@ class Trainer:
         require_trainable(detector, config, teacher, cluster)
         self.detector = detector
         self.config = config
+        self.augmentations = augmentations(detector, config)
         self.step = 0
         self._apart_ids = apart
         self._cluster = cluster
@@ -76,7 +77,7 @@ class Trainer:
     ) -> Wish:
         share = self._cluster.worker, self._cluster.workers
         for batch in batches.training_batches(
-            self.detector.config, pictures, mix, self.step, self.config.steps, share
+            self.detector.config, pictures, mix, self.step, self.config.steps, share, self.augmentations
         ):
             with self._cluster.together():
                 *found, norm = (float(value) for value in self.stepper.run(self.step, *batch))
