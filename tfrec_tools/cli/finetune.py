@@ -122,9 +122,9 @@ def finetune(
         str | None,
         typer.Option(
             metavar="KINDS",
-            help="How training pictures are varied: some of flip,vertical-flip,rotate90,crop,color, or off. "
-            "Default: as the base's pipeline.config says, flip,crop where it says nothing; no flip where it "
-            "would make a class called left into one called right.",
+            help="How training pictures are varied: some of flip, vertical-flip, rotate90, crop, color, with "
+            "commas between them; or off. Default: as the base's pipeline.config says, flip,crop where that "
+            "says nothing; no flip where it would make a class called left into one called right.",
         ),
     ] = None,
     train_batch_norm: Annotated[
