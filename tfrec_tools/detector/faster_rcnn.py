@@ -25,6 +25,10 @@ def build(config: FasterRcnnConfig) -> keras.Model:
     return rcnn_network.build(config)
 
 
+def side_by_side(network: keras.Model, base: keras.Model) -> keras.Model:
+    return rcnn_network.side_by_side(network, base)
+
+
 def detect(
     config: FasterRcnnConfig, network: keras.Model, images: tf.Tensor, windows: tf.Tensor
 ) -> detections.Detections:
@@ -77,7 +81,7 @@ def training_losses(
     training: bool,
 ) -> Losses:
     """The losses of both stages; `training` lets batch norm follow the pictures."""
-    seen = rcnn_network.look(network, images, training=training)
+    seen, *seen_by_base = _look(network, images, teacher, training=training)
     sample = partial(sampling.balanced, truth.draw)
     found = stage_losses(config, network, seen, truth, sample, training=training)
     pictures = tf.cast(tf.shape(images)[0], tf.float32)
@@ -87,7 +91,18 @@ def training_losses(
     )
     if teacher is None:
         return losses
-    return replace(losses, distillation=_distillation(config, network, teacher, images, truth.windows, seen))
+    distillation = _distillation(config, network, teacher, truth.windows, seen, *seen_by_base)
+    return replace(losses, distillation=distillation)
+
+
+def _look(
+    network: keras.Model, images: tf.Tensor, teacher: distill.Teacher | None, *, training: bool
+) -> tuple[Seen, ...]:
+    """What the network's first stage says, and then the teacher's, if there is one."""
+    if teacher and teacher.joined:
+        return rcnn_network.look_twice(teacher.joined, images)
+    seen = rcnn_network.look(network, images, training=training)
+    return (seen, rcnn_network.look(teacher.network, images, training=False)) if teacher else (seen,)
 
 
 def stage_losses(
@@ -116,14 +131,13 @@ def _distillation(
     config: FasterRcnnConfig,
     network: keras.Model,
     teacher: distill.Teacher,
-    images: tf.Tensor,
     windows: tf.Tensor,
     seen: Seen,
+    base_seen: Seen,
 ) -> tuple[Part, ...]:
     """Of both stages (as Peng et al. 2020, "Faster ILOD"); the second is asked about the teacher's best
     proposals."""
     anchors = tf.constant(anchor_boxes(config))
-    base_seen = rcnn_network.look(teacher.network, images, training=False)
     boxes = coding.decode(base_seen.codes, anchors, CODE_SCALES)
     base = _objectness(base_seen)
     of_anchors = distill.loss(base, _objectness(seen), boxes, distill.is_sure(base))

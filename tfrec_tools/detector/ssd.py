@@ -26,6 +26,7 @@ from tfrec_tools.detector.pipeline.ssd import ConvolutionalPredictor, FpnConfig,
 
 _BACKBONE = "_feature_extractor/classification_backbone"
 BACKBONES: tuple[str, ...] = (_BACKBONE, efficientnet.PATH)
+_FEATURES = "features."  # and a number: names of what comes out of the backbone
 
 
 def build(config: SsdConfig) -> keras.Model:
@@ -35,6 +36,13 @@ def build(config: SsdConfig) -> keras.Model:
     outputs = predictors.Outputs(_per_cell(config), config.num_classes + config.background)
     codes, logits = predictors.predict(config.predictor, _levels(config, image), outputs)
     return keras.Model(image, [codes, logits], name="ssd")
+
+
+def side_by_side(network: keras.Model, base: keras.Model) -> keras.Model:
+    """A model to what `network` gives, followed by what `base` does, whose backbone is the same: it is run
+    once for both."""
+    rest_of_base = keras.Model(_features(base), base.outputs)
+    return keras.Model(network.inputs, [*network.outputs, *rest_of_base(_features(network))])
 
 
 def unused(config: SsdConfig) -> str | None:
@@ -86,18 +94,32 @@ def training_losses(
     targets = matching.assign(
         config.matcher, config.code_scales, tf.constant(anchor_boxes(config)), truth, config.background
     )
-    codes, logits = (tf.cast(part, tf.float32) for part in network(images, training=training))
+    answers = _answers(network, images, teacher, training=training)
+    codes, logits, *of_base = (tf.cast(answer, tf.float32) for answer in answers)
     found = losses.detection_losses(config.loss, codes, logits, targets)
     if teacher is None:
         return found
-    return replace(found, distillation=_distillation(config, teacher, images, codes, logits))
+    return replace(found, distillation=_distillation(config, teacher, codes, logits, *of_base))
+
+
+def _answers(
+    network: keras.Model, images: tf.Tensor, teacher: distill.Teacher | None, *, training: bool
+) -> list[tf.Tensor]:
+    """What the network says, and then the teacher, if there is one."""
+    if teacher and teacher.joined:
+        return list(teacher.joined(images, training=False))
+    answers = network(images, training=training)
+    return [*answers, *teacher.network(images, training=False)] if teacher else list(answers)
 
 
 def _distillation(
-    config: SsdConfig, teacher: distill.Teacher, images: tf.Tensor, codes: tf.Tensor, logits: tf.Tensor
+    config: SsdConfig,
+    teacher: distill.Teacher,
+    codes: tf.Tensor,
+    logits: tf.Tensor,
+    base_codes: tf.Tensor,
+    base_logits: tf.Tensor,
 ) -> tuple[losses.Part, ...]:
-    answers_of_base = teacher.network(images, training=False)
-    base_codes, base_logits = (tf.cast(part, tf.float32) for part in answers_of_base)
     first = int(config.background)
     student = distill.Answers(codes, tf.gather(logits, teacher.grown_columns + first, axis=-1))
     answers = distill.Answers(base_codes, tf.gather(base_logits, teacher.base_columns + first, axis=-1))
@@ -139,14 +161,24 @@ def _levels(config: SsdConfig, image: KerasTensor) -> list[KerasTensor]:
     extractor = config.extractor
     match extractor:
         case MobileNetV2Config():
-            return coarser_levels(extractor, mobilenet_v2.last_levels(extractor, image))
+            return coarser_levels(extractor, _named(mobilenet_v2.last_levels(extractor, image)))
         case FpnConfig():
-            return pyramid(extractor, _backbone_levels(extractor, image))
+            return pyramid(extractor, _named(_pyramid_levels(extractor, image)))
         case BifpnConfig():
-            return bifpn.pyramid(extractor, efficientnet.feature_levels(extractor.version, image))
+            return bifpn.pyramid(extractor, _named(efficientnet.feature_levels(extractor.version, image)))
 
 
-def _backbone_levels(config: FpnConfig, image: KerasTensor) -> list[KerasTensor]:
+def _named(levels: list[KerasTensor]) -> list[KerasTensor]:
+    return [keras.layers.Identity(name=f"{_FEATURES}{i}")(level) for i, level in enumerate(levels)]
+
+
+def _features(network: keras.Model) -> list[KerasTensor]:
+    """What was `_named`."""
+    named = [layer for layer in network.layers if layer.name.startswith(_FEATURES)]
+    return [layer.output for layer in sorted(named, key=lambda layer: layer.name)]
+
+
+def _pyramid_levels(config: FpnConfig, image: KerasTensor) -> list[KerasTensor]:
     """Levels 3, 4, 5."""
     if config.backbone == "mobilenet_v2":
         return mobilenet_v2.pyramid_levels(config, image)

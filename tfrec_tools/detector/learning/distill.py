@@ -16,12 +16,17 @@ _MAX_BOXES = 100
 
 
 class Teacher(NamedTuple):
-    """The frozen base: its network, and the class columns (without the background) that stand for the same
-    class, (C,) int32 each, in it and in the grown network."""
+    """The frozen base.
+
+    base_columns, grown_columns  (C,) int32: columns (without the background) that stand for the same class,
+                                 in it and in the grown network
+    joined  where the backbone is not trained: the grown network and it, `side_by_side` as the family does
+    """
 
     network: keras.Model
     base_columns: tf.Tensor
     grown_columns: tf.Tensor
+    joined: keras.Model | None = None
 
 
 class Answers(NamedTuple):

@@ -83,6 +83,21 @@ def look(network: keras.Model, images: tf.Tensor, *, training: bool) -> Seen:
     return Seen(*_in_float32(network.get_layer(_FIRST)(images, training=training)))
 
 
+def side_by_side(network: keras.Model, base: keras.Model) -> keras.Model:
+    """The first stage of `network`, followed by codes and logits of the first stage of `base`, whose features
+    are the same: they are found once for both."""
+    first, first_of_base = network.get_layer(_FIRST), base.get_layer(_FIRST)
+    features, *outputs = first_of_base.outputs
+    rest_of_base = keras.Model(features, outputs)
+    return keras.Model(first.inputs, [*first.outputs, *rest_of_base(first.outputs[0])])
+
+
+def look_twice(both: keras.Model, images: tf.Tensor) -> tuple[Seen, Seen]:
+    """What both of `side_by_side` say."""
+    features, codes, logits, *of_base = _in_float32(both(images, training=False))
+    return Seen(features, codes, logits), Seen(features, *of_base)
+
+
 def propose(
     config: FasterRcnnConfig, anchors: tf.Tensor, codes: tf.Tensor, logits: tf.Tensor, windows: tf.Tensor
 ) -> Proposals:

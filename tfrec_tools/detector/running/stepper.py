@@ -76,7 +76,7 @@ class Stepper:
     ) -> None:
         self._detector = detector
         self._config = config
-        self._teacher = teacher
+        self._teacher = _joined(detector, config, teacher)
         self._cluster = cluster
         for layer in model.layers_of(detector.network):
             if isinstance(layer, BatchNorm):
@@ -208,6 +208,14 @@ class Stepper:
             return tf.math.is_finite(tf.reduce_sum(losses) + tf.linalg.global_norm(gradients))
 
         return self._cluster.local(self._cluster.strategy.run(of_replica))
+
+
+def _joined(detector: model.Detector, config: TrainConfig, teacher: Teacher | None) -> Teacher | None:
+    """The teacher behind the detector's backbone, where that stays what the teacher's is."""
+    if teacher is None or not config.freeze_backbone or config.train_batch_norm:
+        return teacher
+    both = families.of(detector.config).side_by_side(detector.network, teacher.network)
+    return teacher._replace(joined=both)
 
 
 def _compiled(function: _Traced, jit: bool) -> _Traced:
