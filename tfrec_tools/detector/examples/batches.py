@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +15,9 @@ from tfrec_tools.detector.examples.dataset import Annotated
 from tfrec_tools.detector.examples.pictures import Encoded, Pictures
 from tfrec_tools.detector.pipeline import Config
 from tfrec_tools.detector.pipeline.augmentation import DEFAULT
+from tfrec_tools.workers import cores
+
+_BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +102,7 @@ def training_batches(
     size = mix.batch_size // shares
     places = tf.data.Dataset.range(first_step * mix.batch_size, steps * mix.batch_size)
     places = places.filter(lambda place: place % mix.batch_size // size == number)
-    return (
-        places.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
-        .padded_batch(size, drop_remainder=True)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    return _ahead(_in_parallel(places, prepare).padded_batch(size, drop_remainder=True))
 
 
 def evaluation_batches(config: Config, examples: Sequence[Annotated], batch_size: int) -> tf.data.Dataset:
@@ -115,10 +114,21 @@ def evaluation_batches(config: Config, examples: Sequence[Annotated], batch_size
         encoded = tf.numpy_function(pictures.read, [index], pictures.dtype, stateful=False)
         return resize.preprocess(config, pictures.pixels(encoded))
 
-    indices = tf.data.Dataset.range(len(examples))
-    return (
-        indices.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)
-    )
+    return _ahead(_in_parallel(tf.data.Dataset.range(len(examples)), prepare).batch(batch_size))
+
+
+def _in_parallel(
+    places: tf.data.Dataset, prepare: Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
+) -> tf.data.Dataset:
+    return places.map(prepare, num_parallel_calls=cores())
+
+
+def _ahead(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """With the next batches made meanwhile. How many is not left to tf.data: at the end of a training all
+    waited for its tuning, for up to as long as the training had taken."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(_BATCHES_AHEAD).with_options(options)
 
 
 # Boxes (N, 4), ids (N,), weights (N,) and labeled classes (K,).
