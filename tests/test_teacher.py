@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +19,11 @@ from tfrec_tools.detector.learning.matching import Draw, Truth
 from tfrec_tools.detector.network.heads import ClassHead
 from tfrec_tools.detector.running.stepper import StepLosses
 from tfrec_tools.detector.running.train import Trainer
+from tfrec_tools.detector.running.update import Update
 from tfrec_tools.labels import from_names
 
 GROWN = from_names(["cat", "dog", "cup"])
+FROZEN = replace(STEPS, freeze_backbone=True)
 
 
 def base_and_grown(family: str) -> tuple[model.Detector, model.Detector]:
@@ -32,7 +33,7 @@ def base_and_grown(family: str) -> tuple[model.Detector, model.Detector]:
         if path in {f"{checkpoint.MODEL}/{head.path}/bias" for head in _class_heads(base)}:
             variable.assign(np.asarray(variable) - 3.0)  # so that few scores stand out
     grown = grow.grow(base, GROWN, seed=0)
-    for variable in behind_backbone(grown):
+    for variable in Update(grown, FROZEN).trained:
         variable.assign(np.asarray(variable) * 1.01)
     return base, grown
 
@@ -42,20 +43,10 @@ def _class_heads(detector: model.Detector) -> list[ClassHead]:
     return [head for head in heads if head.values == 1]
 
 
-def backbone(detector: model.Detector) -> Iterator[keras.Variable]:
-    paths = tuple(f"{checkpoint.MODEL}/{path}/" for path in families.of(detector.config).BACKBONES)
-    return (
-        variable for path, variable in model.variables(detector.network).items() if path.startswith(paths)
-    )
-
-
-def behind_backbone(detector: model.Detector) -> list[keras.Variable]:
-    known = {id(variable) for variable in backbone(detector)}
-    return [
-        variable
-        for variable in model.variables(detector.network).values()
-        if variable.trainable and id(variable) not in known
-    ]
+def backbone(detector: model.Detector) -> list[keras.Variable]:
+    """What a frozen backbone leaves out of training."""
+    behind = {id(variable) for variable in Update(detector, FROZEN).trained}
+    return [variable for variable in detector.network.trainable_variables if id(variable) not in behind]
 
 
 def taught(base: model.Detector) -> Teacher:
@@ -72,7 +63,7 @@ def test_losses_and_gradients_are_those_of_two_networks(family: str) -> None:
     ones = (tf.ones((2, 1)), tf.ones((2, 3)), tf.ones(3))
     draw = Draw(tf.constant([1, 1]), tf.constant(0), 2)
     truth = Truth(tf.ones((2, 2)), boxes, classes, *ones, draw=draw)
-    trained = [variable.value for variable in behind_backbone(grown)]
+    trained = [variable.value for variable in Update(grown, FROZEN).trained]
 
     def found(teacher: Teacher) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         with tf.GradientTape() as tape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -102,7 +102,8 @@ def training_batches(
     size = mix.batch_size // shares
     places = tf.data.Dataset.range(first_step * mix.batch_size, steps * mix.batch_size)
     places = places.filter(lambda place: place % mix.batch_size // size == number)
-    return _ahead(_in_parallel(places, prepare).padded_batch(size, drop_remainder=True))
+    prepared = places.map(prepare, num_parallel_calls=cores())
+    return _ahead(prepared.padded_batch(size, drop_remainder=True))
 
 
 def evaluation_batches(config: Config, examples: Sequence[Annotated], batch_size: int) -> tf.data.Dataset:
@@ -114,13 +115,8 @@ def evaluation_batches(config: Config, examples: Sequence[Annotated], batch_size
         encoded = tf.numpy_function(pictures.read, [index], pictures.dtype, stateful=False)
         return resize.preprocess(config, pictures.pixels(encoded))
 
-    return _ahead(_in_parallel(tf.data.Dataset.range(len(examples)), prepare).batch(batch_size))
-
-
-def _in_parallel(
-    places: tf.data.Dataset, prepare: Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
-) -> tf.data.Dataset:
-    return places.map(prepare, num_parallel_calls=cores())
+    prepared = tf.data.Dataset.range(len(examples)).map(prepare, num_parallel_calls=cores())
+    return _ahead(prepared.batch(batch_size))
 
 
 def _ahead(batches: tf.data.Dataset) -> tf.data.Dataset:
