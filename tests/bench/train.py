@@ -1,10 +1,11 @@
 """A training step of each family, with its targets, losses and optimisers, and records read beside it: images
-a second, and for RetinaNet beside keras-hub's on batches of the same pictures."""
+a second, for RetinaNet beside keras-hub's on batches of the same pictures, for FPNLite with a teacher too."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,10 +13,10 @@ import tensorflow as tf
 
 from tests.bench import full_size, peer, records
 from tests.bench.detect import PEER
-from tfrec_tools.detector import model
 from tfrec_tools.detector.examples import batches
 from tfrec_tools.detector.examples.dataset import Annotated, index_records
 from tfrec_tools.detector.examples.pictures import Encoded
+from tfrec_tools.detector.learning.distill import Teacher
 from tfrec_tools.detector.running.settings import TrainConfig
 from tfrec_tools.detector.running.train import Trainer
 
@@ -28,14 +29,17 @@ def main(families: Sequence[str], runs: int, folder: Path) -> None:
     rates = {}
     for family in families:
         made = full_size.detector(family)
-        rates[family] = _report(family, full_size.side_px(made), _seconds(made, examples, runs))
+        rates[family] = _report(
+            family, full_size.side_px(made), _seconds(Trainer(made, _config(runs)), examples)
+        )
+    if "fpnlite" in families:
+        _beside_teacher(examples, runs)
     if "retinanet" in families:
         _beside_peer(rates["retinanet"], examples, runs)
 
 
-def _seconds(made: model.Detector, examples: Sequence[Annotated], runs: int) -> float:
-    """Of the fastest step."""
-    config = TrainConfig(
+def _config(runs: int) -> TrainConfig:
+    return TrainConfig(
         steps=_UNTIMED + runs,
         batch_size=BATCH,
         lr=1e-4,
@@ -46,8 +50,12 @@ def _seconds(made: model.Detector, examples: Sequence[Annotated], runs: int) -> 
         average=0.0,
         seed=1,
     )
+
+
+def _seconds(trainer: Trainer, examples: Sequence[Annotated]) -> float:
+    """Of the fastest step."""
     ends: list[float] = []
-    Trainer(made, config).run(examples, [], lambda _: ends.append(time.perf_counter()))
+    trainer.run(examples, [], lambda _: ends.append(time.perf_counter()))
     return _fastest(ends)
 
 
@@ -64,6 +72,17 @@ def _report(name: str, side_px: int, seconds: float) -> float:
         flush=True,
     )
     return BATCH / seconds
+
+
+def _beside_teacher(examples: Sequence[Annotated], runs: int) -> None:
+    """What a teacher costs behind a frozen backbone, which is run once for both."""
+    config = replace(_config(runs), freeze_backbone=True, train_batch_norm=False)
+    base = full_size.detector("fpnlite")
+    columns = tf.range(base.config.num_classes)
+    teachers = {"backbone frozen": None, "and a teacher": Teacher(base.network, columns, columns)}
+    for name, teacher in teachers.items():
+        made = full_size.detector("fpnlite")
+        _report(name, full_size.side_px(made), _seconds(Trainer(made, config, teacher), examples))
 
 
 def _beside_peer(rate: float, examples: Sequence[Annotated], runs: int) -> None:
