@@ -16,8 +16,8 @@ from pathlib import Path
 
 from make_scenes import OLD, Plan, write_label_map, write_set
 
-from tfrec_tools.detector.model import new_detector, save_detector
-from tfrec_tools.labels import from_names
+from tfrec_tools.detector.model.detector import new_detector, save_detector
+from tfrec_tools.labels.label_map import from_names
 
 HERE = Path(__file__).parent
 PICTURES = Plan("base", 1200, OLD, OLD, OLD, seed=10)

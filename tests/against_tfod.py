@@ -8,18 +8,21 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfrec_tools.detector import checkpoint, model, predict, ssd
-from tfrec_tools.detector.examples import resize
-from tfrec_tools.detector.learning import losses, matching
-from tfrec_tools.detector.pipeline import Config, read_pipeline
-from tfrec_tools.detector.pipeline.ssd import SsdConfig
+from tfrec_tools.detector.architectures import ssd
+from tfrec_tools.detector.checkpoints import object_graph
+from tfrec_tools.detector.config.read import Config, read_pipeline
+from tfrec_tools.detector.config.ssd import SsdConfig
+from tfrec_tools.detector.data import resize
+from tfrec_tools.detector.losses import matching, ssd_losses
+from tfrec_tools.detector.model import detector as detectors
+from tfrec_tools.detector.model.detector import Detector, detect, load_detector, save_detector, values
 
 # Scores that lie closer than this may swap places.
 TIE = 1e-5
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def preprocessed(detector: model.Detector, file: Path) -> tuple[tf.Tensor, tf.Tensor]:
+def preprocessed(detector: Detector, file: Path) -> tuple[tf.Tensor, tf.Tensor]:
     """A picture as a batch of one, and its window."""
     picture = tf.io.decode_png(file.read_bytes(), channels=3)
     canvas, window = resize.preprocess(detector.config, picture)
@@ -28,7 +31,7 @@ def preprocessed(detector: model.Detector, file: Path) -> tuple[tf.Tensor, tf.Te
 
 def check_inference(folder: Path, picture: str, key: str) -> None:
     expected = np.load(folder / "expected_inference.npz")
-    detector = model.load_detector(folder)
+    detector = load_detector(folder)
     image, window = preprocessed(detector, folder / picture)
     if f"{key}/preprocessed" in expected:
         assert np.array_equal(image, expected[f"{key}/preprocessed"])
@@ -36,7 +39,7 @@ def check_inference(folder: Path, picture: str, key: str) -> None:
     codes, logits = detector.network(image)
     np.testing.assert_allclose(codes, expected[f"{key}/pred/box_encodings"], atol=1e-3)
     np.testing.assert_allclose(logits, expected[f"{key}/pred/class_predictions_with_background"], atol=1e-3)
-    found = predict.detect(detector, image, window)
+    found = detect(detector, image, window)
     scores = expected[f"{key}/det/detection_scores"][0]
     np.testing.assert_allclose(found.scores[0], scores, atol=1e-4)
     apart = np.minimum(np.diff(scores, prepend=np.inf) * -1, np.diff(scores, append=-np.inf) * -1) > TIE
@@ -52,7 +55,7 @@ def check_inference(folder: Path, picture: str, key: str) -> None:
 def check_training(folder: Path, unused_l2: float = 0.0) -> None:
     """Targets, losses and gradients; `unused_l2` is the L2 of what TFOD has and we do not use."""
     expected = np.load(folder / "expected_training.npz")
-    detector = model.load_detector(folder)
+    detector = load_detector(folder)
     config, network = detector.config, detector.network
     boxes, classes = np.zeros((2, 3, 4), np.float32), np.zeros((2, 3, 3), np.float32)
     for index in range(2):
@@ -66,10 +69,12 @@ def check_training(folder: Path, unused_l2: float = 0.0) -> None:
     assert np.array_equal(targets.classes, expected["targets/cls"])
     assert np.array_equal(targets.class_weights, expected["targets/cls_w"])
     np.testing.assert_allclose(targets.codes, expected["targets/reg"], atol=1e-4)
-    variables = {path: variable for path, variable in model.variables(network).items() if variable.trainable}
+    variables = {
+        path: variable for path, variable in detectors.variables(network).items() if variable.trainable
+    }
     with tf.GradientTape() as tape:
         codes, logits = network(expected["preprocessed"], training=True)
-        found = losses.detection_losses(config.loss, codes, logits, targets)
+        found = ssd_losses.detection_losses(config.loss, codes, logits, targets)
         regularization = tf.add_n(network.losses)
         total = tf.add_n(found.alone) + regularization
     gradients = tape.gradient(total, [variable.value for variable in variables.values()])
@@ -89,9 +94,9 @@ def check_training(folder: Path, unused_l2: float = 0.0) -> None:
 
 def check_batch_norm(folder: Path) -> None:
     """After one forward pass in training; what we do not use stays as it was in TFOD too."""
-    detector = model.load_detector(folder)
+    detector = load_detector(folder)
     detector.network(np.load(folder / "expected_training.npz")["preprocessed"], training=True)
-    moved = model.values(detector.network)
+    moved = values(detector.network)
     expected = np.load(folder / "expected_bn_after_one_training_forward.npz")
     for key in expected:
         path = key.removesuffix(SUFFIX)
@@ -106,7 +111,7 @@ def check_batch_norm(folder: Path) -> None:
 
 def check_written_back(source: Path, copy: Path) -> None:
     """A model read and written is the same to the bit: keys, values, and all edges of the object graph."""
-    model.save_detector(model.load_detector(source), copy)
+    save_detector(load_detector(source), copy)
     before, after = (tf.train.load_checkpoint(str(folder / "checkpoint")) for folder in (source, copy))
     keys = sorted(before.get_variable_to_shape_map())
     assert keys == sorted(after.get_variable_to_shape_map())
@@ -115,7 +120,7 @@ def check_written_back(source: Path, copy: Path) -> None:
         for key in keys
         if not key.startswith("_")
     )
-    assert model.load_detector(copy).labels.names == model.load_detector(source).labels.names
+    assert load_detector(copy).labels.names == load_detector(source).labels.names
     assert _edges(source) == _edges(copy)
 
 
@@ -124,7 +129,7 @@ def check_keys(index: Path, config: Config | None = None) -> None:
     we know not to use. The config is the one beside it, unless given."""
     config = config or read_pipeline(index.with_name(f"{index.stem}.pipeline.config"))
     keys = tf.train.load_checkpoint(str(index.with_suffix(""))).get_variable_to_shape_map()
-    ours = {path: list(variable.shape) for path, variable in model.variables(ssd.build(config)).items()}
+    ours = {path: list(variable.shape) for path, variable in detectors.variables(ssd.build(config)).items()}
     theirs = {
         key.removesuffix(SUFFIX): shape
         for key, shape in keys.items()
@@ -137,13 +142,13 @@ def check_keys(index: Path, config: Config | None = None) -> None:
 
 def _is_unused(config: SsdConfig, path: str) -> bool:
     unused = ssd.unused(config)
-    return unused is not None and path.startswith(f"{checkpoint.MODEL}/{unused}/")
+    return unused is not None and path.startswith(f"{object_graph.MODEL}/{unused}/")
 
 
 def _edges(folder: Path) -> set[tuple[str, str, str]]:
     """All edges of the object graph below the model, aliases and objects without variables included: TFOD
     asserts that it finds each of its objects."""
-    graph = checkpoint.read_checkpoint(folder / "checkpoint")
+    graph = object_graph.read_checkpoint(folder / "checkpoint")
     start = graph.find("model")
     assert start is not None
     names, queue = {start: "model"}, [start]

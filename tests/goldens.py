@@ -15,10 +15,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tests import tiny_rcnn
-from tfrec_tools.detector import families, model, predict
-from tfrec_tools.detector.examples import resize
-from tfrec_tools.detector.learning import matching
-from tfrec_tools.labels import from_names
+from tfrec_tools.detector.architectures import registry
+from tfrec_tools.detector.data import resize
+from tfrec_tools.detector.losses import matching
+from tfrec_tools.detector.model.detector import Detector, class_logits, detect, new_detector, variables
+from tfrec_tools.labels.label_map import from_names
 
 DATA = Path(__file__).parent / "data"
 FAMILIES = ("fpnlite", "ssd_mobilenet_v2", "retinanet", "efficientdet", "faster_rcnn")
@@ -31,13 +32,13 @@ def golden_file(family: str) -> Path:
     return DATA / "goldens" / f"{family}.npz"
 
 
-def detector(family: str, *names: str) -> model.Detector:
+def detector(family: str, *names: str) -> Detector:
     """Narrow, with weights that follow from their paths alone."""
     if family == "faster_rcnn":  # whose config has no field for its width
         return tiny_rcnn.detector(*(names or ("cat", "dog")))
     text = (DATA / f"{family}.pipeline.config").read_text(encoding="utf-8")
-    made = model.new_detector(text, from_names(names or ("cat", "dog")), seed=0)
-    for path, variable in model.variables(made.network).items():
+    made = new_detector(text, from_names(names or ("cat", "dog")), seed=0)
+    for path, variable in variables(made.network).items():
         variable.assign(_weight(path, tuple(variable.shape), _HEAD_GAINS.get(family, 0.05)))
     return made
 
@@ -49,8 +50,8 @@ def measure(family: str) -> dict[str, NDArray[np.float64]]:
     pictures = [random.integers(0, 256, (*size, 3), np.uint8) for size in ((48, 80), (90, 60))]
     prepared = [resize.preprocess(made.config, tf.constant(picture)) for picture in pictures]
     images, windows = (tf.stack(parts) for parts in zip(*prepared, strict=True))
-    found = predict.detect(made, images, windows)
-    logits = predict.class_logits(made, images, windows)
+    found = detect(made, images, windows)
+    logits = class_logits(made, images, windows)
     losses, norm = _losses(made, images, windows)
     return {
         "images": _sample(images),
@@ -63,13 +64,13 @@ def measure(family: str) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def _losses(made: model.Detector, images: tf.Tensor, windows: tf.Tensor) -> tuple[list[float], float]:
+def _losses(made: Detector, images: tf.Tensor, windows: tf.Tensor) -> tuple[list[float], float]:
     boxes = tf.constant([[[0.1, 0.1, 0.5, 0.6], [0.4, 0.3, 0.9, 0.8]], [[0.2, 0.3, 0.7, 0.6], [0.0] * 4]])
     classes = tf.one_hot([[0, 1], [1, -1]], 2)
     truth = matching.Truth(windows, boxes, classes, tf.ones((2, 2)), tf.ones((2, 2)), tf.ones(2))
-    trained = [v.value for v in model.variables(made.network).values() if v.trainable]
+    trained = [v.value for v in variables(made.network).values() if v.trainable]
     with tf.GradientTape() as tape:
-        found = families.of(made.config).training_losses(
+        found = registry.of(made.config).training_losses(
             made.config, made.network, images, truth, None, training=False
         )
         total = tf.add_n(found.alone) + tf.add_n(made.network.losses)

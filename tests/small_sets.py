@@ -7,10 +7,10 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from tfrec_tools.example import encode_example
-from tfrec_tools.images import Picture
-from tfrec_tools.records import image_record
-from tfrec_tools.tfrecord import write
+from tfrec_tools.annotations.records import image_record
+from tfrec_tools.images.loading import Picture
+from tfrec_tools.tfrecords.example import encode_example
+from tfrec_tools.tfrecords.framing import write
 
 # (file name, width, height, [(class, xmin, ymin, xmax, ymax)]); thirds and sevenths do not divide evenly
 SCENES = [

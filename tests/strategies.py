@@ -22,16 +22,18 @@ import tensorflow as tf
 
 from tests import tiny, tiny_rcnn
 from tests.test_finetune import CONFIG
-from tfrec_tools.detector import finetune, grow, model
-from tfrec_tools.detector.examples.dataset import index_records
-from tfrec_tools.detector.learning.distill import Teacher
-from tfrec_tools.detector.remembering.memory import Memory
-from tfrec_tools.detector.running import stepper
-from tfrec_tools.detector.running.cluster import Cluster, open_cluster
-from tfrec_tools.detector.running.settings import TrainConfig
-from tfrec_tools.detector.running.stepper import StepLosses
-from tfrec_tools.detector.running.train import Trainer
-from tfrec_tools.labels import format_label_map, from_names, read_label_map
+from tfrec_tools.detector import finetune
+from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.losses.distillation import Teacher
+from tfrec_tools.detector.model import detector, growth
+from tfrec_tools.detector.retention.retention import Memory
+from tfrec_tools.detector.training import train_step
+from tfrec_tools.detector.training.distribution import Cluster, open_cluster
+from tfrec_tools.detector.training.settings import TrainConfig
+from tfrec_tools.detector.training.train_step import StepLosses
+from tfrec_tools.detector.training.trainer import Trainer
+from tfrec_tools.labels.label_map import from_names
+from tfrec_tools.labels.pbtxt import format_label_map, read_label_map
 
 LABELS = from_names(["red", "green", "blue"])
 TRAINING = replace(CONFIG, steps=3, batch_size=4)
@@ -53,7 +55,7 @@ def trainer(family: str, config: TrainConfig, cluster: Cluster) -> Trainer:
     """Of a grown detector, which its base teaches."""
     with cluster.strategy.scope():
         base = FAMILIES[family]("red", "green")
-        grown = grow.grow(base, LABELS, seed=1)
+        grown = growth.grow(base, LABELS, seed=1)
     # Else the base is as good a teacher as there can be, and teaches nothing in the first steps.
     for variable in base.network.trainable_variables:
         variable.assign(np.asarray(variable) * 1.01)
@@ -74,7 +76,7 @@ def train(folder: Path, how: str) -> None:
         made.load(folder / "state.npz")
     made.run(new, old, losses.append)
     if cluster.is_chief:
-        weights = model.values(made.detector.network)
+        weights = detector.values(made.detector.network)
         np.savez(folder / f"{how}.npz", losses=[astuple(step)[1:] for step in losses], **weights)
 
 
@@ -115,7 +117,7 @@ def story(folder: Path, out: Path, words: list[str]) -> None:
 if __name__ == "__main__":
     verb, inputs, *rest = sys.argv[1:]
     # Below the norms of these trainings, so that it matters where gradients are clipped.
-    stepper._CLIP_NORM = 0.5
+    train_step._CLIP_NORM = 0.5
     if "TF_CONFIG" not in os.environ:
         (cpu,) = tf.config.list_physical_devices("CPU")
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

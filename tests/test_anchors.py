@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfrec_tools.detector.learning.anchors import MultiscaleAnchors, SsdAnchors, multiscale_boxes, ssd_boxes
+from tfrec_tools.detector.config.anchors import MultiscaleAnchors, SsdAnchors
+from tfrec_tools.detector.network.anchors import multiscale_boxes, ssd_boxes
 
 GRID = MultiscaleAnchors(
     min_level=3, max_level=7, anchor_scale=4.0, aspect_ratios=(1.0, 2.0), scales_per_octave=2

@@ -11,8 +11,8 @@ import tensorflow as tf
 import typer
 
 from tfrec_tools.cli import finetune_given
-from tfrec_tools.detector.examples import augment
-from tfrec_tools.detector.pipeline import augmentation
+from tfrec_tools.detector.config import augmentation
+from tfrec_tools.detector.data import augment
 from tfrec_tools.errors import InputError
 
 CHANGES = [augment.flip, augment.flip_vertically, augment.rotate]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests import strategies, tiny
-from tfrec_tools.detector.running.batch_size import USUAL, fitted, largest
-from tfrec_tools.detector.running.settings import TrainConfig
-from tfrec_tools.detector.running.train import Trainer
+from tfrec_tools.detector.training.batch_size import USUAL, fitted, largest
+from tfrec_tools.detector.training.settings import TrainConfig
+from tfrec_tools.detector.training.trainer import Trainer
 from tfrec_tools.errors import TfrecError
 
 

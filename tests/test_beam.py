@@ -15,15 +15,16 @@ from tests.beam_service import ENVIRONMENT, job_service
 from tests.small_sets import FULL_WRITERS, SCENES, coco, save_picture, save_pictures, voc
 from tests.test_cli import fault, tfrec
 from tests.test_resume import contents
-from tfrec_tools import policies, work
+from tfrec_tools.annotations import policies
+from tfrec_tools.annotations.box_checks import Checks
 from tfrec_tools.beam import engine as beam_engine
 from tfrec_tools.beam.engine import on_beam
-from tfrec_tools.checks import Checks
-from tfrec_tools.convert import convert
+from tfrec_tools.conversion.convert import convert
+from tfrec_tools.conversion.jobs import perform
+from tfrec_tools.conversion.plan import Options, make_plan
+from tfrec_tools.dataset import staging
+from tfrec_tools.dataset.publish import Refused
 from tfrec_tools.errors import InputError, TfrecError
-from tfrec_tools.finish import Refused
-from tfrec_tools.jobs import perform
-from tfrec_tools.plan import Options, make_plan
 
 PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 ODD = [*SCENES, ("d.png", 60, 40, [("cat", -3, 1, 9, 9), ("cat", -3, 1, 9, 9), ("dog", 5, 5, 5, 5)])]
@@ -154,7 +155,7 @@ def test_a_shard_that_two_workers_write_at_a_time(folder):
     """As with speculative execution, or after a worker that was thought dead."""
     plan = make_plan(Options(coco(folder), folder / "set", shards=1))
     (job,) = plan.jobs
-    parts = work.folder_of(folder / "set")
+    parts = staging.folder_of(folder / "set")
     parts.mkdir()
     beam_engine._lay_out([job], parts, perform)
     seen = []
@@ -162,18 +163,18 @@ def test_a_shard_that_two_workers_write_at_a_time(folder):
     def tick():
         if not seen:
             seen.append(perform(job, lambda: None, parts))
-            seen.append(work.shard_path(parts, job.fingerprint).read_bytes())
+            seen.append(staging.shard_path(parts, job.fingerprint).read_bytes())
 
     slower = perform(job, tick, parts)
     assert slower == seen[0]
-    assert work.shard_path(parts, job.fingerprint).read_bytes() == seen[1]
+    assert staging.shard_path(parts, job.fingerprint).read_bytes() == seen[1]
     beam_engine._WriteShard(parts).process(job.fingerprint)
     assert sorted(path.suffix for path in parts.iterdir()) == [".job", ".json", ".tfrecord"]
 
 
 def test_what_a_run_has_finished_is_not_done_again(folder, monkeypatch):
     options = Options(coco(folder, ODD), folder / "beam/set", shards=4)
-    parts = work.folder_of(options.out)
+    parts = staging.folder_of(options.out)
     plan = make_plan(options)
     parts.mkdir(parents=True)
     for job in plan.jobs[1:]:
@@ -280,7 +281,7 @@ MISSING = """
 import sys
 sys.modules["apache_beam"] = None
 sys.argv = ["tfrec", *{words!r}]
-from tfrec_tools.cli import main
+from tfrec_tools.cli.app import main
 main()
 """
 
@@ -300,7 +301,7 @@ def test_without_the_extra_it_is_one_line(folder):
 
 def test_beam_imports_no_tensorflow_and_nobody_else_imports_beam():
     program = "import sys, tfrec_tools.{0}; print([n for n in {1!r} if n in sys.modules])"
-    for room, names in (("beam.engine", ["tensorflow", "keras"]), ("convert", ["apache_beam"])):
+    for room, names in (("beam.engine", ["tensorflow", "keras"]), ("conversion.convert", ["apache_beam"])):
         done = subprocess.run(
             [sys.executable, "-c", program.format(room, names)], capture_output=True, encoding="utf-8"
         )

@@ -18,10 +18,10 @@ from tests.small_sets import SCENES, coco, csv, save_pictures, tfrecord, voc, yo
 from tests.test_resume import contents
 from tfrec_tools.beam.engine import on_beam
 from tfrec_tools.beam.paths import BeamInput, BeamPath, in_stores, located
-from tfrec_tools.convert import convert
+from tfrec_tools.conversion.convert import convert
+from tfrec_tools.conversion.plan import Options
 from tfrec_tools.errors import InputError
-from tfrec_tools.plan import Options
-from tfrec_tools.remote import is_url
+from tfrec_tools.system.remote_path import is_url
 
 
 @pytest.fixture

@@ -17,14 +17,16 @@ from tests.conftest import ROOT
 from tests.small_sets import SCENES, WRITERS, coco, csv, save_picture, save_pictures, voc, yolo
 from tests.test_cli import write_map
 from tests.test_resume import contents
-from tfrec_tools import policies, shards
+from tfrec_tools.annotations import policies
+from tfrec_tools.annotations.box_checks import Checks
 from tfrec_tools.beam import Annotated, ReadAnnotations, ToExamples, WriteShards
-from tfrec_tools.checks import Checks
-from tfrec_tools.convert import convert
+from tfrec_tools.conversion.convert import convert
+from tfrec_tools.conversion.plan import Options
+from tfrec_tools.dataset import shards
+from tfrec_tools.dataset.manifest import read_manifest
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import csv_parts, json_arrays
-from tfrec_tools.plan import Options
-from tfrec_tools.tfrecord import read
+from tfrec_tools.tfrecords.framing import read
 
 ODD = [
     *SCENES,
@@ -204,7 +206,7 @@ def test_the_example_of_the_manual(folder):
     text = (ROOT / "docs/scale.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     exec(program.replace("gs://bucket", str(folder)).replace("shards=1000", "shards=3"), {})
-    assert shards.read_manifest(folder / "records/set.manifest.json").negatives == 0
+    assert read_manifest(folder / "records/set.manifest.json").negatives == 0
 
 
 PROGRAM = """

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tfrec_tools import boxes
+from tfrec_tools.annotations import boxes
 
 SIZES = st.integers(1, 5000)
 BOXES = arrays.arrays(

@@ -10,11 +10,11 @@ import pytest
 
 from tests.small_sets import FULL_WRITERS, coco, save_pictures
 from tests.test_resume import contents
-from tfrec_tools.buckets import BucketPath
-from tfrec_tools.convert import convert, validate
+from tfrec_tools.conversion.convert import convert, validate
+from tfrec_tools.conversion.plan import Options
 from tfrec_tools.errors import InputError
-from tfrec_tools.plan import Options
-from tfrec_tools.remote import RemotePath
+from tfrec_tools.system.fsspec_path import BucketPath
+from tfrec_tools.system.remote_path import RemotePath
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tfrec_tools.checks import check
-from tfrec_tools.issues import CODES, Issue
-from tfrec_tools.records import image_record
+from tfrec_tools.annotations.box_checks import check
+from tfrec_tools.annotations.issues import CODES, Issue
+from tfrec_tools.annotations.records import image_record
 
 WIDTH, HEIGHT = 100, 50
 

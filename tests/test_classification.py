@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests import goldens
-from tfrec_tools.detector import classification
+from tfrec_tools.detector.model import imagenet
 from tfrec_tools.errors import InputError
 
 # Keras' own, of saving weights.
@@ -38,7 +38,7 @@ def test_mobilenet_v2_gives_the_features_of_keras_applications(tmp_path: Path) -
     theirs = keras.applications.MobileNetV2((64, 64, 3), include_top=False, weights=None)
     theirs.save_weights(tmp_path / "their.weights.h5")
     config = _full_width("fpnlite", tmp_path, ("depth_multiplier: 0.25", "depth_multiplier: 1.0"))
-    made = classification.new_detector(config, str(tmp_path / "their.weights.h5"), seed=0)
+    made = imagenet.new_detector(config, str(tmp_path / "their.weights.h5"), seed=0)
     assert made.labels.names == ("(nothing)",)
     pixels = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
     np.testing.assert_allclose(_features(made.network, pixels), theirs(pixels), atol=1e-4)
@@ -58,7 +58,7 @@ def test_resnet50_gives_the_features_of_keras_applications(tmp_path: Path) -> No
         ("0.001", "1.001e-5"),
     )
     config = _full_width("retinanet", tmp_path, *changes)
-    made = classification.new_detector(config, str(tmp_path / "their.weights.h5"), seed=0)
+    made = imagenet.new_detector(config, str(tmp_path / "their.weights.h5"), seed=0)
     pixels = random.uniform(-100, 100, (1, 64, 64, 3)).astype(np.float32)
     # TFOD pads its pooling on other sides, so that before and after it are held against each other.
     pooled = next(layer for layer in made.network.layers if isinstance(layer, keras.layers.MaxPooling2D))
@@ -72,7 +72,7 @@ def test_resnet50_gives_the_features_of_keras_applications(tmp_path: Path) -> No
 def test_real_weights_fit(shared: Path, tmp_path: Path) -> None:
     weights = shared / "weights" / "mobilenet_v2" / "dogs_1.0_160_no_top.weights.h5"
     config = _full_width("fpnlite", tmp_path, ("depth_multiplier: 0.25", "depth_multiplier: 1.0"))
-    made = classification.new_detector(config, str(weights), seed=0)
+    made = imagenet.new_detector(config, str(weights), seed=0)
     theirs = keras.applications.MobileNetV2((64, 64, 3), include_top=False, weights=str(weights))
     pixels = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
     np.testing.assert_allclose(_features(made.network, pixels), theirs(pixels), atol=1e-3)
@@ -84,5 +84,5 @@ def test_what_are_no_weights_is_one_line(tmp_path: Path, content: bytes | None, 
     if content:
         weights.write_bytes(content)
     with pytest.raises(InputError, match=found) as caught:
-        classification.new_detector(_full_width("fpnlite", tmp_path), str(weights), seed=0)
+        imagenet.new_detector(_full_width("fpnlite", tmp_path), str(weights), seed=0)
     assert "\n" not in str(caught.value)

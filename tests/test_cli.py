@@ -8,7 +8,8 @@ import sys
 
 import tfrec_tools
 from tests.small_sets import csv, save_pictures, voc
-from tfrec_tools.labels import format_label_map, from_names
+from tfrec_tools.labels.label_map import from_names
+from tfrec_tools.labels.pbtxt import format_label_map
 
 
 def tfrec(*words, cwd=None, code=0):
@@ -43,7 +44,7 @@ HEAVY = ("apache_beam", "tensorflow", "keras", "pandas", "lxml", "msgspec", "PIL
 SPY = """
 import sys
 sys.argv = ["tfrec", *{words!r}]
-from tfrec_tools.cli import main
+from tfrec_tools.cli.app import main
 try:
     main()
 except SystemExit as end:

@@ -13,8 +13,8 @@ import pytest
 
 from tests.small_sets import SCENES, coco, csv, save_picture, save_pictures, voc
 from tests.test_cli import fault, tfrec, write_map
-from tfrec_tools import formats
 from tfrec_tools.cli.given import Format
+from tfrec_tools.formats import registry
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_json_is_the_manifest(folder):
 
 
 def test_the_formats_on_offer_are_those_that_are_read():
-    assert [one.value for one in Format] == list(formats.READERS)
+    assert [one.value for one in Format] == list(registry.READERS)
 
 
 def test_a_missing_image(folder):

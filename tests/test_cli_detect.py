@@ -15,18 +15,18 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from tests import tiny
-from tfrec_tools import tfrecord
-from tfrec_tools.detector.looking.inference import finder
-from tfrec_tools.detector.looking.inputs import given
-from tfrec_tools.detector.looking.result_files import Row, rows, write_coco, write_csv
-from tfrec_tools.detector.measuring.evaluate import Found, find
-from tfrec_tools.detector.reporting import pictures
+from tfrec_tools.annotations.records import image_record
+from tfrec_tools.detector.evaluation.average_precision import Found, find
+from tfrec_tools.detector.inference.inputs import given
+from tfrec_tools.detector.inference.predictor import finder
+from tfrec_tools.detector.inference.result_files import Row, rows, write_coco, write_csv
+from tfrec_tools.detector.reports import images
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import encode_example
-from tfrec_tools.formats import read
-from tfrec_tools.images import Picture
-from tfrec_tools.labels import from_names
-from tfrec_tools.records import image_record
+from tfrec_tools.formats.registry import read
+from tfrec_tools.images.loading import Picture
+from tfrec_tools.labels.label_map import from_names
+from tfrec_tools.tfrecords import framing
+from tfrec_tools.tfrecords.example import encode_example
 
 LABELS = from_names(["red", "blue"])
 
@@ -59,7 +59,7 @@ def test_records_keep_their_source_id_where_it_is_a_new_number(tmp_path: Path) -
         )
         for name in ("7", "9", "7")
     ]
-    tfrecord.write(tmp_path / "set.tfrecord", examples)
+    framing.write(tmp_path / "set.tfrecord", examples)
     assert [one.image_id for one in given([str(tmp_path / "set.tfrecord")])] == [7, 9, 10]
 
 
@@ -81,7 +81,7 @@ def test_what_names_nothing_is_an_error(tmp_path: Path, word: str, found: str) -
 
 def test_pictures_and_records_of_them_are_seen_alike(tmp_path: Path) -> None:
     """Whatever way a picture comes, the same boxes are found."""
-    from tfrec_tools.detector.examples.dataset import index_records
+    from tfrec_tools.detector.data.index import index_records
 
     detector = tiny.detector("red", "blue")
     records = tiny.write_records(tmp_path / "set.tfrecord", ["red", "blue"], 3)
@@ -121,7 +121,7 @@ def test_the_csv_is_a_source_for_convert(tmp_path: Path) -> None:
 def test_a_box_is_drawn_where_it_is() -> None:
     picture = Image.new("RGB", (200, 100), "black")
     found = Found(np.array([[0.3, 0.25, 0.9, 0.75]], np.float32), np.ones(1), np.ones(1, np.int32))
-    pictures.draw(picture, found, LABELS)
+    images.draw(picture, found, LABELS)
     drawn = np.array(picture).any(axis=2)
     assert drawn[32:88, 50:52].all()
     assert drawn[89, 52:148].all()

@@ -14,13 +14,15 @@ import tensorflow as tf
 from PIL import Image
 
 from tests import tiny
-from tfrec_tools.detector import exporting, model
 from tfrec_tools.detector.export import saved_model
 from tfrec_tools.detector.export.agreement import Agreement, Answer, Tolerance, agrees, compare, original
+from tfrec_tools.detector.export.export import Export, export_model
 from tfrec_tools.detector.export.pixels import pixels_of
 from tfrec_tools.detector.export.tflite_metadata import label_lines
+from tfrec_tools.detector.model import detector as detectors
+from tfrec_tools.detector.model.detector import load_detector
 from tfrec_tools.errors import TfrecError
-from tfrec_tools.labels import Label, LabelMap
+from tfrec_tools.labels.label_map import Label, LabelMap
 
 PICTURE = np.random.default_rng(5).integers(0, 255, (48, 80, 3), np.uint8)
 
@@ -35,7 +37,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def export(inputs: Path, to: str, out: Path, *, records: bool = False) -> Agreement:
     patterns = (str(inputs / "val.tfrecord"),) if records else ()
-    return exporting.export_model(exporting.Export(inputs / "model", to, out, patterns))
+    return export_model(Export(inputs / "model", to, out, patterns))
 
 
 def test_the_saved_model_has_tfods_signature(inputs: Path, tmp_path: Path) -> None:
@@ -49,7 +51,7 @@ def test_the_saved_model_has_tfods_signature(inputs: Path, tmp_path: Path) -> No
     signature = loaded.signatures["serving_default"]
     (given,) = signature.structured_input_signature[1].values()
     assert (given.name, given.dtype, given.shape.as_list()) == ("input_tensor", tf.uint8, [1, None, None, 3])
-    detector = model.load_detector(inputs / "model")
+    detector = load_detector(inputs / "model")
     expected = original(detector, PICTURE)
     outputs = {
         name: value.numpy() for name, value in signature(input_tensor=tf.constant(PICTURE[None])).items()
@@ -81,7 +83,7 @@ def test_the_saved_model_has_tfods_signature(inputs: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["ssd_mobilenet_v2_fpnlite", "faster_rcnn_resnet50"])
 def test_a_saved_model_gives_what_tfods_own_gives(shared: Path, tmp_path: Path, name: str) -> None:
     folder = shared / "tfod" / name
-    saved_model.write(model.load_detector(folder), tmp_path / "saved_model")
+    saved_model.write(load_detector(folder), tmp_path / "saved_model")
     expected = np.load(folder / "expected_inference.npz")
     picture = np.array(Image.open(folder / "image1.png").convert("RGB"))
     outputs = tf.saved_model.load(str(tmp_path / "saved_model"))(picture[None])
@@ -156,8 +158,8 @@ def test_onnx_runs_in_onnxruntime(inputs: Path, tmp_path: Path) -> None:
 
 def test_a_checkpoint_is_the_model_itself(inputs: Path, tmp_path: Path) -> None:
     assert export(inputs, "checkpoint", tmp_path / "out") == Agreement(0.0, 0.0, 0.0, 0, 10)
-    before, after = (model.load_detector(path) for path in (inputs / "model", tmp_path / "out"))
-    values = [model.values(one.network) for one in (before, after)]
+    before, after = (load_detector(path) for path in (inputs / "model", tmp_path / "out"))
+    values = [detectors.values(one.network) for one in (before, after)]
     assert all(np.array_equal(values[0][path], values[1][path]) for path in values[0])
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests import tiny
-from tfrec_tools.detector.running import run_toml
-from tfrec_tools.labels import format_label_map, from_names
+from tfrec_tools.detector.training import run_toml
+from tfrec_tools.labels.label_map import from_names
+from tfrec_tools.labels.pbtxt import format_label_map
 
 STAGES = ("reading", "measuring", "labelling", "training:", "blending")
 

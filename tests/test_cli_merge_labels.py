@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.test_cli import fault, tfrec, write_map
-from tfrec_tools.label_sources import read_classes
-from tfrec_tools.labels import format_label_map, from_names, read_label_map
+from tfrec_tools.formats.classes import read_classes
+from tfrec_tools.labels.label_map import from_names
+from tfrec_tools.labels.pbtxt import format_label_map, read_label_map
 
 SCHEMA = Path(__file__).parents[1] / "schemas/id_tables.schema.json"
 

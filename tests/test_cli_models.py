@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests import tiny
-from tfrec_tools.detector import model, zoo
-from tfrec_tools.detector.pipeline import EXTRACTORS
+from tfrec_tools.detector.config.read import EXTRACTORS
+from tfrec_tools.detector.model import zoo
+from tfrec_tools.detector.model.detector import load_detector, new_detector, save_detector
 from tfrec_tools.errors import InputError, TfrecError
-from tfrec_tools.labels import read_label_map
+from tfrec_tools.labels.pbtxt import read_label_map
 
 SHORT = "ssd_mobilenet_v2_fpnlite_320x320"
 NAME = f"{SHORT}_coco17_tpu-8"
@@ -59,8 +60,8 @@ def _archive(path: Path, members: dict[str, bytes | str]) -> None:
 def members(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes | str]:
     """An archive as the zoo has them: no label map, a SavedModel that is not needed."""
     folder = tmp_path_factory.mktemp("zoo") / NAME
-    detector = model.new_detector(tiny.PIPELINE.read_text(encoding="utf-8"), read_label_map(COCO), seed=1)
-    model.save_detector(detector, folder)
+    detector = new_detector(tiny.PIPELINE.read_text(encoding="utf-8"), read_label_map(COCO), seed=1)
+    save_detector(detector, folder)
     files = {
         f"{NAME}/{file.relative_to(folder).as_posix()}": file.read_bytes()
         for file in folder.rglob("*")
@@ -109,7 +110,7 @@ def test_a_model_is_fetched_once_and_loaded(
         "checkpoint", "label_map.pbtxt", "pipeline.config"
     ]  # fmt: skip
     assert sorted(path.name for path in folder.parent.iterdir()) == [NAME, f"{NAME}.tar.gz"]
-    assert len(model.load_detector(folder).labels) == 80
+    assert len(load_detector(folder).labels) == 80
 
 
 @pytest.mark.usefixtures("server")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.small_sets import coco, csv, save_picture
 from tests.test_cli import fault, tfrec
-from tfrec_tools import policies
+from tfrec_tools.annotations import policies
 from tfrec_tools.cli import given
 
 

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 from tests.small_sets import SCENES, WRITERS, coco, csv, save_picture, save_pictures, voc
-from tfrec_tools import example, tfrecord
-from tfrec_tools.convert import convert
+from tfrec_tools.conversion.convert import convert
+from tfrec_tools.conversion.plan import Options
+from tfrec_tools.dataset.publish import Refused
+from tfrec_tools.dataset.shards import record_files
 from tfrec_tools.errors import InputError
-from tfrec_tools.finish import Refused
-from tfrec_tools.labels import format_label_map, from_names, read_label_map
-from tfrec_tools.plan import Options
-from tfrec_tools.shards import record_files
+from tfrec_tools.labels.label_map import from_names
+from tfrec_tools.labels.pbtxt import format_label_map, read_label_map
+from tfrec_tools.tfrecords import example, framing
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def parsed(folder, name="new"):
     return [
         example.parse_example(data, path.name)
         for path in record_files([str(folder / name)])
-        for data in tfrecord.read(path)
+        for data in framing.read(path)
     ]
 
 
@@ -116,7 +117,7 @@ def test_the_manifest_tells_what_is_there(tmp_path, source):
         data = (out / info.file).read_bytes()
         assert info.bytes == len(data)
         assert info.crc32c == google_crc32c.value(data)
-        assert info.records == len(list(tfrecord.read(out / info.file)))
+        assert info.records == len(list(framing.read(out / info.file)))
     counted = Counter(name for one in parsed(out) for name in one.record.names)
     assert {item.name: item.boxes for item in manifest.classes} == counted
     assert [(item.id, item.name, item.images) for item in manifest.classes] == [(1, "dog", 2), (2, "cat", 2)]
@@ -324,10 +325,10 @@ def test_our_records_equal_tfods_own(tmp_path, shared):
     """The boxes of TFOD's script for the same CSV, bit for bit."""
     folder = shared / "data/raccoon/data"
     convert(Options(folder / "test_labels.csv", tmp_path / "new"))
-    theirs = [example._read_features(data, "theirs") for data in tfrecord.read(folder / "test.record")]
+    theirs = [example._read_features(data, "theirs") for data in framing.read(folder / "test.record")]
     ours = [
         example._read_features(data, "ours")
-        for data in tfrecord.read(tmp_path / "new-00000-of-00001.tfrecord")
+        for data in framing.read(tmp_path / "new-00000-of-00001.tfrecord")
     ]
     by_name = {tuple(one[example.IMAGE_FILENAME]): one for one in ours}
     assert len(theirs) == len(ours)

@@ -15,13 +15,13 @@ import tensorflow as tf
 from PIL import Image
 
 from tests import tiny
-from tfrec_tools import shards
-from tfrec_tools.detector.examples import augment, batches
-from tfrec_tools.detector.examples.dataset import index_records, read_picture
-from tfrec_tools.detector.examples.pictures import Cache, Encoded, pictures_of
-from tfrec_tools.detector.pipeline import read_pipeline
+from tfrec_tools.dataset.manifest import FORMAT_VERSION, ClassInfo, Manifest, ShardInfo, format_manifest
+from tfrec_tools.detector.config.read import read_pipeline
+from tfrec_tools.detector.data import augment, batches
+from tfrec_tools.detector.data.images import Cache, Encoded, pictures_of
+from tfrec_tools.detector.data.index import index_records, read_picture
 from tfrec_tools.errors import InputError, TfrecError
-from tfrec_tools.labels import from_names
+from tfrec_tools.labels.label_map import from_names
 
 CONFIG = read_pipeline(tiny.PIPELINE)
 RED_GREEN = from_names(["red", "green"])
@@ -68,24 +68,24 @@ def test_what_an_image_was_annotated_for(tmp_path: Path) -> None:
 
 def test_a_set_is_annotated_for_its_own_label_map(tmp_path: Path) -> None:
     file = tiny.write_records(tmp_path / "new-00000-of-00001.tfrecord", ["green"], 1)
-    manifest = shards.Manifest(
-        format_version=shards.FORMAT_VERSION,
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
         tool_version="",
         name="new",
         label_map="new.label_map.pbtxt",
         images=1,
         negatives=0,
         boxes=1,
-        classes=(shards.ClassInfo(1, "green", 1, 1),),
+        classes=(ClassInfo(1, "green", 1, 1),),
         sources=(),
         splits=(),
-        shards=(shards.ShardInfo(file.name, "", 1, 1, "", 0),),
+        shards=(ShardInfo(file.name, "", 1, 1, "", 0),),
         issues={},
         options={},
         versions={},
         digest="",
     )
-    (tmp_path / "new.manifest.json").write_bytes(shards.format_manifest(manifest))
+    (tmp_path / "new.manifest.json").write_bytes(format_manifest(manifest))
     (example,) = index_records([str(tmp_path / "new-*")], RED_GREEN)
     assert example.labeled == {2}
 

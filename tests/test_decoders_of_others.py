@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.small_sets import SCENES, save_pictures, voc
-from tfrec_tools.convert import convert
-from tfrec_tools.plan import Options
-from tfrec_tools.shards import record_files
+from tfrec_tools.conversion.convert import convert
+from tfrec_tools.conversion.plan import Options
+from tfrec_tools.dataset.shards import record_files
 
 EDGES = {"xmin": (1, 1), "ymin": (2, 2), "xmax": (3, 1), "ymax": (4, 2)}  # in a scene's box; which size
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tfrec_tools.issues import CODES
-from tfrec_tools.policies import choices
+from tfrec_tools.annotations.issues import CODES
+from tfrec_tools.annotations.policies import choices
 
 MANUAL = Path(__file__).parents[1] / "docs/convert.md"
 

@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 
 from tests import goldens, tiny
-from tfrec_tools.detector import checkpoint, grow, model, ssd
-from tfrec_tools.detector.examples.dataset import index_records
+from tfrec_tools.detector.architectures import ssd
+from tfrec_tools.detector.checkpoints import object_graph
+from tfrec_tools.detector.config.bifpn import BifpnConfig
+from tfrec_tools.detector.config.read import parse_pipeline
+from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.model import detector, growth
 from tfrec_tools.detector.network.backbones import efficientnet
-from tfrec_tools.detector.pipeline import parse_pipeline
-from tfrec_tools.detector.pipeline.bifpn import BifpnConfig
-from tfrec_tools.detector.running.settings import TrainConfig
-from tfrec_tools.detector.running.stepper import StepLosses
-from tfrec_tools.detector.running.train import Trainer
+from tfrec_tools.detector.training.settings import TrainConfig
+from tfrec_tools.detector.training.train_step import StepLosses
+from tfrec_tools.detector.training.trainer import Trainer
 from tfrec_tools.errors import InputError
-from tfrec_tools.labels import from_names
+from tfrec_tools.labels.label_map import from_names
 
 TEXT = (goldens.DATA / "efficientdet.pipeline.config").read_text(encoding="utf-8")
 SMALL, LARGE = (0, 1, 2), (3, 4, 5, 6, 7)
@@ -40,7 +42,7 @@ CONFIG = TrainConfig(
 
 
 @pytest.fixture(scope="module")
-def base() -> model.Detector:
+def base() -> detector.Detector:
     return goldens.detector("efficientdet", "red", "green")
 
 
@@ -78,7 +80,7 @@ def test_what_is_not_supported_is_refused_by_name(old: str, new: str, place: str
 def test_a_backbone_is_what_keras_applications_builds_up_to_its_last_stack(version: int) -> None:
     image = keras.Input((None, None, 3))
     levels = efficientnet.feature_levels(version, image)
-    ours = [variable.shape for variable in model.variables(keras.Model(image, levels)).values()]
+    ours = [variable.shape for variable in detector.variables(keras.Model(image, levels)).values()]
     build = getattr(keras.applications, f"EfficientNetB{version}")
     theirs = [variable.shape for variable in build(weights=None, include_top=False).weights]
     assert ours == theirs[NORMALIZATION_WEIGHTS:][: len(ours)]
@@ -128,39 +130,41 @@ def test_the_models_of_the_zoo_are_built(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_class_that_was_not_annotated_is_left_alone(base: model.Detector, tmp_path: Path) -> None:
+def test_a_class_that_was_not_annotated_is_left_alone(base: detector.Detector, tmp_path: Path) -> None:
     labels = from_names(["red", "green", "blue"])
-    grown = grow.grow(base, labels, seed=1)
+    grown = growth.grow(base, labels, seed=1)
     records = tiny.write_records(
         tmp_path / "new.tfrecord", ["blue"], 2, labels=labels, labeled=frozenset({"blue"})
     )
     head = ssd.class_heads(grown.config)[0]
-    path = f"{checkpoint.MODEL}/{head.path}/{head.kernel}"
-    before = model.values(grown.network)
+    path = f"{object_graph.MODEL}/{head.path}/{head.kernel}"
+    before = detector.values(grown.network)
     losses: list[StepLosses] = []
     Trainer(grown, CONFIG).run(index_records([str(records)], labels), [], losses.append)
-    after = model.values(grown.network)
+    after = detector.values(grown.network)
     moved = (before[path] != after[path]).reshape(-1, head.per_cell, 3).any(axis=(0, 1))
     assert moved.tolist() == [False, False, True]
     assert [step.step for step in losses] == [1, 2]
-    stem = f"{checkpoint.MODEL}/{efficientnet.PATH}/layer_with_weights-0/kernel"
+    stem = f"{object_graph.MODEL}/{efficientnet.PATH}/layer_with_weights-0/kernel"
     assert not np.array_equal(before[stem], after[stem])
 
 
-def test_a_checkpoint_may_go_on_to_a_classifier_which_is_kept(base: model.Detector, tmp_path: Path) -> None:
+def test_a_checkpoint_may_go_on_to_a_classifier_which_is_kept(
+    base: detector.Detector, tmp_path: Path
+) -> None:
     rest = {
-        f"{checkpoint.MODEL}/{ssd.unused(base.config)}/layer_with_weights-130/bias": ("bias", np.ones(7)),
-        f"{checkpoint.MODEL}/_feature_extractor/_stray/bias": ("stray", np.ones(7)),
+        f"{object_graph.MODEL}/{ssd.unused(base.config)}/layer_with_weights-130/bias": ("bias", np.ones(7)),
+        f"{object_graph.MODEL}/_feature_extractor/_stray/bias": ("stray", np.ones(7)),
     }
     for path, leaf in rest.items():
-        leaves = {path: leaf} | {p: (p, value) for p, value in model.values(base.network).items()}
-        graph = checkpoint.graph_of_paths(leaves)
-        model.save_detector(replace(base, graph=graph), tmp_path / "model")
+        leaves = {path: leaf} | {p: (p, value) for p, value in detector.values(base.network).items()}
+        graph = object_graph.graph_of_paths(leaves)
+        detector.save_detector(replace(base, graph=graph), tmp_path / "model")
         if "_stray" in path:
             with pytest.raises(InputError, match=r"_stray/bias.*has 1 that the model does not know"):
-                model.load_detector(tmp_path / "model")
+                detector.load_detector(tmp_path / "model")
         else:
-            again = model.load_detector(tmp_path / "model")
+            again = detector.load_detector(tmp_path / "model")
             node = again.graph.find(path)
             assert node is not None
             assert np.array_equal(again.graph.nodes[node].value, np.ones(7))

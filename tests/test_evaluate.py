@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfrec_tools.detector.examples.dataset import Annotated
-from tfrec_tools.detector.grow import ClassRow
-from tfrec_tools.detector.measuring.evaluate import Found, Precision, average_precision, mean
-from tfrec_tools.detector.reporting import report
-from tfrec_tools.detector.running.stepper import StepLosses
-from tfrec_tools.labels import from_names
+from tfrec_tools.detector.data.index import Annotated
+from tfrec_tools.detector.evaluation.average_precision import Found, Precision, average_precision, mean
+from tfrec_tools.detector.model.growth import ClassRow
+from tfrec_tools.detector.reports import comparison
+from tfrec_tools.detector.training import history
+from tfrec_tools.detector.training.train_step import StepLosses
+from tfrec_tools.labels.label_map import from_names
 
 LABELS = from_names(["red", "green", "blue"])
 BOXES = np.array([[0.1, 0.1, 0.4, 0.4], [0.5, 0.5, 0.9, 0.9]], np.float32)
@@ -99,7 +100,7 @@ def test_means_leave_out_classes_without_boxes() -> None:
 def test_the_comparison_counts_an_unknown_class_as_zero_in_the_mean_of_all() -> None:
     rows = [ClassRow(1, "red", 1), ClassRow(2, "green", None)]
     after = {1: Precision(0.5, 0.7, 4), 2: Precision(0.3, 0.5, 2)}
-    lines = {line.name: line for line in report.comparison(rows, {1: Precision(0.6, 0.8, 4)}, after)}
+    lines = {line.name: line for line in comparison.comparison(rows, {1: Precision(0.6, 0.8, 4)}, after)}
     assert lines["green"].before is None
     assert lines["mean of old"].before == Precision(0.6, 0.8, 4)
     assert lines["mean of new"].before is None
@@ -107,14 +108,14 @@ def test_the_comparison_counts_an_unknown_class_as_zero_in_the_mean_of_all() -> 
     assert lines["mean of all"].after == Precision(0.4, 0.6, 6)
 
 
-FACTS = report.Facts("base", None, 3, "all steps done", 3, {}, {}, {}, ["flip"], 1.0, {})
+FACTS = comparison.Facts("base", None, 3, "all steps done", 3, {}, {}, {}, ["flip"], 1.0, {})
 
 
 def test_the_files_say_what_the_lines_say(tmp_path: Path) -> None:
     rows = [ClassRow(1, "red", 1), ClassRow(2, "green", None)]
-    lines = report.comparison(rows, {1: Precision(0.5, 0.75, 4)}, {2: Precision(0.25, 0.5, 2)})
-    report.write_metrics_csv(tmp_path / "metrics.csv", lines)
-    report.write_report_json(tmp_path / "report.json", lines, FACTS)
+    lines = comparison.comparison(rows, {1: Precision(0.5, 0.75, 4)}, {2: Precision(0.25, 0.5, 2)})
+    comparison.write_metrics_csv(tmp_path / "metrics.csv", lines)
+    comparison.write_report_json(tmp_path / "report.json", lines, FACTS)
     with (tmp_path / "metrics.csv").open() as file:
         table = list(csv.DictReader(file))
     assert (table[0]["ap50_before"], table[0]["ap50_after"], table[1]["ap_after"]) == ("0.75", "", "0.25")
@@ -125,5 +126,5 @@ def test_the_files_say_what_the_lines_say(tmp_path: Path) -> None:
 
 def test_losses_are_read_back(tmp_path: Path) -> None:
     curve = [StepLosses(1, 0.1, 1 / 3, 2.5, 0.0), StepLosses(2, 0.05, 1e-9, 2.4, 0.7)]
-    report.write_losses(tmp_path / "losses.csv", curve)
-    assert report.read_losses(tmp_path / "losses.csv") == curve
+    history.write_losses(tmp_path / "losses.csv", curve)
+    assert history.read_losses(tmp_path / "losses.csv") == curve

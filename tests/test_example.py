@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrec_tools import example, tfrecord
+from tfrec_tools.annotations.records import image_record
 from tfrec_tools.errors import InputError
-from tfrec_tools.images import Picture
-from tfrec_tools.records import image_record
+from tfrec_tools.images.loading import Picture
+from tfrec_tools.tfrecords import example, framing
 
 PICTURE = Picture(b"\xff\xd8 pixels", "jpeg", 640, 480)
 IDS = {"RBC": 1, "WBC": 2, "Plättchen": 7}
@@ -129,7 +129,7 @@ def test_features_of_boxes_must_agree():
 
 def test_real_tfod_records_parse(shared):
     path = shared / "data/raccoon/data/test.record"
-    parsed = [example.parse_example(data, f"record {i}") for i, data in enumerate(tfrecord.read(path))]
+    parsed = [example.parse_example(data, f"record {i}") for i, data in enumerate(framing.read(path))]
     assert sum(len(one.label_ids) for one in parsed) == 44
     assert {name for one in parsed for name in one.record.names} == {"raccoon"}
 

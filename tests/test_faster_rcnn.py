@@ -12,18 +12,23 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tests import tiny, tiny_rcnn
-from tfrec_tools.detector import checkpoint, faster_rcnn, grow, model
-from tfrec_tools.detector.examples.dataset import index_records
-from tfrec_tools.detector.learning import coding, distill, matching, rcnn_losses, sampling
-from tfrec_tools.detector.network import crops, rcnn_network
-from tfrec_tools.detector.pipeline import parse_pipeline
-from tfrec_tools.detector.pipeline.faster_rcnn import StageLoss
-from tfrec_tools.detector.remembering import interpolate
-from tfrec_tools.detector.running.settings import TrainConfig
-from tfrec_tools.detector.running.stepper import StepLosses
-from tfrec_tools.detector.running.train import Trainer
+from tfrec_tools.detector.architectures import faster_rcnn
+from tfrec_tools.detector.checkpoints import object_graph
+from tfrec_tools.detector.config.faster_rcnn import CODE_SCALES, StageLoss
+from tfrec_tools.detector.config.read import parse_pipeline
+from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.losses import matching, rcnn_losses, sampling
+from tfrec_tools.detector.losses.distillation import Teacher
+from tfrec_tools.detector.model import detector as detectors
+from tfrec_tools.detector.model import growth
+from tfrec_tools.detector.model.detector import load_detector, save_detector
+from tfrec_tools.detector.network import box_coding, crops, rcnn_network
+from tfrec_tools.detector.retention import weight_blending
+from tfrec_tools.detector.training.settings import TrainConfig
+from tfrec_tools.detector.training.train_step import StepLosses
+from tfrec_tools.detector.training.trainer import Trainer
 from tfrec_tools.errors import InputError
-from tfrec_tools.labels import from_names
+from tfrec_tools.labels.label_map import from_names
 
 STAGE = StageLoss(samples=8, positive_fraction=0.25, localization_weight=1.0, classification_weight=1.0)
 BOX = [0.2, 0.2, 0.6, 0.6]
@@ -226,7 +231,7 @@ def test_the_gradient_of_crops_is_that_of_what_was_cropped(side: int) -> None:
 
 def test_a_new_classes_own_box_starts_at_the_proposal() -> None:
     base = tiny_rcnn.detector("red", "green", shares_box=False)
-    grown = grow.grow(base, from_names(["green", "blue", "red"]), seed=1)
+    grown = growth.grow(base, from_names(["green", "blue", "red"]), seed=1)
     images, windows = tiny_rcnn.picture_batch(base.config)
     before, after = (
         faster_rcnn.predict(detector.config, detector.network, images, windows)[1]
@@ -234,21 +239,21 @@ def test_a_new_classes_own_box_starts_at_the_proposal() -> None:
     )
     assert np.array_equal(tf.gather(after.logits, [0, 3, 1], axis=-1), before.logits)
     assert np.array_equal(tf.gather(after.codes, [2, 0], axis=2), before.codes)
-    new = coding.decode(after.codes[:, :, 1], tf.constant([0.0, 0.0, 1.0, 1.0]), rcnn_network.CODE_SCALES)
+    new = box_coding.decode(after.codes[:, :, 1], tf.constant([0.0, 0.0, 1.0, 1.0]), CODE_SCALES)
     np.testing.assert_allclose(new, np.broadcast_to([0, 0, 1, 1], new.shape), atol=0.05)
 
 
 @pytest.mark.parametrize("shares_box", [True, False])
 def test_a_teacher_asks_for_its_own_answers(shares_box: bool) -> None:
     base = tiny_rcnn.detector("red", "green", shares_box=shares_box)
-    ours = model.variables(base.network)
+    ours = detectors.variables(base.network)
     objectness, corners = (
         next(path for path in ours if f"_prediction_heads/{name}/" in path and path.endswith("bias"))
         for name in ("class_predictions_with_background", "box_encodings")
     )
     ours[objectness].assign(np.eye(12)[1] * 9)  # of the first anchor of each cell the teacher is sure
-    grown = grow.grow(base, from_names(["blue", "red", "green"]), seed=1)
-    teacher = distill.Teacher(base.network, tf.constant([0, 1]), tf.constant([1, 2]))
+    grown = growth.grow(base, from_names(["blue", "red", "green"]), seed=1)
+    teacher = Teacher(base.network, tf.constant([0, 1]), tf.constant([1, 2]))
     images, windows = tiny_rcnn.picture_batch(base.config)
     truth = matching.Truth(windows, tf.zeros((2, 1, 4)), *map(tf.zeros, ((2, 1, 3), (2, 1), (2, 3), 3)))
     losses = partial(
@@ -259,8 +264,8 @@ def test_a_teacher_asks_for_its_own_answers(shares_box: bool) -> None:
         return float(losses().alone[2])
 
     np.testing.assert_allclose(distillation(), 0.0, atol=1e-9)
-    variables = model.variables(grown.network)
-    bias = variables[f"{checkpoint.MODEL}/{faster_rcnn.class_heads(base.config)[0].path}/bias"]
+    variables = detectors.variables(grown.network)
+    bias = variables[f"{object_graph.MODEL}/{faster_rcnn.class_heads(base.config)[0].path}/bias"]
     for column, is_taught in ((1, False), (2, True)):  # blue, red
         before = bias.numpy()
         bias.assign(before + np.eye(4)[column])
@@ -272,10 +277,12 @@ def test_a_teacher_asks_for_its_own_answers(shares_box: bool) -> None:
 
 def test_a_blend_keeps_new_columns_as_they_were_trained() -> None:
     base = tiny_rcnn.detector("red", "green", shares_box=False)
-    start = {path: np.zeros_like(value) for path, value in model.values(base.network).items()}
+    start = {path: np.zeros_like(value) for path, value in detectors.values(base.network).items()}
     trained = {path: np.ones_like(value) for path, value in start.items()}
-    blended = interpolate.blended(base, start, trained, 0.25, frozenset({2}))
-    logits, codes = (f"{checkpoint.MODEL}/{head.path}/bias" for head in faster_rcnn.class_heads(base.config))
+    blended = weight_blending.blended(base, start, trained, 0.25, frozenset({2}))
+    logits, codes = (
+        f"{object_graph.MODEL}/{head.path}/bias" for head in faster_rcnn.class_heads(base.config)
+    )
     assert blended[logits].tolist() == [0.25, 0.25, 1.0]
     assert blended[codes].tolist() == [0.25] * 4 + [1.0] * 4
 
@@ -283,10 +290,10 @@ def test_a_blend_keeps_new_columns_as_they_were_trained() -> None:
 @pytest.mark.parametrize("shares_box", [True, False])
 def test_a_folder_is_read_back_bit_for_bit_whatever_its_width(tmp_path: Path, shares_box: bool) -> None:
     written = tiny_rcnn.detector("red", "green", shares_box=shares_box)
-    model.save_detector(written, tmp_path / "model")
-    read = model.load_detector(tmp_path / "model")
+    save_detector(written, tmp_path / "model")
+    read = load_detector(tmp_path / "model")
     assert read.config == written.config
-    before, after = model.values(written.network), model.values(read.network)
+    before, after = detectors.values(written.network), detectors.values(read.network)
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[path], after[path]) for path in before)
 
@@ -296,7 +303,7 @@ def test_a_checkpoint_of_another_depth_is_refused(tmp_path: Path) -> None:
     config = folder / "pipeline.config"
     config.write_text(config.read_text().replace("resnet50", "resnet101"))
     with pytest.raises(InputError, match=r"another model than pipeline\.config says: it lacks 255 variables"):
-        model.load_detector(folder)
+        load_detector(folder)
 
 
 @pytest.mark.parametrize(
@@ -331,14 +338,14 @@ def test_training_teaches_what_is_annotated_and_leaves_unknown_classes_alone(tmp
         tmp_path / "green.tfrecord", ["green"], 4, labels=labels, labeled=frozenset({"green"})
     )
     examples = index_records([str(records)], labels)
-    kernel = f"{checkpoint.MODEL}/{faster_rcnn.class_heads(base.config)[0].path}/kernel"
-    before = model.values(base.network)
+    kernel = f"{object_graph.MODEL}/{faster_rcnn.class_heads(base.config)[0].path}/kernel"
+    before = detectors.values(base.network)
     losses: list[StepLosses] = []
     Trainer(base, TRAINING).run(examples, [], losses.append)
-    after = model.values(base.network)
+    after = detectors.values(base.network)
     assert [step.step for step in losses] == [1, 2, 3]
     assert (before[kernel] != after[kernel]).any(axis=0).tolist() == [True, False, True]
-    stem = f"{checkpoint.MODEL}/{faster_rcnn.BACKBONES[0]}/layer_with_weights-0/kernel"
+    stem = f"{object_graph.MODEL}/{faster_rcnn.BACKBONES[0]}/layer_with_weights-0/kernel"
     assert not np.array_equal(before[stem], after[stem])
 
 

@@ -17,18 +17,19 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests import tiny
-from tfrec_tools.detector import finetune, model
-from tfrec_tools.detector.remembering.memory import Memory
-from tfrec_tools.detector.reporting import report
-from tfrec_tools.detector.running import run_toml
-from tfrec_tools.detector.running.run_folder import numbered_run, open_run
-from tfrec_tools.detector.running.settings import TrainConfig
-from tfrec_tools.detector.running.train import Trainer
-from tfrec_tools.detector.running.validation import Watch
+from tfrec_tools.detector import finetune
+from tfrec_tools.detector.model import detector
+from tfrec_tools.detector.retention.retention import Memory
+from tfrec_tools.detector.training import history, run_toml
+from tfrec_tools.detector.training.logbook import numbered_run, open_run
+from tfrec_tools.detector.training.settings import TrainConfig
+from tfrec_tools.detector.training.trainer import Trainer
+from tfrec_tools.detector.training.validation import Watch
 from tfrec_tools.errors import InputError, Interrupted
-from tfrec_tools.labels import LabelMap, format_label_map, from_names, read_label_map
-from tfrec_tools.merging import Row
-from tfrec_tools.merging.tables import Tables
+from tfrec_tools.labels.id_tables import Tables
+from tfrec_tools.labels.label_map import LabelMap, from_names
+from tfrec_tools.labels.merge import Row
+from tfrec_tools.labels.pbtxt import format_label_map, read_label_map
 
 STEPS = 4
 CONFIG = TrainConfig(
@@ -91,11 +92,11 @@ def run(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_leaves_a_model_folder_and_what_proves_it(run: Path) -> None:
-    grown = model.load_detector(run / "model")
+    grown = detector.load_detector(run / "model")
     assert grown.labels.names == ("red", "green", "blue")
     written = json.loads((run / "report.json").read_text())
     assert [line["group"] for line in written["classes"] if not line["is_mean"]] == ["old", "old", "new"]
-    assert [row.step for row in report.read_losses(run / "losses.csv")] == [1, 2, 3, 4]
+    assert [row.step for row in history.read_losses(run / "losses.csv")] == [1, 2, 3, 4]
     assert (run / "metrics.csv").read_text().startswith("name,group,boxes")
     for name in ("loss.png", "detections.png", "confusion.png", "precision_recall.png"):
         with Image.open(run / name) as picture:
@@ -120,12 +121,12 @@ def test_the_grown_model_is_the_next_base(run: Path, inputs: Path, tmp_path: Pat
     )
     lines = finetune.finetune(again, quiet, resume=False)
     assert [(line.name, line.group) for line in lines[:1]] == [("blue", "old")]
-    assert model.load_detector(tmp_path / "run" / "model").labels.names == ("blue",)
+    assert detector.load_detector(tmp_path / "run" / "model").labels.names == ("blue",)
 
 
 def test_training_moves_what_it_should(run: Path, inputs: Path) -> None:
-    before = model.values(model.load_detector(inputs / "base").network)
-    after = model.values(model.load_detector(run / "model").network)
+    before = detector.values(detector.load_detector(inputs / "base").network)
+    after = detector.values(detector.load_detector(run / "model").network)
     same = {
         path
         for path in before
@@ -143,8 +144,8 @@ def test_a_frozen_backbone_stays_to_the_bit_and_batch_norm_moves_when_asked(
 ) -> None:
     config = replace(CONFIG, steps=1, freeze_backbone=True, train_batch_norm=True)
     finetune.finetune(plan(inputs, tmp_path / "run", config=config), quiet, resume=False)
-    before = model.values(model.load_detector(inputs / "base").network)
-    after = model.values(model.load_detector(tmp_path / "run" / "model").network)
+    before = detector.values(detector.load_detector(inputs / "base").network)
+    after = detector.values(detector.load_detector(tmp_path / "run" / "model").network)
     for path in before:
         if "classification_backbone" in path and "moving_" not in path:
             assert np.array_equal(before[path], after[path]), path
@@ -165,12 +166,12 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(run: Path, inputs: Path, tmp_pat
     stopped = plan(inputs, tmp_path / "run")
     with pytest.raises(Interrupted, match="stopped after step 2 of 4"):
         finetune.finetune(stopped, stopping, resume=False)
-    assert model.load_detector(tmp_path / "run" / "model").labels.names == ("red", "green", "blue")
+    assert detector.load_detector(tmp_path / "run" / "model").labels.names == ("red", "green", "blue")
     finetune.finetune(stopped, quiet, resume=True)
-    assert report.read_losses(tmp_path / "run" / "losses.csv") == report.read_losses(run / "losses.csv")
+    assert history.read_losses(tmp_path / "run" / "losses.csv") == history.read_losses(run / "losses.csv")
     assert (tmp_path / "run" / "results.csv").read_text() == (run / "results.csv").read_text()
     whole, resumed = (
-        model.values(model.load_detector(out / "model").network) for out in (run, tmp_path / "run")
+        detector.values(detector.load_detector(out / "model").network) for out in (run, tmp_path / "run")
     )
     assert all(np.array_equal(whole[path], resumed[path]) for path in whole)
 
@@ -188,7 +189,7 @@ def test_a_run_is_gone_on_with_only_as_it_was_started(run: Path, inputs: Path, t
     with pytest.raises(InputError, match=r"seed: the run was started with nothing, found 1"):
         open_run(run, {"lr": 0.01, "train": ["new-*"], "seed": 1}, resume=True)
     renamed = LabelMap(from_names(["red", "green", "violet"]).labels)
-    other = Trainer(replace(model.load_detector(run / "model"), labels=renamed), CONFIG)
+    other = Trainer(replace(detector.load_detector(run / "model"), labels=renamed), CONFIG)
     with pytest.raises(InputError, match="of another model"):
         other.load(run / "state.npz")
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests import tiny
-from tfrec_tools.detector import model
+from tfrec_tools.detector.model import detector
 from tfrec_tools.errors import InputError
 
 POINTER = (
@@ -108,7 +108,7 @@ def test_each_is_one_line(whole: Path, tmp_path: Path, damage: Callable[[Path], 
     shutil.copytree(whole, folder)
     damage(folder)
     with pytest.raises(InputError, match=found) as caught:
-        model.load_detector(folder)
+        detector.load_detector(folder)
     assert "\n" not in str(caught.value)
 
 
@@ -117,4 +117,4 @@ def test_a_servers_model_beside_a_checkpoint_does_no_harm(whole: Path, tmp_path:
     shutil.copytree(whole, folder)
     (folder / "saved_model").mkdir()
     (folder / "frozen_inference_graph.pb").write_bytes(b"x")
-    assert model.load_detector(folder).labels.names == ("red", "green")
+    assert detector.load_detector(folder).labels.names == ("red", "green")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.small_sets import SCENES, WRITERS, coco, csv, voc, voc_xml
-from tfrec_tools import formats
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats import registry
 from tfrec_tools.formats.csv_columns import COLUMNS
 
 
@@ -21,8 +21,8 @@ def boxes_by_file(source):
 @pytest.mark.parametrize("kind", WRITERS)
 def test_each_format_reads_the_same_scenes(tmp_path, kind):
     path = WRITERS[kind](tmp_path)
-    assert formats.detect(path) == kind
-    source = formats.read(path, kind)
+    assert registry.detect(path) == kind
+    source = registry.read(path, kind)
     assert boxes_by_file(source) == {
         name: (tuple(box[0] for box in boxes), [list(map(float, box[1:])) for box in boxes])
         for name, _, _, boxes in SCENES
@@ -35,7 +35,7 @@ def test_each_format_reads_the_same_scenes(tmp_path, kind):
 
 
 def test_order_of_classes_and_images(tmp_path):
-    given = {kind: formats.read(write(tmp_path), kind) for kind, write in WRITERS.items()}
+    given = {kind: registry.read(write(tmp_path), kind) for kind, write in WRITERS.items()}
     assert {kind: source.classes for kind, source in given.items()} == {
         "coco": ("dog", "cat"),  # by id
         "voc": ("cat", "dog"),
@@ -48,28 +48,28 @@ def test_order_of_classes_and_images(tmp_path):
 
 
 def test_sources_point(tmp_path):
-    points = {kind: formats.read(write(tmp_path), kind).records[1].source for kind, write in WRITERS.items()}
+    points = {kind: registry.read(write(tmp_path), kind).records[1].source for kind, write in WRITERS.items()}
     assert points == {"coco": "instances.json images[1]", "voc": "b.xml", "csv": "labels.csv line 4"}
 
 
 def test_what_is_no_source(tmp_path):
     (tmp_path / "a.txt").touch()
     with pytest.raises(InputError, match=r"unclear"):
-        formats.detect(tmp_path / "a.txt")
+        registry.detect(tmp_path / "a.txt")
     with pytest.raises(InputError, match=r"without \.xml files"):
-        formats.detect(tmp_path)
+        registry.detect(tmp_path)
     with pytest.raises(InputError, match=r"no such file"):
-        formats.detect(tmp_path / "none")
+        registry.detect(tmp_path / "none")
 
 
 def test_images_stand_nearby(tmp_path):
     annotations = voc(tmp_path)
-    assert formats.images_folder(annotations) == annotations
+    assert registry.images_folder(annotations) == annotations
     (tmp_path / "images").mkdir()
-    assert formats.images_folder(annotations) == tmp_path.resolve() / "images"
+    assert registry.images_folder(annotations) == tmp_path.resolve() / "images"
     (tmp_path / "JPEGImages").mkdir()
-    assert formats.images_folder(annotations).name == "JPEGImages"
-    assert formats.images_folder(tmp_path / "instances.json") == tmp_path / "JPEGImages"
+    assert registry.images_folder(annotations).name == "JPEGImages"
+    assert registry.images_folder(tmp_path / "instances.json") == tmp_path / "JPEGImages"
 
 
 # COCO
@@ -95,7 +95,7 @@ def coco_of(tmp_path, images=(), annotations=(), categories=CAT):
 
 
 def read_coco(path):
-    return formats.read(path, "coco")
+    return registry.read(path, "coco")
 
 
 def test_coco_ids_of_every_kind(tmp_path):
@@ -237,7 +237,7 @@ def test_coco_that_cannot_be_read(tmp_path, change, reason):
 
 
 def read_voc(path):
-    return formats.read(path, "voc")
+    return registry.read(path, "voc")
 
 
 def test_voc_flags_and_raw_coordinates(tmp_path):
@@ -250,7 +250,7 @@ def test_voc_flags_and_raw_coordinates(tmp_path):
 
 def test_voc_folder_above_annotations_and_single_file(tmp_path):
     annotations = voc(tmp_path)
-    assert formats.detect(tmp_path) == "voc"
+    assert registry.detect(tmp_path) == "voc"
     assert len(read_voc(tmp_path).records) == 3
     assert len(read_voc(annotations / "a.xml").records) == 1
 
@@ -302,7 +302,7 @@ def test_voc_that_cannot_be_read(tmp_path, change, reason):
 
 
 def read_csv(path):
-    return formats.read(path, "csv")
+    return registry.read(path, "csv")
 
 
 HEADER = ",".join(COLUMNS)

@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.small_sets import FULL_WRITERS, SCENES, save_picture
-from tfrec_tools import formats, images, masks
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.annotations.records import Place, Source
 from tfrec_tools.errors import InputError, LabelConflict
+from tfrec_tools.formats import registry
 from tfrec_tools.formats.options import ReadOptions
-from tfrec_tools.images import Rules
-from tfrec_tools.issues import Issue
-from tfrec_tools.records import Place, Source
+from tfrec_tools.images import loading, masks
+from tfrec_tools.images.loading import Rules
 
 SIZES = {name: (width, height) for name, width, height, _ in SCENES}
 FRACTION = st.floats(0, 1, width=32).filter(lambda value: value == 0 or value > 1e-4)
@@ -69,7 +70,7 @@ def test_there_and_back(kind, boxes, numbered):
     scenes = [scene_of(scene, of) for scene, of in zip(SCENES, boxes, strict=True)]
     path = FULL_WRITERS[kind](numbered(), scenes)
     found = {
-        name: (names, pixels) for name, names, pixels in map(boxes_in_pixels, formats.read(path).records)
+        name: (names, pixels) for name, names, pixels in map(boxes_in_pixels, registry.read(path).records)
     }
     assert found.keys() == SIZES.keys()
     largest = max(edge for scene in scenes for box in scene[3] for edge in box[1:])
@@ -99,7 +100,7 @@ def test_a_damaged_file_never_ends_in_a_traceback(kind, edits, cut, numbered):
     data = damaged(victim.read_bytes(), edits)
     victim.write_bytes(data[: int(cut * len(data))])
     try:
-        source = formats.read(path, kind, ReadOptions(masks=True, voc_origin=1))
+        source = registry.read(path, kind, ReadOptions(masks=True, voc_origin=1))
     except (InputError, LabelConflict) as fault:
         source = Source((), [], (Issue("annotation-damaged", "", None, str(fault), False),))
     for record in source.records:
@@ -111,13 +112,13 @@ def test_a_damaged_file_never_ends_in_a_traceback(kind, edits, cut, numbered):
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.gif", "a.bmp", "a.tif", "a.webp"])
 @HOSTILE
 @given(
-    edits=st.lists(EDIT, min_size=1, max_size=4), cut=st.floats(0, 4), verify=st.sampled_from(images.VERIFY)
+    edits=st.lists(EDIT, min_size=1, max_size=4), cut=st.floats(0, 4), verify=st.sampled_from(loading.VERIFY)
 )
 def test_a_damaged_picture_is_an_issue(name, edits, cut, verify, numbered):
     path = save_picture(numbered() / name)
     data = damaged(path.read_bytes(), edits)
     path.write_bytes(data[: int(cut * len(data))])
-    loaded = images.load(Place(path), (60, 40), "s", Rules(verify=verify, max_side=50))
+    loaded = loading.load(Place(path), (60, 40), "s", Rules(verify=verify, max_side=50))
     assert (loaded.picture is None) == ("image-damaged" in [issue.code for issue in loaded.issues])
 
 

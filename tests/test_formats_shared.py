@@ -7,25 +7,27 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tfrec_tools import checks, formats, lookup
+from tfrec_tools.annotations import box_checks
 from tfrec_tools.errors import InputError
-from tfrec_tools.fit import fit
+from tfrec_tools.formats import registry
 from tfrec_tools.formats.options import ReadOptions
-from tfrec_tools.images import Rules
+from tfrec_tools.images import lookup
+from tfrec_tools.images.fitting import fit
+from tfrec_tools.images.loading import Rules
 
 VOC_100 = "voc2012_100/data/database"
 
 
 def found(shared, path, images="", **options):
     """(images, boxes, {code: how many}, {file name: sorted (class, box in pixels)}) of a set."""
-    source = formats.read(shared / "data" / path, options=ReadOptions(**options))
-    folder = shared / "data" / images if images else formats.images_folder(shared / "data" / path)
+    source = registry.read(shared / "data" / path, options=ReadOptions(**options))
+    folder = shared / "data" / images if images else registry.images_folder(shared / "data" / path)
     places, odd = lookup.places(source.records, folder)
     issues, boxes = [*source.issues, *odd], {}
     for record, place in zip(source.records, places, strict=True):
         fitted = fit(record, place, Rules(verify="header"))
         fitting, picture = fitted.pair
-        checked, faults = checks.check(fitting, picture.width, picture.height)
+        checked, faults = box_checks.check(fitting, picture.width, picture.height)
         issues += (*fitted.issues, *faults)
         name = place.path.name if place.length is None else record.filename
         boxes[name] = sorted(zip(checked.names, checked.boxes_xyxy.tolist(), strict=True))
@@ -75,20 +77,20 @@ def test_seven_formats_of_one_set_agree(shared, path, codes, tolerance_px):
 
 
 def test_splits_of_bccd(shared):
-    source = formats.read(shared / "data/bccd/BCCD")
+    source = registry.read(shared / "data/bccd/BCCD")
     assert Counter(record.split for record in source.records) == {"train": 205, "val": 87, "test": 72}
 
 
 def test_detections_begin_with_a_real_class_at_id_0(shared):
-    source = formats.read(shared / f"data/{VOC_100}/dets/coco_format/coco_dets.json")
+    source = registry.read(shared / f"data/{VOC_100}/dets/coco_format/coco_dets.json")
     assert source.classes[0] == "person"
 
 
 def test_crowds_and_masks_of_coco(shared):
     path = shared / "data/coco_tiny_38/annotations/instances_val2017.json"
-    source = formats.read(path, options=ReadOptions(masks=True))
+    source = registry.read(path, options=ReadOptions(masks=True))
     assert sum(int(record.crowd.sum()) for record in source.records) == 1
-    places, _ = lookup.places(source.records, formats.images_folder(path))
+    places, _ = lookup.places(source.records, registry.images_folder(path))
     crowded = next(i for i, record in enumerate(source.records) if record.crowd.any())
     fitted, _ = fit(source.records[crowded], places[crowded]).pair
     assert len(fitted.masks) == len(fitted.names)
@@ -100,8 +102,8 @@ def test_the_fill_of_masks_is_cocos_area(shared):
     from PIL import Image
 
     path = shared / "data/coco_tiny_38/annotations/instances_val2017.json"
-    source = formats.read(path, options=ReadOptions(masks=True))
-    places, _ = lookup.places(source.records, formats.images_folder(path))
+    source = registry.read(path, options=ReadOptions(masks=True))
+    places, _ = lookup.places(source.records, registry.images_folder(path))
     fitted, _ = fit(source.records[0], places[0]).pair
     for mask, area in zip(fitted.masks, fitted.area, strict=True):
         with Image.open(BytesIO(mask)) as image:
@@ -110,4 +112,4 @@ def test_the_fill_of_masks_is_cocos_area(shared):
 
 def test_what_is_not_voc_is_named(shared):
     with pytest.raises(InputError, match=r"annotations.xml: its root is <annotations>, expected Pascal VOC"):
-        formats.read(shared / f"data/{VOC_100}/gts/cvat_format")
+        registry.read(shared / f"data/{VOC_100}/gts/cvat_format")

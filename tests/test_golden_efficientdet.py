@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from tests import against_tfod
-from tfrec_tools.detector import checkpoint, grow, model, ssd
-from tfrec_tools.labels import from_names
+from tfrec_tools.detector.architectures import ssd
+from tfrec_tools.detector.checkpoints import object_graph
+from tfrec_tools.detector.model import growth
+from tfrec_tools.detector.model.detector import load_detector, variables
+from tfrec_tools.labels.label_map import from_names
 
 FOLDER = "efficientdet_d0"
 # Half of tf-models-official's weight decay of 1e-5, as l2_loss halves it.
@@ -24,9 +27,9 @@ def test_inference_is_tfods(shared: Path, image: int) -> None:
 def test_training_is_tfods(shared: Path) -> None:
     """TFOD regularises the classifier of ImageNet too, which is still there and unused."""
     folder = shared / "tfod" / FOLDER
-    detector = model.load_detector(folder)
-    used = {detector.graph.find(path) for path in model.variables(detector.network)}
-    left = detector.graph.variables(f"{checkpoint.MODEL}/{ssd.unused(detector.config)}")
+    detector = load_detector(folder)
+    used = {detector.graph.find(path) for path in variables(detector.network)}
+    left = detector.graph.variables(f"{object_graph.MODEL}/{ssd.unused(detector.config)}")
     weights = [
         detector.graph.nodes[node].value
         for path, node in left.items()
@@ -46,9 +49,9 @@ def test_writing_a_model_back_is_the_identity(shared: Path, tmp_path: Path) -> N
 
 def test_a_grown_model_keeps_its_logits_to_the_bit(shared: Path) -> None:
     folder = shared / "tfod" / FOLDER
-    base = model.load_detector(folder)
+    base = load_detector(folder)
     image, _ = against_tfod.preprocessed(base, folder / "image0.png")
-    grown = grow.grow(base, from_names([*base.labels.names, "dog", "bird"]), seed=0)
+    grown = growth.grow(base, from_names([*base.labels.names, "dog", "bird"]), seed=0)
     before, after = base.network(image), grown.network(image)
     assert np.array_equal(before[0], after[0])
     assert after[1].shape[-1] == 5

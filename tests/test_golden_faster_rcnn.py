@@ -12,12 +12,16 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfrec_tools.detector import checkpoint, faster_rcnn, grow, model, predict
-from tfrec_tools.detector.examples import resize
-from tfrec_tools.detector.learning import matching
+from tfrec_tools.detector.architectures import faster_rcnn
+from tfrec_tools.detector.checkpoints import object_graph
+from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
+from tfrec_tools.detector.data import resize
+from tfrec_tools.detector.losses import matching
+from tfrec_tools.detector.model import detector as detectors
+from tfrec_tools.detector.model import growth
+from tfrec_tools.detector.model.detector import Detector, class_logits, detect, load_detector, save_detector
 from tfrec_tools.detector.network import rcnn_network
-from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig
-from tfrec_tools.labels import from_names
+from tfrec_tools.labels.label_map import from_names
 
 # Of a stage, given its candidates and positive boxes.
 Draw = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -31,12 +35,12 @@ def folder(shared: Path) -> Path:
     return shared / "tfod" / NAME
 
 
-def _config(detector: model.Detector) -> FasterRcnnConfig:
+def _config(detector: Detector) -> FasterRcnnConfig:
     assert isinstance(detector.config, FasterRcnnConfig)
     return detector.config
 
 
-def _prepared(detector: model.Detector, file: Path) -> tuple[tf.Tensor, tf.Tensor]:
+def _prepared(detector: Detector, file: Path) -> tuple[tf.Tensor, tf.Tensor]:
     picture = tf.io.decode_png(file.read_bytes(), channels=3)
     canvas, window = resize.preprocess(detector.config, picture)
     return canvas[None], window[None]
@@ -45,7 +49,7 @@ def _prepared(detector: model.Detector, file: Path) -> tuple[tf.Tensor, tf.Tenso
 @pytest.mark.parametrize("index", [0, 1])
 def test_inference_is_tfods(folder: Path, index: int) -> None:
     expected, key = np.load(folder / "expected_inference.npz"), f"im{index}"
-    detector = model.load_detector(folder)
+    detector = load_detector(folder)
     config = _config(detector)
     image, window = _prepared(detector, folder / f"image{index}.png")
     assert np.array_equal(image, expected[f"{key}/preprocessed"])
@@ -67,7 +71,7 @@ def test_inference_is_tfods(folder: Path, index: int) -> None:
     np.testing.assert_allclose(
         refined.logits[0], expected[f"{key}/pred/class_predictions_with_background"], atol=1e-3
     )
-    found = predict.detect(detector, image, window)
+    found = detect(detector, image, window)
     np.testing.assert_allclose(found.scores, expected[f"{key}/det/detection_scores"], atol=1e-5)
     np.testing.assert_allclose(found.boxes, expected[f"{key}/det/detection_boxes"], atol=1e-5)
     assert np.array_equal(found.ids.numpy() - 1, expected[f"{key}/det/detection_classes"])
@@ -75,9 +79,11 @@ def test_inference_is_tfods(folder: Path, index: int) -> None:
 
 def test_training_is_tfods(folder: Path) -> None:
     expected = np.load(folder / "expected_training.npz")
-    detector = model.load_detector(folder)
+    detector = load_detector(folder)
     network, draws = detector.network, _recorded(expected)
-    variables = {path: variable for path, variable in model.variables(network).items() if variable.trainable}
+    variables = {
+        path: variable for path, variable in detectors.variables(network).items() if variable.trainable
+    }
     with tf.GradientTape() as tape:
         found = faster_rcnn.stage_losses(
             _config(detector),
@@ -108,7 +114,7 @@ def test_training_is_tfods(folder: Path) -> None:
     for path, gradient in zip(variables, gradients, strict=True):
         key = f"{path}{SUFFIX}"
         np.testing.assert_allclose(tf.norm(gradient), norms[key], rtol=1e-2, atol=1e-3, err_msg=key)
-    moved = model.values(network)
+    moved = detectors.values(network)
     expected_norms = np.load(folder / "expected_bn_after_one_training_forward.npz")
     for key in expected_norms:
         np.testing.assert_allclose(
@@ -158,7 +164,7 @@ def _draw(
 
 
 def test_writing_a_model_back_is_the_identity(folder: Path, tmp_path: Path) -> None:
-    model.save_detector(model.load_detector(folder), tmp_path / "model")
+    save_detector(load_detector(folder), tmp_path / "model")
     before, after = (
         tf.train.load_checkpoint(str(place / "checkpoint")) for place in (folder, tmp_path / "model")
     )
@@ -166,15 +172,15 @@ def test_writing_a_model_back_is_the_identity(folder: Path, tmp_path: Path) -> N
     assert keys == sorted(after.get_variable_to_shape_map())
     values = [key for key in keys if not key.startswith("_")]
     assert all(np.array_equal(before.get_tensor(key), after.get_tensor(key)) for key in values)
-    read = checkpoint.read_checkpoint(tmp_path / "model" / "checkpoint")
+    read = object_graph.read_checkpoint(tmp_path / "model" / "checkpoint")
     assert len(read.variables("model")) == len(
-        checkpoint.read_checkpoint(folder / "checkpoint").variables("model")
+        object_graph.read_checkpoint(folder / "checkpoint").variables("model")
     )
 
 
 def test_a_grown_model_keeps_its_logits_to_the_bit(folder: Path) -> None:
-    base = model.load_detector(folder)
+    base = load_detector(folder)
     image, window = _prepared(base, folder / "image1.png")
-    grown = grow.grow(base, from_names([*base.labels.names, "dog", "horse"]), seed=0)
-    before, after = (predict.class_logits(detector, image, window) for detector in (base, grown))
+    grown = growth.grow(base, from_names([*base.labels.names, "dog", "horse"]), seed=0)
+    before, after = (class_logits(detector, image, window) for detector in (base, grown))
     assert np.array_equal(before, after[..., :3])

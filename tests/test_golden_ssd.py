@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests import against_tfod
-from tfrec_tools.detector import grow, model
-from tfrec_tools.detector.pipeline import parse_pipeline
-from tfrec_tools.labels import from_names
+from tfrec_tools.detector.config.read import parse_pipeline
+from tfrec_tools.detector.model import detector, growth
+from tfrec_tools.labels.label_map import from_names
 
 TRAINED = "handtrack_ssd_mobilenet_v2_fpnlite"
 SEEDED = ["ssd_mobilenet_v2_fpnlite", "ssd_mobilenet_v2", "ssd_resnet50_fpn"]
@@ -47,9 +47,9 @@ def test_writing_a_model_back_is_the_identity(shared: Path, tmp_path: Path, name
 
 
 def test_a_grown_real_model_keeps_its_logits_to_the_bit(shared: Path) -> None:
-    base = model.load_detector(shared / "tfod" / TRAINED)
+    base = detector.load_detector(shared / "tfod" / TRAINED)
     image, _ = against_tfod.preprocessed(base, shared / "tfod" / TRAINED / "chelsea.png")
-    grown = grow.grow(base, from_names([*base.labels.names, "cat", "dog"]), seed=0)
+    grown = growth.grow(base, from_names([*base.labels.names, "cat", "dog"]), seed=0)
     assert np.array_equal(base.network(image)[1], grown.network(image)[1][..., :8])
 
 

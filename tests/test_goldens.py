@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from tests import goldens
-from tfrec_tools.detector import grow, model, predict
-from tfrec_tools.labels import from_names
+from tfrec_tools.detector.model import detector, growth
+from tfrec_tools.labels.label_map import from_names
 
 
 @pytest.mark.parametrize("family", goldens.FAMILIES)
@@ -25,14 +25,14 @@ def test_a_family_computes_what_it_did(family: str) -> None:
 @pytest.mark.parametrize("family", goldens.FAMILIES)
 def test_a_family_comes_back_from_its_folder_and_grows(family: str, tmp_path: Path) -> None:
     made = goldens.detector(family, "cat", "dog", "cup")
-    model.save_detector(made, tmp_path / "model")
-    base = model.load_detector(tmp_path / "model")
-    before, after = model.values(made.network), model.values(base.network)
+    detector.save_detector(made, tmp_path / "model")
+    base = detector.load_detector(tmp_path / "model")
+    before, after = detector.values(made.network), detector.values(base.network)
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[path], after[path]) for path in before)
-    grown = grow.grow(base, from_names(["cat", "dog", "cup", "mug", "jug"]), seed=0)
+    grown = growth.grow(base, from_names(["cat", "dog", "cup", "mug", "jug"]), seed=0)
     size = base.config.resizer.height_px, base.config.resizer.width_px
     images = tf.random.stateless_uniform((1, *size, 3), (0, 1), -1, 1)
-    old, new = (predict.class_logits(one, images, tf.ones((1, 2))) for one in (base, grown))
+    old, new = (detector.class_logits(one, images, tf.ones((1, 2))) for one in (base, grown))
     assert new.shape[-1] == 5
     assert np.array_equal(old, new[..., :3])

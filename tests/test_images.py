@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 
 from tests.small_sets import save_picture
-from tfrec_tools import headers, images, lookup
+from tfrec_tools.annotations.records import Place, image_record
 from tfrec_tools.errors import InputError
-from tfrec_tools.images import Rules
-from tfrec_tools.records import Place, image_record
+from tfrec_tools.images import headers, loading, lookup
+from tfrec_tools.images.loading import Rules
 
 
 def load(path, annotated_wh, **rules):
     """The picture, the factors of its scale and the issues."""
-    loaded = images.load(Place(path), annotated_wh, "s", Rules(**rules))
+    loaded = loading.load(Place(path), annotated_wh, "s", Rules(**rules))
     return loaded.picture, loaded.issues
 
 
@@ -235,13 +235,13 @@ def test_many_bits_a_sample(tmp_path):
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 def test_max_side_shrinks_in_proportion(tmp_path, mode):
     path = save_picture(tmp_path / "a.png", 120, 40, mode)
-    loaded = images.load(Place(path), (120, 40), "s", Rules(max_side=60))
+    loaded = loading.load(Place(path), (120, 40), "s", Rules(max_side=60))
     assert (loaded.picture.width, loaded.picture.height, loaded.scale_xy) == (60, 20, (0.5, 0.5))
     with Image.open(BytesIO(loaded.picture.data)) as stored:
         assert (stored.size, stored.format) == ((60, 20), "PNG")
-    assert images.load(Place(path), (120, 40), "s", Rules(max_side=120)).picture.data == path.read_bytes()
+    assert loading.load(Place(path), (120, 40), "s", Rules(max_side=120)).picture.data == path.read_bytes()
     thin = save_picture(tmp_path / "b.jpg", 300, 1)
-    assert images.load(Place(thin), (0, 0), "s", Rules(max_side=30)).picture.height == 1
+    assert loading.load(Place(thin), (0, 0), "s", Rules(max_side=30)).picture.height == 1
 
 
 def test_jpeg_quality(tmp_path):
@@ -252,12 +252,12 @@ def test_jpeg_quality(tmp_path):
 
 def test_rescale_only_to_the_same_shape(tmp_path):
     path = save_picture(tmp_path / "a.jpg", 60, 40)
-    loaded = images.load(Place(path), (120, 80), "s", Rules(rescale=True))
+    loaded = loading.load(Place(path), (120, 80), "s", Rules(rescale=True))
     assert loaded.scale_xy == (0.5, 0.5)
     assert [(issue.code, issue.fixed) for issue in loaded.issues] == [("size-mismatch", True)]
-    loaded = images.load(Place(path), (120, 80), "s", Rules(rescale=True, max_side=30))
+    loaded = loading.load(Place(path), (120, 80), "s", Rules(rescale=True, max_side=30))
     assert loaded.scale_xy == (0.25, 0.25)
-    loaded = images.load(Place(path), (120, 120), "s", Rules(rescale=True))
+    loaded = loading.load(Place(path), (120, 120), "s", Rules(rescale=True))
     assert loaded.scale_xy == (1.0, 1.0)
     assert [(issue.code, issue.fixed) for issue in loaded.issues] == [("size-mismatch", False)]
 
@@ -268,7 +268,7 @@ def test_a_picture_inside_another_file(tmp_path):
     (tmp_path / "many").write_bytes(b"before" + data + b"after")
     place = Place(tmp_path / "many", 6, len(data))
     assert (place.size, Place(path).size) == (len(data), len(data))
-    loaded = images.load(place, (60, 40), "s")
+    loaded = loading.load(place, (60, 40), "s")
     assert (loaded.picture.data, loaded.issues) == (data, ())
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tests.small_sets import voc
 from tfrec_tools.errors import InputError
-from tfrec_tools.label_lists import formatted, keeps_all
-from tfrec_tools.label_sources import read_classes
-from tfrec_tools.labels import Label, LabelMap, from_names
+from tfrec_tools.formats.classes import read_classes
+from tfrec_tools.labels.label_map import Label, LabelMap, from_names
+from tfrec_tools.labels.lists import formatted, keeps_all
 
 NAMES = st.text(min_size=1).filter(
     lambda name: name == name.strip() and "\n" not in name and "\ufeff" not in name

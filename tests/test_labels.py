@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrec_tools.errors import InputError, LabelConflict
-from tfrec_tools.labels import Label, LabelMap, format_label_map, from_names, read_label_map
+from tfrec_tools.labels.label_map import Label, LabelMap, from_names
+from tfrec_tools.labels.pbtxt import format_label_map, read_label_map
 
 NAMES = st.text(min_size=1).filter(lambda name: name == name.strip() and name)
 

@@ -11,13 +11,13 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from tests.small_sets import save_picture
-from tfrec_tools import masks
-from tfrec_tools.checks import Checks, check
+from tfrec_tools.annotations.box_checks import Checks, check
+from tfrec_tools.annotations.policies import parse
+from tfrec_tools.annotations.records import Place, image_record, joined, subset
 from tfrec_tools.errors import InputError
-from tfrec_tools.fit import fit
-from tfrec_tools.images import Rules
-from tfrec_tools.policies import parse
-from tfrec_tools.records import Place, image_record, joined, subset
+from tfrec_tools.images import masks
+from tfrec_tools.images.fitting import fit
+from tfrec_tools.images.loading import Rules
 
 SQUARE = [[10, 5, 30, 5, 30, 25, 10, 25]]
 

@@ -10,15 +10,16 @@ import pytest
 import tensorflow as tf
 
 from tests import tiny
-from tfrec_tools.detector import grow, model, predict
-from tfrec_tools.detector.examples.dataset import Annotated, index_records
-from tfrec_tools.detector.learning import distill
-from tfrec_tools.detector.learning.losses import Losses
-from tfrec_tools.detector.measuring.evaluate import Found
-from tfrec_tools.detector.measuring.operating import USUAL
-from tfrec_tools.detector.remembering import interpolate, memory, pseudo_labels, replay
+from tfrec_tools.detector.data.index import Annotated, index_records
+from tfrec_tools.detector.evaluation.average_precision import Found
+from tfrec_tools.detector.evaluation.operating_points import USUAL
+from tfrec_tools.detector.losses import distillation
+from tfrec_tools.detector.losses.ssd_losses import Losses
+from tfrec_tools.detector.model import growth
+from tfrec_tools.detector.model.detector import Detector, assign, class_logits, values
+from tfrec_tools.detector.retention import pseudo_labels, replay, retention, weight_blending
 from tfrec_tools.errors import TfrecError
-from tfrec_tools.labels import LabelMap, from_names
+from tfrec_tools.labels.label_map import LabelMap, from_names
 
 LABELS = from_names(["red", "green", "blue"])
 
@@ -58,10 +59,10 @@ def test_a_small_replay_has_every_class() -> None:
 
 
 def test_a_budget_that_is_no_number_is_refused() -> None:
-    asked = replace(memory.NOTHING, replay_budget="many")
+    asked = replace(retention.NOTHING, replay_budget="many")
     with pytest.raises(TfrecError, match="--replay-budget: found 'many'"):
-        memory.replayed(asked, [example([1])], seed=0)
-    assert len(memory.replayed(replace(asked, replay_budget="50%"), [example([1])] * 100, seed=0)) == 50
+        retention.replayed(asked, [example([1])], seed=0)
+    assert len(retention.replayed(replace(asked, replay_budget="50%"), [example([1])] * 100, seed=0)) == 50
 
 
 BOX, ELSEWHERE = [0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0]
@@ -102,62 +103,62 @@ def test_pseudo_labels_are_boxes_doubts_or_background(tmp_path: Path) -> None:
 def test_distillation_holds_only_where_the_teacher_is_sure() -> None:
     logits = tf.constant([[[-5.0, -5.0]] * 20 + [[4.0, -5.0]]])  # one sure anchor
     codes, boxes = tf.zeros((1, 21, 4)), tf.random.stateless_uniform((1, 21, 4), (0, 1))
-    teacher = distill.Answers(codes, logits)
+    teacher = distillation.Answers(codes, logits)
 
-    def total(student: distill.Answers) -> tf.Tensor:
-        parts = distill.loss(teacher, student, boxes, distill.is_sure(teacher))
+    def total(student: distillation.Answers) -> tf.Tensor:
+        parts = distillation.loss(teacher, student, boxes, distillation.is_sure(teacher))
         return Losses((), (), parts).alone[2]
 
     assert float(total(teacher)) == 0.0
     student_logits, student_codes = tf.Variable(logits + 1.0), tf.Variable(codes + 1.0)
     with tf.GradientTape() as tape:
-        found = total(distill.Answers(student_codes, student_logits))
+        found = total(distillation.Answers(student_codes, student_logits))
     assert float(found) == pytest.approx(2.0)
     for gradient in tape.gradient(found, [student_logits, student_codes]):
         assert gradient.numpy()[0, -1].all()
         assert not gradient.numpy()[0, :-1].any()
 
 
-def grown() -> tuple[model.Detector, model.Detector]:
+def grown() -> tuple[Detector, Detector]:
     base = tiny.detector("red", "green")
-    return base, grow.grow(base, LABELS, seed=0)
+    return base, growth.grow(base, LABELS, seed=0)
 
 
 def test_the_base_teaches_what_it_shares() -> None:
     base, _ = grown()
-    rows = grow.class_rows(base.labels, from_names(["blue", "green"]), drop_classes=True)
-    teacher = memory.teacher(replace(memory.NOTHING, distill="on"), base, rows)
+    rows = growth.class_rows(base.labels, from_names(["blue", "green"]), drop_classes=True)
+    teacher = retention.teacher(replace(retention.NOTHING, distill="on"), base, rows)
     assert teacher is not None
     assert (teacher.base_columns.numpy().tolist(), teacher.grown_columns.numpy().tolist()) == ([1], [1])
-    assert memory.teacher(memory.NOTHING, base, rows) is None
+    assert retention.teacher(retention.NOTHING, base, rows) is None
 
 
 def test_half_way_between_base_and_training() -> None:
     base, detector = grown()
-    start = model.values(detector.network)
+    start = values(detector.network)
     moved = {path: value + 0.5 for path, value in start.items()}
     new = frozenset({LABELS.id_by_name["blue"]})
     assert all(
-        np.array_equal(interpolate.blended(detector, start, moved, 1.0, new)[path], moved[path])
+        np.array_equal(weight_blending.blended(detector, start, moved, 1.0, new)[path], moved[path])
         for path in moved
     )
-    model.assign(detector.network, interpolate.blended(detector, start, moved, 0.0, new))
+    assign(detector.network, weight_blending.blended(detector, start, moved, 0.0, new))
     image, window = tf.random.stateless_uniform((1, 64, 64, 3), (0, 1), -1, 1), tf.ones((1, 2))
-    old_logits, logits = (predict.class_logits(one, image, window) for one in (base, detector))
+    old_logits, logits = (class_logits(one, image, window) for one in (base, detector))
     np.testing.assert_array_equal(old_logits, logits[..., :2])
     assert not np.array_equal(logits[..., 2], _new_logits(base, LABELS, image))
 
 
-def _new_logits(base: model.Detector, labels: LabelMap, image: tf.Tensor) -> tf.Tensor:
-    return predict.class_logits(grow.grow(base, labels, seed=0), image, tf.ones((1, 2)))[..., 2]
+def _new_logits(base: Detector, labels: LabelMap, image: tf.Tensor) -> tf.Tensor:
+    return class_logits(growth.grow(base, labels, seed=0), image, tf.ones((1, 2)))[..., 2]
 
 
 def test_the_best_blend_is_left() -> None:
     _, detector = grown()
-    start = model.values(detector.network)
+    start = values(detector.network)
     moved = {path: value + 1.0 for path, value in start.items()}
-    model.assign(detector.network, moved)
-    ranked = interpolate.choose(detector, start, frozenset({3}), lambda alpha: -abs(alpha - 0.55))
+    assign(detector.network, moved)
+    ranked = weight_blending.choose(detector, start, frozenset({3}), lambda alpha: -abs(alpha - 0.55))
     assert next(iter(ranked)) == 0.6
     bias = "model/_box_predictor/_box_prediction_head/_box_encoder_layers/0/bias"
-    np.testing.assert_allclose(model.values(detector.network)[bias], start[bias] + 0.6, atol=1e-6)
+    np.testing.assert_allclose(values(detector.network)[bias], start[bias] + 0.6, atol=1e-6)

@@ -9,11 +9,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tfrec_tools.errors import LabelConflict
-from tfrec_tools.label_sources import read_classes
-from tfrec_tools.labels import ClassList, Label, LabelMap, from_names
-from tfrec_tools.merging import Merged, Row, Rules, merge
-from tfrec_tools.merging.disagreements import similar, spellings
-from tfrec_tools.merging.spelling import is_similar, normal
+from tfrec_tools.formats.classes import read_classes
+from tfrec_tools.labels.conflicts import similar, spellings
+from tfrec_tools.labels.label_map import ClassList, Label, LabelMap, from_names
+from tfrec_tools.labels.merge import Merged, Row, Rules, merge
+from tfrec_tools.labels.spelling import is_similar, normal
 
 # Letters that no case or Unicode form makes another, so that any two names are two classes.
 NAMES = st.text(alphabet="abc", min_size=1, max_size=3)

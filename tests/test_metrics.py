@@ -13,13 +13,13 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tfrec_tools.detector.examples.dataset import Annotated
-from tfrec_tools.detector.measuring import charts, operating
-from tfrec_tools.detector.measuring.evaluate import Found
-from tfrec_tools.detector.measuring.metrics import confusion, measure
-from tfrec_tools.detector.measuring.voc07 import average_precision_11
+from tfrec_tools.detector.data.index import Annotated
+from tfrec_tools.detector.evaluation import charts, operating_points
+from tfrec_tools.detector.evaluation.average_precision import Found
+from tfrec_tools.detector.evaluation.metrics import confusion, measure
+from tfrec_tools.detector.evaluation.voc07 import average_precision_11
 from tfrec_tools.errors import InputError
-from tfrec_tools.labels import from_names
+from tfrec_tools.labels.label_map import from_names
 
 LABELS = from_names(["red", "green", "blue"])
 LEFT, MIDDLE, RIGHT = ([0.1, left, 0.4, left + 0.25] for left in (0.05, 0.35, 0.65))
@@ -187,9 +187,9 @@ def test_the_operating_point_is_where_f1_is_best() -> None:
         found([LEFT, nothing, MIDDLE, nothing], [0.9, 0.6, 0.375, 0.25], [1, 1, 1, 1]),
         found([RIGHT], [0.8], [1]),
     ]
-    point = operating.operating_point(examples, seen, 1)
-    assert point == operating.OperatingPoint((0.375 + 0.25) / 2, 0.375, pytest.approx(3 / 4), 1.0)
-    assert operating.operating_point(examples, seen, 2) is None
+    point = operating_points.operating_point(examples, seen, 1)
+    assert point == operating_points.OperatingPoint((0.375 + 0.25) / 2, 0.375, pytest.approx(3 / 4), 1.0)
+    assert operating_points.operating_point(examples, seen, 2) is None
     counts = measure(examples, seen, LABELS, min_score=None, voc07=False).confusion
     assert counts[:, 0].tolist() == [3, 0, 0, 1]
 
@@ -197,17 +197,19 @@ def test_the_operating_point_is_where_f1_is_best() -> None:
 def test_the_operating_point_leaves_out_what_evaluation_leaves_out() -> None:
     examples = [annotated([LEFT, MIDDLE], [1, 1], difficult=[False, True]), annotated([], [], labeled=(2,))]
     seen = [found([MIDDLE, LEFT, LEFT], [0.9, 0.8, 0.7], [1, 1, 1]), found([LEFT], [0.95], [1])]
-    point = operating.operating_point(examples, seen, 1)
-    assert point == operating.OperatingPoint(pytest.approx(0.75), pytest.approx(0.8), 1.0, 1.0)
+    point = operating_points.operating_point(examples, seen, 1)
+    assert point == operating_points.OperatingPoint(pytest.approx(0.75), pytest.approx(0.8), 1.0, 1.0)
 
 
 def test_scores_come_back_from_their_file(tmp_path: Path) -> None:
-    file = tmp_path / operating.FILE
-    assert operating.read_scores(file, LABELS) == {}
-    file.write_text(operating.format_scores({"blue": operating.OperatingPoint(0.25, 0.3, 0.5, 0.5)}))
-    assert operating.read_scores(file, LABELS) == {3: 0.25}
+    file = tmp_path / operating_points.FILE
+    assert operating_points.read_scores(file, LABELS) == {}
+    file.write_text(
+        operating_points.format_scores({"blue": operating_points.OperatingPoint(0.25, 0.3, 0.5, 0.5)})
+    )
+    assert operating_points.read_scores(file, LABELS) == {3: 0.25}
     seen = found([LEFT, MIDDLE, RIGHT], [0.6, 0.4, 0.3], [1, 1, 3])
-    assert operating.sure(seen, {3: 0.25}).ids.tolist() == [1, 3]
+    assert operating_points.sure(seen, {3: 0.25}).ids.tolist() == [1, 3]
     for text, reason in (
         ('{"pink": 0.5}', "class 'pink' is not"),
         ("[]", "is no"),
@@ -215,7 +217,7 @@ def test_scores_come_back_from_their_file(tmp_path: Path) -> None:
     ):
         file.write_text(text)
         with pytest.raises(InputError, match=f"scores.json: {reason}"):
-            operating.read_scores(file, LABELS)
+            operating_points.read_scores(file, LABELS)
 
 
 def test_charts_are_pictures_also_of_nothing(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from tests import tiny
-from tfrec_tools.detector import model, ssd
+from tfrec_tools.detector.architectures import ssd
+from tfrec_tools.detector.model.detector import load_detector, save_detector, values
 from tfrec_tools.errors import InputError
 
 
@@ -20,8 +21,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_is_read_back_bit_for_bit(folder: Path) -> None:
-    written, read = tiny.detector("red", "green"), model.load_detector(folder)
-    before, after = model.values(written.network), model.values(read.network)
+    written, read = tiny.detector("red", "green"), load_detector(folder)
+    before, after = values(written.network), values(read.network)
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[path], after[path]) for path in before)
     assert read.labels.names == ("red", "green")
@@ -46,19 +47,19 @@ def test_a_checkpoint_may_lie_beside_the_config_as_tfods_trainer_leaves_it(folde
         file.rename(folder / file.name if file.name != "checkpoint" else folder / "latest")
     (folder / "checkpoint").rmdir()
     (folder / "latest").rename(folder / "checkpoint")
-    assert model.load_detector(folder).labels.names == ("red", "green")
+    assert load_detector(folder).labels.names == ("red", "green")
 
 
 def test_saving_replaces_a_folder_whole(folder: Path) -> None:
     (folder / "stray").write_text("x")
-    model.save_detector(tiny.detector("red"), folder)
-    assert model.load_detector(folder).labels.names == ("red",)
+    save_detector(tiny.detector("red"), folder)
+    assert load_detector(folder).labels.names == ("red",)
     assert not (folder / "stray").exists()
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
 def test_the_network_gives_a_code_and_logits_an_anchor(folder: Path) -> None:
-    detector = model.load_detector(folder)
+    detector = load_detector(folder)
     codes, logits = detector.network(tf.zeros((2, 64, 64, 3)))
     anchors = len(ssd.anchor_boxes(detector.config))
     assert codes.shape == (2, anchors, 4)
@@ -109,10 +110,10 @@ def _cut(folder: Path) -> None:
 def test_a_damaged_folder_is_refused_in_one_line(folder: Path, damage: object, found: str) -> None:
     damage(folder)  # type: ignore[operator]
     with pytest.raises(Exception, match=found) as caught:
-        model.load_detector(folder)
+        load_detector(folder)
     assert "\n" not in str(caught.value)
 
 
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a model folder"):
-        model.load_detector(tmp_path / "nothing")
+        load_detector(tmp_path / "nothing")

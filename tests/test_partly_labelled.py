@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.test_cli import tfrec
-from tfrec_tools.detector import grow
-from tfrec_tools.detector.examples.dataset import index_records
-from tfrec_tools.detector.measuring import evaluate
-from tfrec_tools.detector.model import load_detector
-from tfrec_tools.detector.running.settings import TrainConfig
-from tfrec_tools.detector.running.train import Trainer
-from tfrec_tools.labels import read_label_map
+from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.evaluation import average_precision
+from tfrec_tools.detector.model import growth
+from tfrec_tools.detector.model.detector import load_detector
+from tfrec_tools.detector.training.settings import TrainConfig
+from tfrec_tools.detector.training.trainer import Trainer
+from tfrec_tools.labels.pbtxt import read_label_map
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 OLD = ("apple", "banana", "pear")
@@ -48,11 +48,11 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def old_ap50(sets: Path, train: str | None) -> float:
     """The mean over the old classes, after training on a set or, without one, of the grown base."""
     labels = read_label_map(sets / "merged.pbtxt")
-    detector = grow.grow(load_detector(SAMPLE / "base_model"), labels, CONFIG.seed)
+    detector = growth.grow(load_detector(SAMPLE / "base_model"), labels, CONFIG.seed)
     if train is not None:
         Trainer(detector, CONFIG).run(index_records([str(sets / train)], labels), [], lambda _done: None)
     val = index_records([str(sets / "val")], labels)
-    found = evaluate.average_precision(val, evaluate.find(detector, val, labels), labels)
+    found = average_precision.average_precision(val, average_precision.find(detector, val, labels), labels)
     return sum(found[labels.id_by_name[old]].ap50 for old in OLD) / len(OLD)
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.test_checks import HEIGHT, WIDTH, record_of
-from tfrec_tools import policies
-from tfrec_tools.checks import Checks, _iou, check, twins_of
+from tfrec_tools.annotations import policies
+from tfrec_tools.annotations.box_checks import Checks, _iou, check, twins_of
+from tfrec_tools.annotations.issues import CODES
 from tfrec_tools.errors import InputError
-from tfrec_tools.issues import CODES
 
 
 def checked(box, *words, min_side=0.0, first=(1, 1, 2, 2)):

@@ -10,13 +10,13 @@ import pytest
 import tensorflow as tf
 
 from tests import strategies, tiny, tiny_rcnn
-from tfrec_tools.detector import model
-from tfrec_tools.detector.examples.dataset import index_records
-from tfrec_tools.detector.running import precision
-from tfrec_tools.detector.running.settings import TrainConfig
-from tfrec_tools.detector.running.stepper import StepLosses
-from tfrec_tools.detector.running.train import Trainer
-from tfrec_tools.labels import from_names
+from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.model.detector import Detector, layers_of, values
+from tfrec_tools.detector.training import precision
+from tfrec_tools.detector.training.settings import TrainConfig
+from tfrec_tools.detector.training.train_step import StepLosses
+from tfrec_tools.detector.training.trainer import Trainer
+from tfrec_tools.labels.label_map import from_names
 
 LABELS = from_names(["red", "green"])
 TRAINING = replace(strategies.TRAINING, steps=2, freeze_backbone=True)
@@ -26,7 +26,7 @@ CANVAS_PX = 128
 MAKERS = {"ssd": tiny.detector, "rcnn": tiny_rcnn.detector}
 
 
-def train(folder: Path, detector: model.Detector, config: TrainConfig) -> list[StepLosses]:
+def train(folder: Path, detector: Detector, config: TrainConfig) -> list[StepLosses]:
     examples = index_records([str(tiny.write_records(folder / "a.tfrecord", LABELS.names, 5))], LABELS)
     losses: list[StepLosses] = []
     Trainer(detector, config).run(examples, [], losses.append)
@@ -52,7 +52,7 @@ def test_fewer_bits_change_losses_a_little_and_the_model_stays_float32(
     rounded = totals(train(tmp_path, detector, replace(TRAINING, precision=dtype)))
     assert rounded != exact
     np.testing.assert_allclose(rounded, exact, rtol=0.02)
-    assert {value.dtype for value in model.values(detector.network).values()} == {np.dtype(np.float32)}
+    assert {value.dtype for value in values(detector.network).values()} == {np.dtype(np.float32)}
     assert detector.network(tf.zeros((1, CANVAS_PX, CANVAS_PX, 3)))[0].dtype == tf.float32
 
 
@@ -67,7 +67,7 @@ def test_a_compiled_step_is_the_step(tmp_path: Path, exact: list[float]) -> None
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_layers_compute_with_fewer_bits_within_and_as_ever_after(family: str, dtype: str) -> None:
     network = MAKERS[family](*LABELS.names).network
-    kernels = [layer for layer in model.layers_of(network) if layer.name.endswith("layer_with_weights-0")]
+    kernels = [layer for layer in layers_of(network) if layer.name.endswith("layer_with_weights-0")]
     inputs = [tf.zeros((1, *tensor.shape[1:])) for tensor in network.inputs]
     inputs = inputs if len(inputs) > 1 else inputs[0]
     before = [output.numpy() for output in network(inputs)]
@@ -116,11 +116,11 @@ def test_a_step_whose_scaled_gradients_overflow_is_left_out(
 ) -> None:
     monkeypatch.setattr(precision, "_FIRST_SCALE", scale)
     detector = tiny.detector(*LABELS.names)
-    before = model.values(detector.network)
+    before = values(detector.network)
     examples = index_records([str(tiny.write_records(tmp_path / "a.tfrecord", LABELS.names, 5))], LABELS)
     trainer = Trainer(detector, replace(TRAINING, precision="float16"))
     trainer.run(examples, [], lambda _done: None)
     trainer.save(tmp_path / "state.npz", {})
-    after = model.values(detector.network)
+    after = values(detector.network)
     assert any(not np.array_equal(before[path], after[path]) for path in before) == moves
     assert float(np.load(tmp_path / "state.npz")["loss_scale/scale"]) == (scale if moves else scale / 4)

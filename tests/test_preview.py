@@ -12,9 +12,10 @@ from PIL import Image
 
 from tests.small_sets import coco, csv, save_picture, save_pictures
 from tests.test_cli import fault, tfrec
-from tfrec_tools import page, preview
-from tfrec_tools.convert import convert
-from tfrec_tools.plan import Options
+from tfrec_tools import preview
+from tfrec_tools.conversion.convert import convert
+from tfrec_tools.conversion.plan import Options
+from tfrec_tools.drawing import page, sheet
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_pictures_of_every_mode(tmp_path, mode):
     save_picture(tmp_path / "images/a.png", mode=mode)
     one = csv(tmp_path, [("a.png", 60, 40, [("cat", 1, 1, 9, 9)])])
     shown = preview.of_source(Options(one, tmp_path), 1)
-    image = Image.open(BytesIO(preview.sheet(shown)))
+    image = Image.open(BytesIO(sheet.sheet(shown)))
     values = np.asarray(image.convert("L"))
     assert values.std() > 20
     assert len(figures(page.render("t", "l", "", shown))) == 1
@@ -89,7 +90,7 @@ def test_boxes_that_are_not_finite_are_left_out_and_damaged_pictures_said(tmp_pa
     boxes = [("cat", 1, 1, float("inf"), 9), ("cat", float("nan"), 1, 9, 9)]
     one = csv(tmp_path, [("a.jpg", 60, 40, boxes), ("b.jpg", 60, 40, boxes)])
     shown = preview.of_source(Options(one, tmp_path), 2)
-    assert preview.sheet(shown)
+    assert sheet.sheet(shown)
     data = page.render("t", "l", "", shown)
     assert not html.fromstring(data).findall(".//rect")
     assert b"cannot be shown" in data

@@ -11,16 +11,20 @@ import pytest
 
 from tests.small_sets import save_picture
 from tests.test_cli import fault, tfrec, write_map
-from tfrec_tools import remapping, run, shards, stats, tfrecord, work
+from tfrec_tools.annotations.policies import parse
+from tfrec_tools.annotations.records import image_record
+from tfrec_tools.dataset import engine, shards, staging, verify
+from tfrec_tools.dataset.publish import Refused
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import encode_example, parse_example
-from tfrec_tools.finish import Refused
-from tfrec_tools.images import Picture
-from tfrec_tools.labels import from_names, read_label_map
-from tfrec_tools.policies import parse
-from tfrec_tools.records import image_record
-from tfrec_tools.remapping import Options, examples
+from tfrec_tools.images.loading import Picture
+from tfrec_tools.labels.label_map import from_names
+from tfrec_tools.labels.pbtxt import read_label_map
+from tfrec_tools.remapping import examples
+from tfrec_tools.remapping import remap as remapping
 from tfrec_tools.remapping.classes import classes_of
+from tfrec_tools.remapping.remap import Options, _layout, perform
+from tfrec_tools.tfrecords import framing
+from tfrec_tools.tfrecords.example import encode_example, parse_example
 
 
 def silent(_done, _total):
@@ -80,7 +84,7 @@ def parsed(folder, pattern="all"):
     return {
         found.record.filename: found
         for file in files
-        for found in (parse_example(data, "") for data in tfrecord.read(file))
+        for found in (parse_example(data, "") for data in framing.read(file))
     }
 
 
@@ -89,7 +93,7 @@ def contents(folder):
 
 
 def sound(prefix):
-    return list(stats.faults(prefix, silent)) == []
+    return list(verify.faults(prefix, silent)) == []
 
 
 def test_sets_join_and_each_is_labelled_for_its_own_classes(tmp_path, sets):
@@ -137,14 +141,14 @@ def test_splits_stay_splits(tmp_path, sets):
 def test_the_same_command_again_does_nothing_and_a_stopped_one_goes_on(tmp_path, sets, monkeypatch):
     inputs = [str(sets / "old_whole"), str(sets / "new_whole")]
     options = Options(inputs, sets / "merged.pbtxt", tmp_path / "out/all", shards=4, workers=1)
-    layout = remapping._layout(options)
-    folder = work.folder_of(options.out)
+    layout = _layout(options)
+    folder = staging.folder_of(options.out)
     folder.mkdir(parents=True)
     for job in layout.jobs[:3]:
-        remapping.perform(job, lambda: None, folder)
+        perform(job, lambda: None, folder)
     written = []
-    write = tfrecord.write
-    monkeypatch.setattr(tfrecord, "write", lambda path, *rest: written.append(path) or write(path, *rest))
+    write = framing.write
+    monkeypatch.setattr(framing, "write", lambda path, *rest: written.append(path) or write(path, *rest))
     first = remapping.remap(options, silent)
     assert len(written) == 1
     again = remapping.remap(options, silent)
@@ -219,7 +223,7 @@ def test_labeled_for_all_sets_or_for_each(tmp_path, sets):
 def test_ids_that_two_sets_use_are_told_apart(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        tfrecord.write(tmp_path / name / "x.tfrecord", [record(tmp_path, name, "cat", image_id="7")])
+        framing.write(tmp_path / name / "x.tfrecord", [record(tmp_path, name, "cat", image_id="7")])
     labels = write_map(tmp_path / "m.pbtxt", "cat")
     inputs = [str(tmp_path / name) for name in "ab"]
     finished = remap(inputs, labels, tmp_path / "out/all")
@@ -231,7 +235,7 @@ def test_ids_that_two_sets_use_are_told_apart(tmp_path):
 
 def test_names_that_are_not_their_ids(tmp_path):
     wrong = record(tmp_path, "wrong", "cat", "dog", ids={"cat": 2, "dog": 1})
-    tfrecord.write(tmp_path / "x.tfrecord", [record(tmp_path, "right", "dog", ids={"dog": 2}), wrong])
+    framing.write(tmp_path / "x.tfrecord", [record(tmp_path, "right", "dog", ids={"dog": 2}), wrong])
     labels = write_map(tmp_path / "old.pbtxt", "cat", "dog")
     inputs = [str(tmp_path / "x.tfrecord")]
     finished = remap(inputs, labels, tmp_path / "a/all")
@@ -257,14 +261,14 @@ def test_names_that_are_not_their_ids(tmp_path):
 
 def test_damaged_records_and_files(tmp_path):
     good = record(tmp_path, "good", "cat")
-    tfrecord.write(tmp_path / "x.tfrecord", [b"\xff\xff", good])
+    framing.write(tmp_path / "x.tfrecord", [b"\xff\xff", good])
     labels = write_map(tmp_path / "old.pbtxt", "cat")
     with pytest.raises(Refused, match=r"x.tfrecord record 0: annotation-damaged: is no tf.train.Example"):
         remap([str(tmp_path / "x.tfrecord")], labels, tmp_path / "a/all")
     lenient = parse("lenient", [])
     finished = remap([str(tmp_path / "x.tfrecord")], labels, tmp_path / "a/all", policies=lenient)
     assert finished.manifest.images == 1
-    tfrecord.write(tmp_path / "x.tfrecord", [good, good])
+    framing.write(tmp_path / "x.tfrecord", [good, good])
     whole = (tmp_path / "x.tfrecord").read_bytes()
     for name, data, reason in (
         ("cut", whole[:-2], "record 1 at byte .*: the file ends inside its CRC: 2 of 4"),
@@ -300,13 +304,13 @@ def test_large_pictures_between_short_and_long_features(tmp_path, workers):
         picture = Picture(bytes([number]) * size, "jpeg", 60, 40)
         records.append(encode_example(of, picture, {**ids, "more": 999}))
     for half in (0, 1):
-        tfrecord.write(tmp_path / f"x-0000{half}-of-00002.tfrecord", records[half::2])
+        framing.write(tmp_path / f"x-0000{half}-of-00002.tfrecord", records[half::2])
     own = write_map(tmp_path / "old.pbtxt", *names)
     (maps := tmp_path / "maps").mkdir()
     new = write_map(maps / "new.pbtxt", "more", *reversed(names))
     finished = remap([str(tmp_path / "x")], new, tmp_path / "out/all", workers=workers, shards=2)
     of_set = classes_of(read_label_map(own).name_by_id, own.name, None, read_label_map(new), (), None)
-    found = [data for file in sorted((tmp_path / "out").glob("*.tfrecord")) for data in tfrecord.read(file)]
+    found = [data for file in sorted((tmp_path / "out").glob("*.tfrecord")) for data in framing.read(file)]
     assert sorted(found) == sorted(examples.remap(data, of_set).data for data in records)
     assert sound(tmp_path / "out/all")
     assert finished.manifest.images == len(records)
@@ -325,7 +329,7 @@ def test_a_real_tfod_record(tmp_path, shared):
     tfrec("merge-labels", cards, training, "--out", tmp_path / "merged.pbtxt")
     words = ("--labels", tmp_path / "merged.pbtxt", "--record-labels", training)
     tfrec("remap", raccoon, *words, "--out", tmp_path / "out/all")
-    before = [parse_example(data, "") for data in tfrecord.read(raccoon)]
+    before = [parse_example(data, "") for data in framing.read(raccoon)]
     after = parsed(tmp_path / "out")
     assert len(after) == len({of.record.filename for of in before})
     for of in before:
@@ -341,4 +345,4 @@ def test_a_real_tfod_record(tmp_path, shared):
 
 
 def test_run_takes_what_does_a_job():
-    assert run.run([], None, silent, remapping.perform) == []
+    assert engine.run([], None, silent, perform) == []

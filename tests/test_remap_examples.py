@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from tests.test_example import IDS, PICTURE, ROW, record_of
 from tests.test_merging import MAPS, NAMES
 from tests.test_wire import VALUES
-from tfrec_tools import entries, wire
 from tfrec_tools._pb2 import example_pb2
-from tfrec_tools.example import encode_example, parse_example, without_picture
-from tfrec_tools.labels import LabelMap, from_names
-from tfrec_tools.merging import Row, Rules, merge
-from tfrec_tools.merging.tables import Tables
+from tfrec_tools.labels.id_tables import Tables
+from tfrec_tools.labels.label_map import LabelMap, from_names
+from tfrec_tools.labels.merge import Row, Rules, merge
 from tfrec_tools.remapping.classes import Classes, classes_of
 from tfrec_tools.remapping.examples import UnknownClassError, remap
+from tfrec_tools.tfrecords import spans as spans_
+from tfrec_tools.tfrecords import wire
+from tfrec_tools.tfrecords.example import encode_example, parse_example, without_picture
+from tfrec_tools.tfrecords.spans import OddLayoutError, find, find_around, guess, only_value
 
 HERE = Path("tables.json")
 UNKNOWN = ("image/object/track", "my own/feature", "image/é")
@@ -83,7 +85,7 @@ def test_steps_compose(data, first, second, third):
 @given(st.dictionaries(st.sampled_from([*UNKNOWN, "b" * 99, "c"]), VALUES), st.sampled_from(["a", "c", "d"]))
 def test_entries_are_found_replaced_put_in_and_taken_out(features, key):
     data = wire.serialize(features)
-    assert list(entries.find(data, 0, len(data))) == [name.encode() for name in sorted(features)]
+    assert list(find(data, 0, len(data))) == [name.encode() for name in sorted(features)]
     new = {key: ("int64", [1, 2, 300])}
     put_in = changed(data, {key.encode(): wire.entry(key, *new[key])})
     assert put_in == wire.serialize(features | new)
@@ -93,16 +95,16 @@ def test_entries_are_found_replaced_put_in_and_taken_out(features, key):
 
 
 def changed(data: bytes, changes: dict[bytes, bytes | None]) -> bytes:
-    spans = entries.find(data, 0, len(data))
-    return b"".join(map(bytes, entries.changed(data, spans, changes, (len(data), len(data)))))
+    spans = find(data, 0, len(data))
+    return b"".join(map(bytes, spans_.changed(data, spans, changes, (len(data), len(data)))))
 
 
 @given(st.sampled_from(["before", "z"]), st.binary(max_size=300), st.none() | st.binary(max_size=300))
 def test_a_picture_is_left_as_it_is_between_what_changes(key, picture, new):
     data = wire.serialize({name: ("bytes", [picture]) for name in ("before", "picture", "z")})
-    spans = entries.find(data, 0, len(data))
+    spans = find(data, 0, len(data))
     entry = None if new is None else wire.entry(key, "bytes", [new])
-    parts = entries.changed(data, spans, {key.encode(): entry}, entries.only_value(data, spans[b"picture"]))
+    parts = spans_.changed(data, spans, {key.encode(): entry}, only_value(data, spans[b"picture"]))
     assert bytes(parts[1]) == picture
     assert b"".join(map(bytes, parts)) == changed(data, {key.encode(): entry})
 
@@ -111,10 +113,10 @@ def test_a_picture_is_left_as_it_is_between_what_changes(key, picture, new):
 def test_without_its_picture_an_example_becomes_the_same(data, own, other):
     before = data.draw(examples(own))
     merged = merge(own, other)
-    start, stop = entries.guess(before, b"image/encoded")
+    start, stop = guess(before, b"image/encoded")
     assert before[start:stop] == PICTURE.data
     cut = before[:start] + before[stop:]
-    spans, whole = entries.find_around(cut, start, stop - start), entries.find(before, 0, len(before))
+    spans, whole = find_around(cut, start, stop - start), find(before, 0, len(before))
     assert list(spans) == list(whole)
     assert spans[b"image/encoded"][2] == start
     how = classes(own, merged.rows[0], merged.label_map)
@@ -124,18 +126,18 @@ def test_without_its_picture_an_example_becomes_the_same(data, own, other):
 def test_a_guess_that_is_wrong_is_not_confirmed():
     picture = wire.entry("image/encoded", "bytes", [b"p" * 200])
     inside = wire.example([wire.entry("a", "bytes", [picture]), wire.entry("z", "int64", [1])])
-    start, stop = entries.guess(inside, b"image/encoded")
-    spans = entries.find_around(inside[:start] + inside[stop:], start, stop - start)
+    start, stop = guess(inside, b"image/encoded")
+    spans = find_around(inside[:start] + inside[stop:], start, stop - start)
     assert list(spans) == [b"a", b"z"]  # the picture's key is not among them
     for place in (start - 1, start + 1):
-        with pytest.raises(entries.OddLayoutError):
-            entries.find_around(inside[:place] + inside[place + 200 :], place, 200 + 1)
-    assert entries.guess(inside[: start - 3], b"image/encoded") is None
-    assert entries.guess(inside, b"image/other") is None
+        with pytest.raises(OddLayoutError):
+            find_around(inside[:place] + inside[place + 200 :], place, 200 + 1)
+    assert guess(inside[: start - 3], b"image/encoded") is None
+    assert guess(inside, b"image/other") is None
 
 
 def pieces(data: bytes) -> list[bytes]:
-    return [data[first:last] for first, _, last in entries.find(data, 0, len(data)).values()]
+    return [data[first:last] for first, _, last in find(data, 0, len(data)).values()]
 
 
 def test_layouts_that_nobody_writes_are_read_too():
@@ -253,4 +255,4 @@ def test_sizes_in_more_bytes_than_they_need_are_not_taken_for_others():
     )
     for entry in (odd, short, odd, short):
         data = wire.example([entry])
-        assert entries.find(data, 0, len(data)) == {b"k": (2, 2 + entry.index(b"\x12") + 2, len(data))}
+        assert find(data, 0, len(data)) == {b"k": (2, 2 + entry.index(b"\x12") + 2, len(data))}

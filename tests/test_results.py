@@ -12,21 +12,22 @@ from lxml import html
 from PIL import Image
 
 from tests import tiny
-from tfrec_tools.detector.examples.dataset import index_records
-from tfrec_tools.detector.grow import ClassRow
-from tfrec_tools.detector.measuring.evaluate import Precision
-from tfrec_tools.detector.measuring.operating import OperatingPoint
-from tfrec_tools.detector.reporting import model_card, pictures, report, run_page
-from tfrec_tools.detector.running.stepper import StepLosses
-from tfrec_tools.detector.running.validation import Validation
-from tfrec_tools.labels import from_names
+from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.evaluation.average_precision import Precision
+from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
+from tfrec_tools.detector.model.growth import ClassRow
+from tfrec_tools.detector.reports import comparison, images, model_card, run_page
+from tfrec_tools.detector.training import curves
+from tfrec_tools.detector.training.train_step import StepLosses
+from tfrec_tools.detector.training.validation import Validation
+from tfrec_tools.labels.label_map import from_names
 
 LABELS = from_names(["<red>", "blue"])
 ROWS = [ClassRow(1, "<red>", 1), ClassRow(2, "blue", None)]
-LINES = report.comparison(
+LINES = comparison.comparison(
     ROWS, {1: Precision(0.5, 0.75, 4)}, {1: Precision(0.4, 0.5, 4), 2: Precision(0.25, 0.5, 2)}
 )
-FACTS = report.Facts(
+FACTS = comparison.Facts(
     base="models/base",
     forgetting=25.0,
     steps=80,
@@ -76,7 +77,7 @@ def test_boxes_in_doubt_are_grey(tmp_path: Path) -> None:
     labels = from_names(["blue"])
     examples = index_records([str(tiny.write_records(tmp_path / "a.tfrecord", ["blue"], 5))], labels)
     doubtful = [replace(example, weights=np.zeros(1, np.float32)) for example in examples]
-    sure, unsure = (pictures.labels_picture(some, labels) for some in (examples, doubtful))
+    sure, unsure = (images.labels_picture(some, labels) for some in (examples, doubtful))
     assert sure.size == unsure.size
     grey = (0x9A, 0xA0, 0xA6)
     counts = [(np.asarray(sheet) == grey).all(axis=-1).sum() for sheet in (sure, unsure)]
@@ -88,7 +89,7 @@ def test_the_loss_curve_has_room_for_validations(tmp_path: Path) -> None:
     curve = [StepLosses(step, 1 / step, 2 / step, 0.1, 0.0) for step in range(1, 9)]
     validations = [Validation(4, 0.5, None, 0.5), Validation(8, 0.4, None, 0.4)]
     for name, some in (("without.png", []), ("with.png", validations)):
-        pictures.save_loss_curve(curve, some, tmp_path / name)
+        curves.save_loss_curve(curve, some, tmp_path / name)
     with Image.open(tmp_path / "without.png") as without, Image.open(tmp_path / "with.png") as picture:
         assert without.size == picture.size
         assert without.tobytes() != picture.tobytes()

@@ -15,10 +15,11 @@ import pytest
 
 from tests.small_sets import coco, save_picture
 from tests.test_cli import tfrec
-from tfrec_tools import jobs, work
-from tfrec_tools.convert import convert
+from tfrec_tools.conversion import jobs
+from tfrec_tools.conversion.convert import convert
+from tfrec_tools.conversion.plan import Options, make_plan
+from tfrec_tools.dataset import staging
 from tfrec_tools.errors import InputError
-from tfrec_tools.plan import Options, make_plan
 
 SCENES = [(f"{i:03d}.jpg", 60, 40, [("cat", i % 7 - 2, 1, 30 + i % 9, 39)] * (i % 3)) for i in range(60)]
 
@@ -57,7 +58,7 @@ def killed_at(moment, words):
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
-    folder = work.folder_of(words[3])
+    folder = staging.folder_of(words[3])
     while process.poll() is None and not folder.exists():
         time.sleep(0.001)
     time.sleep(moment)
@@ -149,7 +150,7 @@ def test_stopped_at_every_step_on_disk(tmp_path, source, monkeypatch):
 def test_finished_shards_are_not_written_again(tmp_path, source, monkeypatch):
     options = Options(source, tmp_path / "out/new", shards=6, workers=1)
     plan = make_plan(options)
-    folder = work.folder_of(options.out)
+    folder = staging.folder_of(options.out)
     folder.mkdir(parents=True)
     for job in plan.jobs[:4]:
         jobs.perform(job, lambda: None, folder)

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfrec_tools import formats
-from tfrec_tools.convert import Options, convert
+from tfrec_tools.annotations.issues import CODES
+from tfrec_tools.conversion.convert import Options, convert
 from tfrec_tools.errors import TfrecError
+from tfrec_tools.formats import registry
 from tfrec_tools.formats.options import ReadOptions
-from tfrec_tools.issues import CODES
-from tfrec_tools.labels import read_label_map
-from tfrec_tools.merging import merge
+from tfrec_tools.labels.merge import merge
+from tfrec_tools.labels.pbtxt import read_label_map
 
 SETS = {"old": 100, "new": 60, "val": 50}
 OLD = {"apple", "banana", "pear"}
@@ -35,7 +35,7 @@ Boxes = dict[str, list[tuple[str, tuple[float, ...]]]]
 
 def read_boxes(source: Path) -> Boxes:
     """{file name: [(class, (xmin, ymin, xmax, ymax))]} as a reader of ours sees them."""
-    records = formats.read(source).records
+    records = registry.read(source).records
     return {
         record.filename: list(zip(record.names, map(tuple, record.boxes_xyxy.tolist()), strict=True))
         for record in records

@@ -9,11 +9,12 @@ import pytest
 
 from tests.small_sets import coco, csv, save_picture
 from tests.test_convert import parsed
-from tfrec_tools import policies, shards
-from tfrec_tools.checks import Checks
-from tfrec_tools.convert import convert
+from tfrec_tools.annotations import policies
+from tfrec_tools.annotations.box_checks import Checks
+from tfrec_tools.conversion.convert import convert
+from tfrec_tools.conversion.plan import Options
+from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError
-from tfrec_tools.plan import Options
 
 
 @pytest.fixture

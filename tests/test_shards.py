@@ -10,10 +10,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tfrec_tools import shards
+from tfrec_tools.annotations.issues import CODES, Issue
+from tfrec_tools.dataset import shards
+from tfrec_tools.dataset.manifest import (
+    ClassInfo,
+    Manifest,
+    ShardInfo,
+    SourceInfo,
+    SplitInfo,
+    format_manifest,
+    read_manifest,
+)
 from tfrec_tools.errors import InputError
-from tfrec_tools.issues import CODES, Issue
-from tfrec_tools.shards import ClassInfo, Manifest, ShardInfo, SourceInfo, SplitInfo
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 
@@ -72,15 +80,15 @@ def test_names():
 def test_manifest_round_trip(tmp_path):
     manifest = manifest_of_set(*NEW)
     path = tmp_path / "new.manifest.json"
-    path.write_bytes(shards.format_manifest(manifest))
-    assert shards.read_manifest(path) == manifest
+    path.write_bytes(format_manifest(manifest))
+    assert read_manifest(path) == manifest
     assert manifest.names == ("RBC", "Plättchen")
 
 
 def test_a_shard_leads_to_its_manifest(tmp_path):
     touch(tmp_path, *NEW)
     assert shards.manifest_of(tmp_path / NEW[0]) is None
-    (tmp_path / "new.manifest.json").write_bytes(shards.format_manifest(manifest_of_set(*NEW)))
+    (tmp_path / "new.manifest.json").write_bytes(format_manifest(manifest_of_set(*NEW)))
     assert shards.manifest_of(tmp_path / NEW[0]) == manifest_of_set(*NEW)
     assert shards.manifest_of(tmp_path / "train.record") is None
     with pytest.raises(InputError, match=r"new-00002-of-00003.tfrecord: is not listed in new.manifest.json"):
@@ -92,16 +100,16 @@ def test_no_manifest(tmp_path, data):
     path = tmp_path / "new.manifest.json"
     path.write_bytes(data)
     with pytest.raises(InputError, match=r"new.manifest.json: is no manifest"):
-        shards.read_manifest(path)
+        read_manifest(path)
 
 
 def test_a_manifest_of_a_later_version_is_refused(tmp_path):
     path = tmp_path / "new.manifest.json"
     path.write_bytes(
-        shards.format_manifest(manifest_of_set()).replace(b'"format_version": 1', b'"format_version": 9')
+        format_manifest(manifest_of_set()).replace(b'"format_version": 1', b'"format_version": 9')
     )
     with pytest.raises(InputError, match=r"format_version is 9, but this tfrec reads 1"):
-        shards.read_manifest(path)
+        read_manifest(path)
 
 
 @pytest.mark.parametrize("pattern", ["new-*", "*.tfrecord", "new", ".", "new-0000?-of-00002.tfrecord"])

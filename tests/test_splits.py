@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrec_tools import splits
+from tfrec_tools.conversion import splits
+from tfrec_tools.conversion.splits import Group, Share
+from tfrec_tools.dataset import partition
 from tfrec_tools.errors import InputError
-from tfrec_tools.splits import Group, Share
 
 SHARES = (Share("train", 0.8), Share("val", 0.1), Share("test", 0.1))
 
@@ -41,10 +42,10 @@ def test_shares_that_are_none(text, message):
 
 
 def test_positions_are_even_and_stay():
-    counts = Counter(int(10 * splits.position(str(i), 0, "split")) for i in range(5000))
+    counts = Counter(int(10 * partition.position(str(i), 0, "split")) for i in range(5000))
     assert min(counts.values()) > 430
-    assert splits.position("17", 0, "split") == 0.624691894921389
-    assert splits.position("17", 0, "split") != splits.position("17", 1, "split")
+    assert partition.position("17", 0, "split") == 0.624691894921389
+    assert partition.position("17", 0, "split") != partition.position("17", 1, "split")
 
 
 def test_images_stay_in_their_split_when_data_is_added():

@@ -8,9 +8,10 @@ import pytest
 
 from tests.small_sets import SCENES, coco, save_pictures
 from tests.test_cli import fault, tfrec
-from tfrec_tools import example, shards, stats, tfrecord
-from tfrec_tools.convert import convert
-from tfrec_tools.plan import Options
+from tfrec_tools.conversion.convert import convert
+from tfrec_tools.conversion.plan import Options
+from tfrec_tools.dataset import shards, stats, verify
+from tfrec_tools.tfrecords import example, framing
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def quiet(done, total):
 
 
 def faults(prefix):
-    return list(stats.faults(prefix, quiet))
+    return list(verify.faults(prefix, quiet))
 
 
 def shard_of(prefix, split):
@@ -48,7 +49,7 @@ def test_what_is_counted(made):
 
 
 def test_names_come_from_ids_where_records_have_none(made):
-    parsed = example.parse_example(next(tfrecord.read(shard_of(made, "train"))), "x")
+    parsed = example.parse_example(next(framing.read(shard_of(made, "train"))), "x")
     nameless = type(parsed)(
         type(parsed.record)(
             **{f: getattr(parsed.record, f) for f in parsed.record.__slots__}
@@ -103,8 +104,8 @@ def test_damage_is_found(made):
 
 def test_a_shard_that_was_written_anew_is_found(made):
     path = shard_of(made, "train")
-    tfrecord.write(path, [data.replace(b"dog", b"cow") for data in tfrecord.read(path)])
-    tfrecord.write(shard_of(made, "val"), [])
+    framing.write(path, [data.replace(b"dog", b"cow") for data in framing.read(path)])
+    framing.write(shard_of(made, "val"), [])
     lines = " ".join(faults(made))
     assert "the SHA-256 of its records is not that of the manifest" in lines
     assert "has 0 records, the manifest says" in lines
@@ -112,9 +113,9 @@ def test_a_shard_that_was_written_anew_is_found(made):
 
 def test_a_picture_that_is_not_the_one_hashed(made):
     path = shard_of(made, "train")
-    records = [bytearray(data) for data in tfrecord.read(path)]
+    records = [bytearray(data) for data in framing.read(path)]
     records[0][len(records[0]) // 2] ^= 1
-    tfrecord.write(path, map(bytes, records))
+    framing.write(path, map(bytes, records))
     assert any("its picture is not the one of its image/key/sha256" in line for line in faults(made))
 
 

@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 
 from tests import strategies, tiny, tiny_rcnn
 from tests.test_finetune import quiet
-from tfrec_tools.detector import finetune, model
-from tfrec_tools.detector.examples import batches
-from tfrec_tools.detector.examples.dataset import index_records
-from tfrec_tools.detector.examples.pictures import Encoded
-from tfrec_tools.detector.learning.losses import Losses, Part
-from tfrec_tools.detector.reporting import report
-from tfrec_tools.detector.running.cluster import ALONE, LostWorker, Wish, open_cluster
-from tfrec_tools.detector.running.run_folder import open_run
-from tfrec_tools.detector.running.settings import require_trainable
-from tfrec_tools.detector.running.train import Trainer
+from tfrec_tools.detector import finetune
+from tfrec_tools.detector.data import batches
+from tfrec_tools.detector.data.images import Encoded
+from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.losses.ssd_losses import Losses, Part
+from tfrec_tools.detector.model.detector import values
+from tfrec_tools.detector.training import history
+from tfrec_tools.detector.training.distribution import ALONE, LostWorker, Wish, open_cluster
+from tfrec_tools.detector.training.logbook import open_run
+from tfrec_tools.detector.training.settings import require_trainable
+from tfrec_tools.detector.training.trainer import Trainer
 from tfrec_tools.errors import TfrecError
 
 ROOT = Path(__file__).parents[1]
@@ -113,9 +114,7 @@ def test_however_a_batch_is_cut_losses_and_weights_are_those_of_one_device(train
     one, other = (_values(trained / f"{name}.npz") for name in (f"{how.partition('-')[0]}-one-1", how))
     assert (one["losses"][:, [0, 1, 3]] > 0.0).all()
     np.testing.assert_allclose(other["losses"], one["losses"], rtol=1e-5, atol=1e-7)
-    start = model.values(
-        strategies.trainer(how.partition("-")[0], strategies.TRAINING, ALONE).detector.network
-    )
+    start = values(strategies.trainer(how.partition("-")[0], strategies.TRAINING, ALONE).detector.network)
     assert one.keys() == {"losses", *start}
     for path, before in start.items():
         moved = np.abs(one[path] - before).max()
@@ -126,7 +125,7 @@ def test_however_a_batch_is_cut_losses_and_weights_are_those_of_one_device(train
 @pytest.mark.slow
 def test_a_worker_that_dies_stops_the_others_and_all_can_go_on(inputs: Path, tmp_path: Path) -> None:
     def losses(out: Path) -> list[tuple[float, ...]]:
-        rows = report.read_losses(out / "losses.csv")
+        rows = history.read_losses(out / "losses.csv")
         return [(row.step, row.localization, row.classification, row.distillation) for row in rows]
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.test_checks import record_of
-from tfrec_tools import survey
+from tfrec_tools.annotations import set_checks
 
 
 @pytest.mark.parametrize(
@@ -23,19 +23,19 @@ from tfrec_tools import survey
     ],
 )
 def test_similar_names(a, b, alike):
-    issues = survey.similar([a, b, "giraffe"], "classes")
+    issues = set_checks.similar([a, b, "giraffe"], "classes")
     assert [issue.code for issue in issues] == ["class-similar"] * alike
 
 
 def test_few_boxes_where_other_classes_have_many():
-    issues = survey.few({"a": 3, "b": 30, "c": 0, "d": 9}, "classes")
+    issues = set_checks.few({"a": 3, "b": 30, "c": 0, "d": 9}, "classes")
     assert [(issue.code, issue.message.split()[0]) for issue in issues] == [("class-few", "'a'")]
-    assert survey.few({"a": 3, "b": 4}, "classes") == ()
+    assert set_checks.few({"a": 3, "b": 4}, "classes") == ()
 
 
 def test_a_repeated_image_is_reported():
     first, second = record_of(source="a.xml"), record_of(source="b.xml")
-    (issue,) = survey.repeats([first, second, record_of(filename="other.jpg")])
+    (issue,) = set_checks.repeats([first, second, record_of(filename="other.jpg")])
     assert (issue.code, issue.source, issue.message) == (
         "image-duplicate",
         "b.xml",

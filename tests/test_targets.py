@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec_tools.detector.learning import coding, losses, matching
-from tfrec_tools.detector.pipeline.ssd import LossConfig, MatcherConfig
+from tfrec_tools.detector.config.ssd import LossConfig, MatcherConfig
+from tfrec_tools.detector.losses import matching, ssd_losses
+from tfrec_tools.detector.network import box_coding
 
 SCALES = (10.0, 10.0, 5.0, 5.0)
 MATCHER = MatcherConfig(matched_threshold=0.5, unmatched_threshold=0.5, forced=True)
@@ -34,12 +35,12 @@ def test_decoding_undoes_encoding() -> None:
     random = np.random.default_rng(0)
     top_left, size = random.uniform(0, 0.5, (2, 50, 2)), random.uniform(0.05, 0.5, (2, 50, 2))
     boxes, anchors = tf.constant(np.concatenate([top_left, top_left + size], axis=-1), tf.float32)
-    codes = coding.encode(boxes, anchors, SCALES)
-    np.testing.assert_allclose(coding.decode(codes, anchors, SCALES), boxes, atol=1e-5)
+    codes = box_coding.encode(boxes, anchors, SCALES)
+    np.testing.assert_allclose(box_coding.decode(codes, anchors, SCALES), boxes, atol=1e-5)
 
 
 def test_an_anchor_that_is_the_box_has_the_code_zero() -> None:
-    np.testing.assert_allclose(coding.encode(ANCHORS, ANCHORS, SCALES), np.zeros((4, 4)), atol=1e-6)
+    np.testing.assert_allclose(box_coding.encode(ANCHORS, ANCHORS, SCALES), np.zeros((4, 4)), atol=1e-6)
 
 
 def test_anchors_take_the_box_that_overlaps_them_and_every_box_gets_one() -> None:
@@ -87,7 +88,7 @@ def test_a_class_that_a_picture_was_not_annotated_for(is_taught: bool) -> None:
     taught = tf.constant([float(is_taught), 1.0])
     targets = _assign([[0.0, 0.0, 0.5, 0.5]], [1], labeled=tf.constant([[0.0, 1.0]]), taught=taught)
     with tf.GradientTape() as tape:
-        total = tf.add_n(losses.detection_losses(LOSS, tf.zeros((1, 4, 4)), logits, targets).alone)
+        total = tf.add_n(ssd_losses.detection_losses(LOSS, tf.zeros((1, 4, 4)), logits, targets).alone)
     gradient = tape.gradient(total, logits).numpy()[0]
     assert targets.matches.numpy().tolist() == [[0, -1, -1, -1]]
     assert not gradient[1:, 1].any()
@@ -99,25 +100,25 @@ def test_a_class_that_a_picture_was_not_annotated_for(is_taught: bool) -> None:
 def test_focal_loss_without_focus_is_cross_entropy() -> None:
     logits, labels = tf.constant([-2.0, 0.0, 3.0]), tf.constant([0.0, 1.0, 1.0])
     expected = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
-    np.testing.assert_allclose(losses.sigmoid_focal(logits, labels, 0.0, None), expected)
+    np.testing.assert_allclose(ssd_losses.sigmoid_focal(logits, labels, 0.0, None), expected)
 
 
 def test_focal_loss_by_hand() -> None:
     # p = 0.5 everywhere: (1 - p)^2 * -log(p), times alpha for the class and 1 - alpha for the rest
-    found = losses.sigmoid_focal(tf.zeros(2), tf.constant([1.0, 0.0]), 2.0, 0.25)
+    found = ssd_losses.sigmoid_focal(tf.zeros(2), tf.constant([1.0, 0.0]), 2.0, 0.25)
     np.testing.assert_allclose(found, np.array([0.25, 0.75]) * 0.25 * np.log(2), rtol=1e-6)
 
 
 @pytest.mark.parametrize(("error", "expected"), [(0.5, 0.125), (1.0, 0.5), (3.0, 2.5)])
 def test_smooth_l1_is_quadratic_then_linear(error: float, expected: float) -> None:
-    found = losses.smooth_l1(tf.constant([[error, 0.0, 0.0, 0.0]]), tf.zeros((1, 4)), 1.0)
+    found = ssd_losses.smooth_l1(tf.constant([[error, 0.0, 0.0, 0.0]]), tf.zeros((1, 4)), 1.0)
     np.testing.assert_allclose(found, [expected])
 
 
 def test_losses_are_divided_by_the_matches_of_the_batch() -> None:
     codes = tf.ones((1, 4, 4))
-    one = losses.detection_losses(LOSS, codes, tf.zeros((1, 4, 3)), _assign([[0.0, 0.0, 0.5, 0.5]], [0]))
-    two = losses.detection_losses(
+    one = ssd_losses.detection_losses(LOSS, codes, tf.zeros((1, 4, 3)), _assign([[0.0, 0.0, 0.5, 0.5]], [0]))
+    two = ssd_losses.detection_losses(
         LOSS, codes, tf.zeros((1, 4, 3)), _assign([[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0]], [0, 1])
     )
     np.testing.assert_allclose(one.alone[0], two.alone[0])
@@ -129,10 +130,10 @@ def test_classes_that_stand_apart_are_divided_by_their_own_matches() -> None:
     codes, logits = tf.ones((1, 4, 4)), tf.zeros((1, 4, 3))
     together = _assign(boxes, [0, 0, 1])
     apart = replace(together, apart=tf.constant([0.0, 0.0, 1.0]))
-    one, two = (losses.detection_losses(LOSS, codes, logits, targets) for targets in (together, apart))
+    one, two = (ssd_losses.detection_losses(LOSS, codes, logits, targets) for targets in (together, apart))
     # Three boxes of the same loss: their mean, or the mean of two and that of one.
     np.testing.assert_allclose(two.alone[0], 2.0 * one.alone[0])
-    focal = losses.sigmoid_focal(logits, together.classes, LOSS.focal_gamma, LOSS.focal_alpha)
+    focal = ssd_losses.sigmoid_focal(logits, together.classes, LOSS.focal_gamma, LOSS.focal_alpha)
     of_column = tf.reduce_sum(focal, axis=[0, 1]).numpy()
     np.testing.assert_allclose(one.alone[1], of_column.sum() / 3, rtol=1e-6)
     np.testing.assert_allclose(two.alone[1], of_column[:2].sum() / 2 + of_column[2], rtol=1e-6)

@@ -12,51 +12,54 @@ import tensorflow as tf
 
 from tests import goldens, tiny
 from tests.test_traces import STEPS
-from tfrec_tools.detector import checkpoint, families, grow, model
-from tfrec_tools.detector.examples.dataset import index_records
-from tfrec_tools.detector.learning.distill import Teacher
-from tfrec_tools.detector.learning.matching import Draw, Truth
+from tfrec_tools.detector.architectures import registry
+from tfrec_tools.detector.checkpoints import object_graph
+from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.losses.distillation import Teacher
+from tfrec_tools.detector.losses.matching import Draw, Truth
+from tfrec_tools.detector.model import growth
+from tfrec_tools.detector.model.detector import Detector, variables
 from tfrec_tools.detector.network.heads import ClassHead
-from tfrec_tools.detector.running.stepper import StepLosses
-from tfrec_tools.detector.running.train import Trainer
-from tfrec_tools.detector.running.update import Update
-from tfrec_tools.labels import from_names
+from tfrec_tools.detector.training.optimizer import Update
+from tfrec_tools.detector.training.train_step import StepLosses
+from tfrec_tools.detector.training.trainer import Trainer
+from tfrec_tools.labels.label_map import from_names
 
 GROWN = from_names(["cat", "dog", "cup"])
 FROZEN = replace(STEPS, freeze_backbone=True)
 
 
-def base_and_grown(family: str) -> tuple[model.Detector, model.Detector]:
+def base_and_grown(family: str) -> tuple[Detector, Detector]:
     """The grown one has learnt something already, behind its backbone."""
     base = goldens.detector(family)
-    for path, variable in model.variables(base.network).items():
-        if path in {f"{checkpoint.MODEL}/{head.path}/bias" for head in _class_heads(base)}:
+    for path, variable in variables(base.network).items():
+        if path in {f"{object_graph.MODEL}/{head.path}/bias" for head in _class_heads(base)}:
             variable.assign(np.asarray(variable) - 3.0)  # so that few scores stand out
-    grown = grow.grow(base, GROWN, seed=0)
+    grown = growth.grow(base, GROWN, seed=0)
     for variable in Update(grown, FROZEN).trained:
         variable.assign(np.asarray(variable) * 1.01)
     return base, grown
 
 
-def _class_heads(detector: model.Detector) -> list[ClassHead]:
-    heads = families.of(detector.config).class_heads(detector.config)
+def _class_heads(detector: Detector) -> list[ClassHead]:
+    heads = registry.of(detector.config).class_heads(detector.config)
     return [head for head in heads if head.values == 1]
 
 
-def backbone(detector: model.Detector) -> list[keras.Variable]:
+def backbone(detector: Detector) -> list[keras.Variable]:
     """What a frozen backbone leaves out of training."""
     behind = {id(variable) for variable in Update(detector, FROZEN).trained}
     return [variable for variable in detector.network.trainable_variables if id(variable) not in behind]
 
 
-def taught(base: model.Detector) -> Teacher:
+def taught(base: Detector) -> Teacher:
     return Teacher(base.network, tf.constant([0, 1]), tf.constant([0, 1]))
 
 
 @pytest.mark.parametrize("family", goldens.FAMILIES)
 def test_losses_and_gradients_are_those_of_two_networks(family: str) -> None:
     base, grown = base_and_grown(family)
-    config, family_of = grown.config, families.of(grown.config)
+    config, family_of = grown.config, registry.of(grown.config)
     size = config.resizer.height_px, config.resizer.width_px
     images = tf.random.stateless_uniform((2, *size, 3), (0, 1), -1, 1)
     boxes, classes = tf.constant([[[0.1, 0.1, 0.5, 0.6]]] * 2), tf.one_hot([[0], [2]], 3)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrec_tools.detector.pipeline import textproto
+from tfrec_tools.detector.config import textproto
 
 TEXT = """# a comment {
 model {

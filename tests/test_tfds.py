@@ -8,8 +8,8 @@ import warnings
 import pytest
 
 from tests.small_sets import SCENES, coco, save_pictures
-from tfrec_tools.convert import convert
-from tfrec_tools.plan import Options
+from tfrec_tools.conversion.convert import convert
+from tfrec_tools.conversion.plan import Options
 
 
 @pytest.fixture

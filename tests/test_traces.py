@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests import goldens, tiny
-from tfrec_tools.detector import model, predict
-from tfrec_tools.detector.examples.dataset import Annotated, index_records
-from tfrec_tools.detector.measuring import evaluate
-from tfrec_tools.detector.running.settings import TrainConfig
-from tfrec_tools.detector.running.train import Trainer
+from tfrec_tools.detector.data.index import Annotated, index_records
+from tfrec_tools.detector.evaluation import average_precision
+from tfrec_tools.detector.model.detector import Detector
+from tfrec_tools.detector.training.settings import TrainConfig
+from tfrec_tools.detector.training.trainer import Trainer
 
 STEPS = TrainConfig(
     steps=3,
@@ -49,12 +49,12 @@ def test_inference_is_traced_once_whatever_the_size_of_the_last_batch(
     family: str, examples: list[Annotated], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, traces = goldens.detector(family, "red", "green"), []
-    detect = predict.detect
+    detect = average_precision.detect
 
-    def counted(detector: model.Detector, *batch: object) -> object:
+    def counted(detector: Detector, *batch: object) -> object:
         traces.append(batch)  # Python runs only where a graph is traced
         return detect(detector, *batch)
 
-    monkeypatch.setattr(predict, "detect", counted)
-    assert len(evaluate.find(made, examples, made.labels, batch_size=4)) == 9  # 4, 4 and 1
+    monkeypatch.setattr(average_precision, "detect", counted)
+    assert len(average_precision.find(made, examples, made.labels, batch_size=4)) == 9  # 4, 4 and 1
     assert len(traces) == 1

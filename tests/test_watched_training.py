@@ -12,30 +12,30 @@ import typer
 
 from tests import tiny
 from tests.test_finetune import CONFIG, inputs, plan, quiet
-from tfrec_tools import tfrecord
 from tfrec_tools._pb2 import example_pb2
 from tfrec_tools.cli.finetune_given import seconds
-from tfrec_tools.detector import finetune, model
-from tfrec_tools.detector.examples.dataset import index_records
-from tfrec_tools.detector.remembering import memory
-from tfrec_tools.detector.reporting import report
-from tfrec_tools.detector.running import validation
-from tfrec_tools.detector.running.tensorboard import Board
-from tfrec_tools.detector.running.train import Trainer
-from tfrec_tools.detector.running.validation import Validation, Watch
+from tfrec_tools.detector import finetune
+from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.model.detector import load_detector, values, variables
+from tfrec_tools.detector.retention import retention
+from tfrec_tools.detector.training import history, validation
+from tfrec_tools.detector.training.tensorboard import Board
+from tfrec_tools.detector.training.trainer import Trainer
+from tfrec_tools.detector.training.validation import Validation, Watch
 from tfrec_tools.errors import InputError
-from tfrec_tools.features import BOX_WEIGHT
-from tfrec_tools.labels import from_names
+from tfrec_tools.labels.label_map import from_names
+from tfrec_tools.tfrecords import framing
+from tfrec_tools.tfrecords.features import BOX_WEIGHT
 
 __all__ = ["inputs"]
 
 
 def with_a_bad_record(path: Path, number: int) -> Path:
     """The weight of one record's box is infinite."""
-    examples = [example_pb2.Example.FromString(data) for data in tfrecord.read(path)]
+    examples = [example_pb2.Example.FromString(data) for data in framing.read(path)]
     examples[number].features.feature[BOX_WEIGHT].float_list.value[:] = [math.inf]
     bad = path.with_name("bad.tfrecord")
-    tfrecord.write(bad, (example.SerializeToString() for example in examples))
+    framing.write(bad, (example.SerializeToString() for example in examples))
     return bad
 
 
@@ -48,7 +48,7 @@ def test_a_loss_that_is_no_number_names_the_record_and_spoils_nothing(tmp_path: 
     ):
         trainer.run(examples, [], lambda _done: None)
     assert trainer.step < 2
-    assert all(np.isfinite(value).all() for value in model.values(trainer.detector.network).values())
+    assert all(np.isfinite(value).all() for value in values(trainer.detector.network).values())
 
 
 @pytest.mark.slow
@@ -57,7 +57,7 @@ def test_a_diverging_run_says_that_it_is_the_learning_rate(tmp_path: Path) -> No
         [str(tiny.write_records(tmp_path / "a.tfrecord", ["blue"], 4))], from_names(["blue"])
     )
     detector = tiny.detector("blue")
-    for path, variable in model.variables(detector.network).items():
+    for path, variable in variables(detector.network).items():
         if path.endswith("bias"):
             variable.assign(variable + math.inf)
     with pytest.raises(InputError, match="by every picture of the batch; a lower --lr keeps it finite"):
@@ -71,11 +71,11 @@ def test_the_average_is_lent(tmp_path: Path) -> None:
     trainer = Trainer(tiny.detector("blue"), CONFIG)
     trainer.run(examples, [], lambda done: done.step == 2)
     assert trainer.step == 2
-    own = model.values(trainer.detector.network)
+    own = values(trainer.detector.network)
     with trainer.stepper.update.averaged():
-        averaged = model.values(trainer.detector.network)
+        averaged = values(trainer.detector.network)
     assert any(not np.array_equal(own[path], averaged[path]) for path in own)
-    back = model.values(trainer.detector.network)
+    back = values(trainer.detector.network)
     assert all(np.array_equal(own[path], back[path]) for path in own)
 
 
@@ -83,25 +83,25 @@ def test_the_average_is_lent(tmp_path: Path) -> None:
 def test_without_a_better_validation_training_ends_and_is_over(inputs: Path, tmp_path: Path) -> None:
     """The narrow model finds nothing, so that the first validation stays the best."""
     watched = plan(
-        inputs, tmp_path / "run", memory=memory.NOTHING, replay=(), watch=Watch(every=1, patience=1)
+        inputs, tmp_path / "run", memory=retention.NOTHING, replay=(), watch=Watch(every=1, patience=1)
     )
     finetune.finetune(watched, quiet, resume=False)
     validations = validation.read_validations(tmp_path / "run" / "results.csv")
     assert [one.step for one in validations] == [1, 2]
     finetune.finetune(watched, quiet, resume=True)
-    assert [one.step for one in report.read_losses(tmp_path / "run" / "losses.csv")] == [1, 2]
+    assert [one.step for one in history.read_losses(tmp_path / "run" / "losses.csv")] == [1, 2]
     with np.load(tmp_path / "run" / "state.npz") as state:
-        best = {path: state[f"beside/{path}"] for path in model.variables(tiny.detector("blue").network)}
+        best = {path: state[f"beside/{path}"] for path in variables(tiny.detector("blue").network)}
         assert int(state["step"]) == 2
-    written = model.values(model.load_detector(tmp_path / "run" / "model").network)
+    written = values(load_detector(tmp_path / "run" / "model").network)
     assert all(np.array_equal(best[path], written[path]) for path in best)
 
 
 @pytest.mark.slow
 def test_a_time_budget_ends_training(inputs: Path, tmp_path: Path) -> None:
-    hurried = plan(inputs, tmp_path / "run", memory=memory.NOTHING, replay=(), watch=Watch(budget_s=0.0))
+    hurried = plan(inputs, tmp_path / "run", memory=retention.NOTHING, replay=(), watch=Watch(budget_s=0.0))
     finetune.finetune(hurried, quiet, resume=False)
-    assert [one.step for one in report.read_losses(tmp_path / "run" / "losses.csv")] == [1]
+    assert [one.step for one in history.read_losses(tmp_path / "run" / "losses.csv")] == [1]
     assert '"ended": "the time was up"' in (tmp_path / "run" / "report.json").read_text()
 
 
@@ -129,7 +129,7 @@ def test_tensorboard_gets_scalars(tmp_path: Path) -> None:
     board.add(3, {"AP50/old": 0.5, "AP50/new": None})
     board.flush()
     (file,) = tmp_path.iterdir()
-    events = [tf.compat.v1.Event.FromString(data) for data in tfrecord.read(file)]
+    events = [tf.compat.v1.Event.FromString(data) for data in framing.read(file)]
     scalars = [
         (event.step, value.tag, float(tf.make_ndarray(value.tensor)), value.metadata.plugin_data.plugin_name)
         for event in events

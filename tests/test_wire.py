@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrec_tools import entries, wire
 from tfrec_tools._pb2 import example_pb2
-from tfrec_tools.features import FEATURES
+from tfrec_tools.tfrecords import spans, wire
+from tfrec_tools.tfrecords.features import FEATURES
 
 VALUES = (
     st.tuples(st.just("bytes"), st.lists(st.binary(max_size=300), max_size=5))
@@ -48,7 +48,7 @@ def test_short_features_are_read_as_protobuf_reads_them(feature):
 )
 def test_which_short_features_are_read(values):
     kind = "int64" if values and isinstance(values[0], int) else "bytes"
-    (span,) = entries.find(data := wire.serialize({"k": (kind, values)}), 0, len(data)).values()
+    (span,) = spans.find(data := wire.serialize({"k": (kind, values)}), 0, len(data)).values()
     assert wire.short_feature(data[span[1] :]) == (kind, values)
 
 

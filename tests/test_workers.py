@@ -16,7 +16,7 @@ from tfrec_tools.errors import InputError
 PROGRAM = """
 import threading
 from tests.test_workers import *
-from tfrec_tools import workers
+from tfrec_tools.system import workers
 if __name__ == "__main__":
     if {threaded}:
         threading.Thread(target=time.sleep, args=(30,), daemon=True).start()

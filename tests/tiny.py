@@ -9,23 +9,23 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfrec_tools import tfrecord
-from tfrec_tools.detector import model
-from tfrec_tools.example import encode_example
-from tfrec_tools.images import Picture
-from tfrec_tools.labels import LabelMap, from_names
-from tfrec_tools.records import image_record
+from tfrec_tools.annotations.records import image_record
+from tfrec_tools.detector.model.detector import Detector, new_detector, save_detector
+from tfrec_tools.images.loading import Picture
+from tfrec_tools.labels.label_map import LabelMap, from_names
+from tfrec_tools.tfrecords import framing
+from tfrec_tools.tfrecords.example import encode_example
 
 PIPELINE = Path(__file__).parent / "data" / "fpnlite.pipeline.config"
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (40, 40, 230)}
 
 
-def detector(*names: str, seed: int = 1, canvas_px: int = 64) -> model.Detector:
+def detector(*names: str, seed: int = 1, canvas_px: int = 64) -> Detector:
     """Random weights, with batch norms that have seen some noise: without that no signal gets through."""
     pipeline = PIPELINE.read_text(encoding="utf-8")
     for edge in ("height", "width"):
         pipeline = pipeline.replace(f"{edge}: 64\n", f"{edge}: {canvas_px}\n")
-    made = model.new_detector(pipeline, from_names(names), seed)
+    made = new_detector(pipeline, from_names(names), seed)
     noise = np.random.default_rng(seed).uniform(-1, 1, (4, canvas_px, canvas_px, 3)).astype(np.float32)
     for _ in range(8):
         made.network(noise, training=True)
@@ -33,7 +33,7 @@ def detector(*names: str, seed: int = 1, canvas_px: int = 64) -> model.Detector:
 
 
 def model_folder(folder: Path, *names: str, seed: int = 1) -> Path:
-    model.save_detector(detector(*names, seed=seed), folder)
+    save_detector(detector(*names, seed=seed), folder)
     return folder
 
 
@@ -48,7 +48,7 @@ def write_records(
     """`count` pictures of 64 x 64, each with one square of each class, in a TFRecord file."""
     ids = (labels or from_names(names)).id_by_name
     random = np.random.default_rng(7)
-    tfrecord.write(path, (_example(random, number, names, ids, labeled) for number in range(count)))
+    framing.write(path, (_example(random, number, names, ids, labeled) for number in range(count)))
     return path
 
 

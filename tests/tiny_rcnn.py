@@ -11,12 +11,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfrec_tools.detector import checkpoint, faster_rcnn, model
-from tfrec_tools.detector.examples import resize
-from tfrec_tools.detector.pipeline import parse_pipeline
-from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig
-from tfrec_tools.detector.pipeline.rewrite import Changes, rewrite_pipeline
-from tfrec_tools.labels import from_names
+from tfrec_tools.detector.architectures import faster_rcnn
+from tfrec_tools.detector.checkpoints import object_graph
+from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
+from tfrec_tools.detector.config.read import parse_pipeline
+from tfrec_tools.detector.config.rewrite import Changes, rewrite_pipeline
+from tfrec_tools.detector.data import resize
+from tfrec_tools.detector.model.detector import Detector, save_detector, values, variables
+from tfrec_tools.labels.label_map import from_names
 
 PIPELINE = Path(__file__).parent / "data" / "faster_rcnn.pipeline.config"
 _WIDTH = 1 / 8
@@ -38,20 +40,20 @@ def config(num_classes: int, *, shares_box: bool = True) -> FasterRcnnConfig:
 def network(settings: FasterRcnnConfig) -> keras.Model:
     """With weights that no version of TensorFlow changes."""
     built = faster_rcnn.build(settings)
-    for path, variable in model.variables(built).items():
+    for path, variable in variables(built).items():
         variable.assign(_weight(path, tuple(variable.shape)))
     return built
 
 
-def detector(*names: str, shares_box: bool = True) -> model.Detector:
+def detector(*names: str, shares_box: bool = True) -> Detector:
     settings = config(len(names), shares_box=shares_box)
     text, made = pipeline(len(names), shares_box=shares_box), network(settings)
-    leaves = {path: (path, value) for path, value in model.values(made).items()}
-    return model.Detector(settings, text, from_names(names), made, checkpoint.graph_of_paths(leaves))
+    leaves = {path: (path, value) for path, value in values(made).items()}
+    return Detector(settings, text, from_names(names), made, object_graph.graph_of_paths(leaves))
 
 
 def model_folder(folder: Path, *names: str, shares_box: bool = True) -> Path:
-    model.save_detector(detector(*names, shares_box=shares_box), folder)
+    save_detector(detector(*names, shares_box=shares_box), folder)
     return folder
 
 

@@ -1,5 +1,5 @@
 """`python -m tfrec_tools` is the command `tfrec`."""
 
-from tfrec_tools.cli import main
+from tfrec_tools.cli.app import main
 
 main()

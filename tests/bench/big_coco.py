@@ -64,10 +64,10 @@ def measure(path: Path) -> dict[str, float]:
 
 
 def _read(path: Path) -> dict[str, float]:
-    from tfrec_tools import formats
+    from tfrec_tools.formats import registry
 
     start = time.perf_counter()
-    source = formats.read(path)
+    source = registry.read(path)
     seconds = time.perf_counter() - start
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cpu_seconds = usage.ru_utime + usage.ru_stime

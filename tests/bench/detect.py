@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tests.bench import full_size, peer
-from tfrec_tools.detector import model, predict
+from tfrec_tools.detector.model import detector
 
 BATCH = 2
 PEER = "keras-hub"
@@ -26,12 +26,12 @@ def main(families: Sequence[str], runs: int) -> None:
         _beside_peer(rates["retinanet"], runs)
 
 
-def _finder(made: model.Detector) -> Callable[[tf.Tensor], Any]:
-    run = tf.function(lambda images: predict.detect(made, images, tf.ones((BATCH, 2))))
+def _finder(made: detector.Detector) -> Callable[[tf.Tensor], Any]:
+    run = tf.function(lambda images: detector.detect(made, images, tf.ones((BATCH, 2))))
     return lambda images: run(images)
 
 
-def _images(made: model.Detector) -> tf.Tensor:
+def _images(made: detector.Detector) -> tf.Tensor:
     side = full_size.side_px(made)
     return tf.constant(np.random.default_rng(1).uniform(-1, 1, (BATCH, side, side, 3)), tf.float32)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfrec_tools.detector import model
-from tfrec_tools.labels import LabelMap, from_names
+from tfrec_tools.detector.model.detector import Detector, new_detector
+from tfrec_tools.labels.label_map import LabelMap, from_names
 
 CLASSES = 80
 _DATA = Path(__file__).parents[1] / "data"
@@ -75,9 +75,9 @@ def labels() -> LabelMap:
     return from_names([f"class {number:02d}" for number in range(1, CLASSES + 1)])
 
 
-def detector(family: str) -> model.Detector:
-    return model.new_detector(pipeline(family), labels(), seed=1)
+def detector(family: str) -> Detector:
+    return new_detector(pipeline(family), labels(), seed=1)
 
 
-def side_px(made: model.Detector) -> int:
+def side_px(made: Detector) -> int:
     return made.config.resizer.height_px

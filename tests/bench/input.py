@@ -9,13 +9,13 @@ from pathlib import Path
 import tensorflow as tf
 
 from tests.bench import full_size, records
-from tfrec_tools import shards
-from tfrec_tools.detector.examples import batches, resize
-from tfrec_tools.detector.examples.dataset import index_records
-from tfrec_tools.detector.examples.pictures import Encoded, InMemory
-from tfrec_tools.detector.pipeline import Config, parse_pipeline
-from tfrec_tools.detector.pipeline.rewrite import Changes, rewrite_pipeline
-from tfrec_tools.features import IMAGE_ENCODED
+from tfrec_tools.dataset import shards
+from tfrec_tools.detector.config.read import Config, parse_pipeline
+from tfrec_tools.detector.config.rewrite import Changes, rewrite_pipeline
+from tfrec_tools.detector.data import batches, resize
+from tfrec_tools.detector.data.images import Encoded, InMemory
+from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.tfrecords.features import IMAGE_ENCODED
 
 LEAST_SPEED = 0.8  # of the bare pipeline's
 BATCH = 8

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import google_crc32c
 
-from tfrec_tools.wire import serialize
+from tfrec_tools.tfrecords.wire import serialize
 
 PROCESSES = 2
 

@@ -13,12 +13,12 @@ import tensorflow as tf
 
 from tests.bench import full_size, peer, records
 from tests.bench.detect import PEER
-from tfrec_tools.detector.examples import batches
-from tfrec_tools.detector.examples.dataset import Annotated, index_records
-from tfrec_tools.detector.examples.pictures import Encoded
-from tfrec_tools.detector.learning.distill import Teacher
-from tfrec_tools.detector.running.settings import TrainConfig
-from tfrec_tools.detector.running.train import Trainer
+from tfrec_tools.detector.data import batches
+from tfrec_tools.detector.data.images import Encoded
+from tfrec_tools.detector.data.index import Annotated, index_records
+from tfrec_tools.detector.losses.distillation import Teacher
+from tfrec_tools.detector.training.settings import TrainConfig
+from tfrec_tools.detector.training.trainer import Trainer
 
 BATCH = 2
 _UNTIMED = 2  # the first traces, the second still warms up

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from apache_beam.pvalue import PCollection
 
-from tfrec_tools.records import ImageRecord
+from tfrec_tools.annotations.records import ImageRecord
 
 # Where an issue stands in the report: of the source, of repeated images, of pictures that are not found, of
 # the class names, of the images; and then its place there.

@@ -23,12 +23,12 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState, create_runner
 
-from tfrec_tools import work
-from tfrec_tools.atomic import published
 from tfrec_tools.beam.counters import count
+from tfrec_tools.dataset import staging
+from tfrec_tools.dataset.engine import Engine, Perform, Progress, Task, finished, ticker
+from tfrec_tools.dataset.staging import Done
 from tfrec_tools.errors import InputError, TfrecError
-from tfrec_tools.run import Engine, Perform, Progress, Task, finished, ticker
-from tfrec_tools.work import Done
+from tfrec_tools.system.atomic import published
 
 _LOOK_EVERY_S = 1.0
 
@@ -50,7 +50,7 @@ def on_beam(runner: str, words: Sequence[str]) -> Engine:
         raise TfrecError(f"--runner: {last_line(fault)}") from fault
 
     def engine(jobs: Sequence[Task], folder: Path, progress: Progress, do: Perform) -> list[Done]:
-        noted = work.noted(folder)
+        noted = staging.noted(folder)
         before = finished([job for job in jobs if job.fingerprint in noted], folder)
         left = {job.fingerprint: job for job in jobs if job.fingerprint not in before}
         _lay_out(left.values(), folder, do)
@@ -180,6 +180,6 @@ def _watch(jobs: Sequence[Task], folder: Path, progress: Progress, ended: thread
         last = ended.wait(_LOOK_EVERY_S)
         noted = set[str]()
         with suppress(OSError):  # a store that does not answer now; the run has its own tries
-            noted = work.noted(folder)
+            noted = staging.noted(folder)
         ticked(sum(images for fingerprint, images in left.items() if fingerprint in noted))
         left = {fingerprint: images for fingerprint, images in left.items() if fingerprint not in noted}

@@ -11,22 +11,24 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
-from tfrec_tools import entries, label_sources, labels, survey
+from tfrec_tools.annotations import set_checks
+from tfrec_tools.annotations.box_checks import Checks
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.annotations.records import Place
 from tfrec_tools.beam.counters import count
 from tfrec_tools.beam.elements import OF_CLASSES, OF_IMAGES, OF_LOOKUP, Annotated, Annotations
 from tfrec_tools.beam.paths import BeamInput, located
-from tfrec_tools.checks import Checks
+from tfrec_tools.conversion.jobs import look
+from tfrec_tools.conversion.plan import Options, require_classes, within_map
+from tfrec_tools.dataset.manifest import SourceInfo
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import encode_example
-from tfrec_tools.features import IMAGE_ENCODED
-from tfrec_tools.images import Rules, is_file_itself
-from tfrec_tools.issues import Issue
-from tfrec_tools.jobs import look
-from tfrec_tools.labels import LabelMap
-from tfrec_tools.lookup import Finder
-from tfrec_tools.plan import Options, require_classes, within_map
-from tfrec_tools.records import Place
-from tfrec_tools.shards import SourceInfo
+from tfrec_tools.formats.classes import read_map
+from tfrec_tools.images.loading import Rules, is_file_itself
+from tfrec_tools.images.lookup import Finder
+from tfrec_tools.labels.label_map import LabelMap, from_names
+from tfrec_tools.tfrecords import spans
+from tfrec_tools.tfrecords.example import encode_example
+from tfrec_tools.tfrecords.features import IMAGE_ENCODED
 
 _PICTURE = IMAGE_ENCODED.encode()
 
@@ -108,7 +110,7 @@ class ToExamples(beam.PTransform):
         super().__init__()
         self._images = located(images, BeamInput)
         self._labels = located(labels, BeamInput) if labels is not None else None
-        self._map = label_sources.read_map(self._labels) if self._labels else None
+        self._map = read_map(self._labels) if self._labels else None
         self._checks, self._rules = checks, rules
 
     def expand(self, annotations: Any) -> Examples:
@@ -131,7 +133,7 @@ class ToExamples(beam.PTransform):
 
 
 def _about(source: SourceInfo, given: LabelMap | None, options: Options) -> About:
-    label_map = given or labels.from_names(source.labeled)
+    label_map = given or from_names(source.labeled)
     names, classes = frozenset(label_map.names), frozenset(source.labeled)
     labeled = within_map(options.labels, source.path, classes, names)
     return About(label_map, source, labeled, replace(options, sources=(Path(source.path),)))
@@ -144,7 +146,7 @@ def _counted(_: None, about: About, images: int) -> About:
 
 
 def _alike(about: About) -> Iterator[tuple[tuple[int, ...], Issue]]:
-    for number, issue in enumerate(survey.similar(about.label_map.names, "classes")):
+    for number, issue in enumerate(set_checks.similar(about.label_map.names, "classes")):
         yield (OF_CLASSES, number), issue
 
 
@@ -190,4 +192,4 @@ def _without(whole: Converted, picture: bytes, place: Place) -> Converted:
 
 def picture_at(example: bytes) -> tuple[int, int]:
     """Where an Example's picture begins and ends. OddLayoutError where another has written it."""
-    return entries.only_value(example, entries.find(example, 0, len(example))[_PICTURE])
+    return spans.only_value(example, spans.find(example, 0, len(example))[_PICTURE])

@@ -11,9 +11,9 @@ from typing import Any, BinaryIO, TypeVar
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from tfrec_tools.conversion.plan import Options, with_paths
 from tfrec_tools.errors import InputError
-from tfrec_tools.plan import Options, with_paths
-from tfrec_tools.remote import RemotePath, Stat, is_url
+from tfrec_tools.system.remote_path import RemotePath, Stat, is_url
 
 _AS_IT_IS = CompressionTypes.UNCOMPRESSED  # Beam would unpack what is called .gz
 

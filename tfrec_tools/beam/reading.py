@@ -8,14 +8,15 @@ from typing import Any
 
 import apache_beam as beam
 
-from tfrec_tools import formats, survey
+from tfrec_tools.annotations import set_checks
+from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.beam.elements import OF_REPEATS, Annotations
 from tfrec_tools.beam.paths import BeamInput, located
 from tfrec_tools.beam.sources import READERS
+from tfrec_tools.dataset.manifest import SourceInfo
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats import registry
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.issues import Issue
-from tfrec_tools.shards import SourceInfo
 
 
 class ReadAnnotations(beam.PTransform):
@@ -32,7 +33,7 @@ class ReadAnnotations(beam.PTransform):
     def __init__(self, path: str | Path, format: str | None = None, options: ReadOptions = DEFAULT) -> None:  # noqa: A002
         super().__init__()
         self._path = located(path, BeamInput)
-        self._format = format or formats.detect(self._path)
+        self._format = format or registry.detect(self._path)
         self._options = options
         if self._format not in READERS:
             reason = (
@@ -62,4 +63,4 @@ def _described(classes: tuple[str, ...], path: Path, kind: str) -> SourceInfo:
 def _repeats(filename: str, found: Iterable[tuple[int, str]]) -> Iterator[tuple[tuple[int, ...], Issue]]:
     (_, first), *others = sorted(found)
     for order, source in others:
-        yield (OF_REPEATS, order), survey.repeated(filename, source, first)
+        yield (OF_REPEATS, order), set_checks.repeated(filename, source, first)

@@ -11,11 +11,11 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
+from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.beam.elements import OF_SOURCE, Annotated
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import coco, coco_parts, csv_parts, voc
 from tfrec_tools.formats.options import ReadOptions
-from tfrec_tools.issues import Issue
 
 _ISSUES = "issues"
 

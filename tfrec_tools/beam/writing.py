@@ -21,17 +21,18 @@ import apache_beam as beam
 import PIL
 from apache_beam.pvalue import AsIter, AsSingleton
 
-from tfrec_tools import convert, finish, shards, splits, work
+from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.beam.examples import About, Converted, Examples, picture_at
 from tfrec_tools.beam.paths import BeamPath, located
+from tfrec_tools.conversion import convert
+from tfrec_tools.conversion.jobs import perform, write_shard
+from tfrec_tools.dataset import partition, publish, shards, staging
+from tfrec_tools.dataset.engine import Task, finished
+from tfrec_tools.dataset.publish import Layout
+from tfrec_tools.dataset.staging import Done
+from tfrec_tools.drawing.page import issues_page
 from tfrec_tools.errors import InputError
-from tfrec_tools.finish import Layout
-from tfrec_tools.issues import Issue
-from tfrec_tools.jobs import perform, write_shard
-from tfrec_tools.labels import LabelMap
-from tfrec_tools.page import issues_page
-from tfrec_tools.run import Task, finished
-from tfrec_tools.work import Done
+from tfrec_tools.labels.label_map import LabelMap
 
 Key = tuple[float, int]  # (hash of the image's id in [0, 1), order in the source): where an Example stands
 
@@ -52,7 +53,7 @@ class Target:
         return shards.shard_paths(self.out, self.shards, "", self.compression)
 
     def key(self, one: Converted) -> Key:
-        return splits.position(one.image_id, self.seed, "order"), one.order
+        return partition.position(one.image_id, self.seed, "order"), one.order
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class WriteShards(beam.PTransform):
 
 
 def _require_free(out: Path, overwrite: bool) -> None:
-    finish.require_name(out)
+    publish.require_name(out)
     if not overwrite and (there := shards.set_files(out)):
         reason = "exists already; replace the set by overwrite=True or choose another name"
         raise InputError(there[0], "", reason)
@@ -164,15 +165,15 @@ def _write(found: tuple[int, Iterable[tuple[Key, Converted]]], target: Target) -
     number, placed = found
     ones = [one for _, one in sorted(placed, key=lambda pair: pair[0])]
     kept = [one for one in ones if one.encoded is not None]
-    folder, name = work.folder_of(target.out), target.files[number].name
+    folder, name = staging.folder_of(target.out), target.files[number].name
     folder.mkdir(parents=True, exist_ok=True)
     examples = map(_with_picture, kept)
     size = sum(one.size or len(one.encoded or b"") for one in kept)
-    written, sha256 = write_shard(work.shard_path(folder, name), examples, target.compression, size)
+    written, sha256 = write_shard(staging.shard_path(folder, name), examples, target.compression, size)
     boxes = Counter(name for one in kept for name in one.names)
     having = Counter(name for one in kept for name in set(one.names))
     negatives = sum(not one.names for one in kept)
-    work.note(folder, name, Done(written, sha256, len(kept), negatives, dict(boxes), dict(having), ()))
+    staging.note(folder, name, Done(written, sha256, len(kept), negatives, dict(boxes), dict(having), ()))
     return number, sha256
 
 
@@ -192,7 +193,7 @@ def _publish(
 ) -> str:
     """Does what `tfrec convert` does when its shards are finished; may be done again. The manifest's path."""
     jobs = [Shard(file.name, "", range(0), file.name) for file in target.files]
-    done = finished(jobs, work.folder_of(target.out))
+    done = finished(jobs, staging.folder_of(target.out))
     found = tuple(issue for _, issue in sorted(issues, key=lambda pair: pair[0]))
     options = replace(
         about.options,
@@ -216,10 +217,10 @@ def _publish(
         options=convert.given_options(options),
         versions={"pillow": PIL.__version__},
         digest=_digest(about.label_map, written),
-        issues_of=lambda done: (*found, *finish.of_set(about.label_map, done)),
+        issues_of=lambda done: (*found, *publish.of_set(about.label_map, done)),
         page=lambda all_: issues_page(target.out.name, (), all_),
     )
-    finish.finish(layout, options.checks.policies, partial(_found, done), lambda *_: None)
+    publish.finish(layout, options.checks.policies, partial(_found, done), lambda *_: None)
     return str(shards.manifest_path(target.out))
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import typer
 
 from tfrec_tools.errors import InputError
-from tfrec_tools.label_lists import Tree, parse_json, parse_yaml
-from tfrec_tools.labels import read_text
-from tfrec_tools.merging.disagreements import alias, places, similar, spellings
-from tfrec_tools.merging.naming import Rules, Source
+from tfrec_tools.labels.conflicts import alias, places, similar, spellings
+from tfrec_tools.labels.lists import Tree, parse_json, parse_yaml
+from tfrec_tools.labels.naming import Rules, Source
+from tfrec_tools.labels.pbtxt import read_text
 
 _PAIR = "expected OLD=NEW"
 

@@ -37,10 +37,10 @@ def config(
 
     Works for every family of TFOD, also those that finetune does not open.
     """
-    from tfrec_tools.atomic import published
-    from tfrec_tools.detector.pipeline import rewrite, textproto
+    from tfrec_tools.detector.config import rewrite, textproto
     from tfrec_tools.errors import InputError
-    from tfrec_tools.labels import read_label_map
+    from tfrec_tools.labels.pbtxt import read_label_map
+    from tfrec_tools.system.atomic import published
 
     path = source / "pipeline.config" if source.is_dir() else source
     text = _read(path)

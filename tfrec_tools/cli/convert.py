@@ -61,8 +61,8 @@ def convert(
     otherwise. The last file to appear is NAME.manifest.json; when the command is stopped before, the same
     command goes on where it was.
     """
-    from tfrec_tools import convert as engine
     from tfrec_tools.cli import written
+    from tfrec_tools.conversion import convert as engine
 
     options = given.options(
         sources,

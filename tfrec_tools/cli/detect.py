@@ -38,8 +38,8 @@ def detect(
 
     load()
     from tfrec_tools.cli import show
-    from tfrec_tools.detector.looking import detection as story
-    from tfrec_tools.detector.zoo import model_folder
+    from tfrec_tools.detector.inference import detect as story
+    from tfrec_tools.detector.model.zoo import model_folder
 
     plan = story.Detection(model_folder(model), tuple(pictures), out, batch, score)
     summary = story.detect_pictures(plan, show.progress)

@@ -43,8 +43,8 @@ def evaluate(
 
     load()
     from tfrec_tools.cli import show
-    from tfrec_tools.detector.measuring import evaluation as story
-    from tfrec_tools.detector.zoo import model_folder
+    from tfrec_tools.detector.evaluation import evaluate as story
+    from tfrec_tools.detector.model.zoo import model_folder
 
     plan = story.Evaluation(model_folder(model), tuple(records), out, batch, score, voc07)
     metrics = story.evaluate_model(plan, show.progress)

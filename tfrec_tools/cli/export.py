@@ -40,8 +40,8 @@ def export(
     from tfrec_tools.cli import tensorflow
 
     tensorflow.load()
-    from tfrec_tools.detector import exporting as story
-    from tfrec_tools.detector.zoo import model_folder
+    from tfrec_tools.detector.export import export as story
+    from tfrec_tools.detector.model.zoo import model_folder
 
     plan = story.Export(model_folder(model), to.value, out, tuple(records or ()))
     with tensorflow.quiet():

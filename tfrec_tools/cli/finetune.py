@@ -204,15 +204,15 @@ def finetune(
     load()
     from tfrec_tools.cli import show
     from tfrec_tools.detector import finetune as story
-    from tfrec_tools.detector.remembering.memory import Memory
-    from tfrec_tools.detector.running.cluster import ALONE, open_cluster
-    from tfrec_tools.detector.running.precision import chosen
-    from tfrec_tools.detector.running.run_folder import numbered_run
-    from tfrec_tools.detector.running.settings import TrainConfig
-    from tfrec_tools.detector.running.validation import Watch
-    from tfrec_tools.detector.zoo import model_folder
-    from tfrec_tools.label_sources import read_map
-    from tfrec_tools.merging.tables import find_tables
+    from tfrec_tools.detector.model.zoo import model_folder
+    from tfrec_tools.detector.retention.retention import Memory
+    from tfrec_tools.detector.training.distribution import ALONE, open_cluster
+    from tfrec_tools.detector.training.logbook import numbered_run
+    from tfrec_tools.detector.training.precision import chosen
+    from tfrec_tools.detector.training.settings import TrainConfig
+    from tfrec_tools.detector.training.validation import Watch
+    from tfrec_tools.formats.classes import read_map
+    from tfrec_tools.labels.id_tables import find_tables
 
     cluster = ALONE if dry_run else open_cluster(strategy.value)
     how = TrainConfig(
@@ -289,9 +289,9 @@ def _dry_run(plan: Any, json: bool) -> None:
 
 
 def _judge(lines: Any, max_forget: float | None) -> None:
-    from tfrec_tools.detector.reporting import report
+    from tfrec_tools.detector.reports import comparison
 
-    lost = report.forgetting(lines)
+    lost = comparison.forgetting(lines)
     if max_forget is not None and lost is not None and lost > max_forget:
         typer.echo(f"tfrec: the old classes lost {lost:g} points of AP50, more than {max_forget:g}", err=True)
         raise typer.Exit(3)

@@ -60,7 +60,7 @@ def batch_size(text: str) -> int:
 
 def augmentations(text: str | None) -> tuple[str, ...] | None:
     """Of flip,crop or off."""
-    from tfrec_tools.detector.pipeline.augmentation import KINDS
+    from tfrec_tools.detector.config.augmentation import KINDS
 
     if text is None or text == "off":
         return () if text else None

@@ -140,9 +140,9 @@ def options(
     **more: Any,
 ) -> Any:
     """The engine's Options; `reading` is what `reading` below gives."""
-    from tfrec_tools import policies
-    from tfrec_tools.checks import Checks
-    from tfrec_tools.plan import Options
+    from tfrec_tools.annotations import policies
+    from tfrec_tools.annotations.box_checks import Checks
+    from tfrec_tools.conversion.plan import Options
 
     return Options(
         sources=tuple(sources),
@@ -170,7 +170,7 @@ def reading(
 ) -> dict[str, Any]:
     """How sources and their images are read, as arguments of the engine's Options."""
     from tfrec_tools.formats.options import ReadOptions
-    from tfrec_tools.images import Rules
+    from tfrec_tools.images.loading import Rules
 
     return {
         "read": ReadOptions(masks is Masks.png, voc_origin, _pairs(columns), record_labels),
@@ -209,8 +209,8 @@ def print_issues(issues: Any, where: str) -> None:
     """A row a code: how many, what it means, the first."""
     from collections import Counter
 
+    from tfrec_tools.annotations.issues import CODES
     from tfrec_tools.cli import show
-    from tfrec_tools.issues import CODES
 
     if not issues:
         typer.echo("No issues found.")

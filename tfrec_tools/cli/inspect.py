@@ -19,9 +19,9 @@ def inspect(
     """
     import json as json_
 
-    from tfrec_tools import stats
     from tfrec_tools.cli import show
-    from tfrec_tools.shards import record_files
+    from tfrec_tools.dataset import stats
+    from tfrec_tools.dataset.shards import record_files
 
     files = record_files(records)
     with show.progress("reading records") as progress:

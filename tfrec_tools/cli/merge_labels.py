@@ -66,9 +66,10 @@ def merge_labels(
     import json as json_
 
     from tfrec_tools.cli import class_rules
-    from tfrec_tools.label_sources import read_classes
-    from tfrec_tools.merging import merge, tables
-    from tfrec_tools.merging.naming import Rules
+    from tfrec_tools.formats.classes import read_classes
+    from tfrec_tools.labels import id_tables
+    from tfrec_tools.labels.merge import merge
+    from tfrec_tools.labels.naming import Rules
 
     if keep_gaps and renumber:
         raise typer.BadParameter("--keep-gaps and --renumber exclude each other")
@@ -85,7 +86,7 @@ def merge_labels(
     if interactive:
         rules = class_rules.ask(sources, rules)
     merged = merge(*sources, rules=rules)
-    report = tables.as_json(out, paths, merged)
+    report = id_tables.as_json(out, paths, merged)
     text = json_.dumps(report, ensure_ascii=False, indent=2) + "\n"
     _write(out, merged.label_map, text)
     if not interactive:
@@ -98,7 +99,7 @@ def merge_labels(
 
 def _require_other(out: Path, paths: list[Path]) -> None:
     from tfrec_tools.errors import InputError
-    from tfrec_tools.merging.tables import beside
+    from tfrec_tools.labels.id_tables import beside
 
     if out.is_dir():
         raise InputError(out, "", "is a folder; --out is the file to write")
@@ -109,9 +110,9 @@ def _require_other(out: Path, paths: list[Path]) -> None:
 
 
 def _write(out: Path, label_map: Any, tables: str) -> None:
-    from tfrec_tools.atomic import published
-    from tfrec_tools.label_lists import formatted, keeps_all
-    from tfrec_tools.merging.tables import beside
+    from tfrec_tools.labels.id_tables import beside
+    from tfrec_tools.labels.lists import formatted, keeps_all
+    from tfrec_tools.system.atomic import published
 
     text = formatted(label_map, out)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +124,7 @@ def _write(out: Path, label_map: Any, tables: str) -> None:
 
 
 def _warn_of_similar(sources: list[Any], rules: Any) -> None:
-    from tfrec_tools.merging.disagreements import alias, places, similar
+    from tfrec_tools.labels.conflicts import alias, places, similar
 
     where = places(sources, rules)
     for name, keep in similar(sources, rules):

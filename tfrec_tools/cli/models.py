@@ -18,8 +18,8 @@ def models(
     import json as json_
 
     from tfrec_tools.cli import show
-    from tfrec_tools.detector import zoo
-    from tfrec_tools.detector.pipeline import EXTRACTORS
+    from tfrec_tools.detector.config.read import EXTRACTORS
+    from tfrec_tools.detector.model import zoo
 
     found = zoo.models()
     if json:

@@ -27,8 +27,8 @@ def preview(
 ) -> None:
     """Show pictures with their boxes and class names, from records or from annotations."""
     from tfrec_tools import preview as engine
-    from tfrec_tools.atomic import published
-    from tfrec_tools.plan import Options
+    from tfrec_tools.conversion.plan import Options
+    from tfrec_tools.system.atomic import published
 
     suffix = engine.require_suffix(out)
     if engine.is_source(what, format_ is not None):

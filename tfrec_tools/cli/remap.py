@@ -59,10 +59,12 @@ def remap(
     taken by name; a record whose name and id disagree is reported, see --on class-mismatch. When the
     command is stopped before the end, the same command goes on where it was.
     """
-    from tfrec_tools import policies, remapping
+    from tfrec_tools.annotations import policies
     from tfrec_tools.cli import written
+    from tfrec_tools.remapping import remap as engine
+    from tfrec_tools.remapping.remap import Options
 
-    options = remapping.Options(
+    options = Options(
         records=tuple(records),
         labels=labels,
         out=out,
@@ -76,4 +78,4 @@ def remap(
         workers=workers,
         overwrite=overwrite,
     )
-    written.write(out, lambda progress: remapping.remap(options, progress), "remapping records", json)
+    written.write(out, lambda progress: engine.remap(options, progress), "remapping records", json)

@@ -16,7 +16,7 @@ _NEVER_IN_A_FILE = frozenset({"config", "help"})
 def use_config(context: typer.Context, path: Path | None) -> Path | None:
     """Makes what the file says the defaults of the command, so that the command line wins. InputError where
     it names no option of the command."""
-    from tfrec_tools.detector.running.run_toml import read_options
+    from tfrec_tools.detector.training.run_toml import read_options
     from tfrec_tools.errors import InputError
 
     if path is not None:

@@ -38,9 +38,9 @@ def validate(
 
     Exit code 1 where an issue would end the conversion: with --policy strict, any.
     """
-    from tfrec_tools import convert as engine
     from tfrec_tools.cli import show
-    from tfrec_tools.finish import issue_lines
+    from tfrec_tools.conversion import convert as engine
+    from tfrec_tools.dataset.publish import issue_lines
 
     options = given.options(
         sources,
@@ -87,7 +87,7 @@ def _print(sources: list[Path], checked: Any, report: Path | None) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    from tfrec_tools.atomic import published
+    from tfrec_tools.system.atomic import published
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with published(path) as (part,):

@@ -18,9 +18,9 @@ def verify(
     Exit code 1 where anything is not as the manifest says.
     """
     from tfrec_tools.cli import show
+    from tfrec_tools.dataset.shards import prefixes
+    from tfrec_tools.dataset.verify import faults
     from tfrec_tools.errors import InputError, TfrecError
-    from tfrec_tools.shards import prefixes
-    from tfrec_tools.stats import faults
 
     found = prefixes(where) if where.is_dir() else [where]
     if not found:

@@ -15,9 +15,9 @@ from tfrec_tools.cli.given import print_issues
 def write(out: Path, engine: Callable[[Any], Any], what: str, json: bool) -> None:
     """Has a set DIR/NAME written by `engine`, which takes the progress, and shows its manifest or tables.
     Where the policies do not allow it, the issues."""
+    from tfrec_tools.dataset.manifest import format_manifest
+    from tfrec_tools.dataset.publish import Refused
     from tfrec_tools.errors import Interrupted
-    from tfrec_tools.finish import Refused
-    from tfrec_tools.shards import format_manifest
 
     try:
         with show.progress(what) as progress:
@@ -36,7 +36,7 @@ def write(out: Path, engine: Callable[[Any], Any], what: str, json: bool) -> Non
 
 def _summarise(out: Path, finished: Any) -> None:
     """The set's counts, its classes by split, and each kind of issue with its first example."""
-    from tfrec_tools.shards import issues_path
+    from tfrec_tools.dataset.shards import issues_path
 
     manifest = finished.manifest
     if finished.again:

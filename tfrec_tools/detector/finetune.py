@@ -14,27 +14,29 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec_tools import __version__
-from tfrec_tools.atomic import published
-from tfrec_tools.detector import classification, grow, predict
-from tfrec_tools.detector.examples.batches import evaluation_batches
-from tfrec_tools.detector.examples.dataset import Annotated, index_records
-from tfrec_tools.detector.measuring import evaluate, operating
-from tfrec_tools.detector.measuring.metrics import best_scores, measure
-from tfrec_tools.detector.model import Detector, load_detector, save_detector, values
-from tfrec_tools.detector.remembering import memory, pseudo_labels
-from tfrec_tools.detector.remembering.memory import Memory
-from tfrec_tools.detector.reporting import pictures, report, results
-from tfrec_tools.detector.reporting.results import Results
-from tfrec_tools.detector.running import batch_size, validation, watched
-from tfrec_tools.detector.running.cluster import ALONE, Cluster
-from tfrec_tools.detector.running.run_folder import Logbook, open_run
-from tfrec_tools.detector.running.run_toml import Options
-from tfrec_tools.detector.running.settings import TrainConfig, require_trainable
-from tfrec_tools.detector.running.tensorboard import Board
-from tfrec_tools.detector.running.train import Trainer
-from tfrec_tools.detector.running.validation import NEVER, Watch
-from tfrec_tools.labels import LabelMap, format_label_map
-from tfrec_tools.merging.tables import Tables, new_names
+from tfrec_tools.detector.data.batches import evaluation_batches
+from tfrec_tools.detector.data.index import Annotated, index_records
+from tfrec_tools.detector.evaluation import average_precision, operating_points
+from tfrec_tools.detector.evaluation.metrics import best_scores, measure
+from tfrec_tools.detector.model import growth, imagenet
+from tfrec_tools.detector.model.detector import Detector, class_logits, load_detector, save_detector, values
+from tfrec_tools.detector.reports import comparison, results
+from tfrec_tools.detector.reports.images import detections_picture, labels_picture
+from tfrec_tools.detector.reports.results import Results
+from tfrec_tools.detector.retention import pseudo_labels, retention
+from tfrec_tools.detector.retention.retention import Memory
+from tfrec_tools.detector.training import batch_size, loop, validation
+from tfrec_tools.detector.training.distribution import ALONE, Cluster
+from tfrec_tools.detector.training.logbook import Logbook, open_run
+from tfrec_tools.detector.training.run_toml import Options
+from tfrec_tools.detector.training.settings import TrainConfig, require_trainable
+from tfrec_tools.detector.training.tensorboard import Board
+from tfrec_tools.detector.training.trainer import Trainer
+from tfrec_tools.detector.training.validation import NEVER, Watch
+from tfrec_tools.labels.id_tables import Tables, new_names
+from tfrec_tools.labels.label_map import LabelMap
+from tfrec_tools.labels.pbtxt import format_label_map
+from tfrec_tools.system.atomic import published
 
 # Shows a long step: given its name, a function (done, total or None, how it goes) to call meanwhile.
 Progress = Callable[[int, int | None, str], None]
@@ -88,7 +90,7 @@ class Finetuning:
     def base_detector(self) -> Detector:
         if self.pipeline is None:
             return load_detector(self.base)
-        return classification.new_detector(self.pipeline, str(self.base), self.config.seed)
+        return imagenet.new_detector(self.pipeline, str(self.base), self.config.seed)
 
     def renamed(self, base: LabelMap) -> dict[str, str | None]:
         """{class of the base: its name in the grown map}, where the tables of the merge say so."""
@@ -99,7 +101,7 @@ class Finetuning:
         """The plain fine-tuning of the same pictures: what is gained shows beside it."""
         config = replace(self.config, average=0.0, replay_ratio=0.0)
         return replace(
-            self, out=self.out / "control", replay=(), memory=memory.NOTHING, masked=False, config=config
+            self, out=self.out / "control", replay=(), memory=retention.NOTHING, masked=False, config=config
         )
 
 
@@ -107,7 +109,7 @@ class Finetuning:
 class Proof:
     """What growing does to a batch: the classes' rows, and the largest change of an old class's logits."""
 
-    rows: list[grow.ClassRow]
+    rows: list[growth.ClassRow]
     pictures: int
     max_difference: float
 
@@ -117,18 +119,18 @@ def dry_run(plan: Finetuning, stage: Stage) -> Proof:
     labels = plan.labels
     base = plan.base_detector()
     renamed = plan.renamed(base.labels)
-    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
-    grown = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
+    rows = growth.class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
+    grown = growth.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
     examples = _index(plan.val, labels, stage)[:8]
     images, windows = next(iter(evaluation_batches(base.config, examples, 8)))
     old_columns = [row.base_id - 1 for row in rows if row.base_id is not None]
     new_columns = [row.id - 1 for row in rows if row.base_id is not None]
-    before, after = (predict.class_logits(detector, images, windows).numpy() for detector in (base, grown))
+    before, after = (class_logits(detector, images, windows).numpy() for detector in (base, grown))
     difference = float(np.abs(before[..., old_columns] - after[..., new_columns]).max())
     return Proof(rows, len(examples), difference)
 
 
-def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Line]:
+def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[comparison.Line]:
     """Fills plan.out with model/, run.toml, state.npz, losses.csv, what `results` writes and, where asked
     for, pseudo_labels/, results.csv and tensorboard/.
 
@@ -141,14 +143,14 @@ def finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Lin
         return _finetune(replace(plan, out=out), stage, resume=resume and plan.cluster.is_chief)
 
 
-def _finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Line]:
+def _finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[comparison.Line]:
     started = time.monotonic()
     labels, cluster = plan.labels, plan.cluster
     with cluster.strategy.scope():
         base = plan.base_detector()
     renamed = plan.renamed(base.labels)
-    rows = grow.class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
-    teacher = memory.teacher(plan.memory, base, rows)
+    rows = growth.class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
+    teacher = retention.teacher(plan.memory, base, rows)
     require_trainable(base, plan.config, teacher, cluster)
     data = _read_data(plan, labels, stage)
     open_run(plan.out, plan.options, resume=resume)
@@ -156,32 +158,34 @@ def _finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Li
     find_by_base = partial(_find, detector=base, labels=labels, stage=stage, renamed=renamed)
     found_val = find_by_base("measuring the base", data.val)
     found_before = found_val if data.test is data.val else find_by_base("testing the base", data.test)
-    before = evaluate.average_precision(data.test, found_before, labels)
-    believed = memory.thresholds(rows, data.val, found_val)
+    before = average_precision.average_precision(data.test, found_before, labels)
+    believed = retention.thresholds(rows, data.val, found_val)
     data = replace(data, new=_with_pseudo_labels(plan, data.new, believed, find_by_base, stage))
     with cluster.strategy.scope():
-        detector = grow.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
+        detector = growth.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
     start = values(detector.network)
-    apart = memory.new_ids(rows) if plan.masked else frozenset[int]()
+    apart = retention.new_ids(rows) if plan.masked else frozenset[int]()
     trainer = _trainer(
         plan, data.new, partial(Trainer, detector, teacher=teacher, apart=apart, cluster=cluster)
     )
     if not cluster.is_chief:
         with stage("helping to train") as show:
-            watched.help_training(trainer, data.new, data.old, show)
+            loop.help_training(trainer, data.new, data.old, show)
         return []
     log = Logbook(trainer, plan.out, resume=resume, board=_board(plan))
     validate = partial(validation.validate, detector, validation.few(data.val), rows)
     with stage("training") as show:
-        ended = watched.train(trainer, log, plan.watch, data.new, data.old, validate, show)
+        ended = loop.train(trainer, log, plan.watch, data.new, data.old, validate, show)
     with stage("blending with the base") as show:
-        blends = memory.blend(plan.memory, detector, start, rows, data.val, lambda done: show(done, None, ""))
+        blends = retention.blend(
+            plan.memory, detector, start, rows, data.val, lambda done: show(done, None, "")
+        )
     save_detector(detector, plan.out / "model")
     found = _find("measuring the grown model", data.test, detector, labels, stage)
-    lines = report.comparison(rows, before, evaluate.average_precision(data.test, found, labels))
-    facts = report.Facts(
+    lines = comparison.comparison(rows, before, average_precision.average_precision(data.test, found, labels))
+    facts = comparison.Facts(
         base=str(plan.base),
-        forgetting=report.forgetting(lines),
+        forgetting=comparison.forgetting(lines),
         steps=trainer.step,
         ended=ended,
         best_step=validation.best_of(log.validations).step if log.validations else trainer.step,
@@ -194,7 +198,7 @@ def _finetune(plan: Finetuning, stage: Stage, *, resume: bool) -> list[report.Li
     )
     metrics = measure(data.test, found, labels, min_score=None, voc07=False)
     columns = _columns(rows, _sure(found_before, believed), _sure(found, best_scores(metrics.classes)))
-    sheet = pictures.detections_picture(data.test, columns, labels, memory.new_ids(rows))
+    sheet = detections_picture(data.test, columns, labels, retention.new_ids(rows))
     shown = Results(lines, facts, plan.options, labels, log.curve, log.validations, sheet, metrics)
     results.write_results(plan.out, shown)
     return lines
@@ -228,7 +232,7 @@ def _read_data(plan: Finetuning, labels: LabelMap, stage: Stage) -> _Data:
         _index(patterns, labels, stage) if patterns else []
         for patterns in (plan.train, plan.replay, plan.val, plan.test)
     )
-    old = memory.replayed(plan.memory, old, plan.config.seed)
+    old = retention.replayed(plan.memory, old, plan.config.seed)
     if not plan.masked:
         new = [replace(example, labeled=frozenset(labels.name_by_id)) for example in new]
     return _Data(new, old, val, test or val)
@@ -238,14 +242,14 @@ def _with_pseudo_labels(
     plan: Finetuning,
     new: Sequence[Annotated],
     thresholds: Mapping[int, float],
-    find_by_base: Callable[[str, Sequence[Annotated]], list[evaluate.Found]],
+    find_by_base: Callable[[str, Sequence[Annotated]], list[average_precision.Found]],
     stage: Stage,
 ) -> Sequence[Annotated]:
     """The new pictures with what the base found on them, in records that stay for the user to look at."""
     wanted, labels = plan.memory.pseudo_labels, plan.labels
-    if wanted == memory.OFF or not thresholds:
+    if wanted == retention.OFF or not thresholds:
         return new
-    if wanted != memory.AUTO:
+    if wanted != retention.AUTO:
         return _index((wanted,), labels, stage)
     file = plan.out / "pseudo_labels" / "train.tfrecord"
     if not file.is_file():
@@ -255,7 +259,7 @@ def _with_pseudo_labels(
         pseudo_labels.write_records(file, new, found, thresholds, labels)
     labelled = _index((str(file),), labels, stage)
     with published(file.parent / "preview.png") as (part,):
-        pictures.labels_picture(labelled, labels).save(part, "PNG", optimize=True)
+        labels_picture(labelled, labels).save(part, "PNG", optimize=True)
     return labelled
 
 
@@ -270,10 +274,10 @@ def _find(
     detector: Detector,
     labels: LabelMap,
     stage: Stage,
-    renamed: grow.Renamed = grow.AS_THEY_ARE,
-) -> list[evaluate.Found]:
+    renamed: growth.Renamed = growth.AS_THEY_ARE,
+) -> list[average_precision.Found]:
     with stage(name) as show:
-        return evaluate.find(
+        return average_precision.find(
             detector, examples, labels, lambda done: show(done, len(examples), ""), renamed=renamed
         )
 
@@ -282,15 +286,22 @@ def _board(plan: Finetuning) -> Board | None:
     return Board(plan.out / "tensorboard") if plan.tensorboard else None
 
 
-def _sure(found: Sequence[evaluate.Found], needed: operating.Needed) -> list[evaluate.Found]:
-    return [operating.sure(one, needed) for one in found]
+def _sure(
+    found: Sequence[average_precision.Found], needed: operating_points.Needed
+) -> list[average_precision.Found]:
+    return [operating_points.sure(one, needed) for one in found]
 
 
 def _columns(
-    rows: Sequence[grow.ClassRow], before: Sequence[evaluate.Found], after: Sequence[evaluate.Found]
-) -> list[tuple[str, Sequence[evaluate.Found] | None]]:
+    rows: Sequence[growth.ClassRow],
+    before: Sequence[average_precision.Found],
+    after: Sequence[average_precision.Found],
+) -> list[tuple[str, Sequence[average_precision.Found] | None]]:
     """Of the picture: what the base found is left out where it can know none of the classes."""
-    columns: list[tuple[str, Sequence[evaluate.Found] | None]] = [("annotated", None), ("after", after)]
+    columns: list[tuple[str, Sequence[average_precision.Found] | None]] = [
+        ("annotated", None),
+        ("after", after),
+    ]
     if any(row.base_id is not None for row in rows):
         columns.insert(1, ("before", before))
     return columns

@@ -18,7 +18,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools.boxes import from_xywh
+from tfrec_tools.annotations.boxes import from_xywh
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.annotations.records import ImageRecord, Source
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import json_arrays
 from tfrec_tools.formats.coco_schema import (
@@ -39,8 +41,6 @@ from tfrec_tools.formats.coco_schema import (
 from tfrec_tools.formats.grouping import Column, by_image, joined
 from tfrec_tools.formats.json_arrays import NONNUMBERS
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord, Source
 
 _EXPECTED = "COCO instances"
 

@@ -12,6 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.annotations.records import ImageRecord
 from tfrec_tools.formats import coco, json_arrays
 from tfrec_tools.formats.coco_schema import (
     NO_ID,
@@ -26,8 +28,6 @@ from tfrec_tools.formats.coco_schema import (
     order_of,
 )
 from tfrec_tools.formats.grouping import Column, by_image
-from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord
 
 _EXPECTED = "COCO instances"
 _RANGE_BITS = 16  # of annotation ids, which mostly are numbered through

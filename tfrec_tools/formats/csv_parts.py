@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.annotations.records import ImageRecord
 from tfrec_tools.formats import csv_columns, csv_rows
 from tfrec_tools.formats.csv_columns import FLAGS, Layout
 from tfrec_tools.formats.csv_rows import Found
 from tfrec_tools.formats.grouping import Column, by_image
 from tfrec_tools.formats.options import ReadOptions
-from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord
 
 _BLOCK_BYTES = 4_000_000
 

@@ -17,13 +17,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.annotations.records import ImageRecord, Source
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import csv_columns
 from tfrec_tools.formats.csv_columns import CORNERS, FLAGS, SIZES, Layout
 from tfrec_tools.formats.grouping import Column, by_image, joined
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord, Source
 
 _ROWS = 100_000  # read at a time
 

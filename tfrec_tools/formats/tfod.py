@@ -12,12 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from tfrec_tools import boxes, labels, shards, tfrecord
+from tfrec_tools.annotations import boxes
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.annotations.records import ImageRecord, Place, Source
+from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError
-from tfrec_tools.example import Parsed, parse_example, unknown_features
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord, Place, Source
+from tfrec_tools.labels import label_map, pbtxt
+from tfrec_tools.tfrecords import framing
+from tfrec_tools.tfrecords.example import Parsed, parse_example, unknown_features
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class _Classes:
         source = parsed.record.source
         named = zip(parsed.label_ids, parsed.record.names, strict=True)
         messages = (
-            (box, labels.mismatch(label_id, name.strip(), self.given, self.subject))
+            (box, label_map.mismatch(label_id, name.strip(), self.given, self.subject))
             for box, (label_id, name) in enumerate(named)
         )
         return [Issue("class-mismatch", source, box, message, True) for box, message in messages if message]
@@ -68,9 +71,9 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
 
 
 def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[tuple[ImageRecord | None, list[Issue]]]:
-    place = tfrecord.unpacked(file)
+    place = framing.unpacked(file)
     offset = 0
-    for number, data in enumerate(tfrecord.read(place)):
+    for number, data in enumerate(framing.read(place)):
         source = f"{file.name} record {number}"
         try:
             parsed = parse_example(data, source)
@@ -78,13 +81,13 @@ def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[tuple[ImageRec
             message = ": ".join(filter(None, (fault.where, fault.reason)))
             yield None, [Issue("annotation-damaged", source, None, message, False)]
         else:
-            where = _place(place, offset + tfrecord.HEADER_BYTES, data, parsed.picture.data)
+            where = _place(place, offset + framing.HEADER_BYTES, data, parsed.picture.data)
             left_out = [
                 Issue("feature-left-out", source, None, f"feature {key!r} is not carried over", True)
                 for key in unknown_features(data)
             ]
             yield _record(parsed, classes, where, masks), [*left_out, *classes.faults(parsed)]
-        offset += tfrecord.HEADER_BYTES + len(data) + tfrecord.FOOTER_BYTES
+        offset += framing.HEADER_BYTES + len(data) + framing.FOOTER_BYTES
 
 
 def _place(path: Path, offset: int, data: bytes, picture: bytes) -> Place | None:
@@ -159,4 +162,4 @@ def _label_map(file: Path, options: ReadOptions) -> tuple[Mapping[int, str], str
     beside = sorted(file.parent.glob("*.pbtxt"))
     if given is None and len(beside) == 1:
         given = beside[0]
-    return ({}, "") if given is None else (labels.read_label_map(given).name_by_id, given.name)
+    return ({}, "") if given is None else (pbtxt.read_label_map(given).name_by_id, given.name)

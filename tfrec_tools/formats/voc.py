@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.annotations.records import ImageRecord, Place, Source, image_record
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord, Place, Source, image_record
 
 SPLITS = ("train", "val", "test", "trainval")  # the lists in ImageSets/Main; a later one yields to an earlier
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.annotations.records import ImageRecord, Place, Source, image_record
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import yolo_layout
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.yolo_layout import Item
-from tfrec_tools.issues import Issue
-from tfrec_tools.records import ImageRecord, Place, Source, image_record
 
 Row = tuple[int, list[float]]  # (class from 0, numbers)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError
-from tfrec_tools.images import has_image_suffix
-from tfrec_tools.issues import Issue
-from tfrec_tools.remote import is_file
+from tfrec_tools.images.loading import has_image_suffix
+from tfrec_tools.system.remote_path import is_file
 
 _YAML = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _NAMES = ("obj.names", "classes.names", "classes.txt", "obj.txt")

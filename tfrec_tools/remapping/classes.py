@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tfrec_tools.errors import InputError
-from tfrec_tools.labels import LabelMap, mismatch
-from tfrec_tools.merging.tables import Tables, new_names
+from tfrec_tools.labels.id_tables import Tables, new_names
+from tfrec_tools.labels.label_map import LabelMap, mismatch
 
 _SHOWN = 10  # names in an error
 

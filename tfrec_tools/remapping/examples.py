@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from tfrec_tools import entries, wire
-from tfrec_tools.entries import Spans
-from tfrec_tools.features import (
+from tfrec_tools.remapping.classes import Class, Classes
+from tfrec_tools.tfrecords import wire
+from tfrec_tools.tfrecords.features import (
     BOX_LABEL,
     BOX_TEXT,
     FEATURES,
@@ -19,7 +19,16 @@ from tfrec_tools.features import (
     IMAGE_SHA256,
     IMAGE_SOURCE_ID,
 )
-from tfrec_tools.remapping.classes import Class, Classes
+from tfrec_tools.tfrecords.spans import (
+    OddLayoutError,
+    Pieces,
+    Spans,
+    changed,
+    find,
+    find_around,
+    only_value,
+    usual,
+)
 
 _OF_BOXES = b"image/object/"
 _PICTURE, _SHA256, _SOURCE_ID = IMAGE_ENCODED.encode(), IMAGE_SHA256.encode(), IMAGE_SOURCE_ID.encode()
@@ -34,7 +43,7 @@ class Remapped:
     """An Example under the new map, in pieces; whether it holds its picture's SHA-256; the names of its
     boxes' classes; and what disagreed, (box, message) each."""
 
-    pieces: entries.Pieces
+    pieces: Pieces
     has_sha256: bool
     names: tuple[str, ...]
     faults: tuple[tuple[int, str], ...]
@@ -57,10 +66,10 @@ class UnknownClassError(ValueError):
 def in_layout(data: bytes) -> tuple[bytes, Spans]:
     """An Example with its entries, in the usual layout. ValueError where the bytes are no Example."""
     try:
-        return data, entries.find(data, 0, len(data))
-    except entries.OddLayoutError:
-        data = entries.usual(data)
-        return data, entries.find(data, 0, len(data))
+        return data, find(data, 0, len(data))
+    except OddLayoutError:
+        data = usual(data)
+        return data, find(data, 0, len(data))
 
 
 def remap(
@@ -74,7 +83,7 @@ def remap(
     UnknownClassError where a class is none of the map, another ValueError where the Example is damaged.
     """
     place, taken = picture
-    data, spans = (data, entries.find_around(data, place, len(taken))) if taken else in_layout(data)
+    data, spans = (data, find_around(data, place, len(taken))) if taken else in_layout(data)
     ids, texts = values(data, spans, _LABEL), values(data, spans, _TEXT)
     found = _boxes(ids, texts, classes)
     kept = [box for box in found if box is not None]
@@ -89,7 +98,7 @@ def remap(
         changes[_SOURCE_ID] = wire.entry(IMAGE_SOURCE_ID, "bytes", [source_id])
     start, stop = (place, place) if taken else _picture(data, spans)
     if changes:
-        before, inside, after = entries.changed(data, spans, changes, (start, stop), len(taken))
+        before, inside, after = changed(data, spans, changes, (start, stop), len(taken))
     else:
         before, inside, after = data[:start], data[start:stop], data[stop:]
     pieces = before, taken or inside, after
@@ -193,6 +202,6 @@ def _parsed(part: bytes, key: bytes) -> tuple[str, list[Any]]:
 def _picture(data: bytes, spans: Spans) -> tuple[int, int]:
     """Where it begins and ends; the end of the data where there is none that a reader would take for one."""
     try:
-        return entries.only_value(data, spans[_PICTURE])
-    except (KeyError, entries.OddLayoutError):
+        return only_value(data, spans[_PICTURE])
+    except (KeyError, OddLayoutError):
         return len(data), len(data)

@@ -10,17 +10,18 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
-from tfrec_tools import tfrecord, work
-from tfrec_tools.atomic import published
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.annotations.policies import Policies
+from tfrec_tools.dataset import staging
+from tfrec_tools.dataset.staging import Done
 from tfrec_tools.errors import InputError
-from tfrec_tools.issues import Issue
-from tfrec_tools.policies import Policies
 from tfrec_tools.remapping import examples
 from tfrec_tools.remapping.classes import Classes
 from tfrec_tools.remapping.examples import Remapped
 from tfrec_tools.remapping.sources import File, Record, place_of
-from tfrec_tools.tfrecord import Pieces
-from tfrec_tools.work import Done
+from tfrec_tools.system.atomic import published
+from tfrec_tools.tfrecords import framing
+from tfrec_tools.tfrecords.framing import Pieces
 
 _OPEN = 200  # files at a time
 
@@ -79,9 +80,9 @@ def perform(job: Job, tick: Callable[[], None], folder: Path | None) -> Done:
                 yield found.pieces
             tick()
 
-    with published(work.shard_path(folder, job.fingerprint), alone=False) as (part,):
+    with published(staging.shard_path(folder, job.fingerprint), alone=False) as (part,):
         size = sum(record.length for record in job.items)
-        written = tfrecord.write(part, records(), job.compression, size)
+        written = framing.write(part, records(), job.compression, size)
     done = Done(
         written,
         digest.hexdigest(),
@@ -91,7 +92,7 @@ def perform(job: Job, tick: Callable[[], None], folder: Path | None) -> Done:
         dict(Counter(tally.having)),
         tuple(tally.issues),
     )
-    work.note(folder, job.fingerprint, done)
+    staging.note(folder, job.fingerprint, done)
     return done
 
 
@@ -109,7 +110,7 @@ def _read(job: Job) -> Iterator[Pieces]:
             place, size = record.picture
             sizes = place, size, record.length - place - size
             where = f"record {record.number}"
-            yield tfrecord.read_at(opened[record.file], record.offset, sizes, record.crc, file.path, where)
+            yield framing.read_at(opened[record.file], record.offset, sizes, record.crc, file.path, where)
 
 
 def _remapped(job: Job, index: int, pieces: Pieces, tally: _Tally) -> Remapped | None:

@@ -9,13 +9,17 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from tfrec_tools import entries, label_sources, shards, tfrecord, workers
-from tfrec_tools.entries import Spans
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.dataset import shards
+from tfrec_tools.dataset.manifest import Manifest
 from tfrec_tools.errors import InputError
-from tfrec_tools.features import FEATURES, IMAGE_ENCODED, IMAGE_FILENAME, IMAGE_SOURCE_ID
-from tfrec_tools.issues import Issue
+from tfrec_tools.formats import classes
 from tfrec_tools.remapping import examples
-from tfrec_tools.tfrecord import Frame
+from tfrec_tools.system import workers
+from tfrec_tools.tfrecords import framing
+from tfrec_tools.tfrecords.features import FEATURES, IMAGE_ENCODED, IMAGE_FILENAME, IMAGE_SOURCE_ID
+from tfrec_tools.tfrecords.framing import Frame
+from tfrec_tools.tfrecords.spans import OddLayoutError, Spans, find_around, guess
 
 # What TFDS needs of every record; of boxes there may be none.
 _NEEDED = frozenset(key.encode() for key, feature in FEATURES.items() if feature.shape == "()")
@@ -109,22 +113,20 @@ def _set(number: int, path: Path, files: Sequence[Path], record_labels: Path | N
     splits = {info.file: info.split for info in manifest.shards} if manifest else {}
     own, subject = _own_map(files[0], manifest, record_labels)
     listed = (
-        File(file, tfrecord.unpacked(file), splits.get(file.name, ""), file.stat().st_mtime_ns, number)
+        File(file, framing.unpacked(file), splits.get(file.name, ""), file.stat().st_mtime_ns, number)
         for file in files
     )
     return Set(path, tuple(listed), own, subject)
 
 
-def _own_map(
-    file: Path, manifest: shards.Manifest | None, record_labels: Path | None
-) -> tuple[dict[int, str], str]:
+def _own_map(file: Path, manifest: Manifest | None, record_labels: Path | None) -> tuple[dict[int, str], str]:
     """The map given, else the manifest's, else the only one in the folder; and what to call it."""
     if record_labels is None and manifest is not None:
         subject = shards.manifest_path(file.with_name(manifest.name)).name
         return {item.id: item.name for item in manifest.classes}, subject
     beside = sorted(file.parent.glob("*.pbtxt"))
     path = record_labels or (beside[0] if len(beside) == 1 else None)
-    return (label_sources.read_map(path).name_by_id, path.name) if path else ({}, "")
+    return (classes.read_map(path).name_by_id, path.name) if path else ({}, "")
 
 
 def _find(job: tuple[int, File, bool]) -> Found:
@@ -132,7 +134,7 @@ def _find(job: tuple[int, File, bool]) -> Found:
     file_number, file, with_names = job
     found = Found()
     with FileIO(file.plain) as opened:
-        for number, frame in enumerate(tfrecord.frames(opened, file.path)):
+        for number, frame in enumerate(framing.frames(opened, file.path)):
             try:
                 example, spans, picture = _example(opened, frame)
                 image_id = _image_id(example, spans) or place_of(file, number)
@@ -156,12 +158,12 @@ def place_of(file: File, number: int) -> str:
 
 def _example(file: FileIO, frame: Frame) -> tuple[bytes, Spans, tuple[int, int]]:
     """The Example, its entries, and (place, size) of its picture's bytes where they are left out of it."""
-    start, stop = entries.guess(frame.first, _PICTURE) or (0, 0)
+    start, stop = guess(frame.first, _PICTURE) or (0, 0)
     if stop - start >= _LEAST_CUT and stop <= frame.length:
         data = frame.first[:start] + _end(file, frame, frame.length - stop)
         try:
-            spans = entries.find_around(data, start, stop - start)
-        except entries.OddLayoutError:
+            spans = find_around(data, start, stop - start)
+        except OddLayoutError:
             spans = {}
         if _PICTURE in spans and spans[_PICTURE][2] == start:
             return data, spans, (start, stop - start)

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfrec_tools.detector.examples.resize import preprocess
+from tfrec_tools.detector.data.resize import preprocess
 from tfrec_tools.detector.export.outputs import candidates
-from tfrec_tools.detector.model import Detector
+from tfrec_tools.detector.model.detector import Detector
 
 Floats = NDArray[np.float32]
 _COMPARED = 10  # best detections; far below them ties are cut off by chance

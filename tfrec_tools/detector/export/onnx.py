@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tfrec_tools.detector.export.agreement import Answer
 from tfrec_tools.detector.export.saved_model import Served, answer
-from tfrec_tools.detector.model import Detector
+from tfrec_tools.detector.model.detector import Detector
 from tfrec_tools.errors import TfrecError
 
 _OPSET = 17  # of 2022: what runtimes of some years' age read

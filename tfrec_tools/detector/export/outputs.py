@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfrec_tools.detector import faster_rcnn, ssd
-from tfrec_tools.detector.examples.resize import preprocess
-from tfrec_tools.detector.model import Detector
+from tfrec_tools.detector.architectures import faster_rcnn, ssd
+from tfrec_tools.detector.config.ssd import SsdConfig
+from tfrec_tools.detector.data.resize import preprocess
+from tfrec_tools.detector.model.detector import Detector
 from tfrec_tools.detector.network.detections import Detections
-from tfrec_tools.detector.pipeline.ssd import SsdConfig
 
 
 class Candidates(NamedTuple):

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfrec_tools.detector.examples.resize import preprocess
-from tfrec_tools.detector.pipeline import Config
+from tfrec_tools.detector.config.read import Config
+from tfrec_tools.detector.data.resize import preprocess
 
 
 @dataclass(frozen=True, slots=True, eq=False)

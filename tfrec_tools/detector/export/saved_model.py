@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tfrec_tools.detector.export.agreement import Answer
 from tfrec_tools.detector.export.outputs import tfod_outputs
 from tfrec_tools.detector.export.weights import copied
-from tfrec_tools.detector.model import Detector
+from tfrec_tools.detector.model.detector import Detector
 
 _SIGNATURE = tf.TensorSpec((1, None, None, 3), tf.uint8, name="input_tensor")
 

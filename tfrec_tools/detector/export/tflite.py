@@ -17,15 +17,15 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.lite.tools import flatbuffer_utils
 
-from tfrec_tools.detector import ssd
-from tfrec_tools.detector.examples.resize import preprocess
+from tfrec_tools.detector.architectures import ssd
+from tfrec_tools.detector.config.ssd import SsdConfig
+from tfrec_tools.detector.data.resize import preprocess
 from tfrec_tools.detector.export.agreement import Answer
 from tfrec_tools.detector.export.pixels import Pixels, pixels_of
 from tfrec_tools.detector.export.tflite_metadata import with_metadata
 from tfrec_tools.detector.export.weights import copied
-from tfrec_tools.detector.learning import coding
-from tfrec_tools.detector.model import Detector
-from tfrec_tools.detector.pipeline.ssd import SsdConfig
+from tfrec_tools.detector.model.detector import Detector
+from tfrec_tools.detector.network import box_coding
 from tfrec_tools.errors import TfrecError
 
 OPERATOR = "TFLite_Detection_PostProcess"
@@ -89,7 +89,7 @@ def run(path: Path, detector: Detector, picture: NDArray[np.uint8]) -> Answer:
     )
     there = slice(0, int(count))
     codes, raw_scores = (interpreter.get_tensor(index)[0] for index in _before_suppression(path))
-    decoded = coding.decode(tf.constant(codes), tf.constant(ssd.anchor_boxes(config)), config.code_scales)
+    decoded = box_coding.decode(tf.constant(codes), tf.constant(ssd.anchor_boxes(config)), config.code_scales)
     return Answer(
         np.clip(boxes[there] / np.tile(window.numpy(), 2), 0.0, 1.0),
         scores[there],

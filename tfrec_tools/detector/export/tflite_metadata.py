@@ -19,7 +19,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
 from tfrec_tools.detector.export.pixels import Pixels
-from tfrec_tools.labels import LabelMap
+from tfrec_tools.labels.label_map import LabelMap
 
 LABELS_FILE = "labelmap.txt"
 _ENTRY = b"TFLITE_METADATA"

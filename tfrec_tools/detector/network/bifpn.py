@@ -16,8 +16,8 @@ import keras
 import tensorflow as tf
 from keras import KerasTensor
 
+from tfrec_tools.detector.config.bifpn import BifpnConfig
 from tfrec_tools.detector.network import layers
-from tfrec_tools.detector.pipeline.bifpn import BifpnConfig
 
 MIN_LEVEL, MAX_LEVEL = 3, 7
 _STAGE = "_feature_extractor._bifpn_stage"

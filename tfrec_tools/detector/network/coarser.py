@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from keras import KerasTensor
 
+from tfrec_tools.detector.config.ssd import MobileNetV2Config
 from tfrec_tools.detector.network import layers
-from tfrec_tools.detector.pipeline.ssd import MobileNetV2Config
 
 _LEVELS = "_feature_extractor.feature_map_generator.convolutions"
 # Channels of the coarser levels, before the depth multiplier.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfrec_tools.detector.pipeline.blocks import NmsConfig
+from tfrec_tools.detector.config.blocks import NmsConfig
 
 
 class Detections(NamedTuple):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import keras
 from keras import KerasTensor
 
+from tfrec_tools.detector.config.ssd import FpnConfig
 from tfrec_tools.detector.network import layers
-from tfrec_tools.detector.pipeline.ssd import FpnConfig
 
 _PYRAMID = "_feature_extractor._fpn_features_generator"
 _COARSE = "_feature_extractor._coarse_feature_layers"

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 from keras import KerasTensor
 
-from tfrec_tools.detector.pipeline.blocks import ConvHyperparams, KernelHyperparams
+from tfrec_tools.detector.config.blocks import ConvHyperparams, KernelHyperparams
 
 Call = Callable[[KerasTensor], KerasTensor]
 

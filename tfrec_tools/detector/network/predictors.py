@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import keras
 from keras import KerasTensor
 
+from tfrec_tools.detector.config.ssd import ConvolutionalPredictor, WeightSharedPredictor
 from tfrec_tools.detector.network import layers
 from tfrec_tools.detector.network.layers import Call
-from tfrec_tools.detector.pipeline.ssd import ConvolutionalPredictor, WeightSharedPredictor
 
 _PREDICTOR = "_box_predictor"
 _CLASS_KEY = "class_predictions_with_background"

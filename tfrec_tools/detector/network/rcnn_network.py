@@ -14,13 +14,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfrec_tools.detector.learning import coding
-from tfrec_tools.detector.learning.anchors import grid_boxes
-from tfrec_tools.detector.network import crops, detections, layers
+from tfrec_tools.detector.config.faster_rcnn import CODE_SCALES, FasterRcnnConfig
+from tfrec_tools.detector.network import box_coding, crops, detections, layers
+from tfrec_tools.detector.network.anchors import grid_boxes
 from tfrec_tools.detector.network.backbones import resnet
-from tfrec_tools.detector.pipeline.faster_rcnn import FasterRcnnConfig
 
-CODE_SCALES = (10.0, 10.0, 5.0, 5.0)
 FEATURES = "_feature_extractor_for_proposal_features"
 BOX_FEATURES = "_feature_extractor_for_box_classifier_features"
 BOX_HEAD = "_mask_rcnn_box_predictor._box_prediction_head._box_encoder_layers.1"
@@ -102,7 +100,7 @@ def propose(
     config: FasterRcnnConfig, anchors: tf.Tensor, codes: tf.Tensor, logits: tf.Tensor, windows: tf.Tensor
 ) -> Proposals:
     """The best boxes of the first stage: anchors (A, 4), codes (B, A, 4), logits (B, A, 2)."""
-    boxes = coding.decode(codes, anchors, CODE_SCALES)[:, :, None, :]
+    boxes = box_coding.decode(codes, anchors, CODE_SCALES)[:, :, None, :]
     best = detections.best(config.proposals.nms, boxes, tf.nn.softmax(logits)[..., 1:], windows)
     return Proposals(best.boxes * tf.tile(windows, [1, 2])[:, None, :], best.ids > 0)
 

@@ -8,8 +8,8 @@ from itertools import count
 import keras
 from keras import KerasTensor
 
+from tfrec_tools.detector.config.ssd import FpnConfig, MobileNetV2Config
 from tfrec_tools.detector.network import layers
-from tfrec_tools.detector.pipeline.ssd import FpnConfig, MobileNetV2Config
 
 _Config = FpnConfig | MobileNetV2Config
 _BACKBONE = "_feature_extractor.classification_backbone"

@@ -15,8 +15,8 @@ from itertools import count
 import keras
 from keras import KerasTensor
 
+from tfrec_tools.detector.config.blocks import ConvHyperparams, Initializer
 from tfrec_tools.detector.network import layers
-from tfrec_tools.detector.pipeline.blocks import ConvHyperparams, Initializer
 
 # Blocks of conv2, conv3, conv4 and conv5.
 _BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}

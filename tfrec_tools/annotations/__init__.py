@@ -1,0 +1,1 @@
+"""Boxes, image records, and what may be wrong with them."""

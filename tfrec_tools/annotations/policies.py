@@ -1,0 +1,100 @@
+"""What is done about each issue: its default action, those that may be chosen, and the presets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from tfrec_tools.annotations.issues import CODES, Issue
+from tfrec_tools.errors import InputError
+
+ACTIONS = ("fix", "drop-box", "drop-image", "error", "keep")
+
+# Code: (default, what may be chosen beside it). `error` may be chosen for every code.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "box-outside": ("fix", "keep", "drop-box", "drop-image"),
+    "box-empty": ("drop-box", "keep", "drop-image"),
+    "box-inverted": ("drop-box", "fix", "drop-image"),
+    "box-not-finite": ("drop-box", "drop-image"),
+    "box-tiny": ("keep", "drop-box", "drop-image"),
+    "box-whole": ("keep", "drop-box", "drop-image"),
+    "box-duplicate": ("keep", "drop-box", "drop-image"),
+    "mask-damaged": ("error", "keep", "drop-box", "drop-image"),
+    "image-missing": ("error", "drop-image"),
+    "image-ambiguous": ("error", "drop-image"),
+    "image-damaged": ("error", "drop-image"),
+    "annotation-damaged": ("error", "drop-image"),
+    "class-mismatch": ("fix", "drop-image"),
+    "image-transcoded": ("fix", "drop-image"),
+    "image-shared": ("fix", "keep"),
+    "exif-turned": ("fix", "drop-image"),
+    "exif-kept": ("keep", "drop-image"),
+    "size-mismatch": ("keep", "drop-image"),
+    "class-few": ("keep",),
+    "class-similar": ("keep",),
+}
+_BY_READER = ("fix",)  # readers have dealt with an issue as CODES says; it may still be made an error
+
+_GRAVE = ("image-missing", "image-ambiguous", "image-damaged", "annotation-damaged")
+
+PRESETS: dict[str, dict[str, str]] = {
+    "default": {},
+    "lenient": dict.fromkeys(_GRAVE, "drop-image") | {"mask-damaged": "drop-box"},
+    "strict": dict.fromkeys(CODES, "error"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """{code: action} where it is not the default."""
+
+    chosen: Mapping[str, str]
+
+    def action(self, code: str) -> str:
+        return self.chosen.get(code) or CHOICES.get(code, _BY_READER)[0]
+
+    def drops(self, code: str) -> bool:
+        """Whether an image that has such an issue is left out."""
+        return self.action(code) == "drop-image"
+
+    def treatment(self, code: str) -> str:
+        """What is done to the data: its default for an error, so that the check can go on."""
+        action = self.action(code)
+        return CHOICES.get(code, _BY_READER)[0] if action == "error" else action
+
+    def refused(self, issues: Iterable[Issue]) -> tuple[Issue, ...]:
+        """The issues that may not be: nothing is written where there is one."""
+        return tuple(issue for issue in issues if self.action(issue.code) == "error")
+
+
+DEFAULT = Policies({})
+
+
+def parse(preset: str, given: Iterable[str]) -> Policies:
+    """The policies of a preset, overruled by words such as "box-outside=keep". InputError names the word
+    that is none."""
+    if preset not in PRESETS:
+        raise InputError("--policy", "", f"{preset!r} is none of {', '.join(PRESETS)}")
+    chosen = dict(PRESETS[preset])
+    for word in given:
+        code, _, action = word.partition("=")
+        _require_choice(word, code, action)
+        chosen[code] = action
+    defaults = {code: CHOICES.get(code, _BY_READER)[0] for code in chosen}
+    return Policies(
+        {code: chosen[code] for code in CODES if code in chosen and chosen[code] != defaults[code]}
+    )
+
+
+def choices(code: str) -> tuple[str, ...]:
+    """The actions that may be chosen for a code, its default first."""
+    default, *others = CHOICES.get(code, _BY_READER)
+    return tuple(dict.fromkeys((default, *others, "error")))
+
+
+def _require_choice(word: str, code: str, action: str) -> None:
+    if code not in CODES:
+        raise InputError("--on", word, f"{code!r} is no issue code; there are {', '.join(CODES)}")
+    if action not in choices(code):
+        found = f"{action!r} cannot be done about {code}" if action else "names no action"
+        raise InputError("--on", word, f"{found}; choose {', '.join(choices(code))}")

@@ -1,0 +1,119 @@
+"""The command `tfrec`: words in, words out. What a command needs is imported when it runs, so that
+`tfrec --help` is quick and no command pays for another's libraries."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import sys
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from tfrec_tools import __version__
+from tfrec_tools.errors import Interrupted, TfrecError
+
+# New objects between two searches for circles among them. Modules and annotations are hundreds of thousands,
+# all of which stay: at Python's 700 the searches take an eighth of the start.
+_COLLECT_EVERY = 100_000
+
+
+# In the order of `tfrec --help`; each is a module here with a function of its name, - for _, and a COMMAND
+# where its class is not typer's.
+_COMMANDS = (
+    "convert",
+    "validate",
+    "verify",
+    "inspect",
+    "preview",
+    "merge-labels",
+    "remap",
+    "finetune",
+    "detect",
+    "evaluate",
+    "export",
+    "models",
+    "config",
+)
+
+
+class _Commands(TyperGroup):
+    """Makes only the commands that are asked for, and turns what one may raise through no fault of the
+    program into one line and an exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            known: Any = dict.fromkeys(_COMMANDS)
+            self.commands = known  # of these typer suggests one
+            return None
+        name = cmd_name.replace("-", "_")
+        module = import_module(f"tfrec_tools.cli.{name}")
+        alone = typer.Typer(add_completion=False)
+        alone.command(cmd_name, cls=getattr(module, "COMMAND", None))(getattr(module, name))
+        return typer.main.get_command(alone)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _fail("interrupted", 130)
+        except Interrupted as fault:
+            _fail(str(fault), 130)
+        except TfrecError as fault:
+            _fail(str(fault), 1)
+        except OSError as fault:
+            if fault.errno == errno.EPIPE:  # `tfrec ... | head` is no error; typer ends it quietly
+                raise
+            _fail(_os_reason(fault), 1)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="Prepare object-detection data for TensorFlow, and grow detectors by new classes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tfrec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Runs the command line; exit codes are 0, 1 for the user's or the machine's fault, 2 for a wrong
+    command line, 130 for Ctrl-C."""
+    gc.set_threshold(_COLLECT_EVERY)
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # numpy starts as many threads as cores, for no use here
+    try:
+        app()
+    finally:
+        gc.freeze()  # what is left ends with the process; to search it for circles first takes 0.03 s
+
+
+def _fail(reason: str, code: int) -> NoReturn:
+    print(f"tfrec: error: {' '.join(reason.split())}", file=sys.stderr)  # noqa: T201
+    raise typer.Exit(code)
+
+
+def _os_reason(fault: OSError) -> str:
+    return ": ".join(str(part) for part in (fault.filename, fault.strerror or fault) if part)

@@ -1,0 +1,115 @@
+"""Which split an image goes to, and in which order: pure functions of its name, so that both stay when
+data is added."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tfrec_tools.dataset.partition import position
+from tfrec_tools.errors import InputError
+
+_NAME = re.compile(r"[A-Za-z0-9_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A split and its share of the images, from 0 to 1."""
+
+    name: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Images that belong together (twins of one picture), and the classes that any of them shows."""
+
+    key: str
+    classes: frozenset[str]
+
+
+def parse_shares(text: str) -> tuple[Share, ...]:
+    """Of "train=0.8,val=0.1,test=0.1". InputError where they are not shares of a whole."""
+    shares = []
+    for part in text.split(","):
+        name, _, number = part.strip().partition("=")
+        if not _NAME.fullmatch(name):
+            raise InputError("--split", part, "a split is named by letters, digits and _ only")
+        try:
+            shares.append(Share(name, float(number)))
+        except ValueError:
+            raise InputError("--split", part, "expected NAME=SHARE, such as train=0.8") from None
+    names = [share.name for share in shares]
+    if len(set(names)) != len(names) or not all(0 < share.share <= 1 for share in shares):
+        raise InputError("--split", text, "expected different names, each with a share above 0")
+    if abs(sum(share.share for share in shares) - 1) > 1e-6:
+        raise InputError("--split", text, f"the shares sum to {sum(s.share for s in shares):g}, expected 1")
+    return tuple(shares)
+
+
+def assign(groups: Sequence[Group], shares: Sequence[Share], seed: int) -> dict[str, str]:
+    """{group: split}. A hash of the group's key decides, so that images stay in their split when others
+    come. Only where chance leaves a split with too few images of a class (fewer than its share by two
+    standard deviations, or none) the groups nearest to its border move, rare classes first."""
+    places = {group.key: position(group.key, seed, "split") for group in groups}
+    found = {group.key: _at(places[group.key], shares) for group in groups}
+    for members in _rarest_first(groups):
+        for share in shares:
+            _fill(share, shares, members, places, found)
+    return found
+
+
+def _at(place: float, shares: Sequence[Share]) -> str:
+    for share, (_, end) in zip(shares, _borders(shares), strict=True):
+        if place < end:
+            return share.name
+    return shares[-1].name
+
+
+def _borders(shares: Sequence[Share]) -> list[tuple[float, float]]:
+    """(start, end) of each split in [0, 1)."""
+    ends = [sum(share.share for share in shares[: i + 1]) for i in range(len(shares))]
+    return list(zip([0.0, *ends[:-1]], ends, strict=True))
+
+
+def _rarest_first(groups: Sequence[Group]) -> list[list[Group]]:
+    """The groups that show each class, the rarest class first."""
+    members: dict[str, list[Group]] = {}
+    for group in groups:
+        for name in group.classes:
+            members.setdefault(name, []).append(group)
+    return [members[name] for name in sorted(members, key=lambda name: (len(members[name]), name))]
+
+
+def _fill(
+    share: Share,
+    shares: Sequence[Share],
+    members: Sequence[Group],
+    places: Mapping[str, float],
+    found: dict[str, str],
+) -> None:
+    """Moves groups to a split until it has its least number of the class's images."""
+    counts = Counter(found[group.key] for group in members)
+    start, end = dict(zip((s.name for s in shares), _borders(shares), strict=True))[share.name]
+    least = {one.name: _least(len(members), one.share) for one in shares}
+    candidates = sorted(
+        (group for group in members if found[group.key] != share.name),
+        key=lambda group: (max(start - places[group.key], places[group.key] - end), group.key),
+    )
+    for group in candidates:
+        giver = found[group.key]
+        if counts[share.name] >= least[share.name]:
+            return
+        if counts[giver] > least[giver]:
+            found[group.key] = share.name
+            counts[giver] -= 1
+            counts[share.name] += 1
+
+
+def _least(count: int, share: float) -> int:
+    """Of `count` groups with a class, how many a split must have at least."""
+    expected = count * share
+    deviation = (expected * (1 - share)) ** 0.5
+    return max(int(expected >= 1), int(expected - 2 * deviation))

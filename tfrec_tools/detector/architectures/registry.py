@@ -1,0 +1,70 @@
+"""The families of detectors: which code a config asks for."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import keras
+import tensorflow as tf
+
+from tfrec_tools.detector.architectures import faster_rcnn, ssd
+from tfrec_tools.detector.checkpoints.object_graph import ObjectGraph
+from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
+from tfrec_tools.detector.config.read import Config
+from tfrec_tools.detector.config.ssd import SsdConfig
+from tfrec_tools.detector.losses.distillation import Teacher
+from tfrec_tools.detector.losses.matching import Truth
+from tfrec_tools.detector.losses.ssd_losses import Losses
+from tfrec_tools.detector.network.detections import Detections
+from tfrec_tools.detector.network.heads import ClassHead
+
+
+class Family(Protocol):
+    """What a module of a family has; `config` is of its own type.
+
+    BACKBONES are the paths, in the checkpoint's model, of what was trained on pictures without boxes.
+    """
+
+    BACKBONES: tuple[str, ...]
+
+    def build(self, config: Any) -> keras.Model: ...
+
+    def side_by_side(self, network: keras.Model, base: keras.Model) -> keras.Model: ...
+
+    def detect(
+        self, config: Any, network: keras.Model, images: tf.Tensor, windows: tf.Tensor
+    ) -> Detections: ...
+
+    def class_logits(
+        self, config: Any, network: keras.Model, images: tf.Tensor, windows: tf.Tensor
+    ) -> tf.Tensor: ...
+
+    def training_losses(
+        self,
+        config: Any,
+        network: keras.Model,
+        images: tf.Tensor,
+        truth: Truth,
+        teacher: Teacher | None,
+        *,
+        training: bool,
+    ) -> Losses: ...
+
+    def class_heads(self, config: Any) -> list[ClassHead]: ...
+
+
+_FAMILIES: dict[type, Family] = {SsdConfig: ssd, FasterRcnnConfig: faster_rcnn}
+
+
+def of(config: Config) -> Family:
+    return _FAMILIES[type(config)]
+
+
+def fitted(config: Config, graph: ObjectGraph) -> Config:
+    """The config with what only a checkpoint of it says."""
+    return faster_rcnn.fitted(config, graph) if isinstance(config, FasterRcnnConfig) else config
+
+
+def unused(config: Config) -> str | None:
+    """The path, in a checkpoint's model, below which there may be variables that no detection needs."""
+    return ssd.unused(config) if isinstance(config, SsdConfig) else None

@@ -1,0 +1,1 @@
+"""TFOD's checkpoints, both ways, and what people have instead."""

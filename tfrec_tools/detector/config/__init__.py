@@ -1,0 +1,1 @@
+"""TFOD's pipeline.config: read field by field, or rewritten with all else left alone."""

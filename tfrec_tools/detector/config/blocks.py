@@ -1,0 +1,175 @@
+"""Blocks of a pipeline.config that several families have, and what they say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfrec_tools.detector.config.fields import Fields
+from tfrec_tools.errors import InputError
+
+_FANS = ("FAN_IN", "FAN_OUT", "FAN_AVG")
+_ACTIVATIONS = {"RELU": "relu", "RELU_6": "relu6", "SWISH": "swish"}
+
+
+@dataclass(frozen=True, slots=True)
+class Initializer:
+    """How kernels start: "random_normal" or "truncated_normal" with this standard deviation, or
+    "variance_scaling" with this factor, by `fan` ("fan_in", "fan_out" or "fan_avg"), and with a normal
+    distribution or a uniform one."""
+
+    kind: str
+    value: float
+    fan: str = "fan_in"
+    is_uniform: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KernelHyperparams:
+    """How layers without batch norm are built: L2 weight and kernel initialiser."""
+
+    l2_weight: float
+    initializer: Initializer
+
+
+@dataclass(frozen=True, slots=True)
+class ConvHyperparams:
+    """How a block's convolutions are built: L2 weight, kernel initialiser, batch norm after each and then
+    the activation ("relu", "relu6" or "swish"); `use_bias` gives them a bias besides."""
+
+    l2_weight: float
+    initializer: Initializer
+    activation: str
+    use_bias: bool
+    bn_momentum: float
+    bn_epsilon: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resizer:
+    """How a picture comes onto the canvas, `height_px` x `width_px`, that the network sees: stretched to
+    it, or with `keep_aspect` scaled until its shorter side is `min_side_px` long, but no longer than fits,
+    and padded below and on the right."""
+
+    height_px: int
+    width_px: int
+    keep_aspect: bool
+    min_side_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class MatcherConfig:
+    """TFOD's argmax_matcher; where `forced` (force_match_for_each_row), every box gets its best anchor at
+    least."""
+
+    matched_threshold: float
+    unmatched_threshold: float
+    forced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NmsConfig:
+    score_threshold: float
+    iou_threshold: float
+    max_per_class: int
+    max_total: int
+
+
+def read_resizer(resizer: Fields) -> Resizer:
+    kind = resizer.only("fixed_shape_resizer", "keep_aspect_ratio_resizer")
+    block = resizer.block(kind)
+    found = _fixed_shape(block) if kind == "fixed_shape_resizer" else _keep_aspect(block)
+    method = block.word("resize_method", "BILINEAR")
+    if method != "BILINEAR":
+        raise block.fault("resize_method", f"found {method}, expected BILINEAR")
+    block.must_be("convert_to_grayscale", False, False)
+    block.done()
+    resizer.done()
+    if min(found.height_px, found.width_px) < 1:
+        raise InputError(block.path, block.place, "expected a height and a width of at least 1")
+    return found
+
+
+def _fixed_shape(block: Fields) -> Resizer:
+    return Resizer(int(block.number("height")), int(block.number("width")), False, 0)
+
+
+def _keep_aspect(block: Fields) -> Resizer:
+    block.must_be("pad_to_max_dimension", False, True)
+    shorter, longer = int(block.number("min_dimension", 600)), int(block.number("max_dimension", 1024))
+    if any(value != 0.0 for value in block.numbers("per_channel_pad_value")):
+        raise block.fault("per_channel_pad_value", "expected 0")
+    return Resizer(longer, longer, True, shorter)
+
+
+def read_hyperparams(block: Fields) -> ConvHyperparams:
+    regularizer, bn = block.block("regularizer"), block.block("batch_norm")
+    l2 = regularizer.block("l2_regularizer")
+    bn.must_be("scale", False, True)
+    bn.must_be("center", True, True)
+    bn.ignore("train")
+    activation = block.word("activation", "RELU")
+    if activation not in _ACTIVATIONS:
+        raise block.fault("activation", f"found {activation}, expected {' or '.join(_ACTIVATIONS)}")
+    config = ConvHyperparams(
+        l2_weight=l2.number("weight", 1.0),
+        initializer=read_initializer(block.block("initializer")),
+        activation=_ACTIVATIONS[activation],
+        use_bias=block.flag("force_use_bias", False),
+        bn_momentum=bn.number("decay", 0.999),
+        bn_epsilon=bn.number("epsilon", 0.001),
+    )
+    for part in (l2, bn, regularizer, block):
+        part.done()
+    return config
+
+
+def read_kernel_hyperparams(block: Fields) -> KernelHyperparams:
+    regularizer = block.block("regularizer")
+    l2 = regularizer.block("l2_regularizer")
+    config = KernelHyperparams(l2.number("weight", 1.0), read_initializer(block.block("initializer")))
+    block.ignore("op", "activation")  # of the layers that have these, both are fixed in TFOD's code
+    for part in (l2, regularizer, block):
+        part.done()
+    return config
+
+
+def read_initializer(block: Fields) -> Initializer:
+    kind = block.only(
+        *(f"{name}_initializer" for name in ("random_normal", "truncated_normal", "variance_scaling"))
+    )
+    part = block.block(kind)
+    if kind == "variance_scaling_initializer":
+        fan = part.word("mode", "FAN_IN")
+        if fan not in _FANS:
+            raise part.fault("mode", f"found {fan}, expected {' or '.join(_FANS)}")
+        initializer = Initializer(
+            "variance_scaling", part.number("factor", 2.0), fan.lower(), part.flag("uniform", False)
+        )
+    else:
+        if (mean := part.number("mean", 0.0)) != 0.0:
+            raise part.fault("mean", f"found {mean:g}, expected 0")
+        initializer = Initializer(kind.removesuffix("_initializer"), part.number("stddev", 1.0))
+    part.done()
+    block.done()
+    return initializer
+
+
+def read_nms(block: Fields, converter: str) -> NmsConfig:
+    """A post_processing block, whose score converter must be this one."""
+    if (found := block.word("score_converter", "IDENTITY")) != converter:
+        raise block.fault("score_converter", f"found {found}, expected {converter}")
+    nms = block.block("batch_non_max_suppression")
+    nms.must_be("use_class_agnostic_nms", False, False)
+    nms.must_be("use_combined_nms", False, False)
+    nms.ignore("use_static_shapes")
+    if (sigma := nms.number("soft_nms_sigma", 0.0)) != 0.0:
+        raise nms.fault("soft_nms_sigma", f"found {sigma:g}, expected 0")
+    config = NmsConfig(
+        score_threshold=nms.number("score_threshold", 0.0),
+        iou_threshold=nms.number("iou_threshold", 0.6),
+        max_per_class=int(nms.number("max_detections_per_class", 100)),
+        max_total=int(nms.number("max_total_detections", 100)),
+    )
+    nms.done()
+    block.done()
+    return config

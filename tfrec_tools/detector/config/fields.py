@@ -1,0 +1,96 @@
+"""A message of a text proto, read field by field, so that no field is passed over unnoticed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfrec_tools.detector.config import textproto
+from tfrec_tools.errors import InputError
+
+# Ends the messages that refuse a model.
+SUPPORTED = (
+    "supported: ssd with a MobileNetV2 (FPNLite or without a pyramid), a ResNet FPN (RetinaNet) or an "
+    "EfficientNet BiFPN (EfficientDet), and faster_rcnn with a ResNet"
+)
+
+
+class Fields:
+    """A message of a config; what is asked for is marked as read, and `done` refuses the rest.
+
+    path and place say where it is, for messages of faults. Every method raises InputError where a value is
+    not what it should be.
+    """
+
+    def __init__(self, path: Path, place: str, message: textproto.Message) -> None:
+        self.path = path
+        self.place = place
+        self._message = message
+        self._read: set[str] = set()
+
+    def block(self, name: str) -> Fields:
+        found = self._message.messages(name)
+        if len(found) != 1:
+            raise self.fault(name, f"found {len(found)} times, expected once")
+        self._read.add(name)
+        return Fields(self.path, f"{self.place}.{name}", found[0])
+
+    def has(self, name: str) -> bool:
+        return any(field.name == name for field in self._message.fields)
+
+    def words(self, name: str) -> list[str]:
+        self._read.add(name)
+        return [textproto.unquote(scalar.written) for scalar in self._message.scalars(name)]
+
+    def word(self, name: str, default: str) -> str:
+        return (self.words(name) or [default])[-1]
+
+    def number(self, name: str, default: float | None = None) -> float:
+        numbers = self.numbers(name)
+        if not numbers and default is None:
+            raise self.fault(name, "missing, expected a number")
+        return numbers[-1] if numbers else float(default or 0.0)
+
+    def numbers(self, name: str) -> list[float]:
+        words = self.words(name)
+        try:
+            return [float(word.rstrip("f")) for word in words]
+        except ValueError as fault:
+            raise self.fault(name, f"found {words}, expected numbers") from fault
+
+    def flag(self, name: str, default: bool) -> bool:
+        return self.word(name, str(default).lower()).lower() in ("true", "1", "t")
+
+    def must_be(self, name: str, default: bool, expected: bool) -> None:
+        if self.flag(name, default) != expected:
+            raise self.fault(
+                name,
+                f"found {str(not expected).lower()}, expected {str(expected).lower()}; {SUPPORTED}",
+            )
+
+    def empty(self, name: str) -> None:
+        """A message that must be there and says nothing more."""
+        self.block(name).done()
+
+    def ignore(self, *names: str) -> None:
+        """Fields that change nothing on this machine."""
+        self._read.update(names)
+
+    def only(self, *names: str) -> str:
+        """The one of several alternatives that is present."""
+        present = [field.name for field in self._message.fields]
+        for name in names:
+            if name in present:
+                return name
+        found = ", ".join(present) or "nothing"
+        raise InputError(self.path, self.place, f"found {found}, expected {' or '.join(names)}; {SUPPORTED}")
+
+    def done(self) -> None:
+        for name in self._unread():
+            raise self.fault(name, f"not understood, so that the model would not be the same; {SUPPORTED}")
+
+    def fault(self, name: str, reason: str) -> InputError:
+        return InputError(self.path, f"{self.place}.{name}", reason)
+
+    def _unread(self) -> Iterator[str]:
+        return (field.name for field in self._message.fields if field.name not in self._read)

@@ -1,0 +1,77 @@
+"""TFOD's pipeline.config rewritten for other classes, records and weights.
+
+Works for any family and version: nothing is built from the file, and every field, line and comment that is
+not named here stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfrec_tools.detector.config import textproto
+
+_FAMILIES = ("ssd", "faster_rcnn", "center_net", "context_rcnn")
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to change; None leaves a thing as it is. Paths are written as given.
+
+    num_classes      of the model
+    label_map_path   of both input readers
+    train, val       record files or shell patterns, of the train and the eval input reader
+    checkpoint       to start from: .../ckpt-0; checkpoint_type "full" restores all of it, heads included
+    """
+
+    num_classes: int
+    label_map_path: str
+    train: str | None = None
+    val: str | None = None
+    checkpoint: str | None = None
+    checkpoint_type: str = "full"
+    batch_size: int | None = None
+
+
+def rewrite_pipeline(text: str, changes: Changes) -> str:
+    """The text of a pipeline.config, changed; textproto.TextError where it is no text proto. A message that
+    the text lacks, such as an input reader, is not made."""
+    for path, written in _edits(changes):
+        text = textproto.replace(text, path, written)
+    return text
+
+
+def lacking(text: str, changes: Changes) -> list[str]:
+    """The messages that `rewrite_pipeline` would have changed, were they there."""
+    families = {("model", family) for family in _FAMILIES}
+    parents = {path[:-1] for path, _ in _edits(changes)} - families
+    missing = [".".join(path) for path in parents if not _find(text, path)]
+    if not any(_find(text, path) for path in families):
+        missing.append("model with ssd, faster_rcnn, center_net or context_rcnn")
+    return sorted(missing)
+
+
+def _edits(changes: Changes) -> list[tuple[tuple[str, ...], str]]:
+    """Each field's path and its new value as written."""
+    edits: list[tuple[tuple[str, ...], str]] = [
+        (("model", family, "num_classes"), str(changes.num_classes)) for family in _FAMILIES
+    ]
+    for reader, records in (("train_input_reader", changes.train), ("eval_input_reader", changes.val)):
+        edits.append(((reader, "label_map_path"), textproto.quote(changes.label_map_path)))
+        if records is not None:
+            edits.append(((reader, "tf_record_input_reader", "input_path"), textproto.quote(records)))
+    if changes.checkpoint is not None:
+        edits += [
+            (("train_config", "fine_tune_checkpoint"), textproto.quote(changes.checkpoint)),
+            (("train_config", "fine_tune_checkpoint_type"), textproto.quote(changes.checkpoint_type)),
+            (("train_config", "fine_tune_checkpoint_version"), "V2"),
+        ]
+    if changes.batch_size is not None:
+        edits.append((("train_config", "batch_size"), str(changes.batch_size)))
+    return edits
+
+
+def _find(text: str, path: tuple[str, ...]) -> list[textproto.Message]:
+    messages = [textproto.parse(text)]
+    for name in path:
+        messages = [child for message in messages for child in message.messages(name)]
+    return messages

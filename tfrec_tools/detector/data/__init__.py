@@ -1,0 +1,1 @@
+"""Records indexed, images brought onto the network's canvas, batches."""

@@ -1,0 +1,176 @@
+"""Records as the trainer and the evaluation see them: an index in memory, pictures read when needed.
+
+The index lets every later step be a function of an example's place: shuffling, mixing in old records and
+resuming need no buffers. One picture costs one read at a known offset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfrec_tools.annotations import boxes
+from tfrec_tools.annotations.records import Place
+from tfrec_tools.dataset import shards
+from tfrec_tools.errors import InputError
+from tfrec_tools.labels.label_map import LabelMap
+from tfrec_tools.tfrecords import framing, spans
+from tfrec_tools.tfrecords.example import parse_example
+from tfrec_tools.tfrecords.features import IMAGE_ENCODED
+
+
+def silent(_done: int) -> None:
+    """No progress is shown."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Annotated:
+    """A picture in a TFRecord file with what is known of it, under a given label map.
+
+    example  where the serialized Example is; the Example itself where the file is compressed, as there
+             are no offsets into such a file
+    boxes    (N, 4) float32 [ymin xmin ymax xmax], normalised
+    ids      (N,) int32, ids of the label map
+    crowd    (N,) bool
+    weights  (N,) float32, how much each box counts in training; 0 where it is in doubt whether it is one
+    labeled  the ids that the picture was exhaustively annotated for
+    difficult  (N,) bool
+    areas    (N,) float64, square pixels: the record's own, which for COCO is the mask's, else the box's
+    picture  where the encoded picture is, if it can be read by itself, which spares parsing the Example
+    source   the file, the record's number in it and the picture's name, for messages
+    """
+
+    example: Place | bytes
+    width: int
+    height: int
+    boxes: NDArray[np.float32]
+    ids: NDArray[np.int32]
+    crowd: NDArray[np.bool_]
+    weights: NDArray[np.float32]
+    labeled: frozenset[int]
+    difficult: NDArray[np.bool_]
+    areas: NDArray[np.float64]
+    picture: Place | None = None
+    source: str = ""
+
+
+def index_records(
+    patterns: Sequence[str], labels: LabelMap, progress: Callable[[int], None] = silent
+) -> list[Annotated]:
+    """All examples of the record files that the patterns match, in order.
+
+    A class is taken by its name where the record gives one, else by its id, as TFOD's decoder does; so
+    records written under an older label map are read under a merged one. InputError where a class is in
+    neither. A picture that does not say for which classes it was annotated was annotated for those of its
+    set's own label map (in the manifest), or without a manifest for all.
+    """
+    indexed = []
+    for file in shards.record_files(patterns):
+        default = _labeled_by_set(file, labels)
+        for number, example in enumerate(_examples(file)):
+            indexed.append(_annotated(file, number, example, labels, default))
+            progress(len(indexed))
+    if not indexed:
+        raise InputError(" ".join(patterns), "", "the record files hold no examples")
+    return indexed
+
+
+def read_picture(annotated: Annotated) -> bytes:
+    """The encoded picture."""
+    if annotated.picture is not None:
+        return annotated.picture.read()
+    return parse_example(read_example(annotated), "picture").picture.data
+
+
+def read_example(annotated: Annotated) -> bytes:
+    """The serialized Example."""
+    example = annotated.example
+    return example if isinstance(example, bytes) else example.read()
+
+
+def _examples(file: Path) -> Iterator[tuple[bytes, Place | bytes]]:
+    """Each Example, and how to come by it again."""
+    is_packed = framing.is_gzip(file)
+    offset = framing.HEADER_BYTES
+    for data in framing.read(file):
+        yield data, data if is_packed else Place(file, offset, len(data))
+        offset += len(data) + framing.FOOTER_BYTES + framing.HEADER_BYTES
+
+
+def _annotated(
+    file: Path, number: int, example: tuple[bytes, Place | bytes], labels: LabelMap, default: frozenset[int]
+) -> Annotated:
+    data, again = example
+    parsed = parse_example(data, f"{file} record {number}")
+    record = parsed.record
+    where = f"record {number} ({record.filename})"
+    label_ids = parsed.label_ids or (0,) * len(record.names)
+    ids = [
+        _class_id(file, where, name, label_id, labels)
+        for name, label_id in zip(record.names, label_ids, strict=True)
+    ]
+    xmin, ymin, xmax, ymax = boxes.normalise(record.boxes_xyxy, record.width, record.height).T
+    return Annotated(
+        example=again,
+        width=record.width,
+        height=record.height,
+        boxes=np.stack([ymin, xmin, ymax, xmax], axis=1),  # (N, 4)
+        ids=np.array(ids, np.int32),
+        crowd=record.crowd,
+        weights=np.array(parsed.weights or np.ones(len(ids)), np.float32),
+        labeled=_labeled(file, where, record.labeled, parsed.labeled_ids, labels) or default,
+        difficult=record.difficult,
+        areas=np.where(np.isnan(record.area), boxes.areas(record.boxes_xyxy), record.area),
+        picture=_picture_in(data, again),
+        source=f"{file}: {where}",
+    )
+
+
+def _picture_in(data: bytes, again: Place | bytes) -> Place | None:
+    """Where the picture of an Example is; None where the Example is not in a plain file, or not laid out as
+    writers do."""
+    if isinstance(again, bytes):
+        return None
+    try:
+        start, end = spans.only_value(data, spans.find(data, 0, len(data))[IMAGE_ENCODED.encode()])
+    except spans.OddLayoutError:
+        return None
+    return Place(again.path, again.offset + start, end - start)
+
+
+def _class_id(file: Path, where: str, name: str, label_id: int, labels: LabelMap) -> int:
+    if name:
+        if name not in labels.id_by_name:
+            raise InputError(
+                file, where, f"class {name!r} is not in {labels.subject}, which has {_listed(labels)}"
+            )
+        return labels.id_by_name[name]
+    if label_id not in labels.name_by_id:
+        raise InputError(
+            file, where, f"class id {label_id} is not in {labels.subject}, which has {_listed(labels)}"
+        )
+    return label_id
+
+
+def _labeled(
+    file: Path, where: str, names: frozenset[str] | None, ids: Sequence[int], labels: LabelMap
+) -> frozenset[int]:
+    """By name, else by id; empty where the record says nothing."""
+    if names:
+        return frozenset(labels.id_by_name[name] for name in names if name in labels.id_by_name)
+    return frozenset(_class_id(file, where, "", label_id, labels) for label_id in ids)
+
+
+def _labeled_by_set(file: Path, labels: LabelMap) -> frozenset[int]:
+    manifest = shards.manifest_of(file)
+    names = labels.names if manifest is None else manifest.names
+    return frozenset(labels.id_by_name[name] for name in names if name in labels.id_by_name)
+
+
+def _listed(labels: LabelMap) -> str:
+    shown = ", ".join(f"{label.id} {label.name}" for label in labels.labels[:10])
+    return shown + (", ..." if len(labels) > 10 else "")

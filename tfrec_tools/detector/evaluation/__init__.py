@@ -1,0 +1,1 @@
+"""How well a detector finds what was annotated."""

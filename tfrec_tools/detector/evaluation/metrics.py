@@ -1,0 +1,165 @@
+"""How good a detector is on annotated pictures: COCO's numbers, curves, and what is taken for what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools.cocoeval import COCOeval
+
+from tfrec_tools.detector.data.index import Annotated
+from tfrec_tools.detector.evaluation.average_precision import Found, boxes_by_class, coco_evaluation
+from tfrec_tools.detector.evaluation.operating_points import Needed, OperatingPoint, operating_point, reach
+from tfrec_tools.detector.evaluation.overlaps import SAME_OBJECT, ious
+from tfrec_tools.detector.evaluation.voc07 import average_precision_11
+from tfrec_tools.labels.label_map import LabelMap
+
+# Places in COCOeval's arrays: IoU 0.5 and 0.75 of 0.5, 0.55, ..., 0.95; areas; 100 detections a picture.
+_IOUS = {"ap50": 0, "ap75": 5}
+_AREAS = {"small": 1, "medium": 2, "large": 3}
+_ALL_AREAS, _MOST = 0, -1
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """COCO's average precisions, 0 to 1: over IoU 0.5 to 0.95, at 0.5, at 0.75, and of boxes below 32 x 32
+    pixels, below 96 x 96, and larger. None where there are no such boxes."""
+
+    ap: float | None
+    ap50: float | None
+    ap75: float | None
+    small: float | None
+    medium: float | None
+    large: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMetrics:
+    """Of a class with boxes to be found.
+
+    precision   at IoU 0.5 and recalls 0, 0.01, ..., 1: the best precision at that recall or more
+    voc07       11-point AP at IoU 0.5; None where it was not asked for
+    best        where F1 is best; None where none of its boxes is found
+    """
+
+    id: int
+    name: str
+    boxes: int
+    scores: Scores
+    precision: tuple[float, ...]
+    voc07: float | None
+    best: OperatingPoint | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Metrics:
+    """Of all pictures.
+
+    overall     COCO's means over the classes; voc07 likewise, None where it was not asked for
+    confusion   (K+1, K+1) counts at IoU 0.5 of boxes annotated (rows) and found (columns) as the K classes
+                of `names`; the last row is what was found where nothing is, the last column what was missed
+    """
+
+    pictures: int
+    boxes: int
+    overall: Scores
+    voc07: float | None
+    classes: tuple[ClassMetrics, ...]
+    names: tuple[str, ...]
+    confusion: NDArray[np.int64]
+
+
+def measure(
+    examples: Sequence[Annotated],
+    found: Sequence[Found],
+    labels: LabelMap,
+    *,
+    min_score: float | None,
+    voc07: bool,
+) -> Metrics:
+    """The detections `found` in `examples`, measured. `min_score` counts for the confusion alone, None for
+    the best score of each class: average precision is over all scores."""
+    evaluation = coco_evaluation(examples, found, labels)
+    boxes = boxes_by_class(examples)
+    classes = tuple(
+        ClassMetrics(
+            label_id,
+            labels.name_by_id[label_id],
+            boxes[label_id],
+            _scores(evaluation, slice(column, column + 1)),
+            tuple(evaluation.eval["precision"][_IOUS["ap50"], :, column, _ALL_AREAS, _MOST].tolist()),
+            average_precision_11(examples, found, label_id) if voc07 else None,
+            operating_point(examples, found, label_id),
+        )
+        for column, label_id in enumerate(map(int, evaluation.params.catIds))
+        if boxes.get(label_id)
+    )
+    needed = best_scores(classes) if min_score is None else dict.fromkeys(labels.name_by_id, min_score)
+    return Metrics(
+        len(examples),
+        sum(boxes.values()),
+        _scores(evaluation, slice(None)),
+        float(np.mean([one.voc07 for one in classes])) if voc07 and classes else None,
+        classes,
+        labels.names,
+        confusion(examples, found, labels, needed),
+    )
+
+
+def best_scores(classes: Sequence[ClassMetrics]) -> Needed:
+    """From which score on to take each class."""
+    return {one.id: one.best.score for one in classes if one.best}
+
+
+def confusion(
+    examples: Sequence[Annotated], found: Sequence[Found], labels: LabelMap, needed: Needed
+) -> NDArray[np.int64]:
+    """As in `Metrics`. Detections take the annotated box that they overlap most, the surest first; crowds,
+    difficult objects and what was found of them are left out, and so are classes that a picture was not
+    annotated for, unless they stand where another class is annotated."""
+    places = {label.id: place for place, label in enumerate(labels.labels)}
+    none = len(places)
+    counts = np.zeros((none + 1, none + 1), np.int64)
+    for example, seen in zip(examples, found, strict=True):
+        sure = np.flatnonzero(reach(seen, needed)).tolist()
+        partners = _partners(example, seen, sure)
+        ignored = example.crowd | example.difficult
+        for truth, label_id in enumerate(example.ids.tolist()):
+            if not ignored[truth] and truth not in partners.values():
+                counts[places[label_id], none] += 1
+        for row in sure:
+            partner, as_id = partners.get(row), int(seen.ids[row])
+            if partner is None and as_id in example.labeled:
+                counts[none, places[as_id]] += 1
+            elif partner is not None and not ignored[partner]:
+                counts[places[int(example.ids[partner])], places[as_id]] += 1
+    return counts
+
+
+def _partners(example: Annotated, seen: Found, sure: Sequence[int]) -> dict[int, int]:
+    """{detection of `sure`: the annotated box that it stands for}; an ignored box may have many."""
+    overlaps = ious(seen.boxes, example.boxes)  # (N, M)
+    reusable = example.crowd | example.difficult
+    free = np.ones(len(example.ids), bool)
+    partners: dict[int, int] = {}
+    for row in sure:
+        candidates = np.where(free | reusable, overlaps[row], 0.0)
+        if len(candidates) and candidates.max() >= SAME_OBJECT:
+            partners[row] = int(candidates.argmax())
+            free[partners[row]] = False
+    return partners
+
+
+def _scores(evaluation: COCOeval, classes: slice) -> Scores:
+    precision = evaluation.eval["precision"][:, :, classes, :, _MOST]  # (IoU, recall, class, area)
+    by_iou = {key: _mean(precision[place, :, :, _ALL_AREAS]) for key, place in _IOUS.items()}
+    by_area = {key: _mean(precision[..., place]) for key, place in _AREAS.items()}
+    return Scores(ap=_mean(precision[..., _ALL_AREAS]), **by_iou, **by_area)
+
+
+def _mean(precision: NDArray[np.float64]) -> float | None:
+    """COCOeval has -1 where there is nothing to be found."""
+    there = precision[precision > -1]
+    return float(there.mean()) if there.size else None

@@ -1,0 +1,104 @@
+"""From which score on to take detections: for each class, that at which F1 is best."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfrec_tools.detector.data.index import Annotated
+from tfrec_tools.detector.evaluation.average_precision import Found
+from tfrec_tools.detector.evaluation.overlaps import SAME_OBJECT, hits, ious
+from tfrec_tools.errors import InputError
+from tfrec_tools.labels.label_map import LabelMap
+
+USUAL = 0.5  # where there is nothing to choose a score by
+FILE = "scores.json"  # in a model folder: {name of a class: score}
+
+Needed = Mapping[int, float]  # {id: score from which on}; USUAL for others
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """Precision and recall of a class at IoU 0.5 (0 to 1) when detections count from a score on; `score` is
+    in the middle between the last that counts, whose score is `highest`, and the next."""
+
+    score: float
+    highest: float
+    precision: float
+    recall: float
+
+
+def operating_point(
+    examples: Sequence[Annotated], found: Sequence[Found], label_id: int
+) -> OperatingPoint | None:
+    """Where the F1 of a class is best on pictures that were annotated for it; None where none of its boxes
+    is found. Crowds and difficult boxes are neither to be found nor, found, a mistake."""
+    scores, right, boxes = _outcomes(examples, found, label_id)
+    if not right.any():
+        return None
+    order = np.argsort(-scores, kind="stable")
+    true = np.cumsum(right[order])
+    best = int(np.argmax(true / (np.arange(1, len(order) + 1) + boxes)))
+    last, following = (*scores[order].tolist(), 0.0)[best : best + 2]
+    return OperatingPoint(
+        (last + following) / 2.0, last, float(true[best] / (best + 1)), float(true[best] / boxes)
+    )
+
+
+def sure(found: Found, needed: Needed) -> Found:
+    """The detections that reach the score of their class."""
+    kept = reach(found, needed)
+    return Found(found.boxes[kept], found.scores[kept], found.ids[kept])
+
+
+def reach(found: Found, needed: Needed) -> NDArray[np.bool_]:
+    """(M,) which detections reach the score of their class."""
+    least = [needed.get(label_id, USUAL) for label_id in found.ids.tolist()]
+    return found.scores >= np.array(least, np.float32)
+
+
+def format_scores(points: Mapping[str, OperatingPoint]) -> str:
+    """scores.json, of classes by name."""
+    scores = {name: round(point.score, 4) for name, point in points.items()}
+    return json.dumps(scores, ensure_ascii=False, indent=2) + "\n"
+
+
+def read_scores(path: Path, labels: LabelMap) -> dict[int, float]:
+    """{id: score} of a scores.json, none where it is not there. InputError where it is something else."""
+    if not path.is_file():
+        return {}
+    try:
+        scores = {
+            labels.id_by_name[name]: float(score) for name, score in json.loads(path.read_bytes()).items()
+        }
+    except (ValueError, AttributeError, TypeError) as fault:
+        raise InputError(path, "", f"is no {{class: score}} ({fault}); remove it, or say --score") from fault
+    except KeyError as fault:
+        raise InputError(
+            path, "", f"class {fault} is not in the label map; remove it, or say --score"
+        ) from fault
+    return scores
+
+
+def _outcomes(
+    examples: Sequence[Annotated], found: Sequence[Found], label_id: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
+    """Scores (M,) of a class's detections, which of them are right (M,), and how many boxes there are."""
+    scores, right, boxes = [np.zeros(0, np.float32)], [np.zeros(0, bool)], 0
+    for example, one in zip(examples, found, strict=True):
+        if label_id in example.labeled:
+            ignored = example.crowd | example.difficult
+            is_its = example.ids == label_id
+            mine = one.ids == label_id
+            hit = hits(ious(one.boxes[mine], example.boxes[is_its & ~ignored]))
+            passed_over = ious(one.boxes[mine], example.boxes[is_its & ignored]).max(axis=1, initial=0.0)
+            counts = hit | (passed_over < SAME_OBJECT)
+            scores.append(one.scores[mine][counts])
+            right.append(hit[counts])
+            boxes += int((is_its & ~ignored).sum())
+    return np.concatenate(scores), np.concatenate(right), boxes

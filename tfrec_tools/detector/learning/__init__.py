@@ -1,1 +1,0 @@
-"""What networks are taught: anchors, targets and losses."""

@@ -1,0 +1,1 @@
+"""TFOD's targets and losses, and a teacher's."""

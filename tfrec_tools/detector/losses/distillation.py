@@ -1,0 +1,71 @@
+"""Distillation on the anchors where the teacher is sure (Feng et al. 2022, "Overcoming catastrophic
+forgetting in incremental object detection via elastic response distillation")."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from tfrec_tools.detector.losses.ssd_losses import Part
+
+_STDS = 2.0  # a score this many standard deviations above the mean of its picture is sure
+_NMS_IOU = 0.5
+_MAX_BOXES = 100
+
+
+class Teacher(NamedTuple):
+    """The frozen base.
+
+    base_columns, grown_columns  (C,) int32: columns (without the background) that stand for the same class,
+                                 in it and in the grown network
+    joined  where the backbone is not trained: the grown network and it, `side_by_side` as the family does
+    """
+
+    network: keras.Model
+    base_columns: tf.Tensor
+    grown_columns: tf.Tensor
+    joined: keras.Model | None = None
+
+
+class Answers(NamedTuple):
+    """What a network says of a batch: codes (B, A, 4), and logits (B, A, C) of the shared classes."""
+
+    codes: tf.Tensor
+    logits: tf.Tensor
+
+
+def loss(teacher: Answers, student: Answers, boxes: tf.Tensor, sure: tf.Tensor) -> tuple[Part, Part]:
+    """Mean squared difference of the logits on the `sure` anchors (B, A) bool, and of the codes on
+    those of them that non-maximum suppression leaves. boxes (B, A, 4) are the teacher's."""
+    logits = tf.reduce_mean(tf.math.squared_difference(teacher.logits, student.logits), axis=-1)  # (B, A)
+    codes = tf.reduce_mean(tf.math.squared_difference(teacher.codes, student.codes), axis=-1)  # (B, A)
+    return _mean_where(logits, sure), _mean_where(codes, _best(boxes, _scores(teacher), sure))
+
+
+def is_sure(teacher: Answers) -> tf.Tensor:
+    """(B, A) bool: where the teacher's best score stands out from those of its picture."""
+    scores = _scores(teacher)
+    mean = tf.reduce_mean(scores, axis=1, keepdims=True)
+    return scores > mean + _STDS * tf.math.reduce_std(scores, axis=1, keepdims=True)
+
+
+def _scores(teacher: Answers) -> tf.Tensor:
+    return tf.reduce_max(tf.sigmoid(teacher.logits), axis=-1)  # (B, A)
+
+
+def _best(boxes: tf.Tensor, scores: tf.Tensor, sure: tf.Tensor) -> tf.Tensor:
+    """(B, A) bool: the sure anchors that non-maximum suppression keeps."""
+
+    def kept(one: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        indices = tf.image.non_max_suppression(*one, _MAX_BOXES, _NMS_IOU, score_threshold=0.0)
+        return tf.scatter_nd(indices[:, None], tf.ones_like(indices), tf.shape(one[1]))
+
+    ranked = tf.where(sure, scores, -1.0)
+    return tf.map_fn(kept, (boxes, ranked), fn_output_signature=tf.int32) > 0
+
+
+def _mean_where(values: tf.Tensor, chosen: tf.Tensor) -> Part:
+    weights = tf.cast(chosen, tf.float32)
+    return Part(tf.reduce_sum(values * weights), tf.reduce_sum(weights))

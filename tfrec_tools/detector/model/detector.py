@@ -1,0 +1,189 @@
+"""A detector on disk and in memory.
+
+On disk it is a folder in TFOD's own layout: `pipeline.config`, `label_map.pbtxt` and
+`checkpoint/ckpt-N.{index,data}`; there is no format of our own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from tfrec_tools.detector.architectures import registry
+from tfrec_tools.detector.checkpoints import object_graph, unsupported
+from tfrec_tools.detector.config.read import Config, parse_pipeline, read_pipeline
+from tfrec_tools.detector.config.rewrite import Changes, rewrite_pipeline
+from tfrec_tools.detector.network.detections import Detections
+from tfrec_tools.errors import InputError
+from tfrec_tools.labels.label_map import LabelMap
+from tfrec_tools.labels.pbtxt import format_label_map, read_label_map
+
+Values = dict[str, NDArray[np.generic]]
+# Keras 3 calls a depthwise kernel "kernel", TFOD (Keras 2) "depthwise_kernel".
+_DEPTHWISE_KERNEL = "depthwise_kernel"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detector:
+    """A network with what it needs to be written back.
+
+    config   of one of the families, whose module says what the network gives
+    network  from canvases (B, H, W, 3), pictures as `resize.preprocess` gives them
+    graph    the checkpoint that it was read from, which is written back whole
+    """
+
+    config: Config
+    pipeline_text: str
+    labels: LabelMap
+    network: keras.Model
+    graph: object_graph.ObjectGraph
+
+
+def variables(network: keras.Model) -> dict[str, keras.Variable]:
+    """{path in the checkpoint's graph: variable}, from the layers' names."""
+    return {
+        f"{object_graph.MODEL}/{layer.name.replace('.', '/')}/{_tfod_name(layer, variable)}": variable
+        for layer in layers_of(network)
+        for variable in layer.weights
+    }
+
+
+def load_detector(folder: Path) -> Detector:
+    """A detector from a model folder. InputError where a part is missing or they do not fit together."""
+    if not folder.is_dir():
+        raise InputError(
+            folder, "", "not found, expected a model folder (pipeline.config, label_map.pbtxt, checkpoint/)"
+        )
+    unsupported.refuse_tf1(folder)
+    config = read_pipeline(folder / "pipeline.config")
+    labels = read_label_map(_label_map_file(folder))
+    _check_labels(folder, config, labels)
+    weights = _checkpoint_folder(folder)
+    graph = object_graph.read_checkpoint(weights)
+    config = registry.fitted(config, graph)
+    network = registry.of(config).build(config)
+    _assign(weights, network, graph, registry.unused(config))
+    text = (folder / "pipeline.config").read_text(encoding="utf-8")
+    return Detector(config, text, labels, network, graph)
+
+
+def new_detector(pipeline_text: str, labels: LabelMap, seed: int) -> Detector:
+    """A detector with random weights, for the ids of a label map."""
+    keras.utils.set_random_seed(seed)
+    text = rewrite_pipeline(pipeline_text, Changes(max(labels.name_by_id), "label_map.pbtxt"))
+    config = parse_pipeline(Path("pipeline.config"), text)
+    network = registry.of(config).build(config)
+    leaves = {path: (path, np.asarray(value)) for path, value in variables(network).items()}
+    return Detector(config, text, labels, network, object_graph.graph_of_paths(leaves))
+
+
+def resized(detector: Detector, labels: LabelMap, values: Values) -> Detector:
+    """The same architecture for another label map, with the variables given by path."""
+    text = rewrite_pipeline(detector.pipeline_text, Changes(max(labels.name_by_id), "label_map.pbtxt"))
+    config = replace(detector.config, num_classes=max(labels.name_by_id))
+    network = registry.of(config).build(config)
+    assign(network, values)
+    return replace(detector, config=config, pipeline_text=text, labels=labels, network=network)
+
+
+def save_detector(detector: Detector, folder: Path) -> None:
+    """Writes a model folder, whole or not at all; one that is there is replaced."""
+    beside = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    (beside / "pipeline.config").write_text(detector.pipeline_text, encoding="utf-8")
+    (beside / "label_map.pbtxt").write_text(format_label_map(detector.labels), encoding="utf-8")
+    object_graph.write_checkpoint(beside / "checkpoint", detector.graph, values(detector.network))
+    shutil.rmtree(folder, ignore_errors=True)
+    beside.replace(folder)
+
+
+def assign(network: keras.Model, values: Values) -> None:
+    """Sets all variables to {path: value}."""
+    for path, variable in variables(network).items():
+        variable.assign(values[path])
+
+
+def values(network: keras.Model) -> Values:
+    """{path: value} of all variables."""
+    return {path: np.asarray(variable) for path, variable in variables(network).items()}
+
+
+def layers_of(network: keras.Model) -> list[keras.layers.Layer]:
+    """All of a network, those of networks within it too."""
+    inner = (layers_of(layer) if isinstance(layer, keras.Model) else [layer] for layer in network.layers)
+    return [layer for layers in inner for layer in layers]
+
+
+def _tfod_name(layer: keras.layers.Layer, variable: keras.Variable) -> str:
+    is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    return _DEPTHWISE_KERNEL if is_depthwise and variable.name == "kernel" else str(variable.name)
+
+
+def _label_map_file(folder: Path) -> Path:
+    """label_map.pbtxt, or the folder's only .pbtxt, as people name theirs."""
+    others = sorted(folder.glob("*.pbtxt"))
+    return others[0] if len(others) == 1 else folder / "label_map.pbtxt"
+
+
+def _checkpoint_folder(folder: Path) -> Path:
+    """checkpoint/ as TFOD exports it, or the folder itself, where TFOD's trainer puts its checkpoints."""
+    beside_config = any(folder.glob("ckpt-*.index")) and not (folder / "checkpoint").is_dir()
+    return folder if beside_config else folder / "checkpoint"
+
+
+def _check_labels(folder: Path, config: Config, labels: LabelMap) -> None:
+    largest = max(labels.name_by_id)
+    if largest != config.num_classes:
+        raise InputError(
+            folder / "pipeline.config",
+            "num_classes",
+            f"found {config.num_classes}, expected {largest}, the largest id in {Path(labels.subject).name}",
+        )
+
+
+def _assign(folder: Path, network: keras.Model, graph: object_graph.ObjectGraph, unused: str | None) -> None:
+    """Sets the network's variables to the checkpoint's, of which those below `unused` may be left over."""
+    wanted = variables(network)
+    nodes = {path: graph.find(path) for path in wanted}
+    missing = [path for path, node in nodes.items() if node is None]
+    left = graph.variables(object_graph.MODEL).keys() - wanted.keys()
+    spare = graph.variables(f"{object_graph.MODEL}/{unused}").values() if unused else ()
+    known = {*nodes.values(), *spare}
+    unknown = sorted(path for path in left if graph.find(path) not in known)
+    if missing or unknown:
+        raise InputError(folder, (missing + unknown)[0], _strangers(missing, unknown))
+    for path, variable in wanted.items():
+        value = graph.nodes[nodes[path] or 0].value
+        if value is None or value.shape != variable.shape:
+            shape = None if value is None else value.shape
+            raise InputError(
+                folder, path, f"found shape {shape}, expected {tuple(variable.shape)} by pipeline.config"
+            )
+        variable.assign(value)
+
+
+def _strangers(missing: list[str], unknown: list[str]) -> str:
+    return (
+        f"the checkpoint is of another model than pipeline.config says: it lacks {len(missing)} variables, "
+        f"and has {len(unknown)} that the model does not know; take the pipeline.config of its training"
+    )
+
+
+def detect(detector: Detector, images: tf.Tensor, windows: tf.Tensor) -> Detections:
+    """The detections of pictures as `resize.preprocess` gives them: images (B, H, W, 3), windows (B, 2)."""
+    family = registry.of(detector.config)
+    return family.detect(detector.config, detector.network, images, windows)
+
+
+def class_logits(detector: Detector, images: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
+    """(B, A, K) float32, of the classes alone, in the order of their ids; images and windows as for
+    `detect`."""
+    family = registry.of(detector.config)
+    return family.class_logits(detector.config, detector.network, images, windows)

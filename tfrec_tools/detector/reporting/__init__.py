@@ -1,1 +1,0 @@
-"""What a run kept and learnt, as tables, pages and pictures."""

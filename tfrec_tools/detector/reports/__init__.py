@@ -1,0 +1,1 @@
+"""A run's table, images, page and model card."""

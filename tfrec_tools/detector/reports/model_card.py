@@ -1,0 +1,67 @@
+"""The card of a grown model, README.md in its folder: where it comes from and how good it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tfrec_tools.detector.evaluation.operating_points import FILE, OperatingPoint
+from tfrec_tools.detector.reports.comparison import POINT_HEADERS, Facts, Line, harmonic_mean, point_rows
+from tfrec_tools.detector.training.run_toml import Options, format_options
+
+
+def format_card(
+    lines: Sequence[Line], best: Mapping[str, OperatingPoint], facts: Facts, options: Options
+) -> str:
+    """Markdown; `best` are classes by name."""
+    classes = [line for line in lines if not line.is_mean]
+    new = [line.name for line in classes if line.group == "new"]
+    versions = ", ".join(f"{package} {version}" for package, version in facts.versions.items())
+    parts = [
+        f"# A detector of {len(classes)} classes",
+        f"Grown from `{facts.base}` by `tfrec finetune`; new: {', '.join(new) or 'none'}.",
+        "## Data",
+        _table(("pictures", "count"), [(use, str(count)) for use, count in facts.pictures.items() if count]),
+        "## How good it is",
+        "COCO's average precision in points of 100, before and after, on the pictures to measure with.",
+        _table(("class", "", "boxes", "AP50 before", "AP50 after", "AP after"), list(map(_row, lines))),
+        _summary(lines, facts),
+        *_scores(best),
+        "## How it was trained",
+        f"{facts.steps} steps ({facts.ended}), the weights of step {facts.best_step}. {versions}.",
+        f"Pictures varied by: {', '.join(facts.augmentations) or 'nothing'}.",
+        f"```toml\n{format_options(options)}```",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _summary(lines: Sequence[Line], facts: Facts) -> str:
+    mean = harmonic_mean(lines)
+    words = [] if mean is None else [f"Harmonic mean of old and new AP50: {mean:.1f}."]
+    if facts.forgetting is not None:
+        moved = "lost" if facts.forgetting >= 0 else "gained"
+        words.append(f"The old classes {moved} {abs(facts.forgetting):.1f} points of AP50.")
+    return " ".join(words)
+
+
+def _scores(best: Mapping[str, OperatingPoint]) -> list[str]:
+    """From which score on to take detections."""
+    if not best:
+        return []
+    where = f"`{FILE}` beside this file, which `tfrec detect` reads"
+    words = f"Detections are best taken from these scores on (best F1 at IoU 0.5; {where}):"
+    return [words, _table(POINT_HEADERS, point_rows(best))]
+
+
+def _row(line: Line) -> tuple[str, ...]:
+    pairs = [(line.before, "ap50"), (line.after, "ap50"), (line.after, "ap")]
+    points = [f"{100 * getattr(one, key):.1f}" if one else "" for one, key in pairs]
+    return (line.name, line.group, str(line.boxes), *points)
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headers, ["---"] * len(headers), *rows]
+    return "\n".join("| " + " | ".join(_escaped(cell) for cell in line) + " |" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,74 @@
+"""The files of a finished run: the table, the charts, the page and the model's card."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL.Image import Image
+
+from tfrec_tools.detector.evaluation import charts, operating_points
+from tfrec_tools.detector.evaluation.metrics import Metrics
+from tfrec_tools.detector.reports import comparison, model_card, run_page
+from tfrec_tools.detector.reports.comparison import Facts, Line
+from tfrec_tools.detector.training import curves
+from tfrec_tools.detector.training.run_toml import Options
+from tfrec_tools.detector.training.train_step import StepLosses
+from tfrec_tools.detector.training.validation import Validation
+from tfrec_tools.labels.label_map import LabelMap
+from tfrec_tools.system.atomic import published
+
+_PICTURES = {  # in the order of the page
+    "detections.png": "Annotated, before, after",
+    "loss.png": "Training",
+    "precision_recall.png": "Precision and recall of the grown model",
+    "confusion.png": "What it takes for what",
+}
+_PSEUDO_LABELS = "pseudo_labels/preview.png"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Results:
+    """What there is to show; `metrics` are the grown model's."""
+
+    lines: Sequence[Line]
+    facts: Facts
+    options: Options
+    labels: LabelMap
+    curve: Sequence[StepLosses]
+    validations: Sequence[Validation]
+    detections: Image
+    metrics: Metrics
+
+
+def write_results(out: Path, results: Results) -> None:
+    """All at once into the folder of a run that has its model, report.json last: it is there when the run
+    is finished."""
+    scores = f"model/{operating_points.FILE}"
+    names = (*_PICTURES, "metrics.csv", "model/README.md", scores, "report.html", "report.json")
+    with published(*(out / name for name in names)) as parts:
+        part = dict(zip(names, parts, strict=True))
+        results.detections.save(part["detections.png"], "PNG", optimize=True)
+        curves.save_loss_curve(results.curve, results.validations, part["loss.png"])
+        charts.save_precision_recall(results.metrics, part["precision_recall.png"])
+        charts.save_confusion(results.metrics, None, part["confusion.png"])
+        comparison.write_metrics_csv(part["metrics.csv"], results.lines)
+        best = {one.name: one.best for one in results.metrics.classes if one.best}
+        part[scores].write_text(operating_points.format_scores(best), encoding="utf-8")
+        card = model_card.format_card(results.lines, best, results.facts, results.options)
+        part["model/README.md"].write_text(card, encoding="utf-8")
+        shown = {title: _embedded(part[name]) for name, title in _PICTURES.items()}
+        if (out / _PSEUDO_LABELS).is_file():
+            shown["Old classes on new pictures, labelled by the base"] = _embedded(out / _PSEUDO_LABELS)
+        page = run_page.format_page(
+            results.lines, best, results.facts, results.options, results.labels, shown
+        )
+        part["report.html"].write_text(page, encoding="utf-8")
+        comparison.write_report_json(part["report.json"], results.lines, results.facts)
+
+
+def _embedded(picture: Path) -> str:
+    """A PNG as an address that holds it."""
+    return f"data:image/png;base64,{b64encode(picture.read_bytes()).decode()}"

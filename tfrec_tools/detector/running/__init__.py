@@ -1,1 +1,0 @@
-"""Training, watched, and the folder of a run."""

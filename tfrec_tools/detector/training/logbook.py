@@ -1,0 +1,150 @@
+"""The folder of a run: what was asked for, how training goes, and what it goes on from after a stop."""
+
+from __future__ import annotations
+
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from tfrec_tools.detector.model import detector
+from tfrec_tools.detector.training import curves, history, validation
+from tfrec_tools.detector.training.run_toml import Options, format_options, read_options
+from tfrec_tools.detector.training.tensorboard import Board
+from tfrec_tools.detector.training.train_step import LOSSES, StepLosses
+from tfrec_tools.detector.training.trainer import Trainer
+from tfrec_tools.detector.training.validation import Validation
+from tfrec_tools.errors import InputError
+from tfrec_tools.system.atomic import published
+
+_SAVE_EVERY_S = 120.0
+# What does not change what is learnt at a step, but for rounding.
+_MAY_DIFFER = frozenset(
+    {"accumulate", "cache", "control", "jit", "max-forget", "strategy", "tensorboard", "time-budget"}
+)
+
+
+def numbered_run(parent: Path, *, resume: bool) -> Path:
+    """finetune-N, the next that is free, or with `resume` the last that is there. InputError without one."""
+    found = (re.fullmatch(r"finetune-([1-9]\d*)", folder.name) for folder in parent.glob("finetune-*"))
+    last = max((int(match[1]) for match in found if match), default=0)
+    if resume and not last:
+        raise InputError(parent, "", "holds no run to resume; leave out --resume, or give --out")
+    return parent / f"finetune-{last if resume else last + 1}"
+
+
+def open_run(out: Path, options: Options, *, resume: bool) -> None:
+    """Makes the run's folder and notes in it what was asked for, or finds it there and the same."""
+    notes = out / "run.toml"
+    if resume:
+        _require_same(notes, options)
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(out, "", "is there already; give another --out, or --resume to go on with it")
+    out.mkdir(parents=True, exist_ok=True)
+    with published(notes) as (part,):
+        part.write_text(format_options(options), encoding="utf-8")
+
+
+def _require_same(notes: Path, asked: Options) -> None:
+    if not notes.is_file():
+        raise InputError(notes, "", "not found, so that there is no run to resume; leave out --resume")
+    noted = read_options(notes)
+    for name in [*noted, *asked]:
+        if name not in _MAY_DIFFER and noted.get(name) != asked.get(name):
+            raise InputError(
+                notes,
+                name,
+                f"the run was started with {noted.get(name, 'nothing')}, found {asked.get(name, 'nothing')}",
+            )
+
+
+class Logbook:
+    """What is noted of a run in training, its pace, and the state that --resume goes on from.
+
+    out          the folder of the run
+    curve        the losses of each step
+    validations  in their order
+    best         the weights at the best of them, None before the first
+    """
+
+    def __init__(self, trainer: Trainer, out: Path, *, resume: bool, board: Board | None = None) -> None:
+        self.curve: list[StepLosses] = []
+        self.validations: list[Validation] = []
+        self.best: detector.Values | None = None
+        self.out = out
+        self._trainer, self._board = trainer, board
+        if resume and self._state.is_file():
+            self._go_on()
+        self._kept_at = time.monotonic()
+        self._first: tuple[int, float] | None = None  # step and time, once the first one is through
+
+    @property
+    def _state(self) -> Path:
+        return self.out / "state.npz"
+
+    def _go_on(self) -> None:
+        """Validations and losses may have been written after the state was."""
+        self.best = self._trainer.load(self._state) or None
+        self.curve = history.read_losses(self.out / "losses.csv")[: self._trainer.step]
+        if self.best is not None:
+            written = validation.read_validations(self.out / "results.csv")
+            self.validations = [one for one in written if one.step <= self._trainer.step]
+
+    def add(self, done: StepLosses) -> str:
+        """Notes a step, and says how it goes."""
+        self.curve.append(done)
+        if self._board:
+            self._board.add(done.step, {f"loss/{name}": getattr(done, name) for name in LOSSES})
+        loss = f"loss {done.localization + done.classification:.3f}"
+        now = time.monotonic()
+        if self._first is None:  # the first step compiles, and says nothing of the pace
+            self._first = done.step, now
+            return loss
+        step, at = self._first
+        images = (done.step - step) * self._trainer.config.batch_size
+        return f"{loss}, {images / (now - at):.1f} images/s"
+
+    def add_validation(self, one: Validation, weights: detector.Values) -> None:
+        """Notes a validation of these weights, and shows it in results.csv and loss.png."""
+        self.validations.append(one)
+        if validation.best_of(self.validations) is one:
+            self.best = weights
+        if self._board:
+            self._board.add(one.step, {f"AP50/{name}": getattr(one, name) for name in ("old", "new", "all")})
+            self._board.flush()
+        validation.write_validations(self.out / "results.csv", self.validations)
+        with published(self.out / "loss.png") as (part,):
+            curves.save_loss_curve(self.curve, self.validations, part)
+
+    def keep_now_and_then(self) -> None:
+        if time.monotonic() - self._kept_at > _SAVE_EVERY_S:
+            self.keep()
+
+    def keep(self) -> None:
+        history.write_losses(self.out / "losses.csv", self.curve)
+        self._trainer.save(self._state, self.best or {})
+        if self._board:
+            self._board.flush()
+        self._kept_at = time.monotonic()
+
+
+@contextmanager
+def interrupts() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event, so that a step is never cut in two; a second Ctrl-C ends the program."""
+    event = threading.Event()
+    usual = signal.getsignal(signal.SIGINT)
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, usual)

@@ -1,0 +1,101 @@
+"""How gradients change weights: momentum, a learning rate for each group, and an average that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfrec_tools.detector.architectures import registry
+from tfrec_tools.detector.checkpoints import object_graph
+from tfrec_tools.detector.model import detector as detectors
+from tfrec_tools.detector.model.detector import Detector
+from tfrec_tools.detector.training.settings import TrainConfig
+
+Schedule = Callable[[tf.Tensor], tf.Tensor]  # of the steps done, the learning rate
+
+_MOMENTUM = 0.9
+_WARMUP_SHARE = 0.1
+
+
+class Update:
+    """Of what is trained of a detector. To be made within the scope of a strategy."""
+
+    def __init__(self, detector: Detector, config: TrainConfig) -> None:
+        self._slowness = config.average
+        self._groups = _groups(detector, config)
+        self.trained = [variable for _, variables in self._groups for variable in variables]
+        self._momenta = [beside(tf.zeros(variable.shape)) for variable in self.trained]
+        self._averages = [beside(variable) for variable in self.trained if config.average]
+
+    @property
+    def variables(self) -> dict[str, keras.Variable]:
+        momenta = {f"momentum/{index}": variable for index, variable in enumerate(self._momenta)}
+        averages = {f"average/{index}": variable for index, variable in enumerate(self._averages)}
+        return momenta | averages
+
+    def apply(self, step: tf.Tensor, gradients: list[tf.Tensor]) -> None:
+        """Momentum, as keras.optimizers.SGD has it. Of its own, as that one would add the gradients up over
+        the replicas after they are clipped."""
+        rates = [rate for schedule, group in self._groups for rate in [schedule(step)] * len(group)]
+        for variable, momentum, gradient, rate in zip(
+            self.trained, self._momenta, gradients, rates, strict=True
+        ):
+            momentum.assign(momentum * _MOMENTUM - gradient * rate)
+            variable.assign(variable + momentum)
+        self._follow(step)
+
+    def _follow(self, step: tf.Tensor) -> None:
+        """The averages follow the weights, at first faster, so that they forget the beginning."""
+        steps = tf.cast(step + 1, tf.float32)
+        slowness = tf.minimum(self._slowness, (1.0 + steps) / (10.0 + steps))
+        for variable, average in zip(self.trained, self._averages, strict=False):
+            average.assign(average * slowness + variable * (1.0 - slowness))
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """For a while, the detector has the average of its weights."""
+        own = [np.asarray(variable) for variable in self.trained]
+        self.use_average()
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.trained, own, strict=True):
+                variable.assign(value)
+
+    def use_average(self) -> None:
+        """Gives the detector the average of its weights over the last steps; training is over then."""
+        for variable, average in zip(self.trained, self._averages, strict=False):
+            variable.assign(np.asarray(average))
+
+
+def beside(value: tf.Tensor | keras.Variable) -> keras.Variable:
+    """State of a training that is no part of the network."""
+    return keras.Variable(np.asarray(value, np.float32), trainable=False)
+
+
+def _groups(detector: Detector, config: TrainConfig) -> list[tuple[Schedule, list[keras.Variable]]]:
+    """The variables to train, each group with its learning rate: the rest, and the backbone unless frozen."""
+    trainable = {
+        path: variable
+        for path, variable in detectors.variables(detector.network).items()
+        if variable.trainable
+    }
+    prefixes = tuple(f"{object_graph.MODEL}/{path}/" for path in registry.of(detector.config).BACKBONES)
+    backbone = [variable for path, variable in trainable.items() if path.startswith(prefixes)]
+    rest = [variable for path, variable in trainable.items() if not path.startswith(prefixes)]
+    groups = [(_schedule(config, config.lr), rest)]
+    if not config.freeze_backbone:
+        groups.append((_schedule(config, config.lr * config.backbone_lr_mult), backbone))
+    return groups
+
+
+def _schedule(config: TrainConfig, lr: float) -> Schedule:
+    """A linear warm-up and a cosine to zero, as TFOD's configurations for these models have."""
+    warmup = max(1, round(config.steps * _WARMUP_SHARE))
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, config.steps - warmup), warmup_target=lr, warmup_steps=warmup
+    )

@@ -1,0 +1,71 @@
+"""How to train, and what cannot be trained so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfrec_tools.detector.config import augmentation
+from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
+from tfrec_tools.detector.data.images import Cache
+from tfrec_tools.detector.losses.distillation import Teacher
+from tfrec_tools.detector.model.detector import Detector
+from tfrec_tools.detector.training.distribution import Cluster
+from tfrec_tools.errors import TfrecError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """How to train; the learning rate of the backbone is lr * backbone_lr_mult, `average` how slowly the
+    average of the weights follows them, 0 for none, and `cache` where decoded pictures are kept.
+
+    batch_size  of all replicas together; 0, of no trainer, is to be settled by `batch_size.fitted`
+    augment     how pictures are varied, kinds of pipeline.augmentation; None: as augmentation.by_default
+    precision   the dtype that layers compute with, "float32", "bfloat16" or "float16"
+    jit         whether losses and gradients are compiled by XLA
+    accumulate  how many parts a batch is taken in, one after the other
+    """
+
+    steps: int
+    batch_size: int
+    lr: float
+    backbone_lr_mult: float
+    freeze_backbone: bool
+    train_batch_norm: bool
+    replay_ratio: float
+    average: float
+    seed: int
+    augment: tuple[str, ...] | None = None
+    cache: Cache = "off"
+    precision: str = "float32"
+    jit: bool = False
+    accumulate: int = 1
+
+
+def augmentations(detector: Detector, config: TrainConfig) -> tuple[str, ...]:
+    """How pictures are varied. InputError where only the pipeline.config says so, and asks for what is not
+    done."""
+    if config.augment is not None:
+        return config.augment
+    return augmentation.by_default(detector.pipeline_text, detector.labels.names)
+
+
+def require_trainable(
+    detector: Detector, config: TrainConfig, teacher: Teacher | None, cluster: Cluster
+) -> None:
+    """TfrecError where a detector of this kind cannot be trained so."""
+    augmentations(detector, config)
+    if cluster.workers > 1 and not config.batch_size:
+        raise TfrecError("--batch auto: each worker would choose for itself; give a number")
+    parts = cluster.replicas * config.accumulate
+    cut = f"{cluster.replicas} replicas x {config.accumulate} parts"
+    if config.batch_size % parts:
+        raise TfrecError(f"--batch: found {config.batch_size}, expected a multiple of {parts} ({cut})")
+    if config.train_batch_norm and parts > 1:
+        raise TfrecError(
+            f"--train-batch-norm: a batch cut into {parts} ({cut}) has no statistics of its own; leave it "
+            "out, or use --strategy one and --accumulate 1"
+        )
+    if config.jit and isinstance(detector.config, FasterRcnnConfig):
+        raise TfrecError("--jit: XLA cannot compile the proposals of Faster R-CNN; leave it out")
+    if config.jit and teacher:
+        raise TfrecError("--jit: XLA cannot compile distillation; leave it out, or add --distill off")

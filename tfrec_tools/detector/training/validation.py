@@ -1,0 +1,102 @@
+"""How good a model is while it trains, by average precision on validation pictures."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from tfrec_tools.detector.data.index import Annotated
+from tfrec_tools.detector.evaluation import average_precision
+from tfrec_tools.detector.model.detector import Detector
+from tfrec_tools.detector.model.growth import ClassRow
+from tfrec_tools.system.atomic import published
+
+# A choice among models needs no more than so many pictures.
+_MOST_PICTURES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """When a training is looked at, and what ends it early; None is never.
+
+    every     steps between two validations
+    patience  validations that may go by without a better one
+    budget_s  seconds of training, validations included
+    """
+
+    every: int | None = None
+    patience: int | None = None
+    budget_s: float | None = None
+
+
+NEVER = Watch()
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """After a step: mean AP50, 0 to 1, of the classes that the base knew, of the others, and of all; None
+    where there is nothing to measure."""
+
+    step: int
+    old: float | None
+    new: float | None
+    all: float | None
+
+    @property
+    def score(self) -> float:
+        """What is to be as high as can be: the harmonic mean of old and new, where both can be measured."""
+        if self.old is None or self.new is None:
+            return self.all or 0.0
+        return average_precision.harmonic_mean(self.old, self.new)
+
+
+def validate(
+    detector: Detector, examples: Sequence[Annotated], rows: Sequence[ClassRow], step: int
+) -> Validation:
+    found = average_precision.find(detector, examples, detector.labels)
+    precisions = average_precision.average_precision(examples, found, detector.labels)
+    old = [row.id for row in rows if row.base_id is not None]
+    new = [row.id for row in rows if row.base_id is None]
+    means = (average_precision.mean(precisions, ids) for ids in (old, new, old + new))
+    return Validation(step, *(one.ap50 if one else None for one in means))
+
+
+def few(examples: Sequence[Annotated]) -> Sequence[Annotated]:
+    """Evenly spaced ones, few enough to be looked at again and again."""
+    return examples[:: max(1, -(-len(examples) // _MOST_PICTURES))]
+
+
+def best_of(validations: Sequence[Validation]) -> Validation:
+    """The first of the highest score."""
+    return max(validations, key=lambda one: one.score)
+
+
+def without_gain(validations: Sequence[Validation]) -> int:
+    """How many have gone by since the best."""
+    return len(validations) - 1 - validations.index(best_of(validations)) if validations else 0
+
+
+def write_validations(path: Path, validations: Sequence[Validation]) -> None:
+    with published(path) as (part,), part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*_COLUMNS.values(), "score"])
+        writer.writerows([*(getattr(one, name) for name in _COLUMNS), one.score] for one in validations)
+
+
+def read_validations(path: Path) -> list[Validation]:
+    """The inverse of `write_validations`."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            Validation(
+                int(row["step"]),
+                *(float(row[column]) if row[column] else None for column in list(_COLUMNS.values())[1:]),
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+_COLUMNS = {
+    field.name: field.name if field.name == "step" else f"ap50_{field.name}" for field in fields(Validation)
+}

@@ -1,0 +1,150 @@
+"""Where people keep the classes of a data set or a model: the file or folder that a path names, read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypedDict
+
+from tfrec_tools.errors import InputError
+from tfrec_tools.labels.label_map import ClassList, LabelMap, from_names
+from tfrec_tools.labels.lists import class_list, lines, parse_json, parse_yaml
+from tfrec_tools.labels.pbtxt import parse_pbtxt, read_text
+
+_NAMES_FILES = ("data.yaml", "data.yml", "obj.names", "classes.txt", "labels.txt")
+_ITEM = re.compile(r"(\s*#.*\n)*\s*item\s*:?\s*[{<]")  # how a pbtxt begins
+_EXPECTED = (
+    "a label map (.pbtxt, .json, .yaml, .txt, .names), COCO annotations (.json), a folder of Pascal VOC .xml "
+    "files, a model folder, or the manifest or DIR/NAME of records"
+)
+
+
+def read_classes(path: Path) -> ClassList:
+    """The classes of a source, its faults included. InputError where it cannot be read or has none."""
+    if path.is_dir():
+        return _read_folder(path)
+    if not path.exists():
+        return _read_set(path)
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
+        raise InputError(path, "", f"has an unknown suffix, expected {_EXPECTED}")
+    return read(path)
+
+
+def read_map(path: Path) -> LabelMap:
+    """The classes of a source with their ids. InputError where it cannot be read, LabelConflict where it
+    contradicts itself or has an id 0."""
+    listed = read_classes(path)
+    return LabelMap(listed.labels, listed.subject)
+
+
+def _read_folder(folder: Path) -> ClassList:
+    """That of a model, of a set of records, of a data set; in this order, since VOC's folder may be a part
+    of each."""
+    pbtxt = sorted(folder.glob("*.pbtxt"))
+    if len(pbtxt) > 1 and folder / "label_map.pbtxt" in pbtxt:
+        pbtxt = [folder / "label_map.pbtxt"]
+    choices = pbtxt or sorted(folder.glob("[!.]*.manifest.json"))
+    choices = choices or [folder / name for name in _NAMES_FILES if (folder / name).is_file()][:1]
+    if len(choices) > 1:
+        listed = ", ".join(choice.name for choice in choices)
+        raise InputError(folder, "", f"has several label maps ({listed}); name one of them")
+    return read_classes(choices[0]) if choices else _read_voc(folder)
+
+
+def _read_voc(path: Path) -> ClassList:
+    """The classes that occur, in alphabetical order, as `tfrec convert` numbers them."""
+    from tfrec_tools.formats import voc
+
+    if path.is_dir() and not voc.annotation_files(path):
+        raise InputError(path, "", f"a folder without a label map or .xml files; expected {_EXPECTED}")
+    classes = voc.read(path).classes
+    if not classes:
+        raise InputError(path, "", "has no <object> with a <name>, and so no classes")
+    return ClassList(from_names(classes).labels, str(path))
+
+
+def _read_set(prefix: Path) -> ClassList:
+    """The set DIR/NAME of records, by its manifest."""
+    from tfrec_tools.dataset.shards import manifest_path
+
+    manifest = manifest_path(prefix)
+    if not prefix.name or not manifest.exists():
+        raise InputError(prefix, "", f"no such file or folder; expected {_EXPECTED}")
+    return _read_json(manifest)
+
+
+def _read_pbtxt(path: Path) -> ClassList:
+    return parse_pbtxt(path, read_text(path))
+
+
+def _read_text(path: Path) -> ClassList:
+    """Lines of names; some call their pbtxt a .txt."""
+    text = read_text(path)
+    return parse_pbtxt(path, text) if _ITEM.match(text) else lines(path, text)
+
+
+def _read_yaml(path: Path) -> ClassList:
+    return class_list(path, parse_yaml(path, read_text(path)))
+
+
+def _read_json(path: Path) -> ClassList:
+    """Of COCO annotations only the categories are kept in memory, for those files are large."""
+    text = read_text(path)
+    if '"annotations"' in text and (categories := _coco_categories(text)):
+        return class_list(path, [tuple(category.items()) for category in categories])
+    return class_list(path, parse_json(path, text))
+
+
+class _OfCategory(TypedDict):
+    category_id: int | float | str
+
+
+class _Instances(TypedDict):
+    categories: list[dict[str, Any]]
+    annotations: list[_OfCategory]
+
+
+def _coco_categories(text: str) -> list[dict[str, Any]]:
+    """COCO's categories by id, without Roboflow's root; none where this is not COCO's JSON."""
+    instances = _instances(text)
+    if instances is None:
+        return []
+    used = {annotation["category_id"] for annotation in instances["annotations"]}
+    return [each for each in instances["categories"] if not _is_root(each, instances["categories"], used)]
+
+
+def _instances(text: str) -> _Instances | None:
+    """None where this is another JSON, or a broken one, for which another has the words."""
+    import msgspec
+
+    try:
+        return msgspec.json.decode(text, type=_Instances)
+    except msgspec.ValidationError:
+        return None
+    except msgspec.DecodeError:
+        try:
+            return msgspec.convert(json.loads(text), type=_Instances)  # takes NaN
+        except (msgspec.ValidationError, ValueError, RecursionError):
+            return None
+
+
+def _is_root(category: dict[str, Any], categories: list[dict[str, Any]], used: set[Any]) -> bool:
+    """Roboflow's category 0, which only names the data set: the supercategory of all others, unused."""
+    others = [other for other in categories if other is not category]
+    names_others = all(other.get("supercategory") == category.get("name") for other in others)
+    return category.get("id") == 0 and bool(others) and names_others and 0 not in used
+
+
+_READERS: dict[str, Callable[[Path], ClassList]] = {
+    ".pbtxt": _read_pbtxt,
+    ".prototxt": _read_pbtxt,
+    ".json": _read_json,
+    ".yaml": _read_yaml,
+    ".yml": _read_yaml,
+    ".txt": _read_text,
+    ".names": _read_text,
+    ".xml": _read_voc,
+}

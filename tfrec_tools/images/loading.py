@@ -1,0 +1,225 @@
+"""Image files as TensorFlow can decode them: passed on byte for byte, or transcoded by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.annotations.records import Place
+from tfrec_tools.errors import InputError
+from tfrec_tools.images.headers import Header, decode, read_header, require_end
+
+VERIFY = ("header", "decode", "off")
+_LOSSY = frozenset({"JPEG", "MPO", "JPEG2000", "AVIF", "WEBP"})
+_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+_UNSCALABLE = {"1": "L", "P": "RGB"}  # modes whose values cannot be averaged, and what can
+_SUFFIXES = {
+    "jpeg": frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}),
+    "png": frozenset({".png", ".apng"}),
+}
+_OTHER_SUFFIXES = frozenset({".bmp", ".gif", ".tif", ".tiff", ".webp"})
+_IMAGE_SUFFIXES = _SUFFIXES["jpeg"] | _SUFFIXES["png"] | _OTHER_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How image files are treated.
+
+    rescale        boxes are scaled to the picture where the annotation states another size of its shape
+    max_side       pictures are shrunk so that no side is longer; None leaves them as they are
+    jpeg_quality   of what is transcoded, 1 to 100
+    verify         "header" looks for the end marker too, "decode" decodes every picture, "off" does neither
+    """
+
+    rescale: bool = False
+    max_side: int | None = None
+    jpeg_quality: int = 95
+    verify: str = "header"
+
+    def __post_init__(self) -> None:
+        if self.verify not in VERIFY:
+            raise ValueError(f"verify is {self.verify!r}, expected one of {', '.join(VERIFY)}")
+
+
+DEFAULT = Rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded picture that TensorFlow decodes; width and height are those of the stored pixels."""
+
+    data: bytes
+    format: str  # "jpeg" or "png": what the bytes are, whatever the file's name says
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A picture to store, None where the file is damaged; the factors that bring annotated pixels to its
+    pixels; and what had to be done to it or is odd about it."""
+
+    picture: Picture | None
+    scale_xy: tuple[float, float]
+    issues: tuple[Issue, ...]
+
+
+def load(place: Place, annotated_wh: tuple[int, int], source: str, rules: Rules = DEFAULT) -> Loaded:
+    """The picture to store for an image.
+
+    annotated_wh is the size that the annotation states, (0, 0) where it states none. TensorFlow's decoder
+    ignores EXIF orientation, and so do we unless the annotation fits only the turned picture. A damaged
+    file is an issue; InputError where it cannot be read at all.
+    """
+    path = place.path
+    try:
+        data = place.read()
+    except OSError as fault:
+        raise InputError(path, "", f"cannot be read ({fault.strerror or fault})") from fault
+    try:
+        return _loaded(data, path, annotated_wh, source, rules)
+    except InputError as fault:
+        issue = Issue("image-damaged", source, None, f"{path.name}: {fault.reason}", False)
+        return Loaded(None, (1.0, 1.0), (issue,))
+
+
+def is_file_itself(rules: Rules, issues: Iterable[Issue]) -> bool:
+    """Whether a picture that was loaded with these issues has the bytes of its file, for certain."""
+    return rules.max_side is None and not any(
+        issue.code in ("image-transcoded", "exif-turned") for issue in issues
+    )
+
+
+def has_image_suffix(name: str) -> bool:
+    return Path(name).suffix.lower() in _IMAGE_SUFFIXES
+
+
+def _loaded(data: bytes, path: Path, annotated_wh: tuple[int, int], source: str, rules: Rules) -> Loaded:
+    header = read_header(data, path)
+    if rules.verify != "off":
+        require_end(data, header, path)
+    turn = _fits_only_turned(header, annotated_wh)
+    upright_wh = (header.height, header.width) if turn else (header.width, header.height)
+    stored_wh = _within(upright_wh, rules.max_side)
+    if turn or header.obstacle or stored_wh != upright_wh:
+        picture = _transcode(decode(data, path), data, path, turn, stored_wh, rules.jpeg_quality)
+    else:
+        if rules.verify == "decode":
+            decode(data, path)
+        picture = Picture(data, header.format, *stored_wh)
+    rescale = rules.rescale and annotated_wh != upright_wh and _same_shape(annotated_wh, upright_wh)
+    issues = (
+        *_suffix_issue(header, path, source),
+        *_orientation_issue(header, turn, path, source),
+        *_obstacle_issue(header, path, source),
+        *_size_issue(upright_wh, annotated_wh, rescale, path, source),
+    )
+    given_wh = annotated_wh if rescale else upright_wh
+    return Loaded(picture, (stored_wh[0] / given_wh[0], stored_wh[1] / given_wh[1]), issues)
+
+
+def _within(size_wh: tuple[int, int], max_side: int | None) -> tuple[int, int]:
+    """The size, shrunk in its proportions where a side is longer than max_side."""
+    longest = max(size_wh)
+    if max_side is None or longest <= max_side:
+        return size_wh
+    return max(1, round(size_wh[0] * max_side / longest)), max(1, round(size_wh[1] * max_side / longest))
+
+
+def _fits_only_turned(header: Header, annotated_wh: tuple[int, int]) -> bool:
+    stored_wh = (header.width, header.height)
+    swaps = header.orientation >= 5
+    return swaps and annotated_wh != stored_wh and annotated_wh == stored_wh[::-1]
+
+
+def _suffix_issue(header: Header, path: Path, source: str) -> list[Issue]:
+    """JPEG and PNG under each other's name or another picture's; other names say nothing."""
+    suffix = path.suffix.lower()
+    if suffix not in _IMAGE_SUFFIXES or suffix in _SUFFIXES.get(header.format, {suffix}):
+        return []
+    message = f"{path.name} is named {suffix}, but its bytes are {header.format.upper()}"
+    return [Issue("image-suffix", source, None, message, True)]
+
+
+def _orientation_issue(header: Header, turn: bool, path: Path, source: str) -> list[Issue]:
+    if header.orientation == 1:
+        return []
+    what = "the pixels were turned as" if turn else "left out of account:"
+    message = f"{path.name}: {what} its EXIF orientation {header.orientation}"
+    if turn:
+        return [Issue("exif-turned", source, None, f"{message} and its annotation say", True)]
+    return [Issue("exif-kept", source, None, message, False)]
+
+
+def _obstacle_issue(header: Header, path: Path, source: str) -> list[Issue]:
+    if not header.obstacle:
+        return []
+    return [Issue("image-transcoded", source, None, f"{path.name}: {header.obstacle}", True)]
+
+
+def _size_issue(
+    found_wh: tuple[int, int], annotated_wh: tuple[int, int], rescaled: bool, path: Path, source: str
+) -> list[Issue]:
+    if annotated_wh in ((0, 0), found_wh):
+        return []
+    said, found = ("{} x {}".format(*size) for size in (annotated_wh, found_wh))
+    if rescaled:
+        hint = "; the boxes were scaled to it"
+    elif _same_shape(annotated_wh, found_wh):
+        hint = "; the same shape: was it resized after annotation? Then --rescale"
+    else:
+        hint = ""
+    message = f"annotated as {said}, but {path.name} is {found}{hint}"
+    return [Issue("size-mismatch", source, None, message, rescaled)]
+
+
+def _same_shape(a_wh: tuple[int, int], b_wh: tuple[int, int]) -> bool:
+    """Whether two sizes have the same ratio of width to height, within 1 %."""
+    a, b = a_wh[0] * b_wh[1], b_wh[0] * a_wh[1]
+    return a > 0 and abs(a - b) <= 0.01 * a
+
+
+def _transcode(
+    image: Image.Image, data: bytes, path: Path, turn: bool, stored_wh: tuple[int, int], quality: int
+) -> Picture:
+    """The picture as JPEG where its own format loses, else as PNG; turned upright and shrunk where asked."""
+    lossless_webp = image.format == "WEBP" and data[12:16] == b"VP8L"
+    lossy = image.format in _LOSSY and not lossless_webp
+    if turn:
+        image = ImageOps.exif_transpose(image)
+    image = _in_mode(image, ("L", "RGB") if lossy else _PNG_MODES, path)
+    if image.size != stored_wh:
+        image = _shrunk(image, stored_wh)
+    out = BytesIO()
+    if lossy:
+        image.save(out, "JPEG", quality=quality)
+    else:
+        image.save(out, "PNG")
+    return Picture(out.getvalue(), "jpeg" if lossy else "png", *stored_wh)
+
+
+def _in_mode(image: Image.Image, modes: tuple[str, ...] | frozenset[str], path: Path) -> Image.Image:
+    """The picture in one of the modes; InputError where its values cannot be brought to 8 or 16 bits."""
+    if image.mode in modes:
+        return image
+    if image.mode.startswith("I;16"):
+        return image.convert("I;16")
+    if image.mode in ("I", "F"):
+        low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
+        if image.mode == "F" or low < 0 or high > 65535:
+            raise InputError(path, "", "its samples have 32 bits, and nothing says how they become 8 or 16")
+        return image.convert("I;16")
+    return image.convert("RGB")
+
+
+def _shrunk(image: Image.Image, size_wh: tuple[int, int]) -> Image.Image:
+    if image.mode == "I;16":  # the finer filters overshoot its range
+        return image.resize(size_wh, Image.Resampling.BOX)
+    if image.mode in _UNSCALABLE:
+        image = image.convert(_UNSCALABLE[image.mode])
+    return image.resize(size_wh, Image.Resampling.LANCZOS)

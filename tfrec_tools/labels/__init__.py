@@ -1,0 +1,1 @@
+"""Label maps of every plain kind, and how several become one."""

@@ -1,0 +1,70 @@
+"""TFOD's text form of a label map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from google.protobuf import text_format
+
+from tfrec_tools._pb2 import label_map_pb2
+from tfrec_tools.errors import InputError
+from tfrec_tools.labels.label_map import ClassList, Label, LabelMap
+
+
+def read_label_map(path: Path) -> LabelMap:
+    """A label map from a TFOD .pbtxt file. InputError with the line where it cannot be parsed,
+    LabelConflict where it contradicts itself."""
+    listed = parse_pbtxt(path, read_text(path))
+    return LabelMap(listed.labels, listed.subject)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with its line ends as they are and without a byte order mark."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise InputError(path, "", f"cannot be read as a label map ({_why(fault)})") from fault
+
+
+def parse_pbtxt(path: Path, text: str) -> ClassList:
+    """TFOD's text form; `path` is for errors. Fields other than name, id, display_name and keypoints are
+    read over."""
+    message = label_map_pb2.StringIntLabelMap()
+    try:
+        text_format.Parse(text, message, allow_unknown_field=True)
+    except text_format.ParseError as fault:
+        raise InputError(
+            path, f"line {fault.GetLine()}", f"not a label map ({_parse_reason(fault)})"
+        ) from fault
+    if not message.item:
+        raise InputError(path, "", "no item { id: ... name: ... } found, expected at least one class")
+    return ClassList(tuple(_from_item(item) for item in message.item), str(path))
+
+
+def format_label_map(label_map: LabelMap) -> str:
+    """The map as TFOD's text form."""
+    message = label_map_pb2.StringIntLabelMap()
+    for label in label_map.labels:
+        item = message.item.add(name=label.name, id=label.id)
+        if label.display_name:
+            item.display_name = label.display_name
+        for keypoint_id, keypoint in label.keypoints:
+            item.keypoints.add(id=keypoint_id, label=keypoint)
+    return str(text_format.MessageToString(message, as_utf8=True))
+
+
+def _from_item(item: label_map_pb2.StringIntLabelMapItem) -> Label:
+    keypoints = tuple((keypoint.id, keypoint.label) for keypoint in item.keypoints)
+    return Label(item.id, item.name.strip(), item.display_name, keypoints)
+
+
+def _parse_reason(fault: text_format.ParseError) -> str:
+    """The parser's message without its own line:column prefix."""
+    text = str(fault)
+    return text.split(" : ", 1)[-1].strip().replace("\n", " ")
+
+
+def _why(fault: OSError | UnicodeDecodeError) -> str:
+    if isinstance(fault, UnicodeDecodeError):
+        return f"byte {fault.start} is not UTF-8"
+    return fault.strerror or str(fault)

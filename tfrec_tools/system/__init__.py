@@ -1,0 +1,1 @@
+"""Files that appear whole, files of stores as paths, worker processes."""

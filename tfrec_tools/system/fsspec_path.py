@@ -1,0 +1,65 @@
+"""URLs read by this machine through fsspec, where it is installed with what the store needs (gcsfs, s3fs)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tfrec_tools.errors import InputError
+from tfrec_tools.system.remote_path import RemotePath, Stat, is_url
+
+
+class BucketPath(RemotePath):
+    """A file to be read."""
+
+    def reader(self) -> BinaryIO:
+        files, path = _opened(self)
+        return files.open(path, "rb")  # type: ignore[no-any-return]
+
+    def found(self) -> Stat | None:
+        files, path = _opened(self)
+        try:
+            info = files.info(path)
+        except FileNotFoundError:
+            return None
+        return _stat(info) if info["type"] == "file" else None
+
+    def below(self, deep: bool) -> Iterator[tuple[str, Stat]]:
+        files, path = _opened(self)
+        for name, info in files.find(path, maxdepth=None if deep else 1, detail=True).items():
+            if name != path:
+                yield files.unstrip_protocol(name), _stat(info)
+
+    def is_dir(self, **_: Any) -> bool:
+        files, path = _opened(self)
+        return bool(files.isdir(path))
+
+
+def _opened(path: BucketPath) -> tuple[Any, str]:
+    """The file system, and what it calls the path."""
+    from fsspec.core import url_to_fs
+
+    files, name = url_to_fs(str(path))
+    return files, name
+
+
+def _stat(info: dict[str, Any]) -> Stat:
+    """Stores say in many ways when a file has changed: all that they say stands for the time."""
+    said = hashlib.blake2b(repr(sorted(info.items())).encode(), digest_size=7).digest()
+    return Stat(info["size"], int.from_bytes(said))
+
+
+def located(path: Path) -> Path:
+    """The path that is meant: a BucketPath where it is a URL that nothing else opens. InputError where
+    fsspec, or what it needs for the store, is not installed."""
+    if not is_url(path) or isinstance(path, RemotePath):
+        return path
+    found = BucketPath(path)
+    try:
+        _opened(found)
+    except (ImportError, ValueError) as fault:
+        wanted = f"is a URL, which needs fsspec ({' '.join(str(fault).split())}) or --runner (Apache Beam)"
+        raise InputError(found, "", wanted) from fault
+    return found

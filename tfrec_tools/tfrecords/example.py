@@ -1,0 +1,230 @@
+"""ImageRecord <-> tf.train.Example."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from tfrec_tools._pb2 import example_pb2
+from tfrec_tools.annotations import boxes
+from tfrec_tools.annotations.records import ImageRecord, image_record
+from tfrec_tools.errors import InputError
+from tfrec_tools.images.loading import Picture
+from tfrec_tools.tfrecords import wire
+from tfrec_tools.tfrecords.features import (
+    BOX_AREA,
+    BOX_DIFFICULT,
+    BOX_GROUP_OF,
+    BOX_IS_CROWD,
+    BOX_LABEL,
+    BOX_MASK,
+    BOX_OCCLUDED,
+    BOX_TEXT,
+    BOX_TRUNCATED,
+    BOX_VIEW,
+    BOX_WEIGHT,
+    BOX_XMAX,
+    BOX_XMIN,
+    BOX_YMAX,
+    BOX_YMIN,
+    FEATURES,
+    IMAGE_CLASS_LABEL,
+    IMAGE_CLASS_TEXT,
+    IMAGE_ENCODED,
+    IMAGE_FILENAME,
+    IMAGE_FORMAT,
+    IMAGE_HEIGHT,
+    IMAGE_SHA256,
+    IMAGE_SOURCE_ID,
+    IMAGE_WIDTH,
+    source_id,
+)
+
+# Written only where a box of the picture has something to say by them.
+OPTIONAL = (BOX_OCCLUDED, BOX_GROUP_OF, BOX_VIEW, BOX_MASK)
+# Of training alone: no annotation has them.
+_OF_TRAINING = (BOX_WEIGHT,)
+
+_SHA256_KEY = IMAGE_SHA256.encode()
+_BEGINNING = 64  # bytes of a picture that stand nowhere before it in an Example
+
+Values = Sequence[Any]  # bytes, floats or ints, as FEATURES says; ints that are 0 or 1 also as bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What an Example holds. The record's names are "" where the Example gives none; ids and names of
+    boxes and of labeled classes stand in the Example's order; without weights, each box counts as 1."""
+
+    record: ImageRecord
+    picture: Picture
+    label_ids: tuple[int, ...]  # (N,)
+    labeled_ids: tuple[int, ...]  # (C,)
+    weights: tuple[float, ...] = ()  # (N,) or ()
+
+
+def encode_example(record: ImageRecord, picture: Picture, ids: Mapping[str, int]) -> bytes:
+    """A serialized Example, the same bytes for the same input.
+
+    record   boxes in pixels of `picture`, checked
+    ids      label map {name: id}; KeyError where it lacks one of the record's names
+    """
+    features = _features(record, picture, ids)
+    return wire.serialize({key: (FEATURES[key].kind, values) for key, values in features.items()})
+
+
+def without_picture(data: bytes, picture: bytes | memoryview) -> bytes:
+    """An Example's bytes without those of its picture, where the picture's SHA-256 in it stands for them:
+    what is left to hash of a record when its picture has been hashed. Whole where it has no such feature."""
+    start = data.index(picture[:_BEGINNING])
+    rest = data[:start] + data[start + len(picture) :]
+    return rest if _SHA256_KEY in rest else data
+
+
+def parse_example(data: bytes, source: str) -> Parsed:
+    """The inverse of `encode_example`; also reads Examples of others that lack what is not needed.
+    InputError, naming `source`, where the bytes are no Example of a picture with boxes."""
+    found = _read_features(data, source)
+    width, height = _single(found, IMAGE_WIDTH, source), _single(found, IMAGE_HEIGHT, source)
+    fractions = [found.get(key, []) for key in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX)]
+    count = len(fractions[0])
+    _require_counts(found, count, source)
+    fractions_xyxy = np.array(fractions, np.float32).reshape(4, count).T  # (N, 4)
+    labeled = _texts(found.get(IMAGE_CLASS_TEXT, ()))
+    record = image_record(
+        image_id=_text(found, IMAGE_SOURCE_ID),
+        filename=_text(found, IMAGE_FILENAME),
+        source=source,
+        width=width,
+        height=height,
+        boxes_xyxy=boxes.denormalise(fractions_xyxy, width, height),
+        names=_texts(found.get(BOX_TEXT) or [b""] * count),
+        crowd=found.get(BOX_IS_CROWD) or None,
+        difficult=found.get(BOX_DIFFICULT) or None,
+        truncated=found.get(BOX_TRUNCATED) or None,
+        occluded=found.get(BOX_OCCLUDED) or None,
+        group_of=found.get(BOX_GROUP_OF) or None,
+        area=found.get(BOX_AREA) or None,
+        poses=_texts(found.get(BOX_VIEW, ())),
+        masks=tuple(found.get(BOX_MASK, ())),
+        labeled=frozenset(labeled) if labeled else None,
+    )
+    picture = Picture(_single(found, IMAGE_ENCODED, source), _text(found, IMAGE_FORMAT), width, height)
+    ids, labeled_ids, weights = (
+        tuple(found.get(key, ())) for key in (BOX_LABEL, IMAGE_CLASS_LABEL, BOX_WEIGHT)
+    )
+    return Parsed(record, picture, ids, labeled_ids, weights)
+
+
+def unknown_features(data: bytes) -> list[str]:
+    """The keys of an Example, which can be parsed, that have a value which no ImageRecord holds."""
+    features = example_pb2.Example.FromString(data).features.feature
+    return sorted(
+        key
+        for key, feature in features.items()
+        if (key not in FEATURES or key in _OF_TRAINING)
+        and (kind := feature.WhichOneof("kind"))
+        and getattr(feature, kind).value
+    )
+
+
+def _features(record: ImageRecord, picture: Picture, ids: Mapping[str, int]) -> dict[str, Values]:
+    fractions = boxes.normalise(record.boxes_xyxy, picture.width, picture.height)  # (N, 4)
+    xmin, ymin, xmax, ymax = fractions.T.tolist()
+    features: dict[str, Values] = {
+        IMAGE_ENCODED: [picture.data],
+        IMAGE_FORMAT: [picture.format.encode()],
+        IMAGE_HEIGHT: [picture.height],
+        IMAGE_WIDTH: [picture.width],
+        IMAGE_FILENAME: [record.filename.encode()],
+        IMAGE_SOURCE_ID: [source_id(record.image_id).encode()],
+        IMAGE_SHA256: [hashlib.sha256(picture.data).hexdigest().encode()],
+        BOX_XMIN: xmin,
+        BOX_YMIN: ymin,
+        BOX_XMAX: xmax,
+        BOX_YMAX: ymax,
+        BOX_LABEL: [ids[name] for name in record.names],
+        BOX_TEXT: [name.encode() for name in record.names],
+        BOX_DIFFICULT: record.difficult.tobytes(),
+        BOX_TRUNCATED: record.truncated.tobytes(),
+        BOX_IS_CROWD: record.crowd.tobytes(),
+        BOX_AREA: _areas(record),
+    }
+    return features | _optional_features(record) | _labeled_features(record, ids)
+
+
+def _areas(record: ImageRecord) -> list[float]:
+    """Of each box: what the source says, else the box's own."""
+    area: list[float] = record.area.tolist()
+    if math.isnan(sum(area)):
+        area = np.where(np.isnan(record.area), boxes.areas(record.boxes_xyxy), record.area).tolist()
+    return area
+
+
+def _optional_features(record: ImageRecord) -> dict[str, Values]:
+    """Those of OPTIONAL that say something of this record."""
+    values: dict[str, Values] = {
+        BOX_OCCLUDED: record.occluded.tobytes(),
+        BOX_GROUP_OF: record.group_of.tobytes(),
+        BOX_VIEW: [pose.encode() for pose in record.poses],
+        BOX_MASK: record.masks,
+    }
+    return {key: values[key] for key in OPTIONAL if any(values[key])}
+
+
+def _labeled_features(record: ImageRecord, ids: Mapping[str, int]) -> dict[str, Values]:
+    """The classes that the image was annotated for, by id; nothing where those are all of the map."""
+    if record.labeled is None or record.labeled.issuperset(ids):
+        return {}
+    labeled = sorted(record.labeled, key=ids.__getitem__)
+    return {
+        IMAGE_CLASS_LABEL: [ids[name] for name in labeled],
+        IMAGE_CLASS_TEXT: [name.encode() for name in labeled],
+    }
+
+
+def _read_features(data: bytes, source: str) -> dict[str, Values]:
+    """The values of the features of FEATURES that an Example has, in their kinds."""
+    try:
+        example = example_pb2.Example.FromString(data)
+    except DecodeError as fault:
+        raise InputError(source, "", "is no tf.train.Example") from fault
+    found: dict[str, Values] = {}
+    for key, feature in example.features.feature.items():
+        kind = feature.WhichOneof("kind")
+        if key in FEATURES and kind is not None:
+            if kind != f"{FEATURES[key].kind}_list":
+                raise InputError(source, key, f"is a {kind}, expected a {FEATURES[key].kind}_list")
+            found[key] = list(getattr(feature, kind).value)
+    return found
+
+
+def _require_counts(found: Mapping[str, Values], count: int, source: str) -> None:
+    """Each feature of boxes has a value a box, or none at all where it is not needed."""
+    for key, feature in FEATURES.items():
+        given = len(found.get(key, ()))
+        optional = key not in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX, BOX_LABEL)
+        if feature.shape == "(N,)" and given != count and (given or not optional):
+            raise InputError(source, key, f"has {given} values for {count} boxes")
+
+
+def _single(found: Mapping[str, Values], key: str, source: str) -> Any:
+    values = found.get(key, ())
+    if len(values) != 1:
+        raise InputError(source, key, f"has {len(values)} values, expected one")
+    return values[0]
+
+
+def _text(found: Mapping[str, Values], key: str) -> str:
+    """The feature's text; empty where it is missing."""
+    return "".join(_texts(found.get(key, ())))
+
+
+def _texts(values: Values) -> tuple[str, ...]:
+    return tuple(value.decode(errors="replace") for value in values)
