@@ -240,7 +240,7 @@ def test_an_image_that_cannot_be_read(folder):
 
 
 def _refuse(*_, **__):
-    raise InputError("a.jpg", "byte 3", "is no picture")
+    raise InputError("a.jpg", "is no picture", where="byte 3")
 
 
 def test_an_input_error_of_a_job_comes_as_it_is(folder):

@@ -8,8 +8,8 @@ from tfrec_tools.errors import InputError, LabelConflict
 
 
 def test_an_input_error_names_file_place_and_reason():
-    assert str(InputError("a.csv", "line 3", "xmin is 'x'")) == "a.csv: line 3: xmin is 'x'"
-    assert str(InputError("a.csv", "", "is empty")) == "a.csv: is empty"
+    assert str(InputError("a.csv", "xmin is 'x'", where="line 3")) == "a.csv: line 3: xmin is 'x'"
+    assert str(InputError("a.csv", "is empty")) == "a.csv: is empty"
 
 
 def test_a_label_conflict_lists_all():
@@ -17,7 +17,7 @@ def test_a_label_conflict_lists_all():
 
 
 def test_errors_survive_pickling():
-    for fault in (InputError("a", "b", "c"), LabelConflict("a", ["b", "c"])):
+    for fault in (InputError("a", "c", where="b"), LabelConflict("a", ["b", "c"])):
         again = pickle.loads(pickle.dumps(fault))
         assert type(again) is type(fault)
         assert str(again) == str(fault)

@@ -37,7 +37,7 @@ def square(job, tick):
 
 def fault(job, tick):
     if job == 3:
-        raise InputError("a.jpg", f"job {job}", "is damaged")
+        raise InputError("a.jpg", "is damaged", where=f"job {job}")
     return square(job, tick)
 
 
@@ -45,7 +45,7 @@ def faults(job, tick):
     """The second of two jobs of the same time fails long before the first."""
     if job in (2, 3):
         time.sleep(0.5 * (job == 2))
-        raise InputError("a.jpg", f"job {job}", "is damaged")
+        raise InputError("a.jpg", "is damaged", where=f"job {job}")
     return square(job, tick)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -13,14 +13,19 @@ class TfrecError(Exception):
 class InputError(TfrecError):
     """A file that cannot be used: which one, where in it, what was found and what was expected."""
 
-    def __init__(self, path: Path | str, where: str, reason: str) -> None:
+    def __init__(self, path: Path | str, reason: str, *, where: str = "") -> None:
         self.path = str(path)
         self.where = where
         self.reason = reason
         super().__init__(": ".join(part for part in (self.path, where, reason) if part))
 
-    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
-        return InputError, (self.path, self.where, self.reason)
+    def __reduce__(self) -> tuple[Callable[[str, str, str], InputError], tuple[str, str, str]]:
+        return _input_error, (self.path, self.reason, self.where)
+
+
+def _input_error(path: str, reason: str, where: str) -> InputError:
+    """Made again in another process; an exception's own way takes no keywords."""
+    return InputError(path, reason, where=where)
 
 
 class Interrupted(TfrecError):  # noqa: N818  (as KeyboardInterrupt)

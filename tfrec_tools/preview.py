@@ -41,7 +41,7 @@ def is_source(what: str, format_given: bool) -> bool:
 
 def require_suffix(out: Path) -> str:
     if out.suffix.lower() not in _SUFFIXES:
-        raise InputError(out, "", f"ends in {out.suffix!r}, expected {' or '.join(_SUFFIXES)}")
+        raise InputError(out, f"ends in {out.suffix!r}, expected {' or '.join(_SUFFIXES)}")
     return out.suffix.lower()
 
 

@@ -74,7 +74,7 @@ def parse(preset: str, given: Iterable[str]) -> Policies:
     """The policies of a preset, overruled by words such as "box-outside=keep". InputError names the word
     that is none."""
     if preset not in PRESETS:
-        raise InputError("--policy", "", f"{preset!r} is none of {', '.join(PRESETS)}")
+        raise InputError("--policy", f"{preset!r} is none of {', '.join(PRESETS)}")
     chosen = dict(PRESETS[preset])
     for word in given:
         code, _, action = word.partition("=")
@@ -94,7 +94,7 @@ def choices(code: str) -> tuple[str, ...]:
 
 def _require_choice(word: str, code: str, action: str) -> None:
     if code not in CODES:
-        raise InputError("--on", word, f"{code!r} is no issue code; there are {', '.join(CODES)}")
+        raise InputError("--on", f"{code!r} is no issue code; there are {', '.join(CODES)}", where=word)
     if action not in choices(code):
         found = f"{action!r} cannot be done about {code}" if action else "names no action"
-        raise InputError("--on", word, f"{found}; choose {', '.join(choices(code))}")
+        raise InputError("--on", f"{found}; choose {', '.join(choices(code))}", where=word)

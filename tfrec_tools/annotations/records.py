@@ -195,7 +195,7 @@ def _in_fractions(record: ImageRecord) -> ImageRecord:
         return record
     if not (record.width and record.height) or any(record.masks):
         reason = "cannot be joined with fractions of the same picture: it states no size, or it has masks"
-        raise InputError(record.source, "", reason)
+        raise InputError(record.source, reason)
     size = np.array([record.width, record.height] * 2, np.float64)
     area = record.area / (record.width * record.height)
     return replace(record, boxes_xyxy=record.boxes_xyxy / size, area=area, relative=True)

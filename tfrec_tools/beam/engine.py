@@ -152,7 +152,8 @@ def _raise_faults(jobs: Iterable[str], folder: Path) -> None:
     """That of the first job that has one."""
     there = {path.stem: path for path in folder.glob("[!.]*.fault")}
     for path in (there[fingerprint] for fingerprint in jobs if fingerprint in there):
-        raise InputError(*msgspec.json.decode(path.read_bytes(), type=tuple[str, str, str]))
+        file, where, reason = msgspec.json.decode(path.read_bytes(), type=tuple[str, str, str])
+        raise InputError(file, reason, where=where)
 
 
 def _path(folder: Path, fingerprint: str, suffix: str) -> Path:

@@ -141,7 +141,7 @@ def _about(source: SourceInfo, given: LabelMap | None, options: Options) -> Abou
 
 def _counted(_: None, about: About, images: int) -> About:
     if not images:
-        raise InputError(about.source.path, "", "has no images")
+        raise InputError(about.source.path, "has no images")
     return replace(about, source=replace(about.source, images=images))
 
 

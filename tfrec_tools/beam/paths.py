@@ -81,5 +81,5 @@ def located(path: Path | str, kind: type[P]) -> Path:
         FileSystems.get_filesystem(str(found))
     except ValueError as fault:
         reason = f"Apache Beam cannot open it ({' '.join(str(fault).split())})"
-        raise InputError(str(found), "", reason) from fault
+        raise InputError(str(found), reason) from fault
     return found

@@ -39,7 +39,7 @@ class ReadAnnotations(beam.PTransform):
             reason = (
                 f"is {self._format}, expected one of {', '.join(READERS)}; or use `tfrec convert --runner`"
             )
-            raise InputError(self._path, "", reason)
+            raise InputError(self._path, reason)
 
     def expand(self, pbegin: Any) -> Annotations:
         start = pbegin | "Source" >> beam.Create([self._path])
@@ -56,7 +56,7 @@ class ReadAnnotations(beam.PTransform):
 
 def _described(classes: tuple[str, ...], path: Path, kind: str) -> SourceInfo:
     if not classes:
-        raise InputError(path, "", "has no classes")
+        raise InputError(path, "has no classes")
     return SourceInfo(str(path), kind, 0, classes)
 
 

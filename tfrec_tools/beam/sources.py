@@ -161,7 +161,7 @@ class _ListVoc(beam.DoFn):
     def process(self, path: Path) -> Iterator[Any]:
         files = [path] if path.is_file() else voc.annotation_files(path)
         if not files:
-            raise InputError(path, "", "no .xml files found, expected a folder of Pascal VOC annotations")
+            raise InputError(path, "no .xml files found, expected a folder of Pascal VOC annotations")
         splits, issues = voc.splits_of(files[0].parent)
         yield TaggedOutput("splits", splits)
         yield TaggedOutput("count", len(files))

@@ -120,7 +120,7 @@ def _require_free(out: Path, overwrite: bool) -> None:
     publish.require_name(out)
     if not overwrite and (there := shards.set_files(out)):
         reason = "exists already; replace the set by overwrite=True or choose another name"
-        raise InputError(there[0], "", reason)
+        raise InputError(there[0], reason)
 
 
 def _bucket(key: Key) -> int:
@@ -134,7 +134,7 @@ def _cut_ranks(sizes: Mapping[int, int], target: Target) -> dict[int, list[int]]
     total = ends[-1] if ends else 0
     if target.shards > total:
         reason = f"{target.shards} shards for {total} images; give at most as many"
-        raise InputError(target.out, "", reason)
+        raise InputError(target.out, reason)
     found: dict[int, list[int]] = {}
     for i in range(1, target.shards):
         rank = total * i // target.shards

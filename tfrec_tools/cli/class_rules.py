@@ -31,7 +31,7 @@ def read_aliases(path: Path) -> dict[str, str]:
     parse = parse_yaml if path.suffix.lower() in (".yaml", ".yml") else parse_json
     tree = parse(path, read_text(path))
     if not isinstance(tree, tuple):
-        raise InputError(path, "", 'expected {"name": "new name"} or {"new name": ["name", ...]}')
+        raise InputError(path, 'expected {"name": "new name"} or {"new name": ["name", ...]}')
     return _unique([(str(path), pair) for key, value in tree for pair in _file_pairs(path, key, value)])
 
 
@@ -40,13 +40,13 @@ def _file_pairs(path: Path, key: str, value: Tree) -> list[tuple[str, str]]:
         return [(key, value)]
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return [(name, key) for name in value]
-    raise InputError(path, repr(key), f"is {value!r}, expected a name or a list of names")
+    raise InputError(path, f"is {value!r}, expected a name or a list of names", where=repr(key))
 
 
 def _pair(flag: str, word: str) -> tuple[str, str]:
     old, equals, new = word.partition("=")
     if not (equals and old.strip() and new.strip()):
-        raise InputError(flag, "", f"{word!r} is no pair, {_PAIR}")
+        raise InputError(flag, f"{word!r} is no pair, {_PAIR}")
     return old.strip(), new.strip()
 
 
@@ -54,7 +54,7 @@ def _unique(pairs: Iterable[tuple[str, tuple[str, str]]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for where, (old, new) in pairs:
         if found.setdefault(old, new) != new:
-            raise InputError(where, "", f"{old!r} is to become both {found[old]!r} and {new!r}")
+            raise InputError(where, f"{old!r} is to become both {found[old]!r} and {new!r}")
     return found
 
 
@@ -63,7 +63,7 @@ def ask(sources: Sequence[Source], rules: Rules) -> Rules:
     that says the same. InputError where nobody can answer."""
     if not sys.stdin.isatty():
         reason = "stdin is no terminal, so that nobody can answer; settle names with --alias"
-        raise InputError("--interactive", "", reason)
+        raise InputError("--interactive", reason)
     while groups := spellings(sources, rules):
         keep = _which(sources, rules, groups[0])
         rules = _with(rules, [name for name in groups[0] if name != keep], keep)

@@ -50,9 +50,9 @@ def config(
         missing = rewrite.lacking(text, changes)
         rewritten = rewrite.rewrite_pipeline(text, changes)
     except textproto.TextError as fault:
-        raise InputError(path, f"line {fault.line}", f"not a pipeline.config ({fault})") from fault
+        raise InputError(path, f"not a pipeline.config ({fault})", where=f"line {fault.line}") from fault
     if missing:
-        raise InputError(path, "", f"has no {', '.join(missing)}; expected a whole pipeline.config")
+        raise InputError(path, f"has no {', '.join(missing)}; expected a whole pipeline.config")
     out.parent.mkdir(parents=True, exist_ok=True)
     with published(out) as (part,):
         part.write_text(rewritten, encoding="utf-8")
@@ -65,4 +65,4 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
-        raise InputError(path, "", f"cannot be read as a pipeline.config ({fault})") from fault
+        raise InputError(path, f"cannot be read as a pipeline.config ({fault})") from fault

@@ -102,11 +102,11 @@ def _require_other(out: Path, paths: list[Path]) -> None:
     from tfrec_tools.labels.id_tables import beside
 
     if out.is_dir():
-        raise InputError(out, "", "is a folder; --out is the file to write")
+        raise InputError(out, "is a folder; --out is the file to write")
     inputs = [path.resolve() for path in paths]
     for written in (out, beside(out)):
         if written.resolve() in inputs:
-            raise InputError(written, "", "is both an input and --out; choose another --out")
+            raise InputError(written, "is both an input and --out; choose another --out")
 
 
 def _write(out: Path, label_map: Any, tables: str) -> None:

@@ -23,7 +23,9 @@ def use_config(context: typer.Context, path: Path | None) -> Path | None:
         names = {option: name for name, option in _options(context).items() if option not in _NEVER_IN_A_FILE}
         given = read_options(path)
         if unknown := [option for option in given if option not in names]:
-            raise InputError(path, unknown[0], f"no such option, expected one of {', '.join(sorted(names))}")
+            raise InputError(
+                path, f"no such option, expected one of {', '.join(sorted(names))}", where=unknown[0]
+            )
         context.default_map = {names[option]: value for option, value in given.items()}
     return path
 

@@ -24,7 +24,7 @@ def verify(
 
     found = prefixes(where) if where.is_dir() else [where]
     if not found:
-        raise InputError(where, "", "no .manifest.json in it; expected finished sets of tfrec convert")
+        raise InputError(where, "no .manifest.json in it; expected finished sets of tfrec convert")
     bad = 0
     for prefix in found:
         with show.progress(f"checking {prefix}") as progress:

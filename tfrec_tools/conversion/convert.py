@@ -98,7 +98,7 @@ def report(checked: Checked, path: Path) -> bytes:
         return issues_page(name, checked.plan.pictures, checked.issues)
     if path.suffix == ".jsonl":
         return issue_lines(checked.issues)
-    raise InputError(path, "", f"ends in {path.suffix!r}, expected .html or .jsonl")
+    raise InputError(path, f"ends in {path.suffix!r}, expected .html or .jsonl")
 
 
 def _sources(plan: Plan) -> tuple[SourceInfo, ...]:

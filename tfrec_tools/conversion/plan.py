@@ -135,7 +135,7 @@ def _each(option: str, given: object, count: int) -> list[Any]:
     """A value a source: the one given for all, or as many as there are sources."""
     values = list(given) if isinstance(given, list | tuple) else [given]
     if len(values) not in (1, count):
-        raise InputError(option, "", f"given {len(values)} times for {count} sources; give one, or one each")
+        raise InputError(option, f"given {len(values)} times for {count} sources; give one, or one each")
     return values * count if len(values) == 1 else values
 
 
@@ -147,9 +147,9 @@ def _read(
     if not options.negatives:
         source = replace(source, records=[record for record in source.records if record.names])
     if not source.records:
-        raise InputError(path, "", "has no images")
+        raise InputError(path, "has no images")
     if not source.classes:
-        raise InputError(path, "", "has no classes")
+        raise InputError(path, "has no classes")
     if labeled is not None:
         records = [replace(record, labeled=labeled | set(record.names)) for record in source.records]
         classes = tuple(dict.fromkeys((*source.classes, *sorted(labeled))))
@@ -175,7 +175,7 @@ def require_classes(
     if labels_ is not None and (lacking := sorted(name for name in used if name not in ids)):
         listed = ", ".join(map(repr, lacking))
         reason = f"lacks {listed} of {source}; add them with `tfrec merge-labels`, or drop --labels"
-        raise InputError(labels_, "", reason)
+        raise InputError(labels_, reason)
 
 
 def _items(
@@ -215,7 +215,7 @@ def within_map(
 ) -> frozenset[str]:
     """What images were annotated for, cut to the names of the label map. InputError where nothing is left."""
     if not labeled & names:
-        raise InputError(source, "", f"has none of the classes {', '.join(sorted(names))} of {labels_}")
+        raise InputError(source, f"has none of the classes {', '.join(sorted(names))} of {labels_}")
     return labeled & names
 
 
@@ -225,7 +225,7 @@ def _shares(options: Options, items: Sequence[Item]) -> tuple[splits.Share, ...]
         return splits.parse_shares(options.split) if options.split else ()
     if unsaid := [item.record.source for item in items if item.record.split is None]:
         reason = f"{unsaid[0]} is in no split that its source names ({len(unsaid)} of {len(items)} images)"
-        raise InputError("--split", SOURCE_SPLIT, reason)
+        raise InputError("--split", reason, where=SOURCE_SPLIT)
     counts = Counter(str(item.record.split) for item in items)
     return tuple(splits.Share(name, count / len(items)) for name, count in sorted(counts.items()))
 
@@ -239,7 +239,7 @@ def _jobs(
     for split, members in by_split.items():
         if not members and shares:
             reason = f"no image falls to {split!r}, of {len(items)} images; choose other shares or --seed"
-            raise InputError("--split", options.split or "", reason)
+            raise InputError("--split", reason, where=options.split or "")
         ordered = sorted(
             members, key=lambda item: partition.position(item.record.image_id, options.seed, "order")
         )

@@ -118,11 +118,11 @@ def _prefix(group_by: str) -> re.Pattern[str]:
     """Of "prefix:REGEX"."""
     kind, _, pattern = group_by.partition(":")
     if kind != "prefix" or not pattern:
-        raise InputError("--group-by", group_by, "expected sha256 or prefix:REGEX")
+        raise InputError("--group-by", "expected sha256 or prefix:REGEX", where=group_by)
     try:
         return re.compile(pattern)
     except re.error as fault:
-        raise InputError("--group-by", group_by, f"is no regular expression ({fault})") from fault
+        raise InputError("--group-by", f"is no regular expression ({fault})", where=group_by) from fault
 
 
 def _same_bytes(items: Sequence[Item], within: bool) -> list[list[int]]:

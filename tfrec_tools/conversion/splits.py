@@ -36,16 +36,18 @@ def parse_shares(text: str) -> tuple[Share, ...]:
     for part in text.split(","):
         name, _, number = part.strip().partition("=")
         if not _NAME.fullmatch(name):
-            raise InputError("--split", part, "a split is named by letters, digits and _ only")
+            raise InputError("--split", "a split is named by letters, digits and _ only", where=part)
         try:
             shares.append(Share(name, float(number)))
         except ValueError:
-            raise InputError("--split", part, "expected NAME=SHARE, such as train=0.8") from None
+            raise InputError("--split", "expected NAME=SHARE, such as train=0.8", where=part) from None
     names = [share.name for share in shares]
     if len(set(names)) != len(names) or not all(0 < share.share <= 1 for share in shares):
-        raise InputError("--split", text, "expected different names, each with a share above 0")
+        raise InputError("--split", "expected different names, each with a share above 0", where=text)
     if abs(sum(share.share for share in shares) - 1) > 1e-6:
-        raise InputError("--split", text, f"the shares sum to {sum(s.share for s in shares):g}, expected 1")
+        raise InputError(
+            "--split", f"the shares sum to {sum(s.share for s in shares):g}, expected 1", where=text
+        )
     return tuple(shares)
 
 

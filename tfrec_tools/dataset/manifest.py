@@ -110,7 +110,7 @@ def read_manifest(path: Path) -> Manifest:
         version = msgspec.json.decode(path.read_bytes(), type=dict)["format_version"]
         if version != FORMAT_VERSION:
             reason = f"format_version is {version}, but this tfrec reads {FORMAT_VERSION}; update tfrec"
-            raise InputError(path, "", reason)
+            raise InputError(path, reason)
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
     except (msgspec.DecodeError, KeyError, UnicodeDecodeError) as fault:
-        raise InputError(path, "", f"is no manifest of a set of shards ({fault})") from fault
+        raise InputError(path, f"is no manifest of a set of shards ({fault})") from fault

@@ -14,7 +14,7 @@ def shard_count(wanted: int | None, images: int, size: int) -> int:
     if wanted is None:
         return min(images, -(-size // SHARD_BYTES) or 1)
     if wanted > images:
-        raise InputError("--shards", "", f"{wanted} shards for {images} images; give at most as many")
+        raise InputError("--shards", f"{wanted} shards for {images} images; give at most as many")
     return wanted
 
 

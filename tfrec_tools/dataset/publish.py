@@ -91,7 +91,7 @@ class Refused(TfrecError):  # noqa: N818
 def require_name(out: Path) -> None:
     require_writable(out)
     if not out.name or out.is_dir():
-        raise InputError(out, "", "is a folder; --out is DIR/NAME, the folder and first part of file names")
+        raise InputError(out, "is a folder; --out is DIR/NAME, the folder and first part of file names")
 
 
 def finish(layout: Layout, policies: Policies, engine: Engine, progress: Progress) -> Finished:
@@ -109,7 +109,7 @@ def finish(layout: Layout, policies: Policies, engine: Engine, progress: Progres
         if refused := policies.refused(issues):
             raise Refused(issues, refused)
         if not layout.jobs:
-            raise InputError(out, "", "no image is left to write; see what the policies drop")
+            raise InputError(out, "no image is left to write; see what the policies drop")
     except (InputError, Refused):
         staging.discard(folder)
         raise
@@ -168,12 +168,10 @@ def _old_files(layout: Layout) -> list[Path]:
     staying = {*inputs, *(path.resolve() for path in layout.given)}
     found = shards.set_files(layout.out, layout.splits)
     if any(path.resolve() in inputs for path in found):
-        raise InputError(layout.out, "", "is also a source; choose another --out")
+        raise InputError(layout.out, "is also a source; choose another --out")
     there = [path for path in found if path.resolve() not in staying]
     if there and not layout.overwrite and not moving:
-        raise InputError(
-            there[0], "", "exists already; replace the set with --overwrite or choose another --out"
-        )
+        raise InputError(there[0], "exists already; replace the set with --overwrite or choose another --out")
     left = (layout.out.with_name(name) for name in moving)
     return [*there, *left]
 

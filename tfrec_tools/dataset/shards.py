@@ -84,7 +84,7 @@ def manifest_of(shard: Path) -> Manifest | None:
             return manifest
         if path == manifest_path(shard.with_name(match["name"])):
             reason = f"is not listed in {path.name} beside it; is it left from an older set?"
-            raise InputError(shard, "", reason)
+            raise InputError(shard, reason)
     return None
 
 
@@ -105,7 +105,7 @@ def record_files(patterns: Sequence[str | Path]) -> list[Path]:
     for pattern in patterns:
         files = _matching(pattern)
         if not files:
-            raise InputError(pattern, "", "no record files found (.tfrecord, .tfrecords or .record)")
+            raise InputError(pattern, "no record files found (.tfrecord, .tfrecords or .record)")
         found.update(dict.fromkeys(files))
     _require_complete(found)
     return list(found)
@@ -132,14 +132,14 @@ def _require_complete(files: Iterable[Path]) -> None:
     for prefix, totals in counts.items():
         if len(totals) > 1:
             listed = " and ".join(f"of {total}" for total in sorted(totals))
-            raise InputError(prefix, "", f"shards {listed} lie side by side; name those of one set")
+            raise InputError(prefix, f"shards {listed} lie side by side; name those of one set")
         (total,) = totals
         there = {int(match["index"]) for match in _siblings(prefix, total)}
         missing = [index for index in range(total) if index not in there]
         if missing:
             some = ", ".join(f"{index:05d}" for index in missing[:5])
             reason = f"{len(missing)} of {total} shards are missing: {some}{', ...' if missing[5:] else ''}"
-            raise InputError(prefix, "", reason)
+            raise InputError(prefix, reason)
 
 
 def _siblings(prefix: Path, total: int) -> list[re.Match[str]]:

@@ -19,7 +19,7 @@ def faults(prefix: Path, progress: Progress) -> Iterator[str]:
     manifest."""
     path = shards.manifest_path(prefix)
     if not path.exists():
-        raise InputError(path, "", "no such file; a set without its manifest is unfinished")
+        raise InputError(path, "no such file; a set without its manifest is unfinished")
     manifest = read_manifest(path)
     listed = {info.file for info in manifest.shards}
     for number, info in enumerate(manifest.shards, start=1):

@@ -29,7 +29,7 @@ def read_classes(path: Path) -> ClassList:
         return _read_set(path)
     read = _READERS.get(path.suffix.lower())
     if read is None:
-        raise InputError(path, "", f"has an unknown suffix, expected {_EXPECTED}")
+        raise InputError(path, f"has an unknown suffix, expected {_EXPECTED}")
     return read(path)
 
 
@@ -50,7 +50,7 @@ def _read_folder(folder: Path) -> ClassList:
     choices = choices or [folder / name for name in _NAMES_FILES if (folder / name).is_file()][:1]
     if len(choices) > 1:
         listed = ", ".join(choice.name for choice in choices)
-        raise InputError(folder, "", f"has several label maps ({listed}); name one of them")
+        raise InputError(folder, f"has several label maps ({listed}); name one of them")
     return read_classes(choices[0]) if choices else _read_voc(folder)
 
 
@@ -59,10 +59,10 @@ def _read_voc(path: Path) -> ClassList:
     from tfrec_tools.formats import voc
 
     if path.is_dir() and not voc.annotation_files(path):
-        raise InputError(path, "", f"a folder without a label map or .xml files; expected {_EXPECTED}")
+        raise InputError(path, f"a folder without a label map or .xml files; expected {_EXPECTED}")
     classes = voc.read(path).classes
     if not classes:
-        raise InputError(path, "", "has no <object> with a <name>, and so no classes")
+        raise InputError(path, "has no <object> with a <name>, and so no classes")
     return ClassList(from_names(classes).labels, str(path))
 
 
@@ -72,7 +72,7 @@ def _read_set(prefix: Path) -> ClassList:
 
     manifest = manifest_path(prefix)
     if not prefix.name or not manifest.exists():
-        raise InputError(prefix, "", f"no such file or folder; expected {_EXPECTED}")
+        raise InputError(prefix, f"no such file or folder; expected {_EXPECTED}")
     return _read_json(manifest)
 
 

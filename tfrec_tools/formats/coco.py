@@ -83,9 +83,11 @@ def names_of(path: Path, categories: Sequence[Category]) -> tuple[str, ...]:
     for category in categories:
         key, name = key_of(category.id), str(category.name).strip()
         if not name:
-            raise InputError(path, "categories", f"the name of category id {key} is empty")
+            raise InputError(path, f"the name of category id {key} is empty", where="categories")
         if by_key.setdefault(key, name) != name:
-            raise InputError(path, "categories", f"category id {key} stands for {by_key[key]!r} and {name!r}")
+            raise InputError(
+                path, f"category id {key} stands for {by_key[key]!r} and {name!r}", where="categories"
+            )
     return tuple(str(category.name).strip() for category in categories)
 
 

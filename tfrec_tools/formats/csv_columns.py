@@ -58,7 +58,7 @@ def layout(path: Path, given: Mapping[str, str]) -> Layout:
     header = [name.strip() for name in next(csv.reader([line], delimiter=separator))]
     unknown = [name for name in given if name not in _NAMES]
     if unknown:
-        raise InputError("--columns", "", f"{', '.join(unknown)} is none of {', '.join(_NAMES)}")
+        raise InputError("--columns", f"{', '.join(unknown)} is none of {', '.join(_NAMES)}")
     if not given and _is_retinanet(header):
         numbers = {name: number for number, name in enumerate(_RETINANET)}
         return Layout(separator, numbers, len(header), 1)
@@ -69,7 +69,7 @@ def layout(path: Path, given: Mapping[str, str]) -> Layout:
             f"no column {', '.join(missing)}; found {', '.join(header)}; expected {', '.join(COLUMNS)}, "
             "or --columns"
         )
-        raise InputError(path, "line 1", reason)
+        raise InputError(path, reason, where="line 1")
     return Layout(separator, columns, len(header), 2)
 
 
@@ -97,10 +97,10 @@ def chunks(path: Path, file: BinaryIO, found: Layout, rows: int) -> Iterator[Any
     except pd.errors.EmptyDataError:
         yield pd.DataFrame(columns=range(found.width), dtype=str)
     except pd.errors.ParserWarning as fault:
-        raise InputError(path, "line 1", "the header has fewer columns than the rows") from fault
+        raise InputError(path, "the header has fewer columns than the rows", where="line 1") from fault
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError, OverflowError) as fault:
         reason = f"cannot be read as CSV in UTF-8 ({' '.join(str(fault).split())})"
-        raise InputError(path, "", reason) from fault
+        raise InputError(path, reason) from fault
 
 
 def _first_line(path: Path) -> str:
@@ -108,9 +108,9 @@ def _first_line(path: Path) -> str:
         with path.open(encoding="utf-8-sig", newline=None) as file:
             line = file.readline(1_000_000)
     except (OSError, UnicodeDecodeError) as fault:
-        raise InputError(path, "", f"cannot be read as CSV in UTF-8 ({fault})") from fault
+        raise InputError(path, f"cannot be read as CSV in UTF-8 ({fault})") from fault
     if not line.strip():
-        raise InputError(path, "", f"is empty, expected a header {','.join(COLUMNS)}")
+        raise InputError(path, f"is empty, expected a header {','.join(COLUMNS)}")
     return line
 
 
@@ -143,7 +143,9 @@ def _chosen(path: Path, header: list[str], given: Mapping[str, str]) -> dict[str
         elif wanted.isdecimal() and int(wanted) < len(header):
             columns[name] = int(wanted)
         else:
-            raise InputError(path, "line 1", f"no column {wanted!r} for {name}; found {', '.join(header)}")
+            raise InputError(
+                path, f"no column {wanted!r} for {name}; found {', '.join(header)}", where="line 1"
+            )
     return columns
 
 

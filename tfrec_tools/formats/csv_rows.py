@@ -81,7 +81,7 @@ def _piece(path: Path, texts: dict[str, Column], line: int, found: Found) -> dic
     texts = {name: column[filled] for name, column in texts.items()}
     lines = filled + line
     for row in np.flatnonzero(texts["filename"] == ""):
-        raise InputError(path, f"line {lines[row]}", "filename is empty")
+        raise InputError(path, "filename is empty", where=f"line {lines[row]}")
     unboxed = np.all([texts[name] == "" for name in (*CORNERS, "class")], axis=0)
     sizes_wh = _numbers(path, lines, texts, SIZES, np.ones_like(unboxed))  # (rows, 2)
     boxes_xyxy = _numbers(path, lines, texts, CORNERS, unboxed)  # (rows, 4)
@@ -129,7 +129,7 @@ def _numbers(
                     numbers[row, column] = float(text.replace(",", ".") if text.count(",") == 1 else text)
                 except ValueError:
                     reason = f"{name} is {text!r}, expected a number"
-                    raise InputError(path, f"line {lines[row]}", reason) from None
+                    raise InputError(path, reason, where=f"line {lines[row]}") from None
     return numbers
 
 

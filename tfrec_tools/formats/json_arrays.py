@@ -33,7 +33,7 @@ def mapped(path: Path, expected: str) -> mmap.mmap:
     """The file in memory, where changes to it stay; it is closed with the last view of it. InputError
     where the file is empty."""
     if path.stat().st_size == 0:
-        raise InputError(path, "", f"is empty, expected {expected}")
+        raise InputError(path, f"is empty, expected {expected}")
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
@@ -66,7 +66,7 @@ def cut(
     """As `slices`, each with the JSON array that it was decoded from."""
     data = memoryview(raw)
     if data[0] != ord("["):
-        raise InputError(path, key, f"not {expected}: Expected array, got {bytes(data[:12])!r}")
+        raise InputError(path, f"not {expected}: Expected array, got {bytes(data[:12])!r}", where=key)
     decoder = msgspec.json.Decoder(list[schema])  # type: ignore[valid-type]
     at, done, length = 1, 0, _SLICE_BYTES
     while at < len(data):
@@ -81,7 +81,7 @@ def cut(
             raise _schema_error(path, expected, fault, key, done) from fault
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             if match is None:
-                raise InputError(path, f"{key}[{done}] or later", f"broken JSON: {fault}") from fault
+                raise InputError(path, f"broken JSON: {fault}", where=f"{key}[{done}] or later") from fault
             length = 2 * (following - at)
             continue
         yield json, items
@@ -94,7 +94,7 @@ def _top(path: Path, data: mmap.mmap, start: int, expected: str, schema: type[T]
     except msgspec.ValidationError as fault:
         raise _schema_error(path, expected, fault) from fault
     except (UnicodeDecodeError, RecursionError) as fault:
-        raise InputError(path, "", f"broken JSON: {fault}") from fault
+        raise InputError(path, f"broken JSON: {fault}") from fault
 
 
 def _schema_error(
@@ -106,7 +106,7 @@ def _schema_error(
     where = key + re.sub(
         r"^\[(\d+)\]", lambda at: f"[{int(at[1]) + first}]", place.strip("`").removeprefix("$")
     )
-    return InputError(path, where.lstrip("."), f"not {expected}: {reason}")
+    return InputError(path, f"not {expected}: {reason}", where=where.lstrip("."))
 
 
 def _position(fault: msgspec.DecodeError, data: mmap.mmap, start: int) -> int:
@@ -119,7 +119,7 @@ def _broken(path: Path, data: mmap.mmap, at: int, fault: Any) -> InputError:
     line = 1 + sum(1 for _ in re.finditer(b"\n", memoryview(data)[:at]))
     column = at - data.rfind(b"\n", 0, at)
     reason = re.sub(r"^JSON is malformed: | \(byte \d+\)", "", str(fault))
-    return InputError(path, f"line {line}, column {column} (byte {at})", f"broken JSON: {reason}")
+    return InputError(path, f"broken JSON: {reason}", where=f"line {line}, column {column} (byte {at})")
 
 
 def _mend(data: mmap.mmap) -> None:

@@ -25,7 +25,7 @@ class ReadOptions:
 
     def __post_init__(self) -> None:
         if self.voc_origin not in (0, 1):
-            raise InputError("--voc-origin", "", f"is {self.voc_origin}, expected 0 or 1")
+            raise InputError("--voc-origin", f"is {self.voc_origin}, expected 0 or 1")
 
 
 DEFAULT = ReadOptions()

@@ -42,12 +42,11 @@ def detect(path: Path) -> str:
     if shards.is_record_file(path) or (not path.exists() and shards.set_files(path)):
         return "tfrecord"
     if not path.exists():
-        raise InputError(path, "", "no such file or folder")
+        raise InputError(path, "no such file or folder")
     if path.suffix.lower() not in _BY_SUFFIX:
         known = ", ".join(_BY_SUFFIX)
         raise InputError(
             path,
-            "",
             f"its format is unclear from {path.suffix!r}, expected {known} or TFRecords; or say --format",
         )
     return _BY_SUFFIX[path.suffix.lower()]
@@ -65,7 +64,6 @@ def _detect_folder(path: Path) -> str:
         return "yolo"
     raise InputError(
         path,
-        "",
         "a folder without .xml files, names of YOLO classes or TFRecords; expected one of those, or a COCO "
         ".json or a .csv file",
     )

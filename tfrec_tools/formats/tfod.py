@@ -35,7 +35,7 @@ class _Classes:
         name = text.strip() or self.given.get(label_id, "")
         if not name:
             reason = f"class id {label_id} has no name in the record and none in a label map; give its .pbtxt"
-            raise InputError(source, "", reason)
+            raise InputError(source, reason)
         self.found.setdefault(label_id, {})[name] = None
         return name
 

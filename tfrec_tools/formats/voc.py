@@ -28,7 +28,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """
     files = [path] if path.is_file() else annotation_files(path)
     if not files:
-        raise InputError(path, "", "no .xml files found, expected a folder of Pascal VOC annotations")
+        raise InputError(path, "no .xml files found, expected a folder of Pascal VOC annotations")
     splits, issues = splits_of(files[0].parent)
     records = []
     for file in files:
@@ -87,7 +87,7 @@ def _lines(path: Path) -> list[str]:
     try:
         return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except UnicodeDecodeError as fault:
-        raise InputError(path, "", f"byte {fault.start} is not UTF-8, expected a list of names") from fault
+        raise InputError(path, f"byte {fault.start} is not UTF-8, expected a list of names") from fault
 
 
 def damaged(file: Path, fault: InputError) -> Issue:
@@ -114,12 +114,12 @@ def read_file(path: Path, file: Path, options: ReadOptions = DEFAULT) -> tuple[I
     except etree.XMLSyntaxError as fault:
         line, column = fault.position
         reason = " ".join(str(fault.msg).partition(", line")[0].split())
-        raise InputError(file, f"line {line}, column {column}", f"broken XML: {reason}") from fault
+        raise InputError(file, f"broken XML: {reason}", where=f"line {line}, column {column}") from fault
     except OSError as fault:
-        raise InputError(file, "", f"cannot be read ({fault.strerror or fault})") from fault
+        raise InputError(file, f"cannot be read ({fault.strerror or fault})") from fault
     if root is None or root.tag != "annotation":
         tag = None if root is None else root.tag
-        raise InputError(file, "", f"its root is <{tag}>, expected Pascal VOC's <annotation>")
+        raise InputError(file, f"its root is <{tag}>, expected Pascal VOC's <annotation>")
     return _record(file, _below(folder, file), root, options)
 
 
@@ -156,7 +156,7 @@ def _flags(named: list[tuple[Any, str]], tag: str) -> list[bool]:
 def _corners(file: Path, thing: Any, origin: int) -> tuple[float, float, float, float]:
     box = thing.find("bndbox")
     if box is None:
-        raise InputError(file, f"line {thing.sourceline}", "an <object> without <bndbox>")
+        raise InputError(file, "an <object> without <bndbox>", where=f"line {thing.sourceline}")
     return (
         _number(file, box, "xmin") - origin,
         _number(file, box, "ymin") - origin,
@@ -171,7 +171,7 @@ def _number(file: Path, box: Any, tag: str) -> float:
         return float(text)
     except ValueError:
         reason = f"<{tag}> of a <bndbox> is {text!r}, expected a number"
-        raise InputError(file, f"line {box.sourceline}", reason) from None
+        raise InputError(file, reason, where=f"line {box.sourceline}") from None
 
 
 def _size(root: Any, path: str) -> int:

@@ -81,7 +81,7 @@ def _read_rows(file: Path) -> list[Row]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as fault:
-        raise InputError(file, "", f"cannot be read as text ({fault})") from fault
+        raise InputError(file, f"cannot be read as text ({fault})") from fault
     return [_row(file, number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
@@ -89,14 +89,14 @@ def _row(file: Path, line: int, words: Sequence[str]) -> Row:
     try:
         label, *numbers = [float(word) for word in words]
     except ValueError:
-        raise InputError(file, f"line {line}", f"{' '.join(words)[:60]!r} is not all numbers") from None
+        raise InputError(file, f"{' '.join(words)[:60]!r} is not all numbers", where=f"line {line}") from None
     if not label.is_integer():
-        raise InputError(file, f"line {line}", f"class {words[0]} is no whole number")
+        raise InputError(file, f"class {words[0]} is no whole number", where=f"line {line}")
     if len(numbers) == 5:  # predictions end with a confidence
         numbers.pop()
     if len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2):
         reason = f"{len(numbers)} numbers after the class, expected x y width height or a polygon"
-        raise InputError(file, f"line {line}", reason)
+        raise InputError(file, reason, where=f"line {line}")
     return int(label), numbers
 
 

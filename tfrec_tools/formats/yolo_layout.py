@@ -58,7 +58,7 @@ def find(path: Path) -> Layout:
     file = names_file(path)
     if file is None:
         listed = ", ".join((_YAML[0], *_NAMES))
-        raise InputError(path, "", f"no names of classes found, expected a YOLO folder with {listed}")
+        raise InputError(path, f"no names of classes found, expected a YOLO folder with {listed}")
     root = path if path.is_dir() else file.parent
     if file.suffix.lower() in (".yaml", ".yml"):
         document = _load_yaml(file)
@@ -67,9 +67,9 @@ def find(path: Path) -> Layout:
         names = _lines(file)
         given = list(_listed(root)) or list(_beside(root, None))
     if not names:
-        raise InputError(file, "", "names no classes")
+        raise InputError(file, "names no classes")
     if not given:
-        raise InputError(file, "", "no pictures and no texts found for it")
+        raise InputError(file, "no pictures and no texts found for it")
     items, issues = _distinct(file, given)
     return Layout(root, file, tuple(names), items, issues)
 
@@ -92,9 +92,9 @@ def _load_yaml(file: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, ValueError, RecursionError, yaml.YAMLError) as fault:
-        raise InputError(file, "", f"cannot be read as YAML ({' '.join(str(fault).split())})") from fault
+        raise InputError(file, f"cannot be read as YAML ({' '.join(str(fault).split())})") from fault
     if not isinstance(document, dict):
-        raise InputError(file, "", "is no mapping, expected YOLO's data.yaml with names, train and val")
+        raise InputError(file, "is no mapping, expected YOLO's data.yaml with names, train and val")
     return document
 
 
@@ -104,13 +104,13 @@ def _yaml_names(file: Path, document: dict[str, Any]) -> list[str]:
     if isinstance(names, dict):
         lacking = [number for number in range(len(names)) if number not in names]
         if lacking:
-            raise InputError(file, "names", f"id {lacking[0]} is missing among {len(names)} ids from 0")
+            raise InputError(file, f"id {lacking[0]} is missing among {len(names)} ids from 0", where="names")
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list):
-        raise InputError(file, "names", f"is {type(names).__name__}, expected a list of names")
+        raise InputError(file, f"is {type(names).__name__}, expected a list of names", where="names")
     texts = [str(name).strip() for name in names]
     if not all(texts):
-        raise InputError(file, "names", f"name {texts.index('')} is empty")
+        raise InputError(file, f"name {texts.index('')} is empty", where="names")
     return texts
 
 
@@ -130,7 +130,7 @@ def _entry(file: Path, base: Path, entry: str, split: str) -> Iterator[Item]:
     choices = [base / entry, base / entry.removeprefix("../"), file.parent / entry]
     place = next((choice for choice in choices if choice.exists()), None)
     if place is None:
-        raise InputError(file, split, f"there is no {entry!r} in {base}")
+        raise InputError(file, f"there is no {entry!r} in {base}", where=split)
     if place.is_dir():
         yield from _beside(place, split)
     else:
@@ -191,5 +191,5 @@ def _lines(file: Path) -> list[str]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as fault:
-        raise InputError(file, "", f"cannot be read as text ({fault})") from fault
+        raise InputError(file, f"cannot be read as text ({fault})") from fault
     return [line.strip() for line in lines if line.strip()]

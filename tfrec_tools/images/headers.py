@@ -40,9 +40,9 @@ def read_header(data: bytes, path: Path) -> Header:
         if data.startswith(_PNG_MAGIC):
             return _png_header(data)
     except (struct.error, IndexError) as fault:
-        raise InputError(path, "", f"the image ends inside its header, after {len(data)} bytes") from fault
+        raise InputError(path, f"the image ends inside its header, after {len(data)} bytes") from fault
     except ValueError as fault:
-        raise InputError(path, "", f"damaged image: {fault}") from fault
+        raise InputError(path, f"damaged image: {fault}") from fault
     image = decode(data, path)
     kind = image.format or "unknown"
     frames = getattr(image, "n_frames", 1)
@@ -57,7 +57,7 @@ def require_end(data: bytes, header: Header, path: Path) -> None:
     What programs append behind the marker is no fault."""
     end = {"jpeg": _JPEG_END, "png": _PNG_END}.get(header.format)
     if end is not None and data.rfind(end, header.pixels_at) < 0:
-        raise InputError(path, "", f"the image is cut off: its {len(data)} bytes have no end marker")
+        raise InputError(path, f"the image is cut off: its {len(data)} bytes have no end marker")
 
 
 def _jpeg_header(data: bytes) -> Header:
@@ -143,7 +143,7 @@ def decode(data: bytes, path: Path) -> Image.Image:
         image = Image.open(BytesIO(data))
         image.load()
     except UnidentifiedImageError as fault:
-        raise InputError(path, "", f"is no image that can be read; it starts with {data[:8]!r}") from fault
+        raise InputError(path, f"is no image that can be read; it starts with {data[:8]!r}") from fault
     except Exception as fault:  # Pillow's decoders let many kinds through on damaged files
-        raise InputError(path, "", f"damaged image: {' '.join(str(fault).split())}") from fault
+        raise InputError(path, f"damaged image: {' '.join(str(fault).split())}") from fault
     return image

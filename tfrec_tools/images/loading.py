@@ -80,7 +80,7 @@ def load(place: Place, annotated_wh: tuple[int, int], source: str, rules: Rules 
     try:
         data = place.read()
     except OSError as fault:
-        raise InputError(path, "", f"cannot be read ({fault.strerror or fault})") from fault
+        raise InputError(path, f"cannot be read ({fault.strerror or fault})") from fault
     try:
         return _loaded(data, path, annotated_wh, source, rules)
     except InputError as fault:
@@ -212,7 +212,7 @@ def _in_mode(image: Image.Image, modes: tuple[str, ...] | frozenset[str], path: 
     if image.mode in ("I", "F"):
         low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
         if image.mode == "F" or low < 0 or high > 65535:
-            raise InputError(path, "", "its samples have 32 bits, and nothing says how they become 8 or 16")
+            raise InputError(path, "its samples have 32 bits, and nothing says how they become 8 or 16")
         return image.convert("I;16")
     return image.convert("RGB")
 

@@ -51,7 +51,7 @@ class Finder:
             return place, ()
         if self._index is None:
             if not self._folder.is_dir():
-                raise InputError(self._folder, "", "is no folder; expected the folder of the images")
+                raise InputError(self._folder, "is no folder; expected the folder of the images")
             self._index = _index(self._folder)
         path, odd = _search(self._folder, self._index, record)
         return None if path is None else Place(path), odd

@@ -39,7 +39,9 @@ def to_png(
         scale_xy = size_wh if relative else (size_wh[0] / given_wh[0], size_wh[1] / given_wh[1])
         return _encode(Image.fromarray(_filled(segmentation or [], scale_xy, size_wh)))
     except Exception as fault:  # pycocotools and Pillow raise many kinds on damaged masks
-        raise InputError(source, "segmentation", f"is no mask ({' '.join(str(fault).split())})") from fault
+        raise InputError(
+            source, f"is no mask ({' '.join(str(fault).split())})", where="segmentation"
+        ) from fault
 
 
 def _filled(

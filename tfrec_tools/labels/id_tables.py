@@ -75,13 +75,13 @@ def read_tables(path: Path, label_map: LabelMap) -> Tables:
     try:
         found = msgspec.json.decode(path.read_bytes(), type=_File)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise InputError(path, "", f"no tables of ids, as merge-labels writes them ({fault})") from fault
+        raise InputError(path, f"no tables of ids, as merge-labels writes them ({fault})") from fault
     ids = label_map.id_by_name
     for each in (row for source in found.sources for row in source.classes):
         if ids.get(each.new_name) != each.new_id:
             reason = f"gives {each.name!r} the new name {each.new_name!r} and id {each.new_id}, but "
             other = f"has id {ids[each.new_name]} for it" if each.new_name in ids else "has no such class"
-            raise InputError(path, "", f"{reason}{label_map.subject} {other}; it is of another merge")
+            raise InputError(path, f"{reason}{label_map.subject} {other}; it is of another merge")
     return Tables(path, tuple(map(_rows, found.sources)))
 
 
@@ -102,7 +102,7 @@ def new_names(tables: Tables | None, own: Mapping[int, str]) -> dict[str, str | 
     for row in (row for rows in (own and fitting) or tables.sources for row in rows):
         if found.setdefault(row.name, row.new_name) != row.new_name:
             reason = f"{row.name!r} becomes {found[row.name]!r} in one source and {row.new_name!r} in another"
-            raise InputError(tables.path, "", reason)
+            raise InputError(tables.path, reason)
     return found
 
 

@@ -33,9 +33,9 @@ def parse_json(path: Path, text: str) -> Tree:
         return json.loads(text, object_pairs_hook=tuple)
     except json.JSONDecodeError as fault:
         where = f"line {fault.lineno}, column {fault.colno}"
-        raise InputError(path, where, f"broken JSON: {fault.msg}") from fault
+        raise InputError(path, f"broken JSON: {fault.msg}", where=where) from fault
     except (ValueError, RecursionError) as fault:  # a number of thousands of digits; nested too deeply
-        raise InputError(path, "", f"broken JSON: {fault}") from fault
+        raise InputError(path, f"broken JSON: {fault}") from fault
 
 
 def parse_yaml(path: Path, text: str) -> Tree:
@@ -47,9 +47,9 @@ def parse_yaml(path: Path, text: str) -> Tree:
         return _tree(yaml.compose(text, Loader=yaml.BaseLoader), {})
     except yaml.MarkedYAMLError as fault:
         where = f"line {fault.problem_mark.line + 1}" if fault.problem_mark else ""
-        raise InputError(path, where, f"broken YAML: {fault.problem}") from fault
+        raise InputError(path, f"broken YAML: {fault.problem}", where=where) from fault
     except (yaml.YAMLError, RecursionError) as fault:
-        raise InputError(path, "", f"broken YAML: {fault}") from fault
+        raise InputError(path, f"broken YAML: {fault}") from fault
 
 
 def _tree(node: Any, done: dict[int, Tree]) -> Tree:
@@ -82,9 +82,9 @@ def class_list(path: Path, tree: Tree) -> ClassList:
     elif isinstance(tree, tuple):
         found = _of_object(path, tree)
     else:
-        raise InputError(path, "", f"no label map; {_EXPECTED}")
+        raise InputError(path, f"no label map; {_EXPECTED}")
     if not found.labels:
-        raise InputError(path, "", "has no classes, expected at least one")
+        raise InputError(path, "has no classes, expected at least one")
     return found
 
 
@@ -92,7 +92,7 @@ def lines(path: Path, text: str) -> ClassList:
     """A name a line, as in labels.txt and darknet's obj.names; ids count from 1."""
     names = text.rstrip().split("\n")
     if names == [""]:
-        raise InputError(path, "", "is empty, expected a class name a line")
+        raise InputError(path, "is empty, expected a class name a line")
     return _numbered(path, names)
 
 
@@ -122,7 +122,7 @@ def _of_pairs(path: Path, pairs: tuple[tuple[Tree, Tree], ...]) -> ClassList:
     if values_are_ids and (not keys_are_ids or all(isinstance(value, int) for _, value in pairs)):
         pairs = tuple((value, key) for key, value in pairs)
     elif not keys_are_ids or values_are_ids:
-        raise InputError(path, "", f"no label map; {_EXPECTED}")
+        raise InputError(path, f"no label map; {_EXPECTED}")
     labels = tuple(Label(int(given), _name(path, str(given), name)) for given, name in pairs)
     return ClassList(labels, str(path), 0)
 
@@ -143,7 +143,7 @@ def _numbered(path: Path, names: Sequence[str]) -> ClassList:
 
 def _label(path: Path, where: str, fields: dict[str, Tree]) -> Label:
     if not _is_id(fields.get("id")):
-        raise InputError(path, where, f"id is {fields.get('id')!r}, expected a whole number")
+        raise InputError(path, f"id is {fields.get('id')!r}, expected a whole number", where=where)
     keypoints = fields.get("keypoints")  # COCO's are names without ids, and another thing
     points = [dict(point) for point in keypoints or () if isinstance(point, tuple)]
     return Label(
@@ -157,7 +157,7 @@ def _label(path: Path, where: str, fields: dict[str, Tree]) -> Label:
 def _name(path: Path, where: str, given: Tree) -> str:
     """Exporters write names that are numbers as such."""
     if isinstance(given, bool) or not isinstance(given, str | int | float):
-        raise InputError(path, where, f"the name is {given!r}, expected a text")
+        raise InputError(path, f"the name is {given!r}, expected a text", where=where)
     return str(given).strip()
 
 
@@ -213,11 +213,11 @@ def formatted(label_map: LabelMap, path: Path) -> str:
     could not say which ids the classes have."""
     write = _FORMATS.get(path.suffix.lower())
     if write is None:
-        raise InputError(path, "", f"what to write is unclear, expected {', '.join(filter(None, _FORMATS))}")
+        raise InputError(path, f"what to write is unclear, expected {', '.join(filter(None, _FORMATS))}")
     if write not in _WITH_IDS and max(label_map.name_by_id, default=0) != len(label_map):
-        raise InputError(path, "", "a list of names has no room for gaps in the ids; choose .pbtxt or .json")
+        raise InputError(path, "a list of names has no room for gaps in the ids; choose .pbtxt or .json")
     if write is format_lines and any("\n" in name for name in label_map.names):
-        raise InputError(path, "", "a name has a line break; choose .pbtxt or .json")
+        raise InputError(path, "a name has a line break; choose .pbtxt or .json")
     return write(label_map)
 
 

@@ -23,7 +23,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
-        raise InputError(path, "", f"cannot be read as a label map ({_why(fault)})") from fault
+        raise InputError(path, f"cannot be read as a label map ({_why(fault)})") from fault
 
 
 def parse_pbtxt(path: Path, text: str) -> ClassList:
@@ -34,10 +34,10 @@ def parse_pbtxt(path: Path, text: str) -> ClassList:
         text_format.Parse(text, message, allow_unknown_field=True)
     except text_format.ParseError as fault:
         raise InputError(
-            path, f"line {fault.GetLine()}", f"not a label map ({_parse_reason(fault)})"
+            path, f"not a label map ({_parse_reason(fault)})", where=f"line {fault.GetLine()}"
         ) from fault
     if not message.item:
-        raise InputError(path, "", "no item { id: ... name: ... } found, expected at least one class")
+        raise InputError(path, "no item { id: ... name: ... } found, expected at least one class")
     return ClassList(tuple(_from_item(item) for item in message.item), str(path))
 
 

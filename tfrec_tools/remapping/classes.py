@@ -119,9 +119,7 @@ def classes_of(
 def _chosen(classes: Classes, name: str) -> str:
     new = name if name in classes.ids else classes.renamed.get(name)
     if new is None:
-        raise InputError(
-            "--labeled", "", f"{name!r} is no class of {classes.subject}: {_listed(classes.ids)}"
-        )
+        raise InputError("--labeled", f"{name!r} is no class of {classes.subject}: {_listed(classes.ids)}")
     return new
 
 

@@ -130,7 +130,7 @@ def _remapped(job: Job, index: int, pieces: Pieces, tally: _Tally) -> Remapped |
         taken = len(first), picture
         found = examples.remap(first + last, job.classes[file.owner], record.source_id, taken)
     except examples.UnknownClassError as fault:
-        raise InputError(file.path, f"record {record.number}", str(fault)) from fault
+        raise InputError(file.path, str(fault), where=f"record {record.number}") from fault
     except ValueError as fault:
         note("annotation-damaged", None, str(fault), False)
         return None

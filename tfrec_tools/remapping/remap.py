@@ -97,7 +97,7 @@ def _layout(options: Options) -> Layout:
 def _find(sets: Sequence[Set], processes: int) -> list[Found]:
     found = find_records(sets, processes)
     if not any(one.records for one in found):
-        raise InputError(sets[0].path, "", "the record files hold no examples")
+        raise InputError(sets[0].path, "the record files hold no examples")
     return found
 
 
@@ -109,7 +109,7 @@ def _classes(
     if len(labeled) not in (1, len(sets)):
         listed = ", ".join(str(one.path) for one in sets)
         reason = f"given {len(labeled)} times for {len(sets)} sets ({listed}); give one, or one each"
-        raise InputError("--labeled", "", reason)
+        raise InputError("--labeled", reason)
     each = [*labeled] * len(sets) if len(labeled) == 1 else labeled
     return tuple(
         classes_of(one.own, one.own_subject, tables, label_map, of.names, always)

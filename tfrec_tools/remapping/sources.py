@@ -192,5 +192,5 @@ def splits_of(sets: Sequence[Set]) -> tuple[str, ...]:
     if len(splits) > 1 and "" in splits:
         named = next(split for split in splits if split)
         reason = f"is of no split, but {splits[named].name} is of {named!r}; remap them to sets of their own"
-        raise InputError(splits[""], "", reason)
+        raise InputError(splits[""], reason)
     return tuple(split for split in splits if split)

@@ -34,7 +34,7 @@ def published(*paths: Path, alone: bool = True) -> Iterator[tuple[Path, ...]]:
 def require_free(folder: Path) -> None:
     """InputError where a folder to be written holds something already: nothing is overwritten."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(folder, "", "is there already; give another --out, or remove it")
+        raise InputError(folder, "is there already; give another --out, or remove it")
 
 
 @contextmanager

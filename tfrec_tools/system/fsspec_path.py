@@ -61,5 +61,5 @@ def located(path: Path) -> Path:
         _opened(found)
     except (ImportError, ValueError) as fault:
         wanted = f"is a URL, which needs fsspec ({' '.join(str(fault).split())}) or --runner (Apache Beam)"
-        raise InputError(found, "", wanted) from fault
+        raise InputError(found, wanted) from fault
     return found

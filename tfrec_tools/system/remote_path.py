@@ -49,7 +49,7 @@ def require_writable(path: Path) -> None:
     """InputError where it is a URL for which nothing was chosen that writes it."""
     if is_url(path) and not isinstance(path, RemotePath):
         reason = "is a URL, which only --runner writes (Apache Beam: pip install 'tfrec-tools[beam]')"
-        raise InputError(_as_url(str(path)), "", reason)
+        raise InputError(_as_url(str(path)), reason)
 
 
 def is_file(path: Path) -> bool:

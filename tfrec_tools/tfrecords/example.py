@@ -194,13 +194,13 @@ def _read_features(data: bytes, source: str) -> dict[str, Values]:
     try:
         example = example_pb2.Example.FromString(data)
     except DecodeError as fault:
-        raise InputError(source, "", "is no tf.train.Example") from fault
+        raise InputError(source, "is no tf.train.Example") from fault
     found: dict[str, Values] = {}
     for key, feature in example.features.feature.items():
         kind = feature.WhichOneof("kind")
         if key in FEATURES and kind is not None:
             if kind != f"{FEATURES[key].kind}_list":
-                raise InputError(source, key, f"is a {kind}, expected a {FEATURES[key].kind}_list")
+                raise InputError(source, f"is a {kind}, expected a {FEATURES[key].kind}_list", where=key)
             found[key] = list(getattr(feature, kind).value)
     return found
 
@@ -211,13 +211,13 @@ def _require_counts(found: Mapping[str, Values], count: int, source: str) -> Non
         given = len(found.get(key, ()))
         optional = key not in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX, BOX_LABEL)
         if feature.shape == "(N,)" and given != count and (given or not optional):
-            raise InputError(source, key, f"has {given} values for {count} boxes")
+            raise InputError(source, f"has {given} values for {count} boxes", where=key)
 
 
 def _single(found: Mapping[str, Values], key: str, source: str) -> Any:
     values = found.get(key, ())
     if len(values) != 1:
-        raise InputError(source, key, f"has {len(values)} values, expected one")
+        raise InputError(source, f"has {len(values)} values, expected one", where=key)
     return values[0]
 
 

@@ -127,7 +127,9 @@ def read(path: Path) -> Iterator[bytes]:
             try:
                 record = _read_record(file, path, where)
             except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
-                raise InputError(path, where, f"the gzip data is cut off or damaged ({fault})") from fault
+                raise InputError(
+                    path, f"the gzip data is cut off or damaged ({fault})", where=where
+                ) from fault
             if record is None:
                 return
             yield record
@@ -193,9 +195,9 @@ def unpacked(file: Path) -> Path:
         with gzip.open(file, "rb") as packed, target.open("wb") as out:
             shutil.copyfileobj(packed, out, 1 << 20)
     except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
-        raise InputError(file, "", f"the gzip data is cut off or damaged ({fault})") from fault
+        raise InputError(file, f"the gzip data is cut off or damaged ({fault})") from fault
     except OSError as fault:
-        raise InputError(file, "", f"cannot be unpacked into {target.parent} ({fault.strerror})") from fault
+        raise InputError(file, f"cannot be unpacked into {target.parent} ({fault.strerror})") from fault
     return target
 
 
@@ -231,25 +233,25 @@ def _length(header: bytes, path: Path, where: str) -> int:
     if not _header_fits(header):
         _require_whole(path, where, len(header), _HEADER.size, "header")
         raise InputError(
-            path, where, "the CRC of its length is wrong: the file is damaged or no TFRecord file"
+            path, "the CRC of its length is wrong: the file is damaged or no TFRecord file", where=where
         )
     length: int = _HEADER.unpack(header)[0]
     if length > _MAX_RECORD:
         raise InputError(
-            path, where, f"it claims {length} bytes, more than the 2 GiB that an Example may have"
+            path, f"it claims {length} bytes, more than the 2 GiB that an Example may have", where=where
         )
     return length
 
 
 def _require_crc(pieces: Pieces, said: int, path: Path, where: str) -> None:
     if said != _masked(_crc(pieces)):
-        raise InputError(path, where, "the CRC of its data is wrong: the file is damaged")
+        raise InputError(path, "the CRC of its data is wrong: the file is damaged", where=where)
 
 
 def _require_whole(path: Path, where: str, found: int, expected: int, part: str) -> None:
     if found != expected:
         reason = f"the file ends inside its {part}: {found} of {expected} bytes are there"
-        raise InputError(path, where, reason)
+        raise InputError(path, reason, where=where)
 
 
 def _header(size: int) -> bytes:

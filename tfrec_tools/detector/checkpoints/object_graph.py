@@ -72,19 +72,17 @@ def read_checkpoint(folder: Path) -> ObjectGraph:
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         if not reader.has_tensor(_GRAPH_KEY):
-            raise InputError(folder, "", unsupported.name_based_reason(prefix.name))
+            raise InputError(folder, unsupported.name_based_reason(prefix.name))
         serialized = reader.get_tensor(_GRAPH_KEY)
     except _UNREADABLE as fault:
         reason = str(fault).splitlines()[0]
-        raise InputError(prefix, "", f"not a readable object-based checkpoint ({reason})") from fault
+        raise InputError(prefix, f"not a readable object-based checkpoint ({reason})") from fault
     proto = trackable_object_graph_pb2.TrackableObjectGraph.FromString(serialized)
     try:
         return ObjectGraph(tuple(_read_node(reader, node) for node in proto.nodes))
     except _UNREADABLE as fault:
         reason = str(fault).splitlines()[0]
-        raise InputError(
-            prefix, "", f"its values cannot be read ({reason}); is the .data file whole?"
-        ) from fault
+        raise InputError(prefix, f"its values cannot be read ({reason}); is the .data file whole?") from fault
 
 
 def graph_of_paths(variables: dict[str, tuple[str, NDArray[np.generic]]]) -> ObjectGraph:
@@ -129,10 +127,10 @@ def _model_node(graph: ObjectGraph) -> int:
 
 def _newest(folder: Path) -> Path:
     if not folder.is_dir():
-        raise InputError(folder, "", "not found, expected a folder with ckpt-N.index and ckpt-N.data-*")
+        raise InputError(folder, "not found, expected a folder with ckpt-N.index and ckpt-N.data-*")
     indexes = sorted(folder.glob("*.index"), key=lambda path: (_number(path), path.name))
     if not indexes:
-        raise InputError(folder, "", "no checkpoint in it, expected ckpt-N.index and ckpt-N.data-*")
+        raise InputError(folder, "no checkpoint in it, expected ckpt-N.index and ckpt-N.data-*")
     return indexes[-1].with_suffix("")
 
 

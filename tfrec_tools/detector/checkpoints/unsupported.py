@@ -20,14 +20,14 @@ def refuse_tf1(folder: Path) -> None:
         return
     for place in places:
         if _named_tf1(place):
-            raise InputError(place, "", name_based_reason(_named_tf1(place)[0].stem))
+            raise InputError(place, name_based_reason(_named_tf1(place)[0].stem))
         for graph in sorted(place.glob("*.pb")):
             raise InputError(
-                graph, "", f"a frozen graph or SavedModel, whose weights are no variables; {_EXPECTED}"
+                graph, f"a frozen graph or SavedModel, whose weights are no variables; {_EXPECTED}"
             )
     if (folder / "saved_model").is_dir() and not (folder / "checkpoint").exists():
         raise InputError(
-            folder / "saved_model", "", f"a SavedModel cannot be opened as a model folder; {_EXPECTED}"
+            folder / "saved_model", f"a SavedModel cannot be opened as a model folder; {_EXPECTED}"
         )
 
 
@@ -49,7 +49,7 @@ def require_whole(prefix: Path) -> None:
     missing = [index for index in range(count) if index not in there]
     if missing:
         name = f"{prefix.name}.data-{missing[0]:05d}-of-{count:05d}"
-        raise InputError(prefix.with_name(name), "", f"missing; {prefix.name}.index needs it beside it")
+        raise InputError(prefix.with_name(name), f"missing; {prefix.name}.index needs it beside it")
 
 
 def refuse_pointer(path: Path) -> None:
@@ -57,9 +57,7 @@ def refuse_pointer(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(len(_POINTER)) == _POINTER:
             raise InputError(
-                path,
-                "",
-                "a pointer of git LFS, not the file itself; `git lfs pull` fetches what it stands for",
+                path, "a pointer of git LFS, not the file itself; `git lfs pull` fetches what it stands for"
             )
 
 

@@ -62,9 +62,9 @@ def listed(pipeline_text: str) -> tuple[str, ...]:
     if unknown := [name for name in operations if name not in known]:
         raise InputError(
             Path("pipeline.config"),
-            "train_config.data_augmentation_options",
             f"found {', '.join(unknown)}, which is not done here; say by --augment what to do instead "
             f"({','.join(KINDS)}, or off)",
+            where="train_config.data_augmentation_options",
         )
     return tuple(kind for kind, names in KINDS.items() if names & operations.keys())
 

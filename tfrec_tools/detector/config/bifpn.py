@@ -32,7 +32,9 @@ def read_bifpn(block: Fields, version: int) -> BifpnConfig:
     bifpn = block.block("bifpn")
     levels = int(bifpn.number("min_level", 3)), int(bifpn.number("max_level", 7))
     if levels != (3, 7):
-        raise InputError(bifpn.path, bifpn.place, f"found levels {levels[0]} to {levels[1]}, expected 3 to 7")
+        raise InputError(
+            bifpn.path, f"found levels {levels[0]} to {levels[1]}, expected 3 to 7", where=bifpn.place
+        )
     if (method := bifpn.word("combine_method", "fast_attention")) not in ("fast_attention", "sum"):
         raise bifpn.fault("combine_method", f"found {method!r}, expected 'fast_attention' or 'sum'")
     config = BifpnConfig(

@@ -85,7 +85,7 @@ def read_resizer(resizer: Fields) -> Resizer:
     block.done()
     resizer.done()
     if min(found.height_px, found.width_px) < 1:
-        raise InputError(block.path, block.place, "expected a height and a width of at least 1")
+        raise InputError(block.path, "expected a height and a width of at least 1", where=block.place)
     return found
 
 

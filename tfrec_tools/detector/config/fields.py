@@ -83,14 +83,16 @@ class Fields:
             if name in present:
                 return name
         found = ", ".join(present) or "nothing"
-        raise InputError(self.path, self.place, f"found {found}, expected {' or '.join(names)}; {SUPPORTED}")
+        raise InputError(
+            self.path, f"found {found}, expected {' or '.join(names)}; {SUPPORTED}", where=self.place
+        )
 
     def done(self) -> None:
         for name in self._unread():
             raise self.fault(name, f"not understood, so that the model would not be the same; {SUPPORTED}")
 
     def fault(self, name: str, reason: str) -> InputError:
-        return InputError(self.path, f"{self.place}.{name}", reason)
+        return InputError(self.path, reason, where=f"{self.place}.{name}")
 
     def _unread(self) -> Iterator[str]:
         return (field.name for field in self._message.fields if field.name not in self._read)

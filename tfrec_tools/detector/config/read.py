@@ -31,9 +31,9 @@ def read_pipeline(path: Path) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as fault:
-        raise InputError(path, "", "not found, expected TFOD's pipeline.config") from fault
+        raise InputError(path, "not found, expected TFOD's pipeline.config") from fault
     except (OSError, UnicodeDecodeError) as fault:
-        raise InputError(path, "", f"cannot be read as text ({fault})") from fault
+        raise InputError(path, f"cannot be read as text ({fault})") from fault
     return parse_pipeline(path, text)
 
 
@@ -42,10 +42,12 @@ def parse_pipeline(path: Path, text: str) -> Config:
     try:
         root = textproto.parse(text)
     except textproto.TextError as fault:
-        raise InputError(path, f"line {fault.line}", f"not a pipeline.config ({fault})") from fault
+        raise InputError(path, f"not a pipeline.config ({fault})", where=f"line {fault.line}") from fault
     models = root.messages("model")
     if len(models) != 1:
-        raise InputError(path, "model", f"found {len(models)} times, expected one `model {{ ... }}` block")
+        raise InputError(
+            path, f"found {len(models)} times, expected one `model {{ ... }}` block", where="model"
+        )
     model = Fields(path, "model", models[0])
     kind = model.only(*_READERS)
     return _READERS[kind](model.block(kind))

@@ -192,7 +192,9 @@ def _fpn(block: Fields, backbone: str) -> FpnConfig:
     fpn = block.block("fpn")
     levels = int(fpn.number("min_level", 3)), int(fpn.number("max_level", 7))
     if levels != (3, 7):
-        raise InputError(fpn.path, fpn.place, f"found levels {levels[0]} to {levels[1]}, expected 3 to 7")
+        raise InputError(
+            fpn.path, f"found levels {levels[0]} to {levels[1]}, expected 3 to 7", where=fpn.place
+        )
     config = FpnConfig(
         backbone=backbone,
         depth_multiplier=block.number("depth_multiplier", 1.0),
@@ -266,7 +268,7 @@ def _multiscale(grid: Fields) -> MultiscaleAnchors:
         scales_per_octave=int(grid.number("scales_per_octave", 2)),
     )
     if (anchors.min_level, anchors.max_level) != (3, 7):
-        raise InputError(grid.path, grid.place, "expected levels 3 to 7, as in the feature pyramid")
+        raise InputError(grid.path, "expected levels 3 to 7, as in the feature pyramid", where=grid.place)
     return anchors
 
 

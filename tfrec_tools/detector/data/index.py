@@ -75,7 +75,7 @@ def index_records(
             indexed.append(_annotated(file, number, example, labels, default))
             progress(len(indexed))
     if not indexed:
-        raise InputError(" ".join(patterns), "", "the record files hold no examples")
+        raise InputError(" ".join(patterns), "the record files hold no examples")
     return indexed
 
 
@@ -146,12 +146,12 @@ def _class_id(file: Path, where: str, name: str, label_id: int, labels: LabelMap
     if name:
         if name not in labels.id_by_name:
             raise InputError(
-                file, where, f"class {name!r} is not in {labels.subject}, which has {_listed(labels)}"
+                file, f"class {name!r} is not in {labels.subject}, which has {_listed(labels)}", where=where
             )
         return labels.id_by_name[name]
     if label_id not in labels.name_by_id:
         raise InputError(
-            file, where, f"class id {label_id} is not in {labels.subject}, which has {_listed(labels)}"
+            file, f"class id {label_id} is not in {labels.subject}, which has {_listed(labels)}", where=where
         )
     return label_id
 

@@ -77,11 +77,9 @@ def read_scores(path: Path, labels: LabelMap) -> dict[int, float]:
             labels.id_by_name[name]: float(score) for name, score in json.loads(path.read_bytes()).items()
         }
     except (ValueError, AttributeError, TypeError) as fault:
-        raise InputError(path, "", f"is no {{class: score}} ({fault}); remove it, or say --score") from fault
+        raise InputError(path, f"is no {{class: score}} ({fault}); remove it, or say --score") from fault
     except KeyError as fault:
-        raise InputError(
-            path, "", f"class {fault} is not in the label map; remove it, or say --score"
-        ) from fault
+        raise InputError(path, f"class {fault} is not in the label map; remove it, or say --score") from fault
     return scores
 
 

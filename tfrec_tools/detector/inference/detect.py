@@ -75,7 +75,7 @@ def detect_pictures(plan: Detection, stage: Stage) -> Summary:
                 _save(pixels, found, detector.labels, out / "pictures" / names.unused(one))
             show(names.count, None, "")
         if not names.count:
-            raise InputError(" ".join(plan.words), "", f"no sound picture ({_first(issues)})")
+            raise InputError(" ".join(plan.words), f"no sound picture ({_first(issues)})")
         result_files.write_coco(out / "detections.json", rows)
         result_files.write_csv(out / "detections.csv", rows)
     scores = {
@@ -117,7 +117,7 @@ def _decode(one: Given) -> NDArray[np.uint8]:
     try:
         image = tf.io.decode_image(one.data, channels=3, expand_animations=False)
     except tf.errors.InvalidArgumentError as fault:
-        raise InputError(one.name, "", f"TensorFlow cannot decode it ({fault.message})") from fault
+        raise InputError(one.name, f"TensorFlow cannot decode it ({fault.message})") from fault
     return np.asarray(image)
 
 

@@ -51,13 +51,13 @@ def _places(word: str) -> list[Path]:
         found = sorted(file for file in path.rglob("*") if loading.has_image_suffix(file.name))
         found = found or sorted(file for file in path.iterdir() if shards.is_record_file(file))
         if not found:
-            raise InputError(path, "", "neither pictures nor record files in it")
+            raise InputError(path, "neither pictures nor record files in it")
         return found
     try:
         return shards.record_files([word])
     except InputError as fault:
         if fault.reason.startswith("no record files"):
-            raise InputError(path, "", "not found: no picture, folder or record files") from fault
+            raise InputError(path, "not found: no picture, folder or record files") from fault
         raise
 
 

@@ -58,7 +58,7 @@ def load_detector(folder: Path) -> Detector:
     """A detector from a model folder. InputError where a part is missing or they do not fit together."""
     if not folder.is_dir():
         raise InputError(
-            folder, "", "not found, expected a model folder (pipeline.config, label_map.pbtxt, checkpoint/)"
+            folder, "not found, expected a model folder (pipeline.config, label_map.pbtxt, checkpoint/)"
         )
     unsupported.refuse_tf1(folder)
     config = read_pipeline(folder / "pipeline.config")
@@ -143,8 +143,8 @@ def _check_labels(folder: Path, config: Config, labels: LabelMap) -> None:
     if largest != config.num_classes:
         raise InputError(
             folder / "pipeline.config",
-            "num_classes",
             f"found {config.num_classes}, expected {largest}, the largest id in {Path(labels.subject).name}",
+            where="num_classes",
         )
 
 
@@ -158,13 +158,15 @@ def _assign(folder: Path, network: keras.Model, graph: object_graph.ObjectGraph,
     known = {*nodes.values(), *spare}
     unknown = sorted(path for path in left if graph.find(path) not in known)
     if missing or unknown:
-        raise InputError(folder, (missing + unknown)[0], _strangers(missing, unknown))
+        raise InputError(folder, _strangers(missing, unknown), where=(missing + unknown)[0])
     for path, variable in wanted.items():
         value = graph.nodes[nodes[path] or 0].value
         if value is None or value.shape != variable.shape:
             shape = None if value is None else value.shape
             raise InputError(
-                folder, path, f"found shape {shape}, expected {tuple(variable.shape)} by pipeline.config"
+                folder,
+                f"found shape {shape}, expected {tuple(variable.shape)} by pipeline.config",
+                where=path,
             )
         variable.assign(value)
 

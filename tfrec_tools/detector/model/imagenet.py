@@ -36,13 +36,15 @@ def new_detector(pipeline: Path, weights: str, seed: int) -> Detector:
     try:
         text = pipeline.read_text(encoding="utf-8")
     except OSError as fault:
-        raise InputError(pipeline, "", "cannot be read, expected TFOD's pipeline.config") from fault
+        raise InputError(pipeline, "cannot be read, expected TFOD's pipeline.config") from fault
     name, width = _backbone(pipeline, parse_pipeline(pipeline, text))
     application = _application(name, width, weights)
     detector = detectors.new_detector(text, from_names([_NOTHING]), seed)
     for ours, theirs in zip(_our_layers(detector), _their_layers(application), strict=True):
         if [value.shape for value in ours.weights] != [value.shape for value in theirs]:
-            raise InputError(weights, ours.name, "has another shape than the pipeline.config's backbone")
+            raise InputError(
+                weights, "has another shape than the pipeline.config's backbone", where=ours.name
+            )
         ours.set_weights(theirs)
     return detector
 
@@ -55,7 +57,7 @@ def _backbone(pipeline: Path, config: Config) -> tuple[str, float]:
     if isinstance(extractor, MobileNetV2Config):
         return "mobilenet_v2", extractor.depth_multiplier
     raise InputError(
-        pipeline, "model", "classification weights fit an ssd with a MobileNetV2 or a ResNet FPN alone"
+        pipeline, "classification weights fit an ssd with a MobileNetV2 or a ResNet FPN alone", where="model"
     )
 
 
@@ -67,10 +69,10 @@ def _application(name: str, width: float, weights: str) -> keras.Model:
         made = _APPLICATIONS[name](include_top=False, weights=None, **options)
         made.load_weights(weights)
     except FileNotFoundError as fault:
-        raise InputError(weights, "", "not found, expected weights of keras.applications") from fault
+        raise InputError(weights, "not found, expected weights of keras.applications") from fault
     except Exception as fault:  # Keras raises anything where a file is of another model or the net is away
         raise InputError(
-            weights, "", f"gives no weights of keras.applications' {name} without top ({_reason(fault)})"
+            weights, f"gives no weights of keras.applications' {name} without top ({_reason(fault)})"
         ) from fault
     return made
 

@@ -104,9 +104,9 @@ def _unpack(archive: Path, folder: Path) -> None:
             with tarfile.open(archive) as tar:
                 _extract(tar, archive, part)
         except (tarfile.TarError, EOFError, zlib.error, OSError) as fault:
-            raise InputError(archive, "", f"is damaged ({fault}); delete it and try again") from fault
+            raise InputError(archive, f"is damaged ({fault}); delete it and try again") from fault
         if not (part / "pipeline.config").exists():
-            raise InputError(archive, "", "has no NAME/pipeline.config; expected an archive of the zoo")
+            raise InputError(archive, "has no NAME/pipeline.config; expected an archive of the zoo")
         labels = files("tfrec_tools.detector.model").joinpath("mscoco_label_map.pbtxt").read_bytes()
         (part / "label_map.pbtxt").write_bytes(labels)
 
@@ -122,7 +122,7 @@ def _extract(tar: tarfile.TarFile, archive: Path, folder: Path) -> None:
                 continue
         content = tar.extractfile(member) if member.isfile() else None
         if content is None:
-            raise InputError(archive, member.name, "is no plain file")
+            raise InputError(archive, "is no plain file", where=member.name)
         target.write_bytes(content.read())
 
 

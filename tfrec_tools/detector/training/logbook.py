@@ -33,7 +33,7 @@ def numbered_run(parent: Path, *, resume: bool) -> Path:
     found = (re.fullmatch(r"finetune-([1-9]\d*)", folder.name) for folder in parent.glob("finetune-*"))
     last = max((int(match[1]) for match in found if match), default=0)
     if resume and not last:
-        raise InputError(parent, "", "holds no run to resume; leave out --resume, or give --out")
+        raise InputError(parent, "holds no run to resume; leave out --resume, or give --out")
     return parent / f"finetune-{last if resume else last + 1}"
 
 
@@ -44,7 +44,7 @@ def open_run(out: Path, options: Options, *, resume: bool) -> None:
         _require_same(notes, options)
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(out, "", "is there already; give another --out, or --resume to go on with it")
+        raise InputError(out, "is there already; give another --out, or --resume to go on with it")
     out.mkdir(parents=True, exist_ok=True)
     with published(notes) as (part,):
         part.write_text(format_options(options), encoding="utf-8")
@@ -52,14 +52,14 @@ def open_run(out: Path, options: Options, *, resume: bool) -> None:
 
 def _require_same(notes: Path, asked: Options) -> None:
     if not notes.is_file():
-        raise InputError(notes, "", "not found, so that there is no run to resume; leave out --resume")
+        raise InputError(notes, "not found, so that there is no run to resume; leave out --resume")
     noted = read_options(notes)
     for name in [*noted, *asked]:
         if name not in _MAY_DIFFER and noted.get(name) != asked.get(name):
             raise InputError(
                 notes,
-                name,
                 f"the run was started with {noted.get(name, 'nothing')}, found {asked.get(name, 'nothing')}",
+                where=name,
             )
 
 

@@ -23,10 +23,12 @@ def read_options(path: Path) -> dict[str, Value]:
     try:
         options = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
-        raise InputError(path, "", f"cannot be read as TOML ({fault})") from fault
+        raise InputError(path, f"cannot be read as TOML ({fault})") from fault
     for name, value in options.items():
         if not _is_simple(value):
-            raise InputError(path, name, f"found {value!r}, expected text, a number, true, false or a list")
+            raise InputError(
+                path, f"found {value!r}, expected text, a number, true, false or a list", where=name
+            )
     return options
 
 

@@ -124,7 +124,7 @@ class Trainer:
             why = "by every picture of the batch; a lower --lr keeps it finite"
         else:
             why = "by this picture" + (f" and {len(sources) - 1} more of the batch" if sources[1:] else "")
-        return InputError(sources[0], "", f"{what} at step {done.step}, {why}")
+        return InputError(sources[0], f"{what} at step {done.step}, {why}")
 
     def save(self, path: Path, beside: Values) -> None:
         """Writes weights, momenta, step and what else `load` is to give back to an .npz file, whole or not at
@@ -145,7 +145,7 @@ class Trainer:
             beside = [name for name in saved.files if name.startswith(_BESIDE)]
             fits = set(saved.files) - set(beside) == {"step", "names", *state}
             if not fits or tuple(saved["names"]) != self.detector.labels.names:
-                raise InputError(path, "", "is the state of another model or of other settings")
+                raise InputError(path, "is the state of another model or of other settings")
             self.step = int(saved["step"])
             for name, variable in state.items():
                 variable.assign(saved[name])
