@@ -1,4 +1,4 @@
-"""Table tops to lay things on: (size, size, 3) float64 pictures in [0, 255], soft in colour and texture."""
+"""Table tops to lay things on: (size, size, 3) float64 images in [0, 255], soft in colour and texture."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def _dots(rng: np.random.Generator, size: int, base: Floats) -> Floats:
     u, v = _turned(rng, size)
     period = size * rng.uniform(0.09, 0.16)
     away = np.hypot((u % period) - period / 2, (v % period) - period / 2)
-    return _mixed(base, _deeper(rng, base), blur((away < period * 0.17) * 1.0, 3) * rng.uniform(0.4, 0.9))
+    return _mixed(
+        base, _deeper(rng, base), blur((away < period * 0.17).astype(np.float64), 3) * rng.uniform(0.4, 0.9)
+    )
 
 
 def _planks(rng: np.random.Generator, size: int, base: Floats) -> Floats:
@@ -70,7 +72,7 @@ def _planks(rng: np.random.Generator, size: int, base: Floats) -> Floats:
     grain = np.repeat(soft_noise(rng, size, 60)[:, : size // 8], 8, axis=1)
     joint = np.minimum(np.abs(np.arange(size) * boards / size % 1 - 0.5) * 2, 1) > 0.96
     lines = (tone * (1 - 0.35 * joint))[:, None] * (0.93 + 0.14 * grain)
-    canvas = wood * lines[..., None]
+    canvas: Floats = wood * lines[..., None]
     return canvas if rng.random() < 0.5 else canvas.transpose(1, 0, 2).copy()
 
 
@@ -97,7 +99,7 @@ def _turned(rng: np.random.Generator, size: int) -> tuple[Floats, Floats]:
 
 def _band(u: Floats, period: float, part: float) -> Floats:
     """1 on `part` of every period and 0 elsewhere, with soft edges."""
-    return blur((u / period % 1 < part) * 1.0, 2)
+    return blur((u / period % 1 < part).astype(np.float64), 2)
 
 
 def _deeper(rng: np.random.Generator, base: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """Draws market things: closed curves, shaded as if they were inflated, on soft backgrounds.
 
 Curves live in unit coordinates: (K, 2) float64 points (x, y), y downwards, the thing filling about [-1, 1].
-Pictures are (H, W, 3) float64 in [0, 255].
+Images are (H, W, 3) float64 in [0, 255].
 """
 
 from __future__ import annotations
@@ -70,10 +70,9 @@ def stroke(points: object, widths: object) -> Floats:
     return np.concatenate([line + half, (line - half)[::-1]])
 
 
-def arc(x: float, y: float, rx: float, ry: float, first: float, last: float, count: int = 24) -> Floats:
-    """Points of an ellipse from angle `first` to `last`, radians."""
-    angle = np.linspace(first, last, count)
-    return np.stack([x + rx * np.cos(angle), y + ry * np.sin(angle)], axis=1)
+def arc(x: float, y: float, rx: float, ry: float, angles: Floats) -> Floats:
+    """Points of an ellipse at angles, radians."""
+    return np.stack([x + rx * np.cos(angles), y + ry * np.sin(angles)], axis=1)
 
 
 def extent(parts: Sequence[Part], turn: float) -> tuple[float, float]:
@@ -178,7 +177,9 @@ def _tint(
     if part.cheek is None:
         return base
     rows, columns = np.mgrid[: shape[0], : shape[1]]
-    x = ((columns - centre_xy[0]) * rotation[0, 0] + (rows - centre_xy[1]) * rotation[0, 1]) / radius_px
+    x: Floats = (
+        (columns - centre_xy[0]) * rotation[0, 0] + (rows - centre_xy[1]) * rotation[0, 1]
+    ) / radius_px
     amount = np.clip(0.5 + 1.1 * x, 0, 1)[..., None]
     return base * (1 - amount) + np.array(part.cheek) * amount
 
@@ -194,4 +195,4 @@ def _lit(tint: Floats, mask: Floats, reach_px: float, light_xyz: Floats) -> Floa
     diffuse = np.clip(normal @ light_xyz, 0, 1)[..., None]
     half_way = light_xyz + np.array((0, 0, 1))
     gloss = np.clip(normal @ (half_way / np.linalg.norm(half_way)), 0, 1)[..., None] ** 40
-    return np.clip(tint * (0.42 + 0.72 * diffuse) + 70 * gloss, 0, 255)
+    return np.asarray(np.clip(tint * (0.42 + 0.72 * diffuse) + 70 * gloss, 0, 255))

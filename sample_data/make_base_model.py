@@ -2,7 +2,7 @@
 
     python sample_data/make_base_model.py [FOLDER]
 
-Draws 1200 pictures of old classes that are in none of the sample's sets, starts from random weights in the
+Draws 1200 images of old classes that are in none of the sample's sets, starts from random weights in the
 shape of base.pipeline.config, and leaves a model folder. About eight minutes on two cores.
 """
 
@@ -20,7 +20,7 @@ from tfrec_tools.detector.model.detector import new_detector, save_detector
 from tfrec_tools.labels.label_map import from_names
 
 HERE = Path(__file__).parent
-PICTURES = Plan("base", 1200, OLD, OLD, OLD, seed=10)
+IMAGES = Plan("base", 1200, OLD, OLD, OLD, seed=10)
 # From random weights the backbone and the batch norms must learn as much as the rest.
 TRAINING = (
     "--steps",
@@ -38,7 +38,7 @@ TRAINING = (
 def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as made:
         work = Path(made)
-        write_set(work / "base", PICTURES)
+        write_set(work / "base", IMAGES)
         write_label_map(work / "old.pbtxt", OLD)
         pipeline = (HERE / "base.pipeline.config").read_text(encoding="utf-8")
         save_detector(new_detector(pipeline, from_names(OLD), seed=1), work / "random")

@@ -1,8 +1,8 @@
-"""Renders the sample's pictures and writes their annotations as COCO, VOC and CSV.
+"""Renders the sample's images and writes their annotations as COCO, VOC and CSV.
 
     python sample_data/make_scenes.py [FOLDER]
 
-Always the same pictures: each is drawn from a random generator of its own, seeded by its set and number.
+Always the same images: each is drawn from a random generator of its own, seeded by its set and number.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CSV_COLUMNS = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A thing in a picture: edges in whole pixels, xmax and ymax just beyond it; cut if it leans out."""
+    """A thing in an image: edges in whole pixels, xmax and ymax just beyond it; cut if it leans out."""
 
     name: str
     xmin: int
@@ -54,11 +54,11 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A set: which classes stand in its pictures, which at least once, which of them are labelled,
+    """A set: which classes stand in its images, which at least once, which of them are labelled,
     and what its random draws start from."""
 
     name: str
-    pictures: int
+    images: int
     classes: tuple[str, ...]
     required: tuple[str, ...]
     labelled: tuple[str, ...]
@@ -73,7 +73,7 @@ PLANS = (
 
 
 def make_scene(plan: Plan, number: int) -> Scene:
-    """One picture with 1 to 4 things, each well in sight."""
+    """One image with 1 to 4 things, each well in sight."""
     rng = np.random.default_rng([2024, plan.seed, number])
     light = np.array([rng.uniform(-0.5, 0.2), rng.uniform(-0.6, -0.35), 0.75])
     light /= np.linalg.norm(light)
@@ -223,8 +223,8 @@ def write_label_map(path: Path, names: Iterable[str]) -> None:
 
 
 def write_set(folder: Path, plan: Plan) -> None:
-    """A set's pictures, and of the things in them only those that are labelled, in three formats."""
-    scenes = [make_scene(plan, number) for number in range(plan.pictures)]
+    """A set's images, and of the things in them only those that are labelled, in three formats."""
+    scenes = [make_scene(plan, number) for number in range(plan.images)]
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for scene in scenes:
         image = Image.fromarray(np.rint(scene.pixels).astype(np.uint8))

@@ -22,7 +22,7 @@ def apple(rng: np.random.Generator) -> list[Part]:
     wide = rng.uniform(0.92, 1.04)
     half = [(0, -0.62), (0.3, -0.8), (0.66, -0.72), (0.92, -0.3), (0.9, 0.16), (0.68, 0.62), (0.32, 0.86)]
     body = mirrored([*half, (0, 0.78)]) * (wide, 1)
-    stem = stroke(arc(0.3, -0.62, 0.3, 0.42, np.pi, np.pi * 1.38, 8), np.linspace(0.09, 0.14, 8))
+    stem = stroke(arc(0.3, -0.62, 0.3, 0.42, np.linspace(np.pi, np.pi * 1.38, 8)), np.linspace(0.09, 0.14, 8))
     parts = [
         Part(body, jitter(rng, skin), jitter(rng, cheek), bulge=0.55),
         Part(ellipse(0, -0.6, 0.24, 0.09), (78, 62, 34), bulge=0.05, inside=True),
@@ -44,7 +44,7 @@ def pear(rng: np.random.Generator) -> list[Part]:
     belly = rng.uniform(0.6, 0.7)
     half = [(0, -0.8), (0.2, -0.74), (0.29, -0.52), (0.36, -0.2), (belly - 0.08, 0.14), (belly, 0.5)]
     body = mirrored([*half, (belly - 0.2, 0.84), (0.14, 0.95), (0, 0.92)])
-    stem = stroke(arc(-0.3, -0.76, 0.3, 0.34, 0, -np.pi * 0.36, 8), np.linspace(0.08, 0.12, 8))
+    stem = stroke(arc(-0.3, -0.76, 0.3, 0.34, np.linspace(0, -np.pi * 0.36, 8)), np.linspace(0.08, 0.12, 8))
     parts = [Part(body, jitter(rng, skin), jitter(rng, cheek), bulge=0.45), Part(stem, BROWN, bulge=0.04)]
     freckle = jitter(rng, (130, 98, 44))
     for x, y in rng.uniform((-0.4, 0.0), (0.4, 0.8), (int(rng.integers(0, 9)), 2)):
@@ -56,7 +56,7 @@ def banana(rng: np.random.Generator) -> list[Part]:
     skins: list[Colour] = [(238, 202, 62), (226, 208, 84), (186, 194, 76), (232, 184, 52)]
     skin = jitter(rng, skins[rng.integers(len(skins))])
     bend = rng.uniform(0.6, 0.95)
-    spine = arc(0, -bend * 0.55, 0.92, bend, np.pi * 0.04, np.pi * 0.96, 32)
+    spine = arc(0, -bend * 0.55, 0.92, bend, np.linspace(np.pi * 0.04, np.pi * 0.96, 32))
     along = np.linspace(-1, 1, 32)
     thick = rng.uniform(0.4, 0.5)
     body = stroke(spine, thick * np.clip(1 - np.abs(along) ** 3.2, 0, 1) + 0.1)
@@ -133,7 +133,7 @@ def leaf(x: float, y: float, turn: float, length: float) -> Floats:
     """A leaf that starts at (x, y) and points to the right, turned by `turn` radians."""
     shape = smooth([(0, 0), (0.3, -0.2), (0.7, -0.16), (1, 0), (0.7, 0.15), (0.3, 0.17)]) * length
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    return shape @ rotation + (x, y)
+    return np.asarray(shape @ rotation + (x, y))
 
 
 def jitter(rng: np.random.Generator, colour: Colour, spread: float = 10) -> Colour:

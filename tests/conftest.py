@@ -8,22 +8,21 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.helpers.places import SAMPLE, SHARED
+
 # Tests are never timed: a busy machine is no fault of the code. In CI the same examples come every time.
 settings.register_profile("tfrec", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("tfrec")
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real data sets and golden files that are not part of the repository."""
-    folder = ROOT.parent / "shared"
-    if not folder.is_dir():
+    if not SHARED.is_dir():
         pytest.skip("real data sets and golden files (../shared) are not on this machine")
-    return folder
+    return SHARED
 
 
 @pytest.fixture(scope="session")
 def sample_data() -> Path:
-    return ROOT / "sample_data"
+    return SAMPLE

@@ -7,16 +7,16 @@ import pickle
 from tfrec_tools.errors import InputError, LabelConflict
 
 
-def test_an_input_error_names_file_place_and_reason():
+def test_an_input_error_names_file_place_and_reason() -> None:
     assert str(InputError("a.csv", "xmin is 'x'", where="line 3")) == "a.csv: line 3: xmin is 'x'"
     assert str(InputError("a.csv", "is empty")) == "a.csv: is empty"
 
 
-def test_a_label_conflict_lists_all():
+def test_a_label_conflict_lists_all() -> None:
     assert str(LabelConflict("a.pbtxt", ["id 0", "id 1"])) == "a.pbtxt: id 0; id 1"
 
 
-def test_errors_survive_pickling():
+def test_errors_survive_pickling() -> None:
     for fault in (InputError("a", "c", where="b"), LabelConflict("a", ["b", "c"])):
         again = pickle.loads(pickle.dumps(fault))
         assert type(again) is type(fault)

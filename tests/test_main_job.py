@@ -7,21 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_cli import tfrec
+from tests.helpers.command import tfrec
+from tests.helpers.places import SAMPLE
 
 SETS = {"--train": "new", "--replay": "old", "--val": "val"}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    sample, work = Path(__file__).parents[1] / "sample_data", tmp_path_factory.mktemp("job")
-    tfrec("convert", sample / "old/annotations.coco.json", "--out", work / "old")
-    tfrec("convert", sample / "new/voc", "--out", work / "new")
+    work = tmp_path_factory.mktemp("job")
+    tfrec("convert", SAMPLE / "old/annotations.coco.json", "--out", work / "old")
+    tfrec("convert", SAMPLE / "new/voc", "--out", work / "new")
     maps = [work / f"{name}.label_map.pbtxt" for name in ("old", "new")]
     tfrec("merge-labels", *maps, "--out", work / "merged.pbtxt")
-    tfrec("convert", sample / "val/annotations.csv", "--labels", work / "merged.pbtxt", "--out", work / "val")
+    tfrec("convert", SAMPLE / "val/annotations.csv", "--labels", work / "merged.pbtxt", "--out", work / "val")
     records = [part for flag, name in SETS.items() for part in (flag, work / f"{name}-*")]
-    base = ("--base", sample / "base_model", "--labels", work / "merged.pbtxt", "--out", work / "run")
+    base = ("--base", SAMPLE / "base_model", "--labels", work / "merged.pbtxt", "--out", work / "run")
     tfrec("finetune", *base, *records, "--steps", "3", "--batch", "4", "--lr", "0.001")
     return work / "run"
 

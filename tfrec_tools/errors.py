@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+_LONE = re.compile(r"[\ud800-\udfff]")  # half a surrogate pair, which Python has for bytes that are no UTF-8
+
+
+def readable(text: str) -> str:
+    """Returns a text that can be written as UTF-8: each byte of a file name that is none as \\xNN."""
+    return text if text.isascii() else _LONE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
 
 
 class TfrecError(Exception):
@@ -17,7 +30,7 @@ class InputError(TfrecError):
         self.path = str(path)
         self.where = where
         self.reason = reason
-        super().__init__(": ".join(part for part in (self.path, where, reason) if part))
+        super().__init__(readable(": ".join(part for part in (self.path, where, reason) if part)))
 
     def __reduce__(self) -> tuple[Callable[[str, str, str], InputError], tuple[str, str, str]]:
         return _input_error, (self.path, self.reason, self.where)
@@ -26,6 +39,17 @@ class InputError(TfrecError):
 def _input_error(path: str, reason: str, where: str) -> InputError:
     """Made again in another process; an exception's own way takes no keywords."""
     return InputError(path, reason, where=where)
+
+
+class AccountError(TfrecError):
+    """What was found in a source is not what was written and dropped: a fault of ours, which may not pass."""
+
+    def __init__(self, subject: Path | str, found: int, written: int, dropped: int, what: str) -> None:
+        super().__init__(
+            f"{subject}: the account of its {what} does not add up: {found} found, {written} written, "
+            f"{dropped} dropped; nothing was written. This is a fault of tfrec, not of the input: please "
+            "report it"
+        )
 
 
 class Interrupted(TfrecError):  # noqa: N818  (as KeyboardInterrupt)

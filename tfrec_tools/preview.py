@@ -1,4 +1,4 @@
-"""Pictures with their boxes and names on one sheet (PNG) or page (HTML), from records or from a source."""
+"""Images with their boxes and names on one sheet (PNG) or page (HTML), from records or from a source."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tfrec_tools.annotations import box_checks
 from tfrec_tools.conversion import plan
-from tfrec_tools.conversion.plan import Options
-from tfrec_tools.dataset import shards, stats
+from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.dataset import label_maps, shards, stats
 from tfrec_tools.drawing import page
-from tfrec_tools.drawing.page import Shown
+from tfrec_tools.drawing.previews import Preview, show
 from tfrec_tools.drawing.sheet import sheet
 from tfrec_tools.errors import InputError
 from tfrec_tools.tfrecords import framing
@@ -20,16 +20,16 @@ from tfrec_tools.tfrecords.example import parse_example
 _SUFFIXES = (".png", ".html")
 
 
-def preview(shown: Sequence[Shown], title: str, suffix: str) -> bytes:
-    """The file's content for the suffix .png or .html."""
+def preview(shown: Sequence[Preview], title: str, suffix: str) -> bytes:
+    """Returns the file's content for the suffix .png or .html."""
     if suffix == ".png":
         return sheet(shown)
-    boxes = sum(len(one.record.names) for one in shown)
-    return page.render(title, f"{len(shown)} pictures, {boxes} boxes", "", shown)
+    boxes = sum(len(item.record.names) for item in shown)
+    return page.render(title, f"{len(shown)} images, {boxes} boxes", (), shown)
 
 
 def is_source(what: str, format_given: bool) -> bool:
-    """Whether the words name annotations rather than record files."""
+    """Returns whether the words name annotations rather than record files."""
     path = Path(what)
     if format_given or path.is_file():
         return format_given or not shards.is_record_file(path)
@@ -45,31 +45,30 @@ def require_suffix(out: Path) -> str:
     return out.suffix.lower()
 
 
-def of_records(patterns: Sequence[str], count: int) -> list[Shown]:
-    """The first `count` records (sets are shuffled), with what checks find odd about them."""
+def of_records(patterns: Sequence[str], count: int) -> list[Preview]:
+    """Returns the first `count` records (sets are shuffled), with the issues that checks find in them."""
     return [shown for shown, _ in zip(_records(patterns), range(count), strict=False)]
 
 
-def of_source(options: Options, count: int) -> list[Shown]:
-    """`count` pictures of a source, evenly spaced, with their issues."""
+def of_source(options: ConvertOptions, count: int) -> list[Preview]:
+    """`count` images of a source, evenly spaced, with their issues."""
     items = plan.make_plan(options).items
     wanted = min(count, len(items))
     chosen = [items[i * len(items) // wanted] for i in range(wanted)]
-    return [_checked(page.show(item.record, item.place)) for item in chosen]
+    return [_checked(show(item.record, item.place)) for item in chosen]
 
 
-def _records(patterns: Sequence[str]) -> Iterator[Shown]:
+def _records(patterns: Sequence[str]) -> Iterator[Preview]:
     for file in shards.record_files(patterns):
-        manifest = shards.manifest_of(file)
-        names = {} if manifest is None else {item.id: item.name for item in manifest.classes}
+        names, _ = label_maps.names_of(file, shards.manifest_of(file))
         for index, data in enumerate(framing.read(file)):
             parsed = parse_example(data, f"{file.name} record {index}")
             record = replace(parsed.record, names=stats.class_names(parsed, names))
-            yield _checked(Shown(record, parsed.picture))
+            yield _checked(Preview(record, parsed.image))
 
 
-def _checked(one: Shown) -> Shown:
-    if one.picture is None:
-        return one
-    _, issues = box_checks.check(one.record, one.picture.width, one.picture.height)
-    return replace(one, issues=(*one.issues, *issues))
+def _checked(item: Preview) -> Preview:
+    if item.image is None:
+        return item
+    _, issues = box_checks.check(item.record, item.image.width, item.image.height)
+    return replace(item, issues=(*item.issues, *issues))

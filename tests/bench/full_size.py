@@ -3,13 +3,11 @@ configs of the tests with the zoo's numbers."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from tests.helpers.places import DATA
 from tfrec_tools.detector.model.detector import Detector, new_detector
 from tfrec_tools.labels.label_map import LabelMap, from_names
 
 CLASSES = 80
-_DATA = Path(__file__).parents[1] / "data"
 _PREDICTOR = {
     "min_depth: 8": "min_depth: 16",
     "num_layers_before_predictor: 2": "num_layers_before_predictor: 4",
@@ -62,7 +60,7 @@ FAMILIES = tuple(_CHANGES)
 
 
 def pipeline(family: str) -> str:
-    text = (_DATA / f"{family}.pipeline.config").read_text(encoding="utf-8")
+    text = (DATA / f"{family}.pipeline.config").read_text(encoding="utf-8")
     for narrow, full in _CHANGES[family].items():
         if narrow not in text:
             raise SystemExit(f"{family}.pipeline.config has no {narrow!r} any more")

@@ -30,14 +30,15 @@ def main(folder: Path, runs: int) -> float:
     steps = len(examples) // BATCH
     datasets = {
         "bare": _bare(config, files),
-        "training": batches.training_batches(config, Encoded(examples), mix, 0, steps),
-        "in memory": batches.training_batches(config, InMemory(examples), mix, 0, steps),
+        "training": batches.training_batches(config, Encoded(examples), mix, range(steps)),
+        "in memory": batches.training_batches(config, InMemory(examples), mix, range(steps)),
         "evaluation": batches.evaluation_batches(config, examples, BATCH),
     }
     seconds = {name: (float("inf"), float("inf")) for name in datasets}
     for _ in range(runs):  # in turn, so that what else the machine does meets all of them
         for name, dataset in datasets.items():
-            seconds[name] = tuple(map(min, seconds[name], _through(dataset)))
+            (wall, cpu), (fastest, least) = _through(dataset), seconds[name]
+            seconds[name] = (min(fastest, wall), min(least, cpu))
     for name, (wall, cpu) in seconds.items():
         print(
             f"{name:12} {1 / wall:7.1f} images/s, {1e3 * wall:5.2f} ms wall, {1e3 * cpu:5.2f} ms CPU an image"

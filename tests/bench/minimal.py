@@ -10,6 +10,7 @@ import struct
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import google_crc32c
 
@@ -21,7 +22,7 @@ PROCESSES = 2
 def main() -> None:
     source, images, out = sys.argv[1:]
     document = json.loads(Path(source).read_bytes())
-    boxes = defaultdict(list)
+    boxes: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
     for annotation in document["annotations"]:
         boxes[annotation["image_id"]].append(annotation)
     names = {category["id"]: category["name"].encode() for category in document["categories"]}
@@ -37,7 +38,13 @@ def main() -> None:
         worker.join()
 
 
-def write(records, boxes, names, images, out):
+def write(
+    records: list[dict[str, Any]],
+    boxes: dict[int, list[dict[str, Any]]],
+    names: dict[int, bytes],
+    images: str,
+    out: str,
+) -> None:
     with open(out, "wb") as file:  # noqa: PTH123
         for record in records:
             with open(f"{images}/{record['file_name']}", "rb") as picture:  # noqa: PTH123
@@ -48,7 +55,9 @@ def write(records, boxes, names, images, out):
             file.write(crc(data))
 
 
-def example(record, picture, boxes, names):
+def example(
+    record: dict[str, Any], picture: bytes, boxes: list[dict[str, Any]], names: dict[int, bytes]
+) -> bytes:
     width, height = record["width"], record["height"]
     corners = [(x, y, x + w, y + h) for x, y, w, h in (box["bbox"] for box in boxes)]
     features = {
@@ -73,7 +82,7 @@ def example(record, picture, boxes, names):
     return serialize(features)
 
 
-def crc(data):
+def crc(data: bytes) -> bytes:
     value = google_crc32c.value(data)
     return struct.pack("<I", ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 

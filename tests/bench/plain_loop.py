@@ -7,6 +7,7 @@ import json
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,7 +15,7 @@ import tensorflow as tf
 def main() -> None:
     source, images, out = sys.argv[1:]
     document = json.loads(Path(source).read_bytes())
-    boxes = defaultdict(list)
+    boxes: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
     for annotation in document["annotations"]:
         boxes[annotation["image_id"]].append(annotation)
     names = {category["id"]: category["name"].encode() for category in document["categories"]}
@@ -24,7 +25,9 @@ def main() -> None:
             writer.write(example(record, picture, boxes[record["id"]], names).SerializeToString())
 
 
-def example(record, picture, boxes, names):
+def example(
+    record: dict[str, Any], picture: bytes, boxes: list[dict[str, Any]], names: dict[int, bytes]
+) -> tf.train.Example:
     width, height = record["width"], record["height"]
     corners = [(x, y, x + w, y + h) for x, y, w, h in (box["bbox"] for box in boxes)]
     features = {
@@ -49,15 +52,15 @@ def example(record, picture, boxes, names):
     return tf.train.Example(features=tf.train.Features(feature=features))
 
 
-def of_bytes(values):
+def of_bytes(values: list[bytes]) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
 
 
-def of_ints(values):
+def of_ints(values: list[int]) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
 
-def of_floats(values):
+def of_floats(values: list[float]) -> tf.train.Feature:
     return tf.train.Feature(float_list=tf.train.FloatList(value=values))
 
 

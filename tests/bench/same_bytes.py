@@ -12,7 +12,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.places import ROOT
+
 _SIDECAR = ".manifest.json"
 _BROKEN_OPTIONS = ("--images", str(ROOT / "sample_data"))
 _SHARED_SETS: tuple[tuple[str, ...], ...] = (

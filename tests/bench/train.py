@@ -15,7 +15,7 @@ from tests.bench import full_size, peer, records
 from tests.bench.detect import PEER
 from tfrec_tools.detector.data import batches
 from tfrec_tools.detector.data.images import Encoded
-from tfrec_tools.detector.data.index import Annotated, index_records
+from tfrec_tools.detector.data.index import IndexedExample, index_records
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.training.settings import TrainConfig
 from tfrec_tools.detector.training.trainer import Trainer
@@ -52,7 +52,7 @@ def _config(runs: int) -> TrainConfig:
     )
 
 
-def _seconds(trainer: Trainer, examples: Sequence[Annotated]) -> float:
+def _seconds(trainer: Trainer, examples: Sequence[IndexedExample]) -> float:
     """Of the fastest step."""
     ends: list[float] = []
     trainer.run(examples, [], lambda _: ends.append(time.perf_counter()))
@@ -74,7 +74,7 @@ def _report(name: str, side_px: int, seconds: float) -> float:
     return BATCH / seconds
 
 
-def _beside_teacher(examples: Sequence[Annotated], runs: int) -> None:
+def _beside_teacher(examples: Sequence[IndexedExample], runs: int) -> None:
     """What a teacher costs behind a frozen backbone, which is run once for both."""
     config = replace(_config(runs), freeze_backbone=True, train_batch_norm=False)
     base = full_size.detector("fpnlite")
@@ -85,7 +85,7 @@ def _beside_teacher(examples: Sequence[Annotated], runs: int) -> None:
         _report(name, full_size.side_px(made), _seconds(Trainer(made, config, teacher), examples))
 
 
-def _beside_peer(rate: float, examples: Sequence[Annotated], runs: int) -> None:
+def _beside_peer(rate: float, examples: Sequence[IndexedExample], runs: int) -> None:
     if not peer.is_installed():
         print(f"{PEER:18} not installed")
         return
@@ -95,7 +95,7 @@ def _beside_peer(rate: float, examples: Sequence[Annotated], runs: int) -> None:
     mix = batches.mix(len(examples), 0, BATCH, 0.0, seed=1)
     ends = []
     for images, _, boxes, classes, *_ in batches.training_batches(
-        made.config, Encoded(examples), mix, 0, _UNTIMED + runs
+        made.config, Encoded(examples), mix, range(_UNTIMED + runs)
     ):
         step(images, boxes * side, _ids(classes))
         ends.append(time.perf_counter())

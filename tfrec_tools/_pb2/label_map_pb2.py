@@ -14,17 +14,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tfrec_tools/_pb2/label_map.proto\x12\x0btfrec_tools\"\xb4\x01\n\x15StringIntLabelMapItem\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\x05\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x41\n\tkeypoints\x18\x04 \x03(\x0b\x32..tfrec_tools.StringIntLabelMapItem.KeypointMap\x1a(\n\x0bKeypointMap\x12\n\n\x02id\x18\x01 \x01(\x05\x12\r\n\x05label\x18\x02 \x01(\t\"E\n\x11StringIntLabelMap\x12\x30\n\x04item\x18\x01 \x03(\x0b\x32\".tfrec_tools.StringIntLabelMapItem')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tfrec_tools/_pb2/label_map.proto\x12\x0btfrec_tools\"\xa9\x02\n\x15StringIntLabelMapItem\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\x05\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x41\n\tkeypoints\x18\x04 \x03(\x0b\x32..tfrec_tools.StringIntLabelMapItem.KeypointMap\x12\x14\n\x0c\x61ncestor_ids\x18\x05 \x03(\x05\x12\x16\n\x0e\x64\x65scendant_ids\x18\x06 \x03(\x05\x12-\n\tfrequency\x18\x07 \x01(\x0e\x32\x1a.tfrec_tools.LVISFrequency\x12\x16\n\x0einstance_count\x18\x08 \x01(\x05\x1a(\n\x0bKeypointMap\x12\n\n\x02id\x18\x01 \x01(\x05\x12\r\n\x05label\x18\x02 \x01(\t\"E\n\x11StringIntLabelMap\x12\x30\n\x04item\x18\x01 \x03(\x0b\x32\".tfrec_tools.StringIntLabelMapItem*D\n\rLVISFrequency\x12\x0f\n\x0bUNSPECIFIED\x10\x00\x12\x0c\n\x08\x46REQUENT\x10\x01\x12\n\n\x06\x43OMMON\x10\x02\x12\x08\n\x04RARE\x10\x03')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tfrec_tools._pb2.label_map_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
+  _globals['_LVISFREQUENCY']._serialized_start=420
+  _globals['_LVISFREQUENCY']._serialized_end=488
   _globals['_STRINGINTLABELMAPITEM']._serialized_start=50
-  _globals['_STRINGINTLABELMAPITEM']._serialized_end=230
-  _globals['_STRINGINTLABELMAPITEM_KEYPOINTMAP']._serialized_start=190
-  _globals['_STRINGINTLABELMAPITEM_KEYPOINTMAP']._serialized_end=230
-  _globals['_STRINGINTLABELMAP']._serialized_start=232
-  _globals['_STRINGINTLABELMAP']._serialized_end=301
+  _globals['_STRINGINTLABELMAPITEM']._serialized_end=347
+  _globals['_STRINGINTLABELMAPITEM_KEYPOINTMAP']._serialized_start=307
+  _globals['_STRINGINTLABELMAPITEM_KEYPOINTMAP']._serialized_end=347
+  _globals['_STRINGINTLABELMAP']._serialized_start=349
+  _globals['_STRINGINTLABELMAP']._serialized_end=418
 # @@protoc_insertion_point(module_scope)

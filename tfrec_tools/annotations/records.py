@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, readable
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -24,8 +26,8 @@ _TUPLES = ("poses", "masks")  # one a box, or none at all
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the bytes of a picture are: a whole file, or `length` bytes of one from `offset` on."""
+class ByteRange:
+    """Where the bytes of an image are: a whole file, or `length` bytes of one from `offset` on."""
 
     path: Path
     offset: int = 0
@@ -35,6 +37,12 @@ class Place:
     def size(self) -> int:
         """Bytes."""
         return self.path.stat().st_size if self.length is None else self.length
+
+    @property
+    def origin(self) -> tuple[str, int]:
+        """Which image it is, however its file's path is spelled."""
+        path = str(self.path)
+        return os.path.normpath(path) if ".." in path else path, self.offset
 
     def read(self) -> bytes:
         with self.path.open("rb", buffering=0) as file:
@@ -48,7 +56,8 @@ class ImageRecord:
     exist to be reported.
 
     image_id    the source's own name for the image (COCO's id, else the file name)
-    filename    the image's path as the source gives it, relative to the folder of images
+    filename    the image's path as the source gives it, relative to the folder of images; once the file is
+                found, its path below that folder
     width, height   pixels as annotated; 0 where the source does not say
     boxes_xyxy  (N, 4) float64 [xmin ymin xmax ymax] in pixels, continuous edges
     names       (N,) class names; integer ids live only in the files read and the Examples written
@@ -56,13 +65,15 @@ class ImageRecord:
     area        (N,) float64, square pixels; NaN where the source does not say
     source      where it came from ("instances.json images[17]", "a.xml"), so that messages can point
     labeled     the classes that this image was exhaustively annotated for; None means all
-    relative    whether boxes_xyxy are fractions of the picture instead, as YOLO and OpenImages write them
+    relative    whether boxes_xyxy are fractions of the image instead, as YOLO and OpenImages write them
     poses       (N,) views of the objects ("Frontal"), "" where unknown; or () where the source has none
     masks       (N,) each a PNG, or COCO's segmentation in JSON; or () where they were not asked for
-    stem        the name, without suffix, of the annotation's own file; a picture of that name is meant
+    stem        the name, without suffix, of the annotation's own file; an image of that name is meant
                 where `filename` says otherwise. Empty where the source is one file for many images
-    place       where the picture is; None where it is to be looked up by `filename`
+    place       where the image is; None where it is to be looked up by `filename`
     split       the part of the data that the source puts the image in ("train"); None where it does not
+    precision   the unit of the last decimal that the source writes of fractions of the image: a box that
+                leans over an edge by no more is at the edge. 0 where it writes pixels
     """
 
     image_id: str
@@ -83,10 +94,14 @@ class ImageRecord:
     poses: tuple[str, ...] = ()
     masks: tuple[bytes, ...] = ()
     stem: str = ""
-    place: Place | None = None
+    place: ByteRange | None = None
     split: str | None = None
+    precision: float = 0.0
 
     def __post_init__(self) -> None:
+        if not (self.source.isascii() and self.image_id.isascii()):
+            object.__setattr__(self, "source", readable(self.source))
+            object.__setattr__(self, "image_id", readable(self.image_id))
         count = len(self.names)
         if self.boxes_xyxy.shape != (count, 4):
             raise ValueError(f"boxes_xyxy has shape {self.boxes_xyxy.shape}, expected ({count}, 4)")
@@ -103,11 +118,35 @@ class ImageRecord:
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a format's reader found: class names in the order of their ids, images in the order of the
-    source, and the annotations that it could not give to any image."""
+    source, what is odd about its annotations, and the account of all of them. `category_ids`: the source's
+    own ids of its classes, where COCO's evaluation asks for them."""
 
     classes: tuple[str, ...]
     records: Sequence[ImageRecord]
-    issues: tuple[Issue, ...] = ()
+    issues: tuple[Issue, ...]
+    account: Account
+    category_ids: Mapping[str, int | str] | None = None
+
+
+class Said(TypedDict, total=False):
+    """Fields of an ImageRecord that not every source knows, as plain lists or None; the rest as they are."""
+
+    width: int
+    height: int
+    crowd: object
+    difficult: object
+    truncated: object
+    occluded: object
+    group_of: object
+    area: object
+    labeled: frozenset[str] | None
+    relative: bool
+    poses: tuple[str, ...]
+    masks: tuple[bytes, ...]
+    stem: str
+    place: ByteRange | None
+    split: str | None
+    precision: float
 
 
 def image_record(
@@ -115,56 +154,27 @@ def image_record(
     image_id: str,
     filename: str,
     source: str,
-    width: int = 0,
-    height: int = 0,
     boxes_xyxy: object = (),
     names: tuple[str, ...] = (),
-    crowd: object = None,
-    difficult: object = None,
-    truncated: object = None,
-    occluded: object = None,
-    group_of: object = None,
-    area: object = None,
-    labeled: frozenset[str] | None = None,
-    relative: bool = False,
-    poses: tuple[str, ...] = (),
-    masks: tuple[bytes, ...] = (),
-    stem: str = "",
-    place: Place | None = None,
-    split: str | None = None,
+    **said: Unpack[Said],
 ) -> ImageRecord:
-    """An ImageRecord from plain lists; what is not given is False (flags) or NaN (area)."""
+    """Returns an ImageRecord from plain lists; what is not said is 0 (width, height), False (flags) or NaN
+    (area)."""
     count = len(names)
-
-    def flags(given: object) -> Bools:
-        return np.zeros(count, bool) if given is None else np.array(given, bool)
-
+    fields: dict[str, Any] = {"width": 0, "height": 0, **said}
+    for flag in _FLAGS:
+        values = fields.get(flag)
+        fields[flag] = np.zeros(count, bool) if values is None else np.array(values, bool)
+    area = fields.get("area")
+    fields["area"] = np.full(count, np.nan) if area is None else np.array(area, np.float64)
+    corners = np.array(boxes_xyxy, np.float64).reshape(count, 4)  # (N, 4)
     return ImageRecord(
-        image_id=image_id,
-        filename=filename,
-        width=width,
-        height=height,
-        boxes_xyxy=np.array(boxes_xyxy, np.float64).reshape(count, 4),  # (N, 4)
-        names=names,
-        crowd=flags(crowd),
-        difficult=flags(difficult),
-        truncated=flags(truncated),
-        occluded=flags(occluded),
-        group_of=flags(group_of),
-        area=np.full(count, np.nan) if area is None else np.array(area, np.float64),
-        source=source,
-        labeled=labeled,
-        relative=relative,
-        poses=poses,
-        masks=masks,
-        stem=stem,
-        place=place,
-        split=split,
+        image_id=image_id, filename=filename, source=source, boxes_xyxy=corners, names=names, **fields
     )
 
 
 def subset(record: ImageRecord, kept: Sequence[int]) -> ImageRecord:
-    """The record with only the boxes of those numbers, in that order."""
+    """Returns the record with only the boxes of those numbers, in that order."""
     index = np.array(kept, np.intp)
     arrays = ("boxes_xyxy", "area", *_FLAGS)
     changed: dict[str, Any] = {field: getattr(record, field)[index] for field in arrays}
@@ -175,14 +185,15 @@ def subset(record: ImageRecord, kept: Sequence[int]) -> ImageRecord:
 
 
 def joined(first: ImageRecord, second: ImageRecord) -> ImageRecord:
-    """The first record with the boxes of the second, of the same picture, after its own. InputError where
-    one has fractions and the other pixels of a picture whose size it does not say."""
+    """Returns the first record with the boxes of the second, of the same image, after its own. Raises
+    InputError where one has fractions and the other pixels of an image whose size it does not say."""
     if first.relative != second.relative:
         first, second = _in_fractions(first), _in_fractions(second)
     changed: dict[str, Any] = {
         field: np.concatenate([getattr(first, field), getattr(second, field)])
         for field in ("boxes_xyxy", "area", *_FLAGS)
     }
+    changed["precision"] = max(first.precision, second.precision)
     if first.poses or second.poses:
         changed["poses"] = (*_padded(first, first.poses, ""), *_padded(second, second.poses, ""))
     if first.masks or second.masks:
@@ -194,7 +205,7 @@ def _in_fractions(record: ImageRecord) -> ImageRecord:
     if record.relative:
         return record
     if not (record.width and record.height) or any(record.masks):
-        reason = "cannot be joined with fractions of the same picture: it states no size, or it has masks"
+        reason = "cannot be joined with fractions of the same image: it states no size, or it has masks"
         raise InputError(record.source, reason)
     size = np.array([record.width, record.height] * 2, np.float64)
     area = record.area / (record.width * record.height)

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from tfrec_tools.beam.elements import Annotated, Annotations
+from tfrec_tools.beam.elements import AnnotatedImage, Annotations
 from tfrec_tools.beam.examples import Converted, Examples, ToExamples
 from tfrec_tools.beam.reading import ReadAnnotations
 from tfrec_tools.beam.writing import WriteShards
 
 __all__ = [
-    "Annotated",
+    "AnnotatedImage",
     "Annotations",
     "Converted",
     "Examples",

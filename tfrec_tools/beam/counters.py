@@ -9,5 +9,5 @@ _IMAGES, _BOXES, _ISSUES = (Metrics.counter("tfrec", name) for name in ("images"
 
 def count(images: int, boxes: int, issues: int) -> None:
     """Images and boxes that are written, issues that were found."""
-    for counter, found in ((_IMAGES, images), (_BOXES, boxes), (_ISSUES, issues)):
-        counter.inc(found)
+    for counter, number in ((_IMAGES, images), (_BOXES, boxes), (_ISSUES, issues)):
+        counter.inc(number)

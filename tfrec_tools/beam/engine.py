@@ -25,8 +25,8 @@ from apache_beam.runners.runner import PipelineResult, PipelineState, create_run
 
 from tfrec_tools.beam.counters import count
 from tfrec_tools.dataset import staging
-from tfrec_tools.dataset.engine import Engine, Perform, Progress, Task, finished, ticker
-from tfrec_tools.dataset.staging import Done
+from tfrec_tools.dataset.engine import Engine, ImageProgress, Job, finished, ticker
+from tfrec_tools.dataset.staging import ShardResult
 from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.system.atomic import published
 
@@ -34,13 +34,13 @@ _LOOK_EVERY_S = 1.0
 
 
 def on_beam(runner: str, words: Sequence[str]) -> Engine:
-    """The engine that has jobs done by a runner of Beam.
+    """Returns the engine that has jobs done by a runner of Beam.
 
     runner   as Beam names it, such as "DataflowRunner"
     words    Beam's own options, as on a command line
 
-    TfrecError where Beam does not take the options. The engine raises the InputError of a job that has one,
-    and TfrecError where Beam fails; then the same call does the rest.
+    Raises TfrecError where Beam does not take the options. The engine raises the InputError of a job that has
+    one, and TfrecError where Beam fails; then the same call does the rest.
     """
     options = parsed([f"--runner={runner}", *words])
     FileSystems.set_options(options)
@@ -49,11 +49,11 @@ def on_beam(runner: str, words: Sequence[str]) -> Engine:
     except ValueError as fault:
         raise TfrecError(f"--runner: {last_line(fault)}") from fault
 
-    def engine(jobs: Sequence[Task], folder: Path, progress: Progress, do: Perform) -> list[Done]:
+    def engine(jobs: Sequence[Job], folder: Path, progress: ImageProgress) -> list[ShardResult]:
         noted = staging.noted(folder)
         before = finished([job for job in jobs if job.fingerprint in noted], folder)
         left = {job.fingerprint: job for job in jobs if job.fingerprint not in before}
-        _lay_out(left.values(), folder, do)
+        _lay_out(left.values(), folder)
         with _watched(jobs, folder, progress):
             _run(sorted(left), folder, options)
         _raise_faults(left, folder)
@@ -69,7 +69,7 @@ def on_beam(runner: str, words: Sequence[str]) -> Engine:
 
 
 def parsed(words: Sequence[str]) -> PipelineOptions:
-    """TfrecError with Beam's own line where it refuses a word."""
+    """Raises TfrecError with Beam's own line where it refuses a word."""
     said = io.StringIO()
     try:
         with redirect_stderr(said):
@@ -81,11 +81,11 @@ def parsed(words: Sequence[str]) -> PipelineOptions:
     return options
 
 
-def _lay_out(jobs: Iterable[Task], folder: Path, do: Perform) -> None:
+def _lay_out(jobs: Iterable[Job], folder: Path) -> None:
     for fault in folder.glob("*.fault"):
         fault.unlink()
     for job in jobs:
-        _path(folder, job.fingerprint, "job").write_bytes(pickle.dumps((do, job)))
+        _path(folder, job.fingerprint, "job").write_bytes(pickle.dumps(job))
 
 
 def _run(fingerprints: Sequence[str], folder: Path, options: PipelineOptions) -> None:
@@ -108,7 +108,8 @@ def _run(fingerprints: Sequence[str], folder: Path, options: PipelineOptions) ->
 
 
 def _wait(result: PipelineResult) -> None:
-    """TfrecError where the run does not end well; it is called off where this process is interrupted."""
+    """Raises TfrecError where the run does not end well; it is called off where this process is
+    interrupted."""
     try:
         state = result.wait_until_finish()
     except KeyboardInterrupt:
@@ -119,7 +120,7 @@ def _wait(result: PipelineResult) -> None:
 
 
 def last_line(fault: Exception) -> str:
-    """What went wrong, which Beam puts below the traceback of a worker."""
+    """Returns what went wrong, which Beam puts below the traceback of a worker."""
     lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
     return lines[-1].rstrip(".") if lines else type(fault).__name__
 
@@ -131,9 +132,9 @@ class _WriteShard(beam.DoFn):
         self._folder = folder
 
     def process(self, fingerprint: str) -> None:
-        do, job = pickle.loads(_path(self._folder, fingerprint, "job").read_bytes())
+        job = pickle.loads(_path(self._folder, fingerprint, "job").read_bytes())
         try:
-            done = finished([job], self._folder).get(fingerprint) or do(job, _no_tick, self._folder)
+            done = finished([job], self._folder).get(fingerprint) or job.perform(_no_tick, self._folder)
         except InputError as fault:
             if isinstance(fault.__cause__, OSError):  # the next try may read it
                 raise
@@ -161,7 +162,7 @@ def _path(folder: Path, fingerprint: str, suffix: str) -> Path:
 
 
 @contextmanager
-def _watched(jobs: Sequence[Task], folder: Path, progress: Progress) -> Iterator[None]:
+def _watched(jobs: Sequence[Job], folder: Path, progress: ImageProgress) -> Iterator[None]:
     """Meanwhile the images of the shards that are finished are told to `progress`."""
     ended = threading.Event()
     thread = threading.Thread(target=_watch, args=(jobs, folder, progress, ended), daemon=True)
@@ -173,7 +174,7 @@ def _watched(jobs: Sequence[Task], folder: Path, progress: Progress) -> Iterator
         thread.join()
 
 
-def _watch(jobs: Sequence[Task], folder: Path, progress: Progress, ended: threading.Event) -> None:
+def _watch(jobs: Sequence[Job], folder: Path, progress: ImageProgress, ended: threading.Event) -> None:
     ticked: Callable[[int], None] = ticker(sum(len(job.items) for job in jobs), progress)
     left = {job.fingerprint: len(job.items) for job in jobs}
     last = False

@@ -11,7 +11,8 @@ from typing import Any, BinaryIO, TypeVar
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from tfrec_tools.conversion.plan import Options, with_paths
+from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.conversion.plan import with_paths
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.remote_path import RemotePath, Stat, is_url
 
@@ -27,7 +28,7 @@ class BeamPath(RemotePath):
     def writer(self) -> BinaryIO:
         return FileSystems.create(str(self), compression_type=_AS_IT_IS)
 
-    def found(self) -> Stat | None:
+    def stat_if_file(self) -> Stat | None:
         return next((stat for url, stat in _matches(str(self)) if url == str(self)), None)
 
     def below(self, deep: bool) -> Iterator[tuple[str, Stat]]:
@@ -43,7 +44,7 @@ class BeamPath(RemotePath):
 class BeamInput(BeamPath):
     """A file to be read, which nobody changes meanwhile: its folder is listed once, not asked for each."""
 
-    def found(self) -> Stat | None:
+    def stat_if_file(self) -> Stat | None:
         return _listed(str(self.parent)).get(str(self))
 
     def is_dir(self, **_: Any) -> bool:
@@ -52,34 +53,35 @@ class BeamInput(BeamPath):
 
 @cache
 def _listed(folder: str) -> dict[str, Stat]:
-    """{URL: what it is} of the files in a folder."""
+    """Returns {URL: what it is} of the files in a folder."""
     return dict(_matches(f"{folder}/*"))
 
 
 def _matches(pattern: str) -> Iterator[tuple[str, Stat]]:
     (result,) = FileSystems.match([pattern])
-    for one in result.metadata_list:
-        yield one.path, Stat(one.size_in_bytes, int(one.last_updated_in_seconds * 1e9))
+    for metadata in result.metadata_list:
+        yield metadata.path, Stat(metadata.size_in_bytes, int(metadata.last_updated_in_seconds * 1e9))
 
 
-def in_stores(options: Options) -> Options:
+def in_stores(options: ConvertOptions) -> ConvertOptions:
     """The options with their paths as `located` gives them; folders are listed anew."""
     _listed.cache_clear()
     read = with_paths(options, partial(located, kind=BeamInput))
-    return replace(read, out=located(options.out, BeamPath))
+    return replace(read, out=located(options.prefix, BeamPath))
 
 
 P = TypeVar("P", bound=BeamPath)
 
 
 def located(path: Path | str, kind: type[P]) -> Path:
-    """The path that is meant: one of a store where it is a URL. InputError where Beam lacks what opens it."""
+    """Returns the path that is meant: one of a store where it is a URL. Raises InputError where Beam lacks
+    what opens it."""
     if not is_url(path):
         return Path(path)
-    found = kind(path)
+    opened = kind(path)
     try:
-        FileSystems.get_filesystem(str(found))
+        FileSystems.get_filesystem(str(opened))
     except ValueError as fault:
         reason = f"Apache Beam cannot open it ({' '.join(str(fault).split())})"
-        raise InputError(str(found), reason) from fault
-    return found
+        raise InputError(str(opened), reason) from fault
+    return opened

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 
-from tfrec_tools.annotations import set_checks
-from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.beam.elements import OF_REPEATS, Annotations
+from tfrec_tools.beam.elements import Annotations
 from tfrec_tools.beam.paths import BeamInput, located
 from tfrec_tools.beam.sources import READERS
 from tfrec_tools.dataset.manifest import SourceInfo
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats import registry
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 
@@ -26,8 +23,8 @@ class ReadAnnotations(beam.PTransform):
     format    "coco", "voc" or "csv"; None: found by itself
 
     COCO is read through once by one worker (from a copy on its disk where it is a URL), and cut into pieces
-    that all workers decode; so is CSV. Of VOC one worker lists the files. InputError where the source is of
-    another format.
+    that all workers decode; so is CSV. Of VOC one worker lists the files. Raises InputError where the source
+    is of another format.
     """
 
     def __init__(self, path: str | Path, format: str | None = None, options: ReadOptions = DEFAULT) -> None:  # noqa: A002
@@ -45,22 +42,13 @@ class ReadAnnotations(beam.PTransform):
         start = pbegin | "Source" >> beam.Create([self._path])
         records, classes, issues = READERS[self._format](start, self._path, self._options)
         source = classes | "Describe" >> beam.Map(_described, self._path, self._format)
-        repeats = (
-            records
-            | "ByFile" >> beam.Map(lambda one: (one.record.filename, (one.order, one.record.source)))
-            | "SameFile" >> beam.GroupByKey()
-            | "Repeats" >> beam.FlatMapTuple(_repeats)
-        )
-        return Annotations(records, source, (issues, repeats) | "AllIssues" >> beam.Flatten())
+        return Annotations(records, source, issues)
 
 
-def _described(classes: tuple[str, ...], path: Path, kind: str) -> SourceInfo:
+def _described(classes: tuple[str, ...] | dict[str, int | str], path: Path, kind: str) -> SourceInfo:
+    """Of class names, or of {class name: category id}."""
     if not classes:
         raise InputError(path, "has no classes")
-    return SourceInfo(str(path), kind, 0, classes)
-
-
-def _repeats(filename: str, found: Iterable[tuple[int, str]]) -> Iterator[tuple[tuple[int, ...], Issue]]:
-    (_, first), *others = sorted(found)
-    for order, source in others:
-        yield (OF_REPEATS, order), set_checks.repeated(filename, source, first)
+    return SourceInfo(
+        readable(str(path)), kind, 0, tuple(classes), dict(classes) if isinstance(classes, dict) else {}
+    )

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.beam.elements import OF_SOURCE, Annotated
-from tfrec_tools.errors import InputError
-from tfrec_tools.formats import coco, coco_parts, csv_parts, voc
+from tfrec_tools.beam.elements import OF_SOURCE, AnnotatedImage
+from tfrec_tools.formats import coco, coco_parts, csv_parts, csv_rows, voc
+from tfrec_tools.formats.coco_schema import superfluous
 from tfrec_tools.formats.options import ReadOptions
 
 _ISSUES = "issues"
@@ -23,7 +22,7 @@ _ISSUES = "issues"
 def _coco(
     start: PCollection, path: Path, options: ReadOptions
 ) -> tuple[PCollection, PCollection, PCollection]:
-    index = start | "Index" >> beam.ParDo(_IndexCoco()).with_outputs("categories", main="pieces")
+    index = start | "Index" >> beam.ParDo(_IndexCoco()).with_outputs("categories", _ISSUES, main="pieces")
     listed = AsSingleton(index.categories)
     names = index.categories | "Names" >> beam.Map(lambda categories: coco.names_of(path, categories))
     pieces = index.pieces | "Spread" >> beam.Reshuffle()
@@ -44,20 +43,26 @@ def _coco(
         | "AllRepeated" >> beam.combiners.ToList()
     )
     classes = index.categories | "Classes" >> beam.Map(_coco_classes, path, AsSingleton(used))
-    found = index.categories | "CategoryIssues" >> beam.FlatMap(
+    category_issues = index.categories | "CategoryIssues" >> beam.FlatMap(
         _coco_issues, path, AsSingleton(used), AsSingleton(again)
     )
-    return joined.records, classes, (joined[_ISSUES], found) | "CocoIssues" >> beam.Flatten()
+    return (
+        joined.records,
+        classes,
+        (index[_ISSUES], joined[_ISSUES], category_issues) | "CocoIssues" >> beam.Flatten(),
+    )
 
 
 class _IndexCoco(beam.DoFn):
     def process(self, path: Path) -> Iterator[Any]:
-        categories, pieces = coco_parts.index(path)
+        categories, issues, pieces = coco_parts.index(path)
         yield TaggedOutput("categories", categories)
+        for number, issue in enumerate(issues):
+            yield TaggedOutput(_ISSUES, ((OF_SOURCE, 4, number), issue))
         yield from pieces
 
 
-def _images(piece: coco_parts.Piece) -> Iterator[tuple[str, Any]]:
+def _images(piece: coco_parts.JsonChunk) -> Iterator[tuple[str, Any]]:
     return coco_parts.images(piece) if piece.key == "images" else iter(())
 
 
@@ -65,7 +70,7 @@ class _ReadCoco(beam.DoFn):
     def __init__(self, masks: bool) -> None:
         self._masks = masks
 
-    def process(self, piece: coco_parts.Piece, categories: Any) -> Iterator[Any]:
+    def process(self, piece: coco_parts.JsonChunk, categories: Any) -> Iterator[Any]:
         if piece.key == "images":
             return
         read = coco_parts.read(piece, categories, self._masks)
@@ -80,23 +85,25 @@ class _JoinCoco(beam.DoFn):
         self._path = path
 
     def process(self, element: tuple[str, Any], names: Sequence[str]) -> Iterator[Any]:
-        _, found = element
-        order, record, issues = coco_parts.joined(self._path, found["images"], found["parts"], names)
+        _, grouped = element
+        order, record, issues = coco_parts.joined(self._path, grouped["images"], grouped["parts"], names)
         for (kind, number), issue in issues:
             yield TaggedOutput(_ISSUES, ((OF_SOURCE, 1 + kind, number), issue))
         if record is not None:
-            yield Annotated(order, record)
+            yield AnnotatedImage(order, record)
 
 
-def _coco_classes(categories: Any, path: Path, used: frozenset[int]) -> tuple[str, ...]:
+def _coco_classes(categories: Any, path: Path, used: frozenset[int]) -> dict[str, int | str]:
+    """Returns {class: category id}."""
     names = coco.names_of(path, categories)
-    return coco.classes_of(names, coco.superfluous(categories, np.array(sorted(used))))
+    classes = coco.classes_of(names, superfluous(categories, used))
+    return coco.ids_by_name(categories, classes)
 
 
 def _coco_issues(
     categories: Any, path: Path, used: frozenset[int], ids: list[int]
 ) -> Iterator[tuple[tuple[int, ...], Issue]]:
-    root = coco.superfluous(categories, np.array(sorted(used)))
+    root = superfluous(categories, used)
     for number, issue in enumerate(coco.category_issues(path, categories, root)):
         yield (OF_SOURCE, 0, number), issue
     for issue in coco.repeated_ids(path, sorted(ids)):
@@ -112,29 +119,39 @@ def _csv(
         | "Spread" >> beam.Reshuffle()
         | "Rows" >> beam.Map(lambda block: csv_parts.read(path, block))
     )
-    largest = (
-        read | "Largest" >> beam.Map(lambda one: one.largest) | "LargestOfAll" >> beam.CombineGlobally(max)
-    )
-    records = (
+    relative = (
         read
-        | "Parts" >> beam.FlatMap(lambda one: one.parts.items())
+        | "Units" >> beam.FlatMap(lambda chunk: chunk.units)
+        | "AllUnits" >> beam.combiners.ToList()
+        | "Relative" >> beam.Map(lambda units: csv_rows.is_relative(path, units, options.coordinates))
+    )
+    joined = (
+        read
+        | "Parts" >> beam.FlatMap(lambda chunk: chunk.parts.items())
         | "ByImage" >> beam.GroupByKey()
-        | "Join" >> beam.Map(_joined_csv, path, AsSingleton(largest))
+        | "Join" >> beam.ParDo(_JoinCsv(path), AsSingleton(relative)).with_outputs(_ISSUES, main="records")
     )
     classes = (
         read
-        | "UsedClasses" >> beam.Map(lambda one: one.classes)
+        | "UsedClasses" >> beam.Map(lambda chunk: chunk.classes)
         | "AllClasses" >> beam.CombineGlobally(_union)
         | "Classes" >> beam.Map(lambda names: tuple(sorted(names)))
     )
     issues = read | "RowIssues" >> beam.FlatMap(
-        lambda one: [((OF_SOURCE, line), issue) for line, issue in one.issues]
+        lambda chunk: [((OF_SOURCE, line), issue) for line, issue in chunk.issues]
     )
-    return records, classes, issues
+    return joined.records, classes, (joined[_ISSUES], issues) | "CsvIssues" >> beam.Flatten()
 
 
-def _joined_csv(found: tuple[str, Iterable[Any]], path: Path, largest: float) -> Annotated:
-    return Annotated(*csv_parts.joined(path, *found, largest))
+class _JoinCsv(beam.DoFn):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def process(self, parts: tuple[str, Iterable[Any]], relative: bool) -> Iterator[Any]:
+        order, record, issues = csv_parts.joined(self._path, *parts, relative)
+        for line, issue in issues:
+            yield TaggedOutput(_ISSUES, ((OF_SOURCE, line), issue))
+        yield AnnotatedImage(order, record)
 
 
 def _voc(
@@ -159,10 +176,8 @@ def _voc(
 
 class _ListVoc(beam.DoFn):
     def process(self, path: Path) -> Iterator[Any]:
-        files = [path] if path.is_file() else voc.annotation_files(path)
-        if not files:
-            raise InputError(path, "no .xml files found, expected a folder of Pascal VOC annotations")
-        splits, issues = voc.splits_of(files[0].parent)
+        files, _ = voc.files_of(path)
+        splits, issues = voc.splits_of(path, files)
         yield TaggedOutput("splits", splits)
         yield TaggedOutput("count", len(files))
         for number, issue in enumerate(issues):
@@ -174,19 +189,17 @@ class _ReadVoc(beam.DoFn):
     def __init__(self, path: Path, options: ReadOptions) -> None:
         self._path, self._options = path, options
 
-    def process(self, element: tuple[int, Path], splits: dict[str, str], count: int) -> Iterator[Any]:
+    def process(self, element: tuple[int, Path], splits: dict[Path, str], count: int) -> Iterator[Any]:
         order, file = element
-        try:
-            record, issues = voc.read_file(self._path, file, self._options)
-        except InputError as fault:
-            if count == 1:
-                raise
-            yield TaggedOutput(_ISSUES, ((OF_SOURCE, 1, order), voc.damaged(file, fault)))
-            return
-        for number, issue in enumerate(issues):
+        read = voc.read_file(self._path, file, self._options)
+        if count == 1 and read.fault is not None:
+            raise read.fault
+        for number, issue in enumerate(read.issues):
             yield TaggedOutput(_ISSUES, ((OF_SOURCE, 1, order, number), issue))
-        yield TaggedOutput("classes", frozenset(record.names))
-        yield Annotated(order, replace(record, split=splits.get(file.stem)))
+        if read.record is None:
+            return
+        yield TaggedOutput("classes", frozenset(read.record.names))
+        yield AnnotatedImage(order, replace(read.record, split=splits.get(file)))
 
 
 def _union(sets: Iterable[frozenset[Any]]) -> frozenset[Any]:

@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import gc
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from tfrec_tools import __version__
+from tfrec_tools.cli.console import tame
+from tfrec_tools.cli.options import example_of
 from tfrec_tools.errors import Interrupted, TfrecError
 
 # New objects between two searches for circles among them. Modules and annotations are hundreds of thousands,
@@ -23,7 +27,7 @@ _COLLECT_EVERY = 100_000
 
 # In the order of `tfrec --help`; each is a module here with a function of its name, - for _, and a COMMAND
 # where its class is not typer's.
-_COMMANDS = (
+COMMANDS = (
     "convert",
     "validate",
     "verify",
@@ -40,22 +44,37 @@ _COMMANDS = (
 )
 
 
+_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
+
+def _unwrapped(text: str) -> str:
+    """Each paragraph on one line, for the terminal to wrap."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
 class _Commands(TyperGroup):
     """Makes only the commands that are asked for, and turns what one may raise through no fault of the
     program into one line and an exit code."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
-            known: Any = dict.fromkeys(_COMMANDS)
+        if cmd_name not in COMMANDS:
+            known: Any = dict.fromkeys(COMMANDS)
             self.commands = known  # of these typer suggests one
             return None
         name = cmd_name.replace("-", "_")
         module = import_module(f"tfrec_tools.cli.{name}")
+        function = getattr(module, name)
         alone = typer.Typer(add_completion=False)
-        alone.command(cmd_name, cls=getattr(module, "COMMAND", None))(getattr(module, name))
+        alone.command(
+            cmd_name,
+            cls=getattr(module, "COMMAND", None),
+            help=_unwrapped(function.__doc__),
+            epilog=example_of(function),
+            context_settings=_HELP,
+        )(function)
         return typer.main.get_command(alone)
 
     def invoke(self, ctx: Any) -> Any:
@@ -77,8 +96,8 @@ app = typer.Typer(
     cls=_Commands,
     help="Prepare object-detection data for TensorFlow, and grow detectors by new classes.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings=_HELP | {"auto_envvar_prefix": "TFREC"},
 )
 
 
@@ -91,7 +110,14 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version",
+            show_envvar=False,
+            callback=_version,
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
     ] = False,
 ) -> None:
     pass
@@ -104,14 +130,32 @@ def main() -> None:
     os.environ.setdefault(
         "OPENBLAS_NUM_THREADS", "1"
     )  # numpy starts as many threads as cores, for no use here
+    _escape_what_the_console_lacks()
     try:
         app()
     finally:
         gc.freeze()  # what is left ends with the process; to search it for circles first takes 0.03 s
 
 
+def _escape_what_the_console_lacks() -> None:
+    """Letters that a console's encoding lacks are printed as JSON escapes them, so that JSON stays JSON."""
+    codecs.register_error("tfrec", _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="tfrec")
+
+
+def _escaped(fault: UnicodeError) -> tuple[str, int]:
+    if not isinstance(fault, UnicodeEncodeError):
+        raise fault
+    import json
+
+    lacking = fault.object[fault.start : fault.end]
+    return "".join(json.dumps(letter)[1:-1] for letter in lacking), fault.end
+
+
 def _fail(reason: str, code: int) -> NoReturn:
-    print(f"tfrec: error: {' '.join(reason.split())}", file=sys.stderr)  # noqa: T201
+    print(f"tfrec: error: {tame(' '.join(reason.split()))}", file=sys.stderr)  # noqa: T201
     raise typer.Exit(code)
 
 

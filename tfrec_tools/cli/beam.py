@@ -13,6 +13,7 @@ _WORDS = "tfrec.beam_options"
 Runner = Annotated[
     str | None,
     typer.Option(
+        show_envvar=False,
         metavar="RUNNER",
         help="Run on Apache Beam: DirectRunner, FlinkRunner, SparkRunner, DataflowRunner, PortableRunner; "
         "what stands after -- are Beam's options. Default: processes of this machine.",

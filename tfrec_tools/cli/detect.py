@@ -1,58 +1,41 @@
-"""`tfrec detect`: a model looks at pictures."""
+"""`tfrec detect`: a model looks at images."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from tfrec_tools.cli.model_given import Batch, Model
+from tfrec_tools.cli.options import command
+from tfrec_tools.detector.options.models import DetectOptions
 
 
-def detect(
-    pictures: Annotated[
-        list[str],
-        typer.Argument(help="Pictures, folders of them, or records: files, DIR/NAME, 'DIR/NAME-*'."),
-    ],
-    model: Model,
-    out: Annotated[Path, typer.Option(help="New folder for pictures/, detections.json and detections.csv.")],
-    score: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Lowest score that is drawn and listed. Default: of each class that in the model folder's "
-            "scores.json, which finetune writes, else 0.5.",
-            show_default=False,
-        ),
-    ] = None,
-    batch: Batch = 8,
-) -> None:
-    """Find objects in pictures: boxes drawn, and listed as COCO's results (JSON) and as CSV.
+@command("tfrec detect photos/ --model run/model --out detections")
+def detect(options: DetectOptions) -> None:
+    """Find objects in images: boxes drawn, and listed as COCO's results (JSON) and as CSV.
 
-    Pictures that TensorFlow cannot decode are transcoded as convert does, and like there EXIF orientation is
-    ignored. A damaged picture is passed over, told of, and makes exit code 1.
+    Images that TensorFlow cannot decode are transcoded as convert does, and like there EXIF orientation is
+    ignored. A damaged image is passed over and reported, and makes exit code 1.
     """
-    from tfrec_tools.cli.tensorflow import load
+    from tfrec_tools.cli import console, tensorflow
 
-    load()
-    from tfrec_tools.cli import show
+    tensorflow.load()
     from tfrec_tools.detector.inference import detect as story
-    from tfrec_tools.detector.model.zoo import model_folder
 
-    plan = story.Detection(model_folder(model), tuple(pictures), out, batch, score)
-    summary = story.detect_pictures(plan, show.progress)
-    title = f"{sum(summary.boxes.values())} boxes in {summary.pictures} pictures: {out}"
+    with console.watched(options) as watched:
+        summary = story.detect_images(watched)
+    title = f"{sum(summary.boxes.values())} boxes in {summary.images} images: {options.out}"
     rows = [(name, count, f"{summary.scores[name]:.2f}") for name, count in summary.boxes.most_common()]
     if rows:
-        show.print_table(title, ("class", "boxes", "scores from"), rows)
+        console.print_table(title, ("class", "boxes", "scores from"), rows)
     else:
         typer.echo(title)
-    _tell_issues(summary)
+    for line in summary.left_out:
+        typer.echo(line, err=True)
+    _report_issues(summary)
 
 
-def _tell_issues(summary: Any) -> None:
+def _report_issues(summary: Any) -> None:
     from tfrec_tools.errors import TfrecError
 
     for issue in summary.issues:
@@ -61,6 +44,6 @@ def _tell_issues(summary: Any) -> None:
     if summary.damaged:
         listed = "; ".join(issue.message for issue in summary.damaged[:5])
         raise TfrecError(
-            f"{len(summary.damaged)} damaged picture(s) were passed over: {listed}"
+            f"{len(summary.damaged)} damaged image(s) were passed over: {listed}"
             + ("; ..." if summary.damaged[5:] else "")
         )

@@ -2,73 +2,83 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Any
 
 import typer
 
+from tfrec_tools.cli.options import Json, command
+from tfrec_tools.dataset.options import InspectOptions
 
-def inspect(
-    records: Annotated[
-        list[str], typer.Argument(help="Files, folders, DIR/NAME of a set, or patterns such as 'DIR/NAME-*'.")
-    ],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-) -> None:
+
+@command("tfrec inspect records/train")
+def inspect(options: InspectOptions, json: Json = False) -> None:
     """Count what record files hold: classes, boxes per image, sizes, splits; show the first record.
 
     Reads records of tfrec, TFOD and others, also gzip, and checks every CRC.
     """
     import json as json_
 
-    from tfrec_tools.cli import show
-    from tfrec_tools.dataset import stats
-    from tfrec_tools.dataset.shards import record_files
+    from tfrec_tools.cli import console
+    from tfrec_tools.dataset import stats as engine
 
-    files = record_files(records)
-    with show.progress("reading records") as progress:
-        found = stats.inspect(files, progress)
+    with console.watched(options) as watched:
+        stats = engine.inspect(watched)
     if json:
-        typer.echo(json_.dumps(_document(found), ensure_ascii=False, indent=2))
+        typer.echo(json_.dumps(_document(stats), ensure_ascii=False, indent=2))
     else:
-        _print(found)
+        _print(stats)
 
 
-def _document(found: Any) -> dict[str, Any]:
-    names = [name for name, _ in found.classes.most_common()]
+def _document(stats: Any) -> dict[str, Any]:
+    names = [name for name, _ in stats.classes.most_common()]
     return {
-        "files": found.files,
-        "bytes": found.bytes,
-        "images": found.images,
-        "boxes": found.boxes,
-        "splits": dict(found.splits),
-        "formats": dict(found.formats),
-        "classes": [
-            {"name": name, "boxes": found.classes[name], "images": found.having[name]} for name in names
+        "files": stats.files,
+        "bytes": stats.bytes,
+        "images": stats.images,
+        "boxes": stats.boxes,
+        "sources": [
+            {"path": path, "accounting": account and asdict(account)} for path, account in _accounts(stats)
         ],
-        "boxes_per_image": {str(count): found.per_image[count] for count in sorted(found.per_image)},
-        "box_sizes": {size: found.areas[size] for size in ("small", "medium", "large")},
+        "splits": dict(stats.splits),
+        "formats": dict(stats.formats),
+        "classes": [
+            {"name": name, "boxes": stats.classes[name], "images": stats.images_per_class[name]}
+            for name in names
+        ],
+        "boxes_per_image": {str(count): stats.per_image[count] for count in sorted(stats.per_image)},
+        "box_sizes": {size: stats.areas[size] for size in ("small", "medium", "large")},
         "image_sizes": [
             {"width": width, "height": height, "images": images}
-            for (width, height), images in found.sizes_wh.most_common()
+            for (width, height), images in stats.sizes_wh.most_common()
         ],
-        "first": [dict(zip(("key", "value"), row, strict=True)) for row in _first(found)],
+        "first": [dict(zip(("key", "value"), row, strict=True)) for row in _first(stats)],
     }
 
 
-def _print(found: Any) -> None:
-    from tfrec_tools.cli import show
+def _accounts(stats: Any) -> list[tuple[str, Any]]:
+    """(path, account) of each source of each set."""
+    return [(source.path, source.accounting) for sources in stats.sources.values() for source in sources]
 
-    title = f"{found.files} file(s), {found.bytes / 1e6:.1f} MB, {found.images} images, {found.boxes} boxes"
+
+def _print(stats: Any) -> None:
+    from tfrec_tools.cli import console
+    from tfrec_tools.cli.report import print_accounts
+
+    title = f"{stats.files} file(s), {stats.bytes / 1e6:.1f} MB, {stats.images} images, {stats.boxes} boxes"
     typer.echo(f"{title}; every CRC is right")
-    if set(found.splits) != {""}:
-        show.print_table("Splits", ("split", "images"), list(found.splits.items()))
-    classes = [(name, boxes, found.having[name]) for name, boxes in found.classes.most_common()]
-    show.print_table("Classes", ("class", "boxes", "images"), classes)
-    show.print_table("Boxes per image", ("boxes", "images"), _binned(found.per_image))
-    sizes = [(f"{size} ({meaning})", found.areas[size]) for size, meaning in _SIZES.items()]
-    show.print_table("Sizes of boxes, as COCO divides them", ("size", "boxes"), sizes)
-    pictures = [(f"{width} x {height}", images) for (width, height), images in found.sizes_wh.most_common(8)]
-    show.print_table(f"Sizes of images ({len(found.sizes_wh)} different)", ("pixels", "images"), pictures)
-    show.print_table("First record", ("feature", "value"), _first(found))
+    accounts = _accounts(stats)
+    print_accounts([path for path, _ in accounts], [account for _, account in accounts])
+    if set(stats.splits) != {""}:
+        console.print_table("Splits", ("split", "images"), list(stats.splits.items()))
+    classes = [(name, boxes, stats.images_per_class[name]) for name, boxes in stats.classes.most_common()]
+    console.print_table("Classes", ("class", "boxes", "images"), classes)
+    console.print_table("Boxes per image", ("boxes", "images"), _binned(stats.per_image))
+    sizes = [(f"{size} ({meaning})", stats.areas[size]) for size, meaning in _SIZES.items()]
+    console.print_table("Sizes of boxes, as COCO divides them", ("size", "boxes"), sizes)
+    sizes_wh = [(f"{width} x {height}", images) for (width, height), images in stats.sizes_wh.most_common(8)]
+    console.print_table(f"Sizes of images ({len(stats.sizes_wh)} different)", ("pixels", "images"), sizes_wh)
+    console.print_table("First record", ("feature", "value"), _first(stats))
 
 
 _SIZES = {"small": "below 32 x 32", "medium": "below 96 x 96", "large": "the rest"}
@@ -86,20 +96,20 @@ def _binned(per_image: Any) -> list[tuple[str, int]]:
     return rows
 
 
-def _first(found: Any) -> list[tuple[str, str]]:
+def _first(stats: Any) -> list[tuple[str, str]]:
     """The first record, a row a feature."""
-    if found.first is None:
+    if stats.first is None:
         return []
-    record, picture = found.first.record, found.first.picture
+    record, image = stats.first.record, stats.first.image
     rows = [
         ("image/filename", record.filename),
         ("image/source_id", record.image_id),
-        ("image/encoded", f"{len(picture.data)} bytes of {picture.format}"),
-        ("image/width, height", f"{picture.width} x {picture.height}"),
+        ("image/encoded", f"{len(image.data)} bytes of {image.format}"),
+        ("image/width, height", f"{image.width} x {image.height}"),
     ]
     if record.labeled is not None:
         rows.append(("image/class/text", ", ".join(sorted(record.labeled))))
-    pairs = zip(record.names, found.first.label_ids, record.boxes_xyxy.tolist(), strict=False)
+    pairs = zip(record.names, stats.first.label_ids, record.boxes_xyxy.tolist(), strict=False)
     for i, (name, label_id, box) in enumerate(pairs):
         rows.append((f"box {i}", f"{label_id} {name} [{', '.join(f'{value:.1f}' for value in box)}]"))
     return rows

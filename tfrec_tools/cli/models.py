@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from tfrec_tools.cli.options import Json, command
 
-def models(
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-) -> None:
+
+@command("tfrec models --json")
+def models(json: Json = False) -> None:
     """List the families that tfrec builds, and the models of TFOD's zoo that --base and --model take by name.
 
     A model is downloaded when it is first asked for, and kept in ~/.keras/tfrec (KERAS_HOME moves it). The
@@ -17,22 +16,22 @@ def models(
     """
     import json as json_
 
-    from tfrec_tools.cli import show
+    from tfrec_tools.cli import console
     from tfrec_tools.detector.config.read import EXTRACTORS
     from tfrec_tools.detector.model import zoo
 
-    found = zoo.models()
+    known = zoo.models()
     if json:
         keys = ("short_name", "name", "family", "address")
-        listed = [{key: getattr(model, key) for key in keys} for model in found]
+        listed = [{key: getattr(model, key) for key in keys} for model in known]
         extractors = {kind: list(names) for kind, names in EXTRACTORS.items()}
         typer.echo(json_.dumps({"extractors": extractors, "zoo": listed}, indent=2))
         return
-    show.print_table(
+    console.print_table(
         "What a pipeline.config may say: model and feature_extractor",
         ("model", "type"),
         [(kind, name) for kind, names in EXTRACTORS.items() for name in names],
     )
-    rows = [(model.short_name, model.family, f"{model.name}.tar.gz") for model in found]
-    show.print_table("TFOD's zoo, trained on COCO", ("name", "family", "archive"), rows)
+    rows = [(model.short_name, model.family, f"{model.name}.tar.gz") for model in known]
+    console.print_table("TFOD's zoo, trained on COCO", ("name", "family", "archive"), rows)
     typer.echo(f"Address: {zoo.address()}/ARCHIVE")

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
+from tfrec_tools.cli.options import command
+from tfrec_tools.dataset.options import VerifyOptions
 
-def verify(
-    where: Annotated[
-        Path, typer.Argument(metavar="DIR|DIR/NAME", help="A folder (all sets in it), or one set.")
-    ],
-) -> None:
+
+@command("tfrec verify records/train")
+def verify(options: VerifyOptions) -> None:
     """Check finished sets: sizes, SHA-256 and CRCs of all shards, records counted, nothing missing.
 
     Exit code 1 where anything is not as the manifest says.
     """
-    from tfrec_tools.cli import show
-    from tfrec_tools.dataset.shards import prefixes
-    from tfrec_tools.dataset.verify import faults
-    from tfrec_tools.errors import InputError, TfrecError
+    from tfrec_tools.cli import console
+    from tfrec_tools.dataset import verify as engine
+    from tfrec_tools.errors import TfrecError
 
-    found = prefixes(where) if where.is_dir() else [where]
-    if not found:
-        raise InputError(where, "no .manifest.json in it; expected finished sets of tfrec convert")
-    bad = 0
-    for prefix in found:
-        with show.progress(f"checking {prefix}") as progress:
-            lines = list(faults(prefix, progress))
-        typer.echo(f"{prefix}: {'sound' if not lines else f'{len(lines)} fault(s)'}")
-        for line in lines:
+    with console.watched(options) as watched:
+        sets = engine.verify(watched)
+    for verified in sets:
+        count = len(verified.faults)
+        typer.echo(f"{verified.prefix}: {f'{count} fault(s)' if count else 'sound'}")
+        for line in verified.faults:
             typer.echo(f"  {line}")
-        bad += len(lines)
-    if bad:
+    if bad := sum(len(verified.faults) for verified in sets):
         raise TfrecError(f"{bad} fault(s) found; convert again with --overwrite")

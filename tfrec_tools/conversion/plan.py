@@ -6,87 +6,81 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import PIL
 
 from tfrec_tools import __version__
-from tfrec_tools.annotations import set_checks
+from tfrec_tools.annotations import policies, set_checks
+from tfrec_tools.annotations.accounts import Reading, Tally
 from tfrec_tools.annotations.box_checks import Checks
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.annotations.records import ImageRecord, Place, Source
-from tfrec_tools.conversion import sharing, splits
-from tfrec_tools.conversion.jobs import Job
-from tfrec_tools.conversion.sharing import Item
+from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source
+from tfrec_tools.conversion import accounting, sharing, splits
+from tfrec_tools.conversion.jobs import ConversionJob
+from tfrec_tools.conversion.options import ConvertOptions, SourceOptions, column_pairs
+from tfrec_tools.conversion.sharing import SourceImage
 from tfrec_tools.dataset import partition
-from tfrec_tools.dataset.partition import shard_count
-from tfrec_tools.dataset.shards import shard_paths
+from tfrec_tools.dataset.options import class_sets
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import registry
 from tfrec_tools.formats.classes import read_map
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.images import lookup
-from tfrec_tools.images.loading import Rules
+from tfrec_tools.images.loading import ImageOptions
+from tfrec_tools.labels import spelling
 from tfrec_tools.labels.label_map import LabelMap, from_names
+from tfrec_tools.system.options import as_path, as_paths, several
 
 SOURCE_SPLIT = "source"
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What to convert and where to: `out` is DIR/NAME of the set.
-
-    Of images, format and labeled there is one for all sources or one a source. None means: found out by
-    itself (images, format, labeled), made from the data (labels), by size (shards), as many as cores
-    (workers), one set (split: "train=0.8,val=0.2", or "source"), each image for itself (group_by: "sha256" or
-    "prefix:REGEX").
-    """
-
-    sources: Path | Sequence[Path]
-    out: Path
-    images: Path | Sequence[Path] | None = None
-    format: str | Sequence[str] | None = None
-    labels: Path | None = None
-    shards: int | None = None
-    workers: int | None = None
-    overwrite: bool = False
-    labeled: Sequence[frozenset[str]] | None = None
-    split: str | None = None
-    seed: int = 0
-    group_by: str | None = None
-    compression: str = ""
-    checks: Checks = Checks()  # noqa: RUF009  frozen
-    read: ReadOptions = ReadOptions()  # noqa: RUF009
-    rules: Rules = Rules()  # noqa: RUF009
-    negatives: bool = True
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        return (self.sources,) if isinstance(self.sources, Path) else tuple(self.sources)
-
-
-def with_paths(options: Options, opened: Callable[[Path], Path]) -> Options:
+def with_paths(options: ConvertOptions, opened: Callable[[Path], Path]) -> ConvertOptions:
     """The options with all that is read as `opened` gives it."""
-    images = options.images
-    folders = [images] if isinstance(images, Path) else images
     return replace(
         options,
-        sources=tuple(map(opened, options.paths)),
-        images=folders and tuple(map(opened, folders)),
-        labels=options.labels and opened(options.labels),
+        sources=tuple(map(opened, options.source_paths)),
+        images=tuple(map(opened, as_paths(several(options.images)))) or None,
+        labels=options.labels_path and opened(options.labels_path),
     )
+
+
+def checks_of(options: SourceOptions) -> Checks:
+    """InputError where --on names what is none."""
+    return Checks(policies.parse(options.policy, several(options.on)), options.min_side)
+
+
+def read_options_of(options: SourceOptions) -> ReadOptions:
+    record_labels = None if options.record_labels is None else as_path(options.record_labels)
+    masks = options.masks != "none"
+    columns = column_pairs(options.columns)
+    writes = options.prefix if isinstance(options, ConvertOptions) else None
+    return ReadOptions(
+        masks=masks,
+        voc_origin=options.voc_origin,
+        columns=columns,
+        label_map=record_labels,
+        yolo=options.yolo,
+        coordinates=options.coordinates,
+        writes=writes,
+    )
+
+
+def image_options_of(options: SourceOptions) -> ImageOptions:
+    return ImageOptions(options.rescale, options.max_side, options.jpeg_quality, options.verify_images)
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A source that was read: its path and format, the folder of its images, what it holds."""
+    """A source that was read: its path and format, the folder of its images, what it holds and what became of
+    that so far."""
 
     path: Path
     format: str
     folder: Path
-    source: Source
+    annotations: Source
+    reading: Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,74 +91,92 @@ class Plan:
     inputs: tuple[Input, ...]
     label_map: LabelMap
     shares: tuple[splits.Share, ...]
-    items: tuple[Item, ...]
-    jobs: tuple[Job, ...]
+    items: tuple[SourceImage, ...]
+    jobs: tuple[ConversionJob, ...]
     issues: tuple[Issue, ...]
     digest: str
 
     @property
-    def pictures(self) -> Iterator[tuple[ImageRecord, Place]]:
-        """The records with the places of their pictures."""
+    def images(self) -> Iterator[tuple[ImageRecord, ByteRange]]:
+        """The records with the places of their images."""
         return ((item.record, item.place) for item in self.items)
 
 
-def make_plan(options: Options) -> Plan:
+def make_plan(options: ConvertOptions) -> Plan:
     """Reads the sources and lays out the set. InputError where they cannot be used or do not fit."""
     inputs = read_inputs(options)
     label_map = _label_map(options, inputs)
-    items, issues = _items(options, inputs, frozenset(label_map.names))
+    items, issues, inputs = _items(options, inputs, frozenset(label_map.names))
     shares = _shares(options, items)
     jobs = _jobs(options, shares, items, label_map)
     digest = hashlib.sha256("\n".join(_facts(options, label_map, jobs)).encode()).hexdigest()
-    found = (*(issue for one in inputs for issue in one.source.issues), *issues)
-    alike = set_checks.similar(label_map.names, "classes")
-    return Plan(inputs, label_map, shares, items, jobs, (*found, *alike), digest)
+    before = (*(issue for source in inputs for issue in source.annotations.issues), *issues)
+    alike = spelling.similar(label_map.names, "classes")
+    return Plan(inputs, label_map, shares, items, jobs, (*before, *alike), digest)
 
 
-def read_inputs(options: Options) -> tuple[Input, ...]:
+def read_inputs(options: ConvertOptions) -> tuple[Input, ...]:
     """The sources, each in its format."""
-    paths = options.paths
+    paths = options.source_paths
     kinds = _each("--format", options.format, len(paths))
-    folders = _each("--images", options.images, len(paths))
-    labeled = _each("--labeled", options.labeled, len(paths))
-    given = zip(paths, kinds, folders, labeled, strict=True)
-    return tuple(_read(options, *one) for one in given)
+    folders = _each("--images", as_paths(several(options.images)), len(paths))
+    labeled = _each("--labeled", class_sets(options.labeled), len(paths))
+    return tuple(_read(options, *each) for each in zip(paths, kinds, folders, labeled, strict=True))
 
 
-def _each(option: str, given: object, count: int) -> list[Any]:
-    """A value a source: the one given for all, or as many as there are sources."""
-    values = list(given) if isinstance(given, list | tuple) else [given]
+def _each(option: str, values: Any, count: int) -> list[Any]:
+    """A value for each source: the same for all, or as many as there are sources."""
+    values = list(several(values)) or [None]
     if len(values) not in (1, count):
         raise InputError(option, f"given {len(values)} times for {count} sources; give one, or one each")
-    return values * count if len(values) == 1 else values
+    return [*values] * count if len(values) == 1 else values
 
 
 def _read(
-    options: Options, path: Path, kind: str | None, folder: Path | None, labeled: frozenset[str] | None
+    options: ConvertOptions, path: Path, kind: str | None, folder: Path | None, labeled: frozenset[str] | None
 ) -> Input:
-    kind = kind or registry.detect(path)
-    source = registry.read(path, kind, options.read)
-    if not options.negatives:
-        source = replace(source, records=[record for record in source.records if record.names])
+    kind = kind or registry.detect(path, options.prefix)
+    read = registry.read(path, kind, read_options_of(options))
+    source, lost = accounting.judged(read, checks_of(options).policies)
+    if options.no_negatives:
+        source, negatives = accounting.without_negatives(source)
+        lost += negatives
     if not source.records:
-        raise InputError(path, "has no images")
+        raise InputError(path, _why_empty(source, options.no_negatives and bool(read.records)))
     if not source.classes:
-        raise InputError(path, "has no classes")
+        raise InputError(path, f"has no classes{_first_of(source)}")
     if labeled is not None:
         records = [replace(record, labeled=labeled | set(record.names)) for record in source.records]
         classes = tuple(dict.fromkeys((*source.classes, *sorted(labeled))))
         source = replace(source, classes=classes, records=records)
-    return Input(path, kind, folder or registry.images_folder(path), source)
+    reading = accounting.reading(path, read.account, read.records, lost)
+    return Input(path, kind, folder or registry.images_folder(path), source, reading)
 
 
-def _label_map(options: Options, inputs: Sequence[Input]) -> LabelMap:
-    """The map given, which must have every class that has a box; else one made of the sources' classes."""
-    if options.labels is None:
-        return from_names(dict.fromkeys(name for one in inputs for name in one.source.classes))
-    label_map = read_map(options.labels)
-    for one in inputs:
-        used = {name for record in one.source.records for name in record.names}
-        require_classes(options.labels, one.path, used, label_map.id_by_name)
+def _why_empty(source: Source, has_negatives: bool) -> str:
+    """Returns what there is instead of images: the first of the issues says why there are none."""
+    if has_negatives:
+        return "has no images with boxes, and --no-negatives leaves out the others"
+    return f"has no images that can be used{_first_of(source)}" if source.issues else "has no images"
+
+
+def _first_of(source: Source) -> str:
+    """Returns the first of a source's issues, which may say why something is lacking, and how many follow."""
+    if not source.issues:
+        return ""
+    first, *others = source.issues
+    more = f" (and {len(others)} more issue(s))" if others else ""
+    return f"; {first.source}: {first.code}: {first.message}{more}"
+
+
+def _label_map(options: ConvertOptions, inputs: Sequence[Input]) -> LabelMap:
+    """The user's map, which must have every class that has a box; else one made of the sources' classes."""
+    if options.labels_path is None:
+        return from_names(dict.fromkeys(name for source in inputs for name in source.annotations.classes))
+    label_map = read_map(options.labels_path)
+    for source in inputs:
+        used = {name for record in source.annotations.records for name in record.names}
+        require_classes(options.labels_path, source.path, used, label_map.id_by_name)
     return label_map
 
 
@@ -179,34 +191,51 @@ def require_classes(
 
 
 def _items(
-    options: Options, inputs: Sequence[Input], names: frozenset[str]
-) -> tuple[tuple[Item, ...], list[Issue]]:
-    """The images of all sources in order with their files, those of several sources joined."""
-    items: list[Item] = []
+    options: ConvertOptions, inputs: Sequence[Input], names: frozenset[str]
+) -> tuple[tuple[SourceImage, ...], list[Issue], tuple[Input, ...]]:
+    """The images of all sources in order with their files, those of several sources joined; and the sources
+    with what was lost on the way."""
+    items: list[SourceImage] = []
     issues: list[Issue] = []
-    for number, one in enumerate(inputs):
-        records = _labeled_within(options, one, names)
-        issues += set_checks.repeats(records)
-        places, odd = lookup.places(records, one.folder)
-        issues += odd
-        found = ((record, place) for record, place in zip(records, places, strict=True) if place is not None)
-        items += [sharing.item(record, place, number) for record, place in found]
+    lost: list[Tally] = []
+    for number, source in enumerate(inputs):
+        records = _labeled_within(options, source, names)
+        places, odd = lookup.places(records, source.folder)
+        nowhere = [record for record, place in zip(records, places, strict=True) if place is None]
+        lost.append(accounting.unfound(nowhere, odd))
+        if source.format == "csv":  # whose rows name an image each, in whatever spelling
+            images = len(records)
+            records, places = sharing.of_one_file(records, places)
+            lost[-1] += accounting.repeated(images - len(records))
+        found = [
+            (record if place is None else sharing.named_by_file(record, place, source.folder), place)
+            for record, place in zip(records, places, strict=True)
+        ]
+        issues += [*set_checks.repeats(found), *odd, *sharing.escaped_names(found)]
+        for record, place in found:
+            if place is not None:
+                items.append(sharing.item(record, place, number, len(items)))
     if len(inputs) > 1:
-        items, shared = sharing.join(items, options.checks.policies)
-        items, clashing = sharing.tell_apart(items, [one.path.name for one in inputs])
-        issues += [*shared, *clashing]
-    return tuple(items), issues
+        items, shared, of_joined = sharing.join(items, checks_of(options).policies)
+        lost = [tally + of_joined.get(number, Tally()) for number, tally in enumerate(lost)]
+        issues += shared
+    items, clashing = sharing.tell_apart(items, [source.path for source in inputs])
+    return tuple(items), [*issues, *clashing], tuple(map(_with_losses, inputs, lost))
 
 
-def _labeled_within(options: Options, one: Input, names: frozenset[str]) -> list[ImageRecord]:
+def _with_losses(source: Input, lost: Tally) -> Input:
+    return replace(source, reading=replace(source.reading, tally=source.reading.tally + lost))
+
+
+def _labeled_within(options: ConvertOptions, source: Input, names: frozenset[str]) -> list[ImageRecord]:
     """The records with `labeled` cut to the label map's names."""
-    given = {record.labeled for record in one.source.records if record.labeled is not None}
-    within = {labeled: within_map(options.labels, one.path, labeled, names) for labeled in given}
+    sets = {record.labeled for record in source.annotations.records if record.labeled is not None}
+    within = {labeled: within_map(options.labels_path, source.path, labeled, names) for labeled in sets}
     return [
         record
         if record.labeled is None or record.labeled <= names
         else replace(record, labeled=within[record.labeled])
-        for record in one.source.records
+        for record in source.annotations.records
     ]
 
 
@@ -219,7 +248,7 @@ def within_map(
     return labeled & names
 
 
-def _shares(options: Options, items: Sequence[Item]) -> tuple[splits.Share, ...]:
+def _shares(options: ConvertOptions, items: Sequence[SourceImage]) -> tuple[splits.Share, ...]:
     """As given, or as the sources say."""
     if options.split != SOURCE_SPLIT:
         return splits.parse_shares(options.split) if options.split else ()
@@ -231,72 +260,60 @@ def _shares(options: Options, items: Sequence[Item]) -> tuple[splits.Share, ...]
 
 
 def _jobs(
-    options: Options, shares: Sequence[splits.Share], items: Sequence[Item], label_map: LabelMap
-) -> tuple[Job, ...]:
+    options: ConvertOptions, shares: Sequence[splits.Share], items: Sequence[SourceImage], label_map: LabelMap
+) -> tuple[ConversionJob, ...]:
     """The shards of each split, of images in seeded order and nearly equal numbers."""
     by_split = _by_split(options, shares, items)
-    made: list[Job] = []
+    made: list[ConversionJob] = []
     for split, members in by_split.items():
         if not members and shares:
             reason = f"no image falls to {split!r}, of {len(items)} images; choose other shares or --seed"
             raise InputError("--split", reason, where=options.split or "")
-        ordered = sorted(
-            members, key=lambda item: partition.position(item.record.image_id, options.seed, "order")
+        laid_out = partition.shards_of(
+            options, split, members, lambda item: item.record.image_id, sum(item.size for item in members)
         )
-        if not ordered:
-            continue
-        count = shard_count(options.shards, len(ordered), sum(item.size for item in ordered))
-        bounds = [len(ordered) * i // count for i in range(count + 1)]
-        files = shard_paths(options.out, count, split, options.compression)
-        made += [
-            _job(options, file, split, tuple(ordered[start:end]), label_map)
-            for file, (start, end) in zip(files, pairwise(bounds), strict=True)
-        ]
+        made += [_job(options, file, split, of_shard, label_map) for file, of_shard in laid_out]
     return tuple(made)
 
 
 def _by_split(
-    options: Options, shares: Sequence[splits.Share], items: Sequence[Item]
-) -> dict[str, list[Item]]:
+    options: ConvertOptions, shares: Sequence[splits.Share], items: Sequence[SourceImage]
+) -> dict[str, list[SourceImage]]:
     if not shares:
         return {"": list(items)}
     if options.split == SOURCE_SPLIT:
         return {share.name: [item for item in items if item.record.split == share.name] for share in shares}
     keys = sharing.group_keys(items, options.group_by)
-    groups: dict[str, list[Item]] = {}
+    groups: dict[str, list[SourceImage]] = {}
     for key, item in zip(keys, items, strict=True):
         groups.setdefault(key, []).append(item)
-    found = splits.assign(
+    split_of = splits.assign(
         [
-            splits.Group(key, frozenset(name for one in members for name in one.record.names))
+            splits.Group(key, frozenset(name for item in members for name in item.record.names))
             for key, members in groups.items()
         ],
         shares,
         options.seed,
     )
-    by_split: dict[str, list[Item]] = {share.name: [] for share in shares}
+    by_split: dict[str, list[SourceImage]] = {share.name: [] for share in shares}
     for key, item in zip(keys, items, strict=True):
-        by_split[found[key]].append(item)
+        by_split[split_of[key]].append(item)
     return by_split
 
 
-def _job(options: Options, file: Path, split: str, items: tuple[Item, ...], label_map: LabelMap) -> Job:
-    ids, checks, rules, compression = (
-        label_map.id_by_name,
-        options.checks,
-        options.rules,
-        options.compression,
+def _job(
+    options: ConvertOptions, file: str, split: str, items: tuple[SourceImage, ...], label_map: LabelMap
+) -> ConversionJob:
+    ids, compression = label_map.id_by_name, options.codec
+    checks, rules = checks_of(options), image_options_of(options)
+    digests = partition.digests(
+        (__version__, PIL.__version__, ids, checks, rules, compression),
+        (sharing.content(item) for item in items),
+        (f"{item.place.path} {item.mtime_ns} {item.source} {item.others}" for item in items),
     )
-    how = (__version__, PIL.__version__, ids, checks, rules, compression)
-    digest = hashlib.blake2b(repr(how).encode(), digest_size=16)
-    for item in items:
-        digest.update(sharing.content(item))
-    content = digest.hexdigest()
-    for item in items:
-        digest.update(f"{item.place.path} {item.mtime_ns}".encode())
-    return Job(file.name, split, items, ids, checks, rules, compression, content, digest.hexdigest())
+    return ConversionJob(file, split, items, ids, checks, rules, compression, *digests)
 
 
-def _facts(options: Options, label_map: LabelMap, jobs: Sequence[Job]) -> list[str]:
+def _facts(options: ConvertOptions, label_map: LabelMap, jobs: Sequence[ConversionJob]) -> list[str]:
     shards_ = [f"{job.file} {job.content}" for job in jobs]
     return [repr(label_map.labels), str(options.split), str(options.seed), *shards_]

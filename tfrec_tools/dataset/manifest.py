@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -17,7 +19,7 @@ class ShardInfo:
     """A shard.
 
     split            "" where there is none
-    records_sha256   SHA-256 (hex) over its records, each without its picture's bytes, for which their
+    records_sha256   SHA-256 (hex) over its records, each without its image's bytes, for which their
                      SHA-256 in the record (image/key/sha256) stands: no byte is hashed twice. A record
                      without that feature is hashed whole
     crc32c           of the whole file
@@ -52,14 +54,44 @@ class ClassInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceAccount:
+    """What became of all that a source holds: found = written + what was dropped, by issue code.
+
+    files, litter   annotation files that were read; files of operating systems that were passed over
+    found           annotated things (objects, rows, lines, polygons, boxes), and written of them
+    images          images that the source names, and images_written of them
+    """
+
+    files: int
+    litter: int
+    found: int
+    written: int
+    dropped: dict[str, int]
+    images: int
+    images_written: int
+    images_dropped: dict[str, int]
+
+    @property
+    def adds_up(self) -> bool:
+        counts = (self.written, self.images_written, *self.dropped.values(), *self.images_dropped.values())
+        return min(counts) >= 0 and (self.found, self.images) == (
+            self.written + sum(self.dropped.values()),
+            self.images_written + sum(self.images_dropped.values()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """A source that was converted: its path as given, its format, how many images it gave, and the classes
-    that it was annotated for."""
+    """A source that was converted: its path as given, its format, how many images it gave, the classes that
+    it was annotated for, {class name: category id} where it is COCO's, and what became of all that it holds;
+    None where an older tfrec wrote it, or the transforms of Beam."""
 
     path: str
     format: str
     images: int
     labeled: tuple[str, ...]
+    category_ids: dict[str, int | str] = field(default_factory=dict)
+    accounting: SourceAccount | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +108,8 @@ class Manifest:
     issues           how many there are of each code
     options          what else the set depends on, as given; versions of the libraries likewise
     digest           of all input and options; the same command on the same input gives the same
+    label_map_sha256   of the label map's file; manifest_sha256 of all that stands here but itself. Sets of
+                     earlier versions have neither
     """
 
     format_version: int
@@ -93,6 +127,8 @@ class Manifest:
     options: dict[str, str]
     versions: dict[str, str]
     digest: str
+    label_map_sha256: str = ""
+    manifest_sha256: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,8 +140,21 @@ def format_manifest(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
+def sealed(manifest: Manifest) -> Manifest:
+    """Returns the manifest with its own checksum."""
+    return replace(manifest, manifest_sha256=content_sha256(format_manifest(manifest)))
+
+
+def content_sha256(data: bytes) -> str:
+    """Returns the SHA-256 of what a manifest's JSON says, however it is laid out, but for the checksum in
+    it."""
+    document = json.loads(data)
+    document.pop("manifest_sha256", None)
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
 def read_manifest(path: Path) -> Manifest:
-    """InputError where the file is no manifest, or one of a later version."""
+    """Raises InputError where the file is no manifest, or one of a later version."""
     try:
         version = msgspec.json.decode(path.read_bytes(), type=dict)["format_version"]
         if version != FORMAT_VERSION:

@@ -3,9 +3,11 @@ removed, and all is published, the manifest last."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +15,44 @@ import msgspec
 
 from tfrec_tools import __version__
 from tfrec_tools.annotations import set_checks
+from tfrec_tools.annotations.accounts import Reading
 from tfrec_tools.annotations.issues import CODES, Issue
-from tfrec_tools.annotations.policies import Policies
-from tfrec_tools.dataset import shards, staging, tfds
-from tfrec_tools.dataset.engine import Engine, Perform, Progress, Task
+from tfrec_tools.annotations.policies import Policies, going_on
+from tfrec_tools.dataset import accounting, shards, staging, tfds
+from tfrec_tools.dataset.engine import Engine, ImageProgress, Job
 from tfrec_tools.dataset.manifest import (
     FORMAT_VERSION,
     ClassInfo,
     Manifest,
     ShardInfo,
+    SourceAccount,
     SourceInfo,
     SplitInfo,
     format_manifest,
     read_manifest,
+    sealed,
 )
-from tfrec_tools.dataset.staging import Done
-from tfrec_tools.errors import InputError, TfrecError
+from tfrec_tools.dataset.staging import ShardResult
+from tfrec_tools.errors import AccountError, InputError, TfrecError, readable
 from tfrec_tools.labels import pbtxt
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.remote_path import require_writable
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class SetPlan:
     """A set that is to be written.
 
     out        DIR/NAME; `overwrite` where another set of that name may be replaced
     splits     names; none where the set is not divided
-    jobs       a shard each, which `perform` writes
-    sources    what it is made of; `inputs` are files that it is read from and that must stay, `given`
+    jobs       one for each shard
+    sources    what it is made of; `inputs` are files that it is read from and that must stay, `replaceable`
                others of them that the set may replace, as it does with a label map that is its own
-    options    what else it depends on, as given; versions of libraries likewise
+    options    what else it depends on, as the user said it; versions of libraries likewise
     digest     of all input and options
-    issues_of  {what the jobs found: all issues in order}
-    page       {issues: the page of them}
+    issues     those that were found before the jobs
+    readings   how each of the sources was read; None where nobody counted
+    images     (ImageRecord, ByteRange) of each, for the page of issues
     for_tfds   whether TFDS can read its records
     """
 
@@ -54,16 +60,16 @@ class Layout:
     overwrite: bool
     label_map: LabelMap
     splits: tuple[str, ...]
-    jobs: Sequence[Task]
-    perform: Perform
+    jobs: Sequence[Job]
     sources: tuple[SourceInfo, ...]
+    readings: tuple[Reading | None, ...]
     inputs: tuple[Path, ...]
-    given: tuple[Path, ...]
+    replaceable: tuple[Path, ...]
     options: Mapping[str, str]
     versions: Mapping[str, str]
     digest: str
-    issues_of: Callable[[Sequence[Done]], tuple[Issue, ...]]
-    page: Callable[[Sequence[Issue]], bytes]
+    issues: tuple[Issue, ...] = ()
+    images: Iterable[tuple[Any, Any]] = ()
     for_tfds: bool = True
 
 
@@ -85,129 +91,155 @@ class Refused(TfrecError):  # noqa: N818
         first = refused[0]
         more = f" (and {len(refused) - 1} more that may not be)" if len(refused) > 1 else ""
         message = f"{first.source}: {first.code}: {first.message}{more}; nothing was written"
-        super().__init__(message)
+        super().__init__(f"{message}; {going_on(refused)} would go on")
 
 
 def require_name(out: Path) -> None:
     require_writable(out)
     if not out.name or out.is_dir():
         raise InputError(out, "is a folder; --out is DIR/NAME, the folder and first part of file names")
+    if readable(out.name) != out.name:
+        raise InputError(out, "the name of a set is written into files, and this one is no UTF-8")
 
 
-def finish(layout: Layout, policies: Policies, engine: Engine, progress: Progress) -> Finished:
+def finish(set_plan: SetPlan, policies: Policies, engine: Engine, progress: ImageProgress) -> Finished:
     """The set, its shards written by `engine`, or found finished. When it is killed, the same call does the
     rest. A fault of the input leaves the output folder as it was: InputError, or Refused by the policies."""
-    out, folder = layout.out, staging.folder_of(layout.out)
-    if (before := _finished_before(layout)) is not None:
+    out, folder = set_plan.out, staging.folder_of(set_plan.out)
+    if (before := _finished_before(set_plan)) is not None:
         staging.discard(folder)
         return before
-    old = _old_files(layout)
+    old = _old_files(set_plan)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        done = engine(layout.jobs, folder, progress, layout.perform)
-        issues = layout.issues_of(done)
+        done = engine(set_plan.jobs, folder, progress)
+        issues = all_issues(set_plan.issues, set_plan.label_map, set_plan.jobs, done)
         if refused := policies.refused(issues):
             raise Refused(issues, refused)
-        if not layout.jobs:
+        if not set_plan.jobs:
             raise InputError(out, "no image is left to write; see what the policies drop")
-    except (InputError, Refused):
+        accounted = accounting.accounts(out, set_plan.readings, done)
+    except (InputError, Refused, AccountError):
         staging.discard(folder)
         raise
-    manifest = _manifest(layout, done, issues)
+    label_map = pbtxt.format_label_map(set_plan.label_map).encode()
+    manifest = _manifest(replace(set_plan, sources=_with(set_plan.sources, accounted)), done, issues)
+    manifest = sealed(replace(manifest, label_map_sha256=hashlib.sha256(label_map).hexdigest()))
     sidecars = {
-        shards.label_map_path(out): pbtxt.format_label_map(layout.label_map).encode(),
+        shards.label_map_path(out): label_map,
         shards.issues_path(out): issue_lines(issues),
-        **({shards.page_path(out): layout.page(issues)} if issues else {}),
-        **(tfds.sidecars(out, manifest) if layout.for_tfds else {}),
+        **({shards.page_path(out): _page(set_plan, issues)} if issues else {}),
+        **(tfds.sidecars(out, manifest) if set_plan.for_tfds else {}),
         shards.manifest_path(out): format_manifest(manifest),
     }
-    staging.publish(folder, {job.file: job.fingerprint for job in layout.jobs}, sidecars, old)
+    staging.publish(folder, {job.file: job.fingerprint for job in set_plan.jobs}, sidecars, old)
     return Finished(manifest, issues)
 
 
-def of_set(label_map: LabelMap, done: Iterable[Done]) -> tuple[Issue, ...]:
-    """The issues that only the whole set shows."""
-    boxes = sum((Counter(one.boxes) for one in done), Counter[str]())
-    return set_checks.few({name: boxes[name] for name in label_map.names}, "classes")
+def _with(
+    sources: tuple[SourceInfo, ...], accounted: tuple[SourceAccount | None, ...]
+) -> tuple[SourceInfo, ...]:
+    pairs = zip(sources, accounted, strict=True)
+    return tuple(replace(source, accounting=account) for source, account in pairs)
+
+
+def all_issues(
+    before: Sequence[Issue], label_map: LabelMap, jobs: Sequence[Job], done: Sequence[ShardResult]
+) -> tuple[Issue, ...]:
+    """Those that were found before the jobs, then those of the images in the order of the sources, then those
+    that only the whole set shows."""
+    of_images = [
+        (job.order(index), issue)
+        for job, result in zip(jobs, done, strict=True)
+        for index, issue in result.issues
+    ]
+    of_images.sort(key=itemgetter(0))
+    boxes = sum((Counter(result.boxes) for result in done), Counter[str]())
+    of_set = set_checks.few({name: boxes[name] for name in label_map.names}, "classes")
+    return (*before, *(issue for _, issue in of_images), *of_set)
+
+
+def _page(set_plan: SetPlan, issues: Sequence[Issue]) -> bytes:
+    from tfrec_tools.drawing.page import issues_page  # which needs numpy and Pillow, as nothing else does
+
+    return issues_page(set_plan.out.name, set_plan.images, issues)
 
 
 def issue_lines(issues: Iterable[Issue]) -> bytes:
-    """A JSON object an issue and line."""
+    """Returns a JSON object an issue and line."""
     return b"".join(msgspec.json.encode(issue) + b"\n" for issue in issues)
 
 
-def words(given: Mapping[str, Any]) -> dict[str, str]:
-    """Options as a manifest notes them, without those that are None."""
-    return {name: _words(value) for name, value in given.items() if value is not None}
-
-
-def _words(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _finished_before(layout: Layout) -> Finished | None:
-    """The set as it stands, if the same command on the same input has finished it."""
+def _finished_before(set_plan: SetPlan) -> Finished | None:
+    """Returns the set as it stands, if the same command on the same input has finished it."""
     try:
-        manifest = read_manifest(shards.manifest_path(layout.out))
+        manifest = read_manifest(shards.manifest_path(set_plan.out))
     except (InputError, OSError):
         return None
-    files = [(layout.out.with_name(info.file), info.bytes) for info in manifest.shards]
+    files = [(set_plan.out.with_name(info.file), info.bytes) for info in manifest.shards]
     whole = all(path.is_file() and path.stat().st_size == size for path, size in files)
-    redo = layout.overwrite and not staging.names(staging.folder_of(layout.out))
-    if redo or not whole or manifest.digest != layout.digest:
+    redo = set_plan.overwrite and not staging.names(staging.folder_of(set_plan.out))
+    if redo or not whole or manifest.digest != set_plan.digest:
         return None
-    lines = shards.issues_path(layout.out).read_bytes().splitlines()
+    lines = shards.issues_path(set_plan.out).read_bytes().splitlines()
     return Finished(manifest, tuple(msgspec.json.decode(line, type=Issue) for line in lines), True)
 
 
-def _old_files(layout: Layout) -> list[Path]:
-    """The files of the set that is there, to be removed before the new one appears; but not the label map
-    if it is the one given. InputError unless they may be overwritten."""
-    moving = staging.names(staging.folder_of(layout.out))
-    inputs = {path.resolve() for path in layout.inputs}
-    staying = {*inputs, *(path.resolve() for path in layout.given)}
-    found = shards.set_files(layout.out, layout.splits)
-    if any(path.resolve() in inputs for path in found):
-        raise InputError(layout.out, "is also a source; choose another --out")
-    there = [path for path in found if path.resolve() not in staying]
-    if there and not layout.overwrite and not moving:
+def _old_files(set_plan: SetPlan) -> list[Path]:
+    """Returns the files of the set that is there, to be removed before the new one appears; but not the label
+    map if it is the one given. Raises InputError unless they may be overwritten."""
+    moving = staging.names(staging.folder_of(set_plan.out))
+    inputs = {path.resolve() for path in set_plan.inputs}
+    staying = {*inputs, *(path.resolve() for path in set_plan.replaceable)}
+    files = shards.set_files(set_plan.out, set_plan.splits)
+    if any(path.resolve() in inputs for path in files):
+        raise InputError(set_plan.out, "is also a source; choose another --out")
+    there = [path for path in files if path.resolve() not in staying]
+    if there and not set_plan.overwrite and not moving:
         raise InputError(there[0], "exists already; replace the set with --overwrite or choose another --out")
-    left = (layout.out.with_name(name) for name in moving)
+    left = (set_plan.out.with_name(name) for name in moving)
     return [*there, *left]
 
 
-def _manifest(layout: Layout, done: Sequence[Done], issues: Sequence[Issue]) -> Manifest:
-    boxes = sum((Counter(one.boxes) for one in done), Counter[str]())
-    having = sum((Counter(one.having) for one in done), Counter[str]())
-    found = Counter(issue.code for issue in issues)
+def _manifest(set_plan: SetPlan, done: Sequence[ShardResult], issues: Sequence[Issue]) -> Manifest:
+    boxes = sum((Counter(shard.boxes) for shard in done), Counter[str]())
+    images_per_class = sum((Counter(shard.images_per_class) for shard in done), Counter[str]())
+    issue_counts = Counter(issue.code for issue in issues)
     return Manifest(
         format_version=FORMAT_VERSION,
         tool_version=__version__,
-        name=layout.out.name,
-        label_map=shards.label_map_path(layout.out).name,
-        images=sum(one.images for one in done),
-        negatives=sum(one.negatives for one in done),
+        name=set_plan.out.name,
+        label_map=shards.label_map_path(set_plan.out).name,
+        images=sum(shard.images for shard in done),
+        negatives=sum(shard.negatives for shard in done),
         boxes=boxes.total(),
         classes=tuple(
-            ClassInfo(label.id, label.name, having[label.name], boxes[label.name])
-            for label in layout.label_map.labels
+            ClassInfo(label.id, label.name, images_per_class[label.name], boxes[label.name])
+            for label in set_plan.label_map.labels
         ),
-        sources=layout.sources,
-        splits=tuple(_split(name, layout.jobs, done) for name in layout.splits),
+        sources=set_plan.sources,
+        splits=tuple(_split(name, set_plan.jobs, done) for name in set_plan.splits),
         shards=tuple(
             ShardInfo(
-                job.file, job.split, one.images, one.written.bytes, one.records_sha256, one.written.crc32c
+                job.file,
+                job.split,
+                shard.images,
+                shard.written.bytes,
+                shard.records_sha256,
+                shard.written.crc32c,
             )
-            for job, one in zip(layout.jobs, done, strict=True)
+            for job, shard in zip(set_plan.jobs, done, strict=True)
         ),
-        issues={code: found[code] for code in CODES if code in found},
-        options=dict(layout.options),
-        versions=dict(layout.versions),
-        digest=layout.digest,
+        issues={code: issue_counts[code] for code in CODES if code in issue_counts},
+        options=dict(set_plan.options),
+        versions=dict(set_plan.versions),
+        digest=set_plan.digest,
     )
 
 
-def _split(name: str, jobs: Sequence[Task], done: Sequence[Done]) -> SplitInfo:
-    of_split = [one for job, one in zip(jobs, done, strict=True) if job.split == name]
-    boxes = sum((Counter(one.boxes) for one in of_split), Counter[str]())
-    return SplitInfo(name, sum(one.images for one in of_split), boxes.total(), dict(sorted(boxes.items())))
+def _split(name: str, jobs: Sequence[Job], done: Sequence[ShardResult]) -> SplitInfo:
+    of_split = [shard for job, shard in zip(jobs, done, strict=True) if job.split == name]
+    boxes = sum((Counter(shard.boxes) for shard in of_split), Counter[str]())
+    return SplitInfo(
+        name, sum(shard.images for shard in of_split), boxes.total(), dict(sorted(boxes.items()))
+    )

@@ -15,11 +15,12 @@ from tfrec_tools.errors import InputError
 # Ours, and those that TFOD (x.record-00000-of-00010) and TFDS (x.tfrecord-00000-of-00010) write.
 _OURS = re.compile(r"(?P<name>.+)-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.tfrecord(?:\.gz)?")
 _THEIRS = re.compile(r"(?P<name>.+\.(?:tfrecords?|record))-(?P<index>\d{5,})-of-(?P<count>\d{5,})")
+_SPLITS = ("train", "val", "test", "trainval")  # as sets without a manifest may have them
 _WHOLE = re.compile(r".+\.(?:tfrecords?|record)(?:\.gz)?")
 
 
 def shard_paths(prefix: Path, count: int, split: str = "", compression: str = "") -> list[Path]:
-    """The files of a set DIR/NAME, or of a split of it, of `count` shards."""
+    """Returns the files of a set DIR/NAME, or of a split of it, of `count` shards."""
     name = f"{prefix.name}-{split}" if split else prefix.name
     suffix = ".tfrecord.gz" if compression else ".tfrecord"
     return [prefix.with_name(f"{name}-{index:05d}-of-{count:05d}{suffix}") for index in range(count)]
@@ -42,14 +43,14 @@ def page_path(prefix: Path) -> Path:
 
 
 def prefixes(folder: Path) -> list[Path]:
-    """DIR/NAME of each finished set in a folder."""
+    """Returns DIR/NAME of each finished set in a folder."""
     ending = ".manifest.json"
     return sorted(path.with_name(path.name.removesuffix(ending)) for path in folder.glob(f"[!.]*{ending}"))
 
 
 def set_files(prefix: Path, splits: Iterable[str] = ()) -> list[Path]:
-    """The files of a set DIR/NAME that exist, the manifest first, so that a set that is being removed is
-    an unfinished one from the start. Its splits are those that its manifest names, and `splits`."""
+    """Returns the files of a set DIR/NAME that exist, the manifest first, so that a set that is being removed
+    is an unfinished one from the start. Its splits are those that its manifest names, and `splits`."""
     sidecars = [path(prefix) for path in (manifest_path, label_map_path, issues_path, page_path)]
     names = {prefix.name, *(f"{prefix.name}-{split}" for split in splits)}
     listed = _listed(prefix)
@@ -61,8 +62,17 @@ def set_files(prefix: Path, splits: Iterable[str] = ()) -> list[Path]:
     return [path for path in sidecars if path.exists()] + sorted(shards)
 
 
+def files_in(folder: Path, without: Path | None = None) -> list[Path]:
+    """Returns the record files in a folder, by name, without those of the set DIR/NAME `without`."""
+    files = sorted(entry for entry in _entries(folder) if is_record_file(entry))
+    if without is None or not files:
+        return files
+    own = {file.absolute() for file in set_files(without, _SPLITS)}
+    return [file for file in files if file.absolute() not in own]
+
+
 def _listed(prefix: Path) -> set[str]:
-    """The shards that a set's manifest names; none where there is no manifest that can be read."""
+    """Returns the shards that a set's manifest names; none where there is no manifest that can be read."""
     try:
         return {info.file for info in read_manifest(manifest_path(prefix)).shards}
     except (InputError, OSError):
@@ -70,8 +80,8 @@ def _listed(prefix: Path) -> set[str]:
 
 
 def manifest_of(shard: Path) -> Manifest | None:
-    """The manifest of the set that a shard belongs to; None where there is none, as for records of other
-    tools. InputError where the set's manifest does not list the shard."""
+    """Returns the manifest of the set that a shard belongs to; None where there is none, as for records of
+    other tools. Raises InputError where the set's manifest does not list the shard."""
     match = _OURS.fullmatch(shard.name)
     if match is None:
         return None
@@ -89,26 +99,27 @@ def manifest_of(shard: Path) -> Manifest | None:
 
 
 def name_of(file: Path) -> str:
-    """What the shards of its set are called, without their numbers; the file's own name where it is whole."""
+    """Returns what the shards of its set are called, without their numbers; the file's own name where it is
+    whole."""
     match = _shard_match(file)
     return match["name"] if match else file.name
 
 
 def record_files(patterns: Sequence[str | Path]) -> list[Path]:
-    """The record files that patterns name, each once, in the order of the patterns and then by name.
+    """Returns the record files that patterns name, each once, in the order of the patterns and then by name.
 
-    A pattern is a file, a folder (all its record files), a set's DIR/NAME (all its splits), DIR/NAME-SPLIT
-    or a shell pattern such as 'DIR/NAME-*'; sidecars that it matches are passed over. InputError where a
+    A pattern is a file, a folder (all its record files), a set's DIR/NAME (all its splits), DIR/NAME-SPLIT or
+    a shell pattern such as 'DIR/NAME-*'; sidecars that it matches are passed over. Raises InputError where a
     pattern names no record file, or where shards of a set are missing.
     """
-    found: dict[Path, None] = {}
+    unique: dict[Path, None] = {}
     for pattern in patterns:
         files = _matching(pattern)
         if not files:
             raise InputError(pattern, "no record files found (.tfrecord, .tfrecords or .record)")
-        found.update(dict.fromkeys(files))
-    _require_complete(found)
-    return list(found)
+        unique.update(dict.fromkeys(files))
+    _require_complete(unique)
+    return list(unique)
 
 
 def _matching(pattern: str | Path) -> list[Path]:
@@ -116,7 +127,7 @@ def _matching(pattern: str | Path) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        return sorted(entry for entry in _entries(path) if is_record_file(entry))
+        return files_in(path)
     matches = sorted(Path(match) for match in glob.glob(str(pattern), recursive=True))  # noqa: PTH207
     files = [match for match in matches if is_record_file(match)]
     files = files or sorted(entry for entry in _entries(path.parent) if _is_shard_of(entry, path.name))
@@ -150,7 +161,7 @@ def _siblings(prefix: Path, total: int) -> list[re.Match[str]]:
 
 
 def is_record_file(path: Path) -> bool:
-    """Whether a file is one of records, by its name."""
+    """Returns whether a file is one of records, by its name."""
     named = _WHOLE.fullmatch(path.name) or _THEIRS.fullmatch(path.name)
     return named is not None and not path.name.startswith(".") and path.is_file()
 

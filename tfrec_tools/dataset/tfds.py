@@ -21,8 +21,8 @@ _DTYPES = {"bytes": "string", "float": "float32", "int64": "int64"}
 
 
 def sidecars(prefix: Path, manifest: Manifest) -> dict[Path, bytes]:
-    """The two files beside a set DIR/NAME. None for gzip, which TFDS does not read, and where the folder
-    already is another set's."""
+    """Returns the two files beside a set DIR/NAME. None for gzip, which TFDS does not read, and where the
+    folder already is another set's."""
     info = prefix.with_name(INFO)
     if "compression" in manifest.options or _owner(info) not in (None, _name(manifest)):
         return {}
@@ -30,7 +30,7 @@ def sidecars(prefix: Path, manifest: Manifest) -> dict[Path, bytes]:
 
 
 def _owner(info: Path) -> str | None:
-    """The name of the set that a dataset_info.json describes."""
+    """Returns the name of the set that a dataset_info.json describes."""
     try:
         return str(json.loads(info.read_bytes())["name"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -78,17 +78,17 @@ def _features() -> dict[str, Any]:
 def _feature(feature: Feature) -> dict[str, Any]:
     dtype = _DTYPES[feature.kind]
     if dtype == "string":
-        one = {"pythonClassName": f"{_MODULE}.text_feature.Text", "text": {}}
+        element = {"pythonClassName": f"{_MODULE}.text_feature.Text", "text": {}}
     else:
-        one = {
+        element = {
             "pythonClassName": f"{_MODULE}.scalar.Scalar",
             "tensor": {"shape": {}, "dtype": dtype, "encoding": "none"},
         }
     if feature.shape == "()":
-        return one
+        return element
     return {
         "pythonClassName": f"{_MODULE}.sequence_feature.Sequence",
-        "sequence": {"feature": one, "length": "-1"},
+        "sequence": {"feature": element, "length": "-1"},
     }
 
 

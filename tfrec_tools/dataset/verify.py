@@ -3,62 +3,140 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tfrec_tools.dataset import shards
-from tfrec_tools.dataset.manifest import ShardInfo, read_manifest
-from tfrec_tools.dataset.stats import Progress
-from tfrec_tools.errors import InputError
+from tfrec_tools.dataset.manifest import Manifest, ShardInfo, content_sha256, read_manifest
+from tfrec_tools.dataset.options import VerifyOptions
+from tfrec_tools.errors import InputError, LabelConflict
+from tfrec_tools.labels.pbtxt import read_label_map
+from tfrec_tools.system.options import as_path
 from tfrec_tools.tfrecords import framing
-from tfrec_tools.tfrecords.example import parse_example, without_picture
+from tfrec_tools.tfrecords.example import parse_example, without_image
 
 
-def faults(prefix: Path, progress: Progress) -> Iterator[str]:
-    """What is not as the manifest of the set DIR/NAME says: a line a fault. InputError where there is no
-    manifest."""
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A finished set DIR/NAME, and a line for each of its faults."""
+
+    prefix: Path
+    faults: tuple[str, ...]
+
+
+def verify(options: VerifyOptions) -> tuple[Verified, ...]:
+    """Each set of a folder, or the one set, against its manifest. InputError where there is no manifest."""
+    where = as_path(options.where)
+    sets = shards.prefixes(where) if where.is_dir() else [where]
+    if not sets:
+        raise InputError(where, "no .manifest.json in it; expected finished sets of tfrec convert")
+    return tuple(
+        Verified(prefix, tuple(_faults(prefix, partial(options.progress, f"checking {prefix}"))))
+        for prefix in sets
+    )
+
+
+def _faults(prefix: Path, progress: Callable[[int, int], None]) -> Iterator[str]:
+    """What is not as the manifest of the set says."""
     path = shards.manifest_path(prefix)
     if not path.exists():
         raise InputError(path, "no such file; a set without its manifest is unfinished")
     manifest = read_manifest(path)
     listed = {info.file for info in manifest.shards}
+    boxes: list[int | None] = []
     for number, info in enumerate(manifest.shards, start=1):
-        yield from _shard_faults(prefix.with_name(info.file), info)
+        boxes.append((yield from _shard_faults(prefix.with_name(info.file), info)))
         progress(number, len(manifest.shards))
+    yield from _unaccounted(path, manifest)
+    yield from _miscounted(path, manifest, boxes)
     for file in shards.set_files(prefix, (split.name for split in manifest.splits)):
         if file.suffix in (".tfrecord", ".gz") and file.name not in listed:
             yield f"{file}: is not listed in {path.name}"
-    if not shards.label_map_path(prefix).exists():
-        yield f"{shards.label_map_path(prefix)}: is missing"
+    yield from _label_map_faults(shards.label_map_path(prefix), manifest)
+    if manifest.manifest_sha256 not in ("", content_sha256(path.read_bytes())):
+        yield f"{path}: what it says is not what was written: its SHA-256 is another"
 
 
-def _shard_faults(file: Path, info: ShardInfo) -> Iterator[str]:
-    if not file.exists():
-        yield f"{file}: is missing"
+def _label_map_faults(path: Path, manifest: Manifest) -> Iterator[str]:
+    if not path.exists():
+        yield f"{path}: is missing"
         return
-    found = framing.tally(file)
-    if found.bytes != info.bytes:
-        yield f"{file}: has {found.bytes} bytes, the manifest says {info.bytes}"
-    elif found.crc32c != info.crc32c:
-        yield f"{file}: its CRC-32C is not that of the manifest: it was changed or damaged"
-    yield from _record_faults(file, info)
-
-
-def _record_faults(file: Path, info: ShardInfo) -> Iterator[str]:
-    digest = hashlib.sha256()
-    records = 0
     try:
-        for data in framing.read(file):
-            picture = parse_example(data, f"{file}: record {records}").picture.data
-            rest = without_picture(data, picture)
-            if len(rest) < len(data) and hashlib.sha256(picture).hexdigest().encode() not in rest:
-                yield f"{file}: record {records}: its picture is not the one of its image/key/sha256"
-            digest.update(rest)
-            records += 1
-    except InputError as fault:
+        found = read_label_map(path).name_by_id
+    except (InputError, LabelConflict) as fault:
         yield str(fault)
         return
+    for label_id, name in sorted({item.id: item.name for item in manifest.classes}.items() - found.items()):
+        yield f"{path}: id {label_id} is {found.get(label_id)!r}, the manifest says {name!r}"
+    if more := found.keys() - {item.id for item in manifest.classes}:
+        yield f"{path}: id {min(more)} is {found[min(more)]!r}, the manifest has no such class"
+    if manifest.label_map_sha256 not in ("", hashlib.sha256(path.read_bytes()).hexdigest()):
+        yield f"{path}: its SHA-256 is not that of the manifest: it was changed"
+
+
+def _unaccounted(path: Path, manifest: Manifest) -> Iterator[str]:
+    for source in manifest.sources:
+        account = source.accounting
+        if account is not None and not account.adds_up:
+            yield f"{path}: the account of {source.path} does not add up"
+    accounts = [source.accounting for source in manifest.sources if source.accounting is not None]
+    if len(accounts) == len(manifest.sources):
+        boxes = sum(account.written for account in accounts)
+        if boxes != manifest.boxes:
+            yield f"{path}: {manifest.boxes} boxes, but {boxes} in the accounts of its sources"
+        images = sum(account.images_written for account in accounts)
+        if images != manifest.images:
+            yield f"{path}: {manifest.images} images, but {images} in the accounts of its sources"
+
+
+def _miscounted(path: Path, manifest: Manifest, boxes: Sequence[int | None]) -> Iterator[str]:
+    """What the manifest counts and its shards do not hold.
+
+    boxes   of each shard; None of one that is not whole, of which another line tells
+    """
+    images = sum(info.records for info in manifest.shards)
+    if images != manifest.images:
+        yield f"{path}: {manifest.images} images, but its shards have {images} records"
+    known = [count for count in boxes if count is not None]
+    if len(known) == len(boxes) and sum(known) != manifest.boxes:
+        yield f"{path}: {manifest.boxes} boxes, but the records of its shards have {sum(known)}"
+
+
+def _shard_faults(file: Path, info: ShardInfo) -> Generator[str, None, int | None]:
+    """Returns how many boxes a shard has; None where its records are not those of the manifest."""
+    if not file.exists():
+        yield f"{file}: is missing"
+        return None
+    tally = framing.tally(file)
+    if tally.bytes != info.bytes:
+        yield f"{file}: has {tally.bytes} bytes, the manifest says {info.bytes}"
+    elif tally.crc32c != info.crc32c:
+        yield f"{file}: its CRC-32C is not that of the manifest: it was changed or damaged"
+    return (yield from _record_faults(file, info))
+
+
+def _record_faults(file: Path, info: ShardInfo) -> Generator[str, None, int | None]:
+    digest = hashlib.sha256()
+    records = boxes = 0
+    try:
+        for data in framing.read(file):
+            parsed = parse_example(data, f"{file}: record {records}")
+            image = parsed.image.data
+            rest = without_image(data, image)
+            if len(rest) < len(data) and hashlib.sha256(image).hexdigest().encode() not in rest:
+                yield f"{file}: record {records}: its image is not the one of its image/key/sha256"
+            digest.update(rest)
+            records += 1
+            boxes += len(parsed.record.names)
+    except InputError as fault:
+        yield str(fault)
+        return None
     if records != info.records:
         yield f"{file}: has {records} records, the manifest says {info.records}"
-    elif digest.hexdigest() != info.records_sha256:
+        return None
+    if digest.hexdigest() != info.records_sha256:
         yield f"{file}: the SHA-256 of its records is not that of the manifest: it was written anew"
+        return None
+    return boxes

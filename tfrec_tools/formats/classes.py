@@ -22,7 +22,8 @@ _EXPECTED = (
 
 
 def read_classes(path: Path) -> ClassList:
-    """The classes of a source, its faults included. InputError where it cannot be read or has none."""
+    """Returns the classes of a source, its faults included. Raises InputError where it cannot be read or has
+    none."""
     if path.is_dir():
         return _read_folder(path)
     if not path.exists():
@@ -34,8 +35,8 @@ def read_classes(path: Path) -> ClassList:
 
 
 def read_map(path: Path) -> LabelMap:
-    """The classes of a source with their ids. InputError where it cannot be read, LabelConflict where it
-    contradicts itself or has an id 0."""
+    """Returns the classes of a source with their ids. Raises InputError where it cannot be read,
+    LabelConflict where it contradicts itself or has an id 0."""
     listed = read_classes(path)
     return LabelMap(listed.labels, listed.subject)
 
@@ -55,7 +56,7 @@ def _read_folder(folder: Path) -> ClassList:
 
 
 def _read_voc(path: Path) -> ClassList:
-    """The classes that occur, in alphabetical order, as `tfrec convert` numbers them."""
+    """Returns the classes that occur, in alphabetical order, as `tfrec convert` numbers them."""
     from tfrec_tools.formats import voc
 
     if path.is_dir() and not voc.annotation_files(path):
@@ -67,7 +68,7 @@ def _read_voc(path: Path) -> ClassList:
 
 
 def _read_set(prefix: Path) -> ClassList:
-    """The set DIR/NAME of records, by its manifest."""
+    """Returns the set DIR/NAME of records, by its manifest."""
     from tfrec_tools.dataset.shards import manifest_path
 
     manifest = manifest_path(prefix)
@@ -81,7 +82,7 @@ def _read_pbtxt(path: Path) -> ClassList:
 
 
 def _read_text(path: Path) -> ClassList:
-    """Lines of names; some call their pbtxt a .txt."""
+    """Returns lines of names; some call their pbtxt a .txt."""
     text = read_text(path)
     return parse_pbtxt(path, text) if _ITEM.match(text) else lines(path, text)
 
@@ -112,12 +113,29 @@ def _coco_categories(text: str) -> list[dict[str, Any]]:
     instances = _instances(text)
     if instances is None:
         return []
-    used = {annotation["category_id"] for annotation in instances["annotations"]}
-    return [each for each in instances["categories"] if not _is_root(each, instances["categories"], used)]
+    categories = instances["categories"]
+    root = _root(categories, {annotation["category_id"] for annotation in instances["annotations"]})
+    return [category for number, category in enumerate(categories) if number != root]
+
+
+def _root(categories: list[dict[str, Any]], used_ids: set[float | str]) -> int:
+    """Returns the number of Roboflow's root; -1 where there is none, or where a category is odd, of which
+    more is said when the names are read."""
+    import msgspec
+
+    from tfrec_tools.formats import coco_schema
+
+    try:
+        listed = msgspec.convert(categories, list[coco_schema.Category])
+    except msgspec.ValidationError:
+        return -1
+    used = {coco_schema.key_of(used_id) for used_id in used_ids}
+    numbers = [number for number, category in enumerate(listed) if coco_schema.key_of(category.id) in used]
+    return coco_schema.superfluous(listed, numbers)
 
 
 def _instances(text: str) -> _Instances | None:
-    """None where this is another JSON, or a broken one, for which another has the words."""
+    """Returns None where this is another JSON, or a broken one, for which another has the words."""
     import msgspec
 
     try:
@@ -129,13 +147,6 @@ def _instances(text: str) -> _Instances | None:
             return msgspec.convert(json.loads(text), type=_Instances)  # takes NaN
         except (msgspec.ValidationError, ValueError, RecursionError):
             return None
-
-
-def _is_root(category: dict[str, Any], categories: list[dict[str, Any]], used: set[Any]) -> bool:
-    """Roboflow's category 0, which only names the data set: the supercategory of all others, unused."""
-    others = [other for other in categories if other is not category]
-    names_others = all(other.get("supercategory") == category.get("name") for other in others)
-    return category.get("id") == 0 and bool(others) and names_others and 0 not in used
 
 
 _READERS: dict[str, Callable[[Path], ClassList]] = {

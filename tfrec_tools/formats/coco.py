@@ -8,6 +8,7 @@ take in the file.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -16,12 +17,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.boxes import from_xywh
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats import json_arrays
 from tfrec_tools.formats.coco_schema import (
     NO_ID,
@@ -29,20 +30,31 @@ from tfrec_tools.formats.coco_schema import (
     Category,
     Id,
     Image,
-    Instances,
     Mended,
+    Odd,
+    annotations_of,
+    categories_of,
     id_numbers,
+    images_of,
     int64,
     key_of,
     looked_up,
+    mended_of,
     order_of,
+    own_keys,
     pixels,
+    superfluous,
 )
-from tfrec_tools.formats.grouping import Column, by_image, joined
+from tfrec_tools.formats.file_names import names_a_file
+from tfrec_tools.formats.grouping import Boxes, Column, by_image, joined
 from tfrec_tools.formats.json_arrays import NONNUMBERS
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 
+NEEDED = ("images", "annotations", "categories")
 _EXPECTED = "COCO instances"
+_REPEATED = "image-duplicate"
+# What an annotation has, whatever its kind.
+_MARKS = frozenset(("bbox", "segmentation", "segments_info", "keypoints", "image_id", "category_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,36 +67,61 @@ class _Images:
 
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
-    """The images in the file's order, and its categories by id. InputError names the place in the file
-    that cannot be read; annotations that belong nowhere come as issues."""
+    """Returns the images in the file's order, and its categories by id. InputError names the place in the
+    file that cannot be read; annotations that belong nowhere, or have no box, come as issues."""
     data = json_arrays.mapped(path, f"{_EXPECTED} JSON")
-    found, mended = json_arrays.spans(path, data, _EXPECTED, Instances)
-    categories = [
-        item
-        for part in json_arrays.slices(path, "categories", found.categories, _EXPECTED, Category)
-        for item in part
-    ]
-    categories.sort(key=lambda category: order_of(category.id))
+    arrays, mended = json_arrays.spans(path, data, _EXPECTED, NEEDED)
+    categories = listed_categories(path, arrays["categories"])
     names = names_of(path, categories)
-    images, repeated = _images(path, found.images)
-    schema = Mended if mended else Annotation
-    annotations = json_arrays.slices(path, "annotations", found.annotations, _EXPECTED, schema)
-    columns, unplaced = _columns(path, annotations, images, categories, options.masks)
-    root = superfluous(categories, columns["class_of"])
+    images, odd_images, listed = _images(path, arrays["images"])
+    decode = mended_of if mended else annotations_of
+    annotations = json_arrays.slices(path, "annotations", arrays["annotations"], _EXPECTED, decode)
+    read_ = _columns(path, annotations, images, categories, options.masks)
+    root = superfluous(categories, np.unique(read_.columns["class_of"]).tolist())
     classes = classes_of(names, root)
-    records = _records(path, images, columns, names, frozenset(classes))
-    issues = (*category_issues(path, categories, root), *repeated, *unplaced)
-    return Source(classes, records, issues)
+    records, derived = _records(path, images, read_, names, frozenset(classes))
+    of_rows = [issue for _, issue in sorted([*read_.issues, *derived], key=lambda pair: pair[0])]
+    other_issues, unread = others(path, arrays)
+    issues = (*category_issues(path, categories, root), *odd_images, *of_rows, *read_.repeated, *other_issues)
+    account = Account(
+        files=1,
+        found=read_.found + unread,
+        dropped=read_.dropped + Counter({"annotation-unread": unread}),
+        images=listed,
+        images_dropped=Counter(issue.code for issue in odd_images if issue.code == _REPEATED),
+    )
+    return Source(classes, records, issues, account, ids_by_name(categories, classes))
+
+
+def listed_categories(path: Path, raw: msgspec.Raw) -> list[Category]:
+    """Returns the categories by id. InputError names the one that is none."""
+    parts = json_arrays.slices(path, "categories", raw, _EXPECTED, categories_of)
+    return sorted((item for part in parts for item in part), key=lambda category: order_of(category.id))
+
+
+def others(path: Path, arrays: Mapping[str, msgspec.Raw]) -> tuple[list[Issue], int]:
+    """Returns an issue for each other array of the file that holds annotations, and how many it has."""
+    issues, total = [], 0
+    for key, raw in arrays.items():
+        if key in (*NEEDED, "info", "licenses") or bytes(memoryview(raw)[:1]) != b"[":
+            continue
+        parts = json_arrays.slices(path, key, raw, _EXPECTED, msgspec.json.decode)
+        count = sum(isinstance(item, dict) and not _MARKS.isdisjoint(item) for part in parts for item in part)
+        if count:
+            message = f"{count} annotations in {key!r}, expected in 'annotations'"
+            issues.append(Issue("annotation-unread", readable(path.name), None, message, True))
+            total += count
+    return issues, total
 
 
 def names_of(path: Path, categories: Sequence[Category]) -> tuple[str, ...]:
-    """Their names; InputError where one is empty or an id stands for two."""
+    """Returns their names; raises InputError where one is empty or an id stands for two."""
     by_key: dict[str, str] = {}
     for category in categories:
         key, name = key_of(category.id), str(category.name).strip()
         if not name:
             raise InputError(path, f"the name of category id {key} is empty", where="categories")
-        if by_key.setdefault(key, name) != name:
+        if category.id is not None and by_key.setdefault(key, name) != name:
             raise InputError(
                 path, f"category id {key} stands for {by_key[key]!r} and {name!r}", where="categories"
             )
@@ -92,18 +129,18 @@ def names_of(path: Path, categories: Sequence[Category]) -> tuple[str, ...]:
 
 
 def classes_of(names: Sequence[str], root: int) -> tuple[str, ...]:
-    """Each name once, without that of category number `root`."""
+    """Returns each name once, without that of category number `root`."""
     return tuple(dict.fromkeys(name for i, name in enumerate(names) if i != root))
 
 
-def superfluous(categories: Sequence[Category], class_of: NDArray[np.int32]) -> int:
-    """Roboflow's category 0, which only names the data set: the supercategory of all others, unused. Its
-    number in the list; -1 where there is none."""
-    root = next((i for i, category in enumerate(categories) if key_of(category.id) == "0"), -1)
-    others = [category for i, category in enumerate(categories) if i != root]
-    if root < 0 or not others or any(other.supercategory != categories[root].name for other in others):
-        return -1
-    return -1 if (class_of == root).any() else root
+def ids_by_name(categories: Sequence[Category], classes: Sequence[str]) -> dict[str, int | str]:
+    """Returns {class: its first id in the list}, without those that have none."""
+    ids: dict[str, int | str] = {}
+    for category in categories:
+        own = category.id
+        if own is not None:
+            ids.setdefault(str(category.name).strip(), int(own) if isinstance(own, float) else own)
+    return {name: ids[name] for name in classes if name in ids}
 
 
 def category_issues(path: Path, categories: Sequence[Category], root: int) -> list[Issue]:
@@ -114,10 +151,14 @@ def category_issues(path: Path, categories: Sequence[Category], root: int) -> li
         issues.append(Issue("class-superfluous", path.name, None, message, True))
     ids: dict[str, set[str]] = {}
     for category in categories:
-        given, key = str(category.name), key_of(category.id)
-        ids.setdefault(given.strip(), set()).add(key)
-        if given != given.strip():
-            message = f"the name of category id {key} is {given!r}"
+        raw_name, key = str(category.name), key_of(category.id)
+        if category.id is None:
+            message = f"category {raw_name!r} has no id, so that no annotation can be of it"
+            issues.append(Issue("class-unknown", readable(path.name), None, message, True))
+            continue
+        ids.setdefault(raw_name.strip(), set()).add(key)
+        if raw_name != raw_name.strip():
+            message = f"the name of category id {key} is {raw_name!r}"
             issues.append(Issue("class-untrimmed", path.name, None, message, True))
     for name, keys in ids.items():
         if len(keys) > 1:
@@ -126,27 +167,60 @@ def category_issues(path: Path, categories: Sequence[Category], root: int) -> li
     return issues
 
 
-def _images(path: Path, raw: msgspec.Raw) -> tuple[_Images, list[Issue]]:
-    """The first image of each id."""
+def _images(path: Path, raw: msgspec.Raw) -> tuple[_Images, list[Issue], int]:
+    """Returns the first image of each id, what is odd, and how many images the file lists. Raises InputError
+    where there are images, and none has an id."""
     images, first = _Images([], [], []), dict[str, int]()
     issues = []
     base = 0
-    for part in json_arrays.slices(path, "images", raw, _EXPECTED, Image):
+    for part in json_arrays.slices(path, "images", raw, _EXPECTED, images_of):
         for index, image in enumerate(part, start=base):
-            key = key_of(image.id)
+            key = image_key(index, image)
             if first.setdefault(key, index) == index:
                 images.keys.append(key)
                 images.indices.append(index)
                 images.items.append(image)
+                if image.id is None:
+                    issues.append(without_id(path, index))
             else:
                 issues.append(repeated_image(path, key, index, first[key]))
         base += len(part)
-    return images, issues
+    if images.items and all(image.id is None for image in images.items):
+        raise InputError(path, "no image has an id, which annotations would name it by", where="images[0]")
+    return images, issues, base
+
+
+def image_key(index: int, image: Image) -> str:
+    """Returns the key of an image's id; one that no annotation has where it has none."""
+    return key_of(image.id) if image.id is not None else f"{key_of(None)}{index}"
+
+
+def without_id(path: Path, index: int) -> Issue:
+    message = "has no id, so that no annotation can be of it"
+    return Issue("image-unannotated", source_of(path, index), None, message, False)
 
 
 def repeated_image(path: Path, key: str, index: int, first: int) -> Issue:
     message = f"image id {key} is that of images[{first}] too: left out"
-    return Issue("image-duplicate", f"{path.name} images[{index}]", None, message, True)
+    return Issue(_REPEATED, source_of(path, index), None, message, True)
+
+
+def source_of(path: Path, index: int, key: str = "images") -> str:
+    return f"{readable(path.name)} {key}[{index}]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Annotations:
+    """All annotations: their numbers, (rows,) or (rows, 4) each, with images and categories by their numbers
+    in the lists (image_of is -1 of those that are dropped); {row: why} of derived boxes, issues by row, those
+    of repeated ids, and how many things there are and were dropped."""
+
+    columns: dict[str, Column]
+    derived: dict[int, str]
+    issues: list[tuple[int, Issue]]
+    repeated: list[Issue]
+    found: int
+    dropped: Counter[str]
 
 
 def _columns(
@@ -155,35 +229,63 @@ def _columns(
     images: _Images,
     categories: Sequence[Category],
     masks: bool,
-) -> tuple[dict[str, Column], list[Issue]]:
-    """The annotations' numbers, (rows,) or (rows, 4) each, with images and categories by their numbers in
-    the lists; and an issue for each of unknown image or category, whose image_of is -1."""
+) -> _Annotations:
     image_numbers = id_numbers(images.keys)
-    class_numbers = id_numbers([key_of(category.id) for category in categories])
+    class_numbers = category_numbers(categories)
     pieces = [piece_of([], image_numbers, class_numbers, masks)]
-    issues: list[Issue] = []
+    issues: list[tuple[int, Issue]] = []
+    derived: dict[int, str] = {}
+    dropped = Counter[str]()
+    found = 0
     first = 0
     for part in annotations:
+        found += things(part)
         piece = piece_of(part, image_numbers, class_numbers, masks)
-        for row in np.flatnonzero((piece["image_of"] < 0) | (piece["class_of"] < 0)):
-            image_id = part[row].image_id if piece["image_of"][row] < 0 else None
-            issues.append(unplaced(path, first + int(row), image_id, part[row].category_id))
+        unplaced = (piece["image_of"] < 0) | (piece["class_of"] < 0)
+        odd = {row for row, item in enumerate(part) if type(item) is Odd and item.code}
+        for row in sorted(odd.union(np.flatnonzero(unplaced).tolist())):
+            item, image = part[row], int(piece["image_of"][row])
+            place = source_of(path, images.indices[image]) if image >= 0 else ""
+            fault = fault_of(path, first + row, item, place, bool(piece["class_of"][row] >= 0))
+            if fault is None:
+                derived[first + row] = why_of(first + row, item)
+                continue
+            issues.append((first + row, fault))
+            dropped[fault.code] += things([item])
             piece["image_of"][row] = -1
         pieces.append(piece)
         first += len(part)
     columns = joined(pieces)
     ids = columns.pop("id")
     values, counts = np.unique(ids[ids != NO_ID], return_counts=True)
-    return columns, issues + repeated_ids(path, values[counts > 1].tolist())
+    return _Annotations(
+        columns, derived, issues, repeated_ids(path, values[counts > 1].tolist()), found, dropped
+    )
+
+
+def category_numbers(categories: Sequence[Category]) -> dict[Id | None, int]:
+    return id_numbers(own_keys([category.id for category in categories]))
+
+
+def things(part: Sequence[Annotation]) -> int:
+    """Returns how many annotated things some annotations stand for."""
+    return len(part) + sum(item.count - 1 for item in part if type(item) is Odd)
+
+
+def why_of(row: int, item: Annotation) -> str:
+    return f"annotations[{row}]: {item.why if isinstance(item, Odd) else ''}"
 
 
 def piece_of(
-    part: Sequence[Annotation], images: Mapping[Id, int], categories: Mapping[Id, int], masks: bool
+    part: Sequence[Annotation],
+    images: Mapping[Id | None, int],
+    categories: Mapping[Id | None, int],
+    masks: bool,
 ) -> dict[str, Column]:
     """Annotations as columns; images and categories are given by {id: number}."""
     numbers: Iterable[Any] = chain.from_iterable(item.bbox for item in part)
     areas: list[Any] = [math.nan if item.area is None else item.area for item in part]
-    if part and isinstance(part[0], Mended):
+    if part and isinstance(part[0], Mended | Odd):
         numbers = (NONNUMBERS.get(value, value) for value in numbers)
         areas = [NONNUMBERS.get(area, area) for area in areas]
     piece: dict[str, Column] = {
@@ -199,16 +301,31 @@ def piece_of(
     return piece
 
 
-def unplaced(path: Path, row: int, image_id: Id | None, category_id: Id) -> Issue:
-    """Of an annotation whose image is not there, or None and its category is not."""
-    source = f"{path.name} annotations[{row}]"
-    if image_id is not None:
-        return Issue("image-unknown", source, None, f"image_id {image_id!r} is not in images", True)
-    return Issue("class-unknown", source, None, f"category_id {category_id!r} is not in categories", True)
+def fault_of(path: Path, row: int, item: Annotation, place: str, of_class: bool) -> Issue | None:
+    """Returns why an annotation has no box in a record; None where it has.
+
+    place      where its image stands; "" where it is of none
+    of_class   whether its category is known
+    """
+    source = source_of(path, row, "annotations")
+    code = item.code if isinstance(item, Odd) else ""
+    if code == "annotation-unread":
+        return Issue(code, place or source, None, why_of(row, item), True)
+    if not place:
+        message = f"image_id {item.image_id!r} is not in images"
+        return Issue("image-unknown", source, None, message, True)
+    if not of_class:
+        message = f"category_id {item.category_id!r} is not in categories"
+        return Issue("class-unknown", source, None, message, True)
+    return Issue(code, place, None, why_of(row, item), True) if code == "box-missing" else None
+
+
+def derived_box(source: str, box: int, why: str) -> Issue:
+    return Issue("box-derived", source, box, why, False)
 
 
 def repeated_ids(path: Path, repeated: Sequence[int]) -> list[Issue]:
-    """One issue for all annotation ids, in order, that stand more than once; nothing needs them."""
+    """Returns one issue for all annotation ids, in order, that stand more than once; nothing needs them."""
     if not repeated:
         return []
     message = f"{len(repeated)} annotation ids stand more than once, such as {repeated[0]}"
@@ -216,53 +333,61 @@ def repeated_ids(path: Path, repeated: Sequence[int]) -> list[Issue]:
 
 
 def _records(
-    path: Path, images: _Images, columns: Mapping[str, Column], names: Sequence[str], labeled: frozenset[str]
-) -> list[ImageRecord]:
-    """One a image; their arrays are views of the columns."""
+    path: Path, images: _Images, annotations: _Annotations, names: Sequence[str], labeled: frozenset[str]
+) -> tuple[list[ImageRecord], list[tuple[int, Issue]]]:
+    """Returns one a image, whose arrays are views of the columns; and issues of derived boxes by row."""
+    columns, derived = annotations.columns, annotations.derived
+    if derived:
+        columns["row"] = np.arange(len(columns["image_of"]))
     sorted_columns, bounds = by_image(columns, len(images.keys))
+    rows = sorted_columns.pop("row").tolist() if derived else []
     labels = [names[i] for i in sorted_columns["class_of"]]
     masks = sorted_columns["mask"].tolist() if "mask" in columns else []
     no = np.zeros(len(labels), bool)
-    return [
-        record_of(
+    records, issues = [], []
+    for number, (start, end) in enumerate(pairwise(bounds)):
+        record = record_of(
             path,
             images.indices[number],
             images.items[number],
-            {name: column[start:end] for name, column in sorted_columns.items()},
-            tuple(labels[start:end]),
-            no[start:end],
+            Boxes(
+                tuple(labels[start:end]),
+                {name: column[start:end] for name, column in sorted_columns.items()},
+                no[start:end],
+                tuple(masks[start:end]),
+            ),
             labeled,
-            tuple(masks[start:end]),
         )
-        for number, (start, end) in enumerate(pairwise(bounds))
-    ]
+        records.append(record)
+        issues += [
+            (row, derived_box(record.source, box, derived[row]))
+            for box, row in enumerate(rows[start:end])
+            if row in derived
+        ]
+    return records, issues
 
 
 def record_of(
-    path: Path,
-    index: int,
-    image: Image,
-    columns: Mapping[str, Column],
-    names: tuple[str, ...],
-    unset: NDArray[np.bool_],
-    labeled: frozenset[str] | None,
-    masks: tuple[bytes, ...],
+    path: Path, index: int, image: Image, boxes: Boxes, labeled: frozenset[str] | None
 ) -> ImageRecord:
-    """The image at `index` of the file; columns, names and masks are of its boxes, `unset` is (N,) False."""
+    """Returns the image at `index` of the file with its boxes."""
+    columns, unset = boxes.columns, boxes.unset
+    source, filename = source_of(path, index), image.file_name
+    filename = filename if names_a_file(filename) else ""
     return ImageRecord(
-        image_id=key_of(image.id),
-        filename=image.file_name,
+        image_id=(filename or source) if image.id is None else key_of(image.id),
+        filename=filename,
         width=pixels(image.width),
         height=pixels(image.height),
         boxes_xyxy=columns["boxes_xyxy"],
-        names=names,
+        names=boxes.names,
         crowd=columns["crowd"],
         difficult=unset,
         truncated=unset,
         occluded=unset,
         group_of=unset,
         area=columns["area"],
-        source=f"{path.name} images[{index}]",
+        source=source,
         labeled=labeled,
-        masks=masks,
+        masks=boxes.masks,
     )

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrec_tools.formats.coco_shapes import Box, box_around, is_number
+from tfrec_tools.formats.json_arrays import NONNUMBERS
+
 NO_ID = 2**62
+_NO_KEY = "\0"  # of ids that are null or absent
+_NO_BOX = (float("nan"),) * 4
+_TRUE = (1, "1", "true", "True")
 
 Id = int | float | str  # as people's exporters write them
 
 
 class Image(msgspec.Struct, gc=False):
-    id: Id
+    id: Id | None
     file_name: str
     width: float | str | None = None
     height: float | str | None = None
 
 
 class Category(msgspec.Struct, gc=False):
-    id: Id
+    id: Id | None
     name: Id
     supercategory: str | None = None
 
 
 class Annotation(msgspec.Struct, gc=False):
-    image_id: Id
-    category_id: Id
+    image_id: Id | None
+    category_id: Id | None
     bbox: tuple[float, float, float, float]
     iscrowd: float | bool | None = None
     area: float | None = None
@@ -37,23 +44,133 @@ class Annotation(msgspec.Struct, gc=False):
 
 
 class Mended(Annotation, gc=False):
-    """Of a file that writes NaN or Infinity, which come as texts."""
+    """An annotation of a file that writes NaN or Infinity, which come as texts."""
 
     bbox: tuple[float | str, float | str, float | str, float | str]  # type: ignore[assignment]
     area: float | str | None = None  # type: ignore[assignment]
 
 
-class Instances(msgspec.Struct):
-    """The only parts that are read."""
+class Odd(Annotation, gc=False):
+    """An annotation that lacks something, or is none.
 
-    images: msgspec.Raw
-    annotations: msgspec.Raw
-    categories: msgspec.Raw
+    code    "box-missing", "box-derived", "annotation-unread", or "" where its ids alone are odd
+    count   how many annotated things it stands for
+    """
+
+    code: str = ""
+    why: str = ""
+    count: int = 1
 
 
-def id_numbers(keys: Sequence[str]) -> dict[Id, int]:
-    """{id: its number in the list}, by text and, where it is one, by whole number."""
-    numbers: dict[Id, int] = {}
+_STRICT = msgspec.json.Decoder(list[Annotation])
+_STRICT_MENDED = msgspec.json.Decoder(list[Mended])
+_STRICT_IMAGES = msgspec.json.Decoder(list[Image])
+_CATEGORIES = msgspec.json.Decoder(list[Category])
+
+
+def images_of(json: bytes) -> list[Image]:
+    """Returns the images of a JSON array; an id that is none comes as None, a file name as ""."""
+    try:
+        return _STRICT_IMAGES.decode(json)
+    except msgspec.ValidationError:
+        return [_image(item) for item in msgspec.json.decode(json)]
+
+
+def annotations_of(json: bytes) -> list[Annotation]:
+    """Returns the annotations of a JSON array; those that lack something come as Odd."""
+    try:
+        return _STRICT.decode(json)
+    except msgspec.ValidationError:
+        return [_annotation(item) for item in msgspec.json.decode(json)]
+
+
+def mended_of(json: bytes) -> list[Annotation]:
+    """Returns as `annotations_of` does, of a file that writes NaN or Infinity."""
+    try:
+        items: list[Any] = _STRICT_MENDED.decode(json)
+        if all(value in NONNUMBERS for item in items for value in item.bbox if isinstance(value, str)):
+            return items
+    except msgspec.ValidationError:
+        pass
+    return [_annotation(item) for item in msgspec.json.decode(json)]
+
+
+def categories_of(json: bytes) -> list[Category]:
+    """Returns the categories of a JSON array; without an id where it is null or absent."""
+    items = msgspec.json.decode(json)
+    if isinstance(items, list):
+        items = [{"id": None} | item if isinstance(item, dict) else item for item in items]
+    return _CATEGORIES.decode(msgspec.json.encode(items))
+
+
+def _image(item: Any) -> Image:
+    fields = item if isinstance(item, dict) else {}
+    name = fields.get("file_name")
+    sizes = [
+        value if isinstance(value := fields.get(side), int | float | str) else None
+        for side in ("width", "height")
+    ]
+    return Image(_id(fields.get("id")), str(name) if isinstance(name, str | int) else "", *sizes)
+
+
+def _annotation(item: Any) -> Annotation:
+    if not isinstance(item, dict):
+        return Odd(None, None, _NO_BOX, code="annotation-unread", why=f"is {str(item)[:40]!r}, no object")
+    area, crowd = item.get("area"), item.get("iscrowd")
+    code, why, bbox, count = _box(item)
+    fields: dict[str, Any] = {
+        "image_id": _id(item.get("image_id")),
+        "category_id": _id(item.get("category_id")),
+        "bbox": bbox,
+        "iscrowd": isinstance(crowd, int | float | str) and crowd in _TRUE,
+        "area": area if is_number(area) or (isinstance(area, str) and area in NONNUMBERS) else None,
+        "id": _id(item.get("id")),
+        "segmentation": msgspec.Raw(msgspec.json.encode(item.get("segmentation"))),
+    }
+    return Odd(**fields, code=code, why=why, count=count)
+
+
+def _box(item: dict[str, Any]) -> tuple[str, str, Box, int]:
+    """Returns the code of what is odd about an annotation's box, why, the box, and how many things it stands
+    for."""
+    box = item.get("bbox")
+    if isinstance(box, list) and len(box) == 4 and all(is_number(_valued(value)) for value in box):
+        x, y, width, height = map(_valued, box)
+        return "", "", (x, y, width, height), 1
+    segments = item.get("segments_info")
+    if isinstance(segments, list):
+        why = f"has segments_info of {len(segments)} segments, which is panoptic"
+        return "annotation-unread", why, _NO_BOX, max(1, len(segments))
+    if "caption" in item and "category_id" not in item:
+        return "annotation-unread", "is a caption", _NO_BOX, 1
+    said = f"bbox is {msgspec.json.encode(box).decode()[:60]}" if "bbox" in item else "has no bbox"
+    around = box_around(item.get("segmentation"))
+    if around is not None:
+        return "box-derived", f"{said}: taken is the box around its segmentation", around, 1
+    return "box-missing", f"{said}, and its segmentation has no box", _NO_BOX, 1
+
+
+def _valued(value: Any) -> Any:
+    return NONNUMBERS.get(value, value) if isinstance(value, str) else value
+
+
+def _id(value: Any) -> Id | None:
+    return value if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+
+
+def superfluous(categories: Sequence[Category], used: Collection[int]) -> int:
+    """Returns the number in the list of Roboflow's category 0, which only names the data set: it is the
+    supercategory of all others, and not among the numbers `used` by annotations; -1 where there is none."""
+    root = next((i for i, category in enumerate(categories) if key_of(category.id) == "0"), -1)
+    others = [category for i, category in enumerate(categories) if i != root]
+    if root < 0 or root in used or not others:
+        return -1
+    return root if all(other.supercategory == categories[root].name for other in others) else -1
+
+
+def id_numbers(keys: Sequence[str]) -> dict[Id | None, int]:
+    """Returns {id: its number in the list}, by text and, where it is one, by whole number."""
+    numbers: dict[Id | None, int] = {}
     for number, key in enumerate(keys):
         numbers.setdefault(key, number)
         if key.isdecimal() and str(int(key)) == key:
@@ -61,37 +178,47 @@ def id_numbers(keys: Sequence[str]) -> dict[Id, int]:
     return numbers
 
 
-def looked_up(numbers: Mapping[Id, int], ids: Sequence[Id]) -> NDArray[np.int32]:
-    """(ids,) -1 where there is none of that id. 17.0 is found as 17 is."""
-    found = np.array([numbers.get(given, -1) for given in ids], np.int32)
-    for row in np.flatnonzero(found < 0).tolist():
-        found[row] = numbers.get(key_of(ids[row]), -1)
-    return found
+def looked_up(numbers: Mapping[Id | None, int], ids: Sequence[Id | None]) -> NDArray[np.int32]:
+    """Returns (ids,) -1 where there is none of that id. 17.0 is found as 17 is."""
+    result = np.array([numbers.get(listed_id, -1) for listed_id in ids], np.int32)
+    for row in np.flatnonzero(result < 0).tolist():
+        result[row] = numbers.get(key_of(ids[row]), -1)
+    return result
 
 
-def int64(given: Id | None) -> int:
-    return given if isinstance(given, int) and abs(given) < NO_ID else NO_ID
+def own_keys(ids: Sequence[Id | None]) -> list[str]:
+    """Returns their keys, with one that nothing else has for each that is None."""
+    return [
+        f"{_NO_KEY}{number}" if listed_id is None else key_of(listed_id)
+        for number, listed_id in enumerate(ids)
+    ]
 
 
-def key_of(given: Id) -> str:
-    """One text for 17, 17.0 and "17"."""
-    if isinstance(given, float) and given.is_integer():
-        return str(int(given))
-    return str(given).strip()
+def int64(listed_id: Id | None) -> int:
+    return listed_id if isinstance(listed_id, int) and abs(listed_id) < NO_ID else NO_ID
 
 
-def order_of(given: Id) -> tuple[bool, float, str]:
-    """Numbers by value, then the rest by text."""
-    key = key_of(given)
+def key_of(listed_id: Id | None) -> str:
+    """Returns one text for 17, 17.0 and "17"; of None one that is no id."""
+    if listed_id is None:
+        return _NO_KEY
+    if isinstance(listed_id, float) and listed_id.is_integer():
+        return str(int(listed_id))
+    return str(listed_id).strip()
+
+
+def order_of(listed_id: Id | None) -> tuple[bool, float, str]:
+    """Returns numbers by value, then the rest by text."""
+    key = key_of(listed_id)
     try:
         return False, float(key), key
     except ValueError:
         return True, 0.0, key
 
 
-def pixels(given: float | str | None) -> int:
+def pixels(value: float | str | None) -> int:
     """0 where the file says nothing or nonsense."""
     try:
-        return max(0, int(float(given or 0)))
+        return max(0, int(float(value or 0)))
     except (ValueError, OverflowError):
         return 0

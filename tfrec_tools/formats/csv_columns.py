@@ -1,8 +1,10 @@
-"""Which column of a CSV file is what: by its header, as told, or by keras-retinanet's fixed order."""
+"""Which column of a CSV file is what: by its header, as the user says, or by keras-retinanet's fixed
+order."""
 
 from __future__ import annotations
 
 import csv
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,52 +38,89 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "group_of": ("groupof", "isgroupof"),
     "difficult": ("difficult", "isdifficult"),
 }
+# What people write where there is no number, and instead of a class where there is nothing to be seen.
+BLANKS = frozenset(("", "nan", "null", "none", "na", "n/a", "nil", "-"))
+NO_CLASS = BLANKS | frozenset(("no finding", "no findings", "no object", "no objects", "nothing", "empty"))
+# Columns that are no corners, by the same spelling as _NAMES.
+_NO_CORNERS = frozenset(
+    (
+        *("x", "y", "w", "h", "width", "height", "cx", "cy", "xcenter", "ycenter", "xcentre", "ycentre"),
+        *("centerx", "centery", "bboxx", "bboxy", "bboxw", "bboxh", "bboxwidth", "bboxheight", "boxwidth"),
+        *("boxheight", "bw", "bh", "bx", "by"),
+    )
+)
+_SIDES = frozenset(name for name in _NO_CORNERS if len(name) > 2)
+_SHAPES = re.compile(
+    r"[xy][3-9]|([xy]min|[xy]max)\d+|angle|theta|rotation|polygons?|points|keypoints?|segmentations?|masks?"
+    r"|encodedpixels|rle"
+)
 _RETINANET = ("filename", *CORNERS, "class")
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class CsvLayout:
     """How a file is to be read: its separator, the number of each of our columns, how many columns there
-    are, and the line of the first row of data."""
+    are, the line of the first row of data, and the names of columns that say where things are and are not
+    read."""
 
     separator: str
     columns: dict[str, int]
     width: int
     first_line: int
+    unread: tuple[str, ...] = ()
 
 
-def layout(path: Path, given: Mapping[str, str]) -> Layout:
-    """From the file's first line and what the user says of it, {our name: name or number from 0}.
-    InputError lists the columns that are missing and those that there are."""
+def layout(path: Path, user_columns: Mapping[str, str]) -> CsvLayout:
+    """Reads the layout from the file's first line and what the user says of it, {our name: name or number
+    from 0}. InputError lists the columns that are missing and those that there are."""
     line = _first_line(path)
     separator = max(_SEPARATORS, key=_outside_quotes(line).count)
     header = [name.strip() for name in next(csv.reader([line], delimiter=separator))]
-    unknown = [name for name in given if name not in _NAMES]
+    unknown = [name for name in user_columns if name not in _NAMES]
     if unknown:
         raise InputError("--columns", f"{', '.join(unknown)} is none of {', '.join(_NAMES)}")
-    if not given and _is_retinanet(header):
+    if not user_columns and _is_retinanet(header):
         numbers = {name: number for number, name in enumerate(_RETINANET)}
-        return Layout(separator, numbers, len(header), 1)
-    columns = _chosen(path, header, given) | _by_name(header, given)
+        return CsvLayout(separator, numbers, len(header), 1)
+    if (numbered := _numbered(header, user_columns)) is not None:
+        return CsvLayout(separator, numbered, len(header), 1)
+    columns = _chosen(path, header, user_columns) | _by_name(header, user_columns)
+    _require_single(path, header, columns, user_columns)
     missing = [name for name in _NEEDED if name not in columns]
     if missing:
-        reason = (
-            f"no column {', '.join(missing)}; found {', '.join(header)}; expected {', '.join(COLUMNS)}, "
-            "or --columns"
+        raise InputError(path, _lacking(header, missing), where="line 1")
+    used = set(columns.values())
+    others = [name for number, name in enumerate(header) if number not in used]
+    unread = tuple(name for name in others if _SHAPES.fullmatch(_plain(name)))
+    return CsvLayout(separator, columns, len(header), 2, unread)
+
+
+def _lacking(header: list[str], missing: list[str]) -> str:
+    """Returns what is wrong with a header, and what would mend it."""
+    lacks = f"no column {', '.join(missing)}; found {', '.join(header)}; "
+    odd = [name for name in header if _plain(name) in _NO_CORNERS]
+    if set(missing) & set(CORNERS) and {_plain(name) for name in odd} - set(SIZES):
+        return (
+            f"{lacks}{', '.join(odd)} seem to be a point and a size, which are no corners of a box: make "
+            f"columns {', '.join(CORNERS)} of them"
         )
-        raise InputError(path, reason, where="line 1")
-    return Layout(separator, columns, len(header), 2)
+    if sum(map(_is_number, header)) >= len(CORNERS):
+        return (
+            f"{lacks}where that is a row of data and there is no header, say --columns "
+            "filename=0,class=1,xmin=2,ymin=3,xmax=4,ymax=5 with the numbers of the columns"
+        )
+    return f"{lacks}expected {', '.join(COLUMNS)}, or --columns"
 
 
-def chunks(path: Path, file: BinaryIO, found: Layout, rows: int) -> Iterator[Any]:
+def chunks(path: Path, file: BinaryIO, csv_layout: CsvLayout, rows: int) -> Iterator[Any]:
     """pandas tables of texts, some rows at a time, with all of the columns of `file`, which is closed at
     the end; `path` is for errors."""
     import pandas as pd
 
     options: dict[str, Any] = {
-        "sep": found.separator,
+        "sep": csv_layout.separator,
         "header": None,
-        "skiprows": found.first_line - 1,
+        "skiprows": csv_layout.first_line - 1,
         "dtype": str,
         "keep_default_na": False,  # a class may be called NA
         "index_col": False,  # a stray comma at the line ends is no index
@@ -92,10 +131,10 @@ def chunks(path: Path, file: BinaryIO, found: Layout, rows: int) -> Iterator[Any
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            with file, pd.read_csv(file, names=list(range(found.width)), **options) as reader:
+            with file, pd.read_csv(file, names=list(range(csv_layout.width)), **options) as reader:
                 yield from reader
     except pd.errors.EmptyDataError:
-        yield pd.DataFrame(columns=range(found.width), dtype=str)
+        yield pd.DataFrame(columns=range(csv_layout.width), dtype=str)
     except pd.errors.ParserWarning as fault:
         raise InputError(path, "the header has fewer columns than the rows", where="line 1") from fault
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError, OverflowError) as fault:
@@ -119,11 +158,24 @@ def _outside_quotes(line: str) -> str:
 
 
 def _is_retinanet(cells: list[str]) -> bool:
-    """Whether a first row is one of data: a path, then four numbers and a class, or five blanks."""
-    if len(cells) != len(_RETINANET):
-        return False
-    corners = cells[1:5]
-    return all(map(_is_number, corners)) or not any(cells[1:])
+    """Returns whether a first row is one of data: a path, then four numbers and a class, or nothing."""
+    return len(cells) == len(_RETINANET) and _are_corners(cells[1:5])
+
+
+def _numbered(cells: list[str], user_columns: Mapping[str, str]) -> dict[str, int] | None:
+    """Returns the columns that the user gives by their numbers, where the first row is one of data; else
+    None."""
+    if not all(name in user_columns for name in _NEEDED):
+        return None
+    if not all(wanted.isdecimal() and int(wanted) < len(cells) for wanted in user_columns.values()):
+        return None
+    columns = {name: int(wanted) for name, wanted in user_columns.items()}
+    return columns if _are_corners([cells[columns[name]] for name in CORNERS]) else None
+
+
+def _are_corners(cells: list[str]) -> bool:
+    """Returns whether four cells are those of a row of data: numbers, or nothing."""
+    return all(_is_number(cell) or cell.lower() in BLANKS for cell in cells)
 
 
 def _is_number(text: str) -> bool:
@@ -134,10 +186,13 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _chosen(path: Path, header: list[str], given: Mapping[str, str]) -> dict[str, int]:
-    """The columns that the user names, by name or by number."""
+def _chosen(path: Path, header: list[str], user_columns: Mapping[str, str]) -> dict[str, int]:
+    """Returns the columns that the user names, by name or by number."""
     columns = {}
-    for name, wanted in given.items():
+    for name, wanted in user_columns.items():
+        if name in CORNERS and _plain(wanted) in _SIDES and wanted in header:
+            reason = f"is a size or a centre by its name, no corner of a box such as {name}; found"
+            raise InputError(path, f"column {wanted!r} {reason} {', '.join(header)}", where="line 1")
         if wanted in header:
             columns[name] = header.index(wanted)
         elif wanted.isdecimal() and int(wanted) < len(header):
@@ -149,12 +204,33 @@ def _chosen(path: Path, header: list[str], given: Mapping[str, str]) -> dict[str
     return columns
 
 
-def _by_name(header: list[str], given: Mapping[str, str]) -> dict[str, int]:
-    """The first column of the likeliest name, for each of our names that the user has not said."""
-    plain = ["".join(letter for letter in name.lower() if letter.isalnum()) for name in header]
+def _by_name(header: list[str], user_columns: Mapping[str, str]) -> dict[str, int]:
+    """Returns the first column of the most likely name, for each of our names that the user has not said."""
+    plain = [_plain(name) for name in header]
     columns = {}
     for name, likely in _NAMES.items():
-        found = next((plain.index(one) for one in likely if one in plain), None)
-        if name not in given and found is not None:
-            columns[name] = found
+        at = next((plain.index(spelling) for spelling in likely if spelling in plain), None)
+        if name not in user_columns and at is not None:
+            columns[name] = at
     return columns
+
+
+def _require_single(
+    path: Path, header: list[str], columns: Mapping[str, int], user_columns: Mapping[str, str]
+) -> None:
+    """Raises InputError where two columns have the name that one of ours was found by."""
+    for name, number in columns.items():
+        if user_columns.get(name) == str(number):
+            continue
+        alike = [i for i, other in enumerate(header) if _plain(other) == _plain(header[number])]
+        if header[number] == user_columns.get(name):
+            alike = [i for i in alike if header[i] == header[number]]
+        if len(alike) > 1:
+            numbers = " and ".join(map(str, alike))
+            reason = f"columns {numbers} (from 0) are both {header[number]!r}; say --columns {name}={number}"
+            raise InputError(path, f"{reason} or the other", where="line 1")
+
+
+def _plain(name: str) -> str:
+    """Returns a name in lower case without all but its letters and digits."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())

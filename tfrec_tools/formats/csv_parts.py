@@ -7,7 +7,7 @@ stands inside an unquoted cell the lines of messages may be wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import pairwise
@@ -18,9 +18,9 @@ import numpy as np
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord
 from tfrec_tools.formats import csv_columns, csv_rows
-from tfrec_tools.formats.csv_columns import FLAGS, Layout
-from tfrec_tools.formats.csv_rows import Found
-from tfrec_tools.formats.grouping import Column, by_image
+from tfrec_tools.formats.csv_columns import FLAGS, CsvLayout
+from tfrec_tools.formats.csv_rows import RowState, Units
+from tfrec_tools.formats.grouping import Boxes, Column, by_image
 from tfrec_tools.formats.options import ReadOptions
 
 _BLOCK_BYTES = 4_000_000
@@ -31,33 +31,35 @@ class Block:
     """Whole lines of a file, how they are to be read, and the line of the first."""
 
     data: bytes
-    layout: Layout
+    layout: CsvLayout
     line: int
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ImageRows:
     """Boxes of one image in the order of the file: the line where the image first stands in the block, the
-    size that it has there, and the boxes' class names and columns."""
+    size that it has there, the boxes' class names and columns, and issues of the image by line."""
 
     line: int
     size_wh: tuple[float, float]
     names: tuple[str, ...]
     columns: dict[str, Column]
+    issues: list[tuple[int, Issue]]
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """A block: the parts by file name; the class names in it, the largest coordinate, and issues by line."""
+class RowChunk:
+    """A block: the parts by file name; the class names in it, the units of its boxes, and issues by line that
+    are of no image."""
 
-    parts: dict[str, Part]
+    parts: dict[str, ImageRows]
     classes: frozenset[str]
-    largest: float
+    units: list[Units]
     issues: list[tuple[int, Issue]]
 
 
 def blocks(path: Path, options: ReadOptions) -> Iterator[Block]:
-    """InputError where the columns that are needed are not there."""
+    """Raises InputError where the columns that are needed are not there."""
     layout = csv_columns.layout(path, dict(options.columns))
     line, header = 1, layout.first_line - 1
     with path.open("rb") as file:
@@ -67,7 +69,7 @@ def blocks(path: Path, options: ReadOptions) -> Iterator[Block]:
 
 
 def _cut(read: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces that end with whole lines."""
+    """Yields the same bytes in pieces that end with whole lines."""
     held = b""
     for data in read:
         held += data
@@ -85,38 +87,43 @@ def _unquoted(data: bytes) -> bytes:
     return b"".join(data.split(b'"')[::2])
 
 
-def read(path: Path, block: Block) -> Read:
+def read(path: Path, block: Block) -> RowChunk:
     """InputError names the line that cannot be used."""
-    found = Found()
-    columns = csv_rows.columns_of(path, BytesIO(block.data), block.layout, block.line, found)
-    rows, bounds = by_image(columns, len(found.images))
-    names = list(found.classes)
+    state = RowState()
+    columns = csv_rows.columns_of(path, BytesIO(block.data), block.layout, block.line, state)
+    rows, bounds = by_image(columns, len(state.images))
+    names = list(state.classes)
     labels = [names[i] for i in rows["class_of"]]
     kept = {name: rows[name] for name in ("boxes_xyxy", *FLAGS)}
-    images = zip(found.images, found.lines, found.sizes_wh, pairwise(bounds), strict=True)
+    images = zip(state.images, state.lines, state.sizes_wh, pairwise(bounds), strict=True)
+    issues: list[list[tuple[int, Issue]]] = [[] for _ in range(len(state.images) + 1)]
+    for line, image, issue in state.issues:
+        issues[image].append((line, issue))  # those of no image, -1, come last
     parts = {
-        filename: Part(
-            line, size_wh, tuple(labels[start:end]), {name: all_[start:end] for name, all_ in kept.items()}
+        filename: ImageRows(
+            line,
+            size_wh,
+            tuple(labels[start:end]),
+            {name: all_[start:end] for name, all_ in kept.items()},
+            odd,
         )
-        for filename, line, size_wh, (start, end) in images
+        for (filename, line, size_wh, (start, end)), odd in zip(images, issues, strict=False)
     }
-    issues = [(block.line + n, issue) for n, issue in enumerate(found.issues)]
-    return Read(parts, frozenset(names), csv_rows.largest(columns), issues)
+    if block.layout.first_line == 2:  # the header is in this block
+        issues[-1] += [(0, issue) for issue in csv_rows.unread_columns(path, block.layout)]
+    return RowChunk(parts, frozenset(names), state.units, issues[-1])
 
 
-def joined(path: Path, filename: str, given: Iterable[Part], largest: float) -> tuple[int, ImageRecord]:
-    """The line where an image first stands, and its record without classes that it was annotated for.
-
-    largest   coordinate of the file
-    """
-    parts = sorted(given, key=lambda part: part.line)
+def joined(
+    path: Path, filename: str, of_blocks: Iterable[ImageRows], relative: bool
+) -> tuple[int, ImageRecord, list[tuple[int, Issue]]]:
+    """Returns the line where an image first stands, its record without classes that it was annotated for, and
+    its issues by line."""
+    parts = sorted(of_blocks, key=lambda part: part.line)
     names = tuple(name for part in parts for name in part.names)
-    columns: Mapping[str, Column] = {
-        name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns
-    }
-    unset, area = np.zeros(len(names), bool), np.full(len(names), np.nan)
-    first = parts[0]
-    record = csv_rows.record_of(
-        path, filename, first.line, first.size_wh, columns["boxes_xyxy"], names, unset, columns, area
-    )
-    return first.line, replace(record, relative=csv_rows.is_relative(largest))
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
+    columns["area"] = np.full(len(names), np.nan)
+    first, boxes = parts[0], Boxes(names, columns, np.zeros(len(names), bool))
+    record = csv_rows.record_of(path, filename, first.line, first.size_wh, boxes)
+    issues = [(line, replace(issue, source=record.source)) for part in parts for line, issue in part.issues]
+    return first.line, replace(record, relative=relative), issues

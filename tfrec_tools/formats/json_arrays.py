@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import mmap
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 
 from tfrec_tools.errors import InputError
 
 T = TypeVar("T")
+Decode = Callable[[bytes], list[T]]  # raises msgspec's errors
 
 _SLICE_BYTES = 4_000_000
 _BOM = b"\xef\xbb\xbf"
+_KEY = re.compile(rb'[\s{,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 _BETWEEN = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*(?=\{)")
 _NEXT_NONNUMBER = re.compile(rb'[^"NI]*+(?:"(?:[^"\\]++|\\.)*+"[^"NI]*+)*+(NaN|Infinity)', re.DOTALL)
 # Texts of the same length, so that positions stay.
@@ -30,44 +33,52 @@ NONNUMBERS = {"n": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 
 
 def mapped(path: Path, expected: str) -> mmap.mmap:
-    """The file in memory, where changes to it stay; it is closed with the last view of it. InputError
-    where the file is empty."""
+    """Returns the file in memory, where changes to it stay; it is closed with the last view of it. Raises
+    InputError where the file is empty."""
     if path.stat().st_size == 0:
         raise InputError(path, f"is empty, expected {expected}")
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
 
-def spans(path: Path, data: mmap.mmap, expected: str, schema: type[T]) -> tuple[T, bool]:
-    """The top level of a file as `schema`, whose fields are msgspec.Raw; and whether the file writes NaN
-    or Infinity, which JSON has not: they are the texts of NONNUMBERS then. InputError names the place."""
+def spans(
+    path: Path, data: mmap.mmap, expected: str, needed: Sequence[str]
+) -> tuple[dict[str, msgspec.Raw], bool]:
+    """Returns the top level of a file, which has the keys that are needed; and whether the file writes NaN or
+    Infinity, which JSON has not: they are the texts of NONNUMBERS then. InputError names the place."""
     start = len(_BOM) if data[:3] == _BOM else 0
+    mended = False
     try:
-        return _top(path, data, start, expected, schema), False
+        top = _top(path, data, start, expected)
     except msgspec.DecodeError as fault:
         at = _position(fault, data, start)
         if not data[at : at + 9].startswith((b"NaN", b"Infinity", b"-I")):
             raise _broken(path, data, at, fault) from fault
-    _mend(data)
-    try:
-        return _top(path, data, start, expected, schema), True
-    except msgspec.DecodeError as fault:
-        raise _broken(path, data, _position(fault, data, start), fault) from fault
+        _mend(data)
+        mended = True
+        try:
+            top = _top(path, data, start, expected)
+        except msgspec.DecodeError as other:
+            raise _broken(path, data, _position(other, data, start), other) from other
+    if lacking := [key for key in needed if key not in top]:
+        raise InputError(path, f"not {expected}: Object missing required field {lacking[0]}")
+    if repeated := _repeated(data, start, top):
+        raise InputError(path, f"the key {repeated} stands more than once, expected once")
+    return top, mended
 
 
-def slices(path: Path, key: str, raw: msgspec.Raw, expected: str, schema: type[T]) -> Iterator[list[T]]:
-    """The elements of an array, some MB of it at a time. InputError names the element."""
-    return (items for _, items in cut(path, key, raw, expected, schema))
+def slices(path: Path, key: str, raw: msgspec.Raw, expected: str, decode: Decode[T]) -> Iterator[list[T]]:
+    """Yields the elements of an array, some MB of it at a time. InputError names the element."""
+    return (items for _, items in cut(path, key, raw, expected, decode))
 
 
 def cut(
-    path: Path, key: str, raw: msgspec.Raw, expected: str, schema: type[T]
+    path: Path, key: str, raw: msgspec.Raw, expected: str, decode: Decode[T]
 ) -> Iterator[tuple[bytes, list[T]]]:
-    """As `slices`, each with the JSON array that it was decoded from."""
+    """Yields as `slices` does, each with the JSON array that it was decoded from."""
     data = memoryview(raw)
     if data[0] != ord("["):
         raise InputError(path, f"not {expected}: Expected array, got {bytes(data[:12])!r}", where=key)
-    decoder = msgspec.json.Decoder(list[schema])  # type: ignore[valid-type]
     at, done, length = 1, 0, _SLICE_BYTES
     while at < len(data):
         match = _BETWEEN.search(data, at + length)
@@ -76,7 +87,7 @@ def cut(
         )
         json = b"".join((b"[", piece, b"" if match is None else b"]"))
         try:
-            items = decoder.decode(json)
+            items = decode(json)
         except msgspec.ValidationError as fault:
             raise _schema_error(path, expected, fault, key, done) from fault
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
@@ -88,9 +99,25 @@ def cut(
         at, done, length = following, done + len(items), _SLICE_BYTES
 
 
-def _top(path: Path, data: mmap.mmap, start: int, expected: str, schema: type[T]) -> T:
+def _repeated(data: mmap.mmap, start: int, top: Mapping[str, msgspec.Raw]) -> str:
+    """Returns a key of the top level that stands more than once, "" where there is none: the decoder keeps
+    the last of its values, so that between those that it gives there is more than a key."""
+    first = np.frombuffer(data, np.uint8).ctypes.data
+    spans_ = [
+        (np.frombuffer(raw, np.uint8).ctypes.data - first, len(memoryview(raw))) for raw in top.values()
+    ]
+    end = start
+    for at, length in sorted(spans_):
+        match = _KEY.match(data, end, at)
+        if match is not None and match.end() != at:
+            return match[1].decode(errors="replace")
+        end = at + length
+    return ""
+
+
+def _top(path: Path, data: mmap.mmap, start: int, expected: str) -> dict[str, msgspec.Raw]:
     try:
-        return msgspec.json.decode(memoryview(data)[start:], type=schema)
+        return msgspec.json.decode(memoryview(data)[start:], type=dict[str, msgspec.Raw])
     except msgspec.ValidationError as fault:
         raise _schema_error(path, expected, fault) from fault
     except (UnicodeDecodeError, RecursionError) as fault:
@@ -110,9 +137,9 @@ def _schema_error(
 
 
 def _position(fault: msgspec.DecodeError, data: mmap.mmap, start: int) -> int:
-    """The byte of the file that the decoder stumbled over."""
-    found = re.search(r"\(byte (\d+)\)", str(fault))
-    return start + int(found[1]) if found else len(data)
+    """Returns the byte of the file that the decoder stumbled over."""
+    match = re.search(r"\(byte (\d+)\)", str(fault))
+    return start + int(match[1]) if match else len(data)
 
 
 def _broken(path: Path, data: mmap.mmap, at: int, fault: Any) -> InputError:

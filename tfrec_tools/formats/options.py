@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tfrec_tools.errors import InputError
 
+YOLO_TASKS = ("detect", "segment", "pose", "obb")
+
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
@@ -15,17 +17,25 @@ class ReadOptions:
     masks        read the objects' masks (COCO, YOLO, TFRecord)
     voc_origin   0: coordinates as they stand; 1: pixels count from 1, as in the VOC devkit
     columns      pairs (our name of a CSV column, its name or number from 0 in the file)
+    coordinates  of CSV boxes: "pixels" or "fractions" of the image; None: by what they look like
     label_map    the classes of TFRecords that name none (.pbtxt); None: one that lies beside them
+    yolo         what the numbers of YOLO's rows are, one of YOLO_TASKS; None: as the data set says
+    writes       DIR/NAME of the set of TFRecords that is being written, which is no source of its own
     """
 
     masks: bool = False
     voc_origin: int = 0
     columns: tuple[tuple[str, str], ...] = ()
     label_map: Path | None = None
+    yolo: str | None = None
+    coordinates: str | None = None
+    writes: Path | None = None
 
     def __post_init__(self) -> None:
         if self.voc_origin not in (0, 1):
             raise InputError("--voc-origin", f"is {self.voc_origin}, expected 0 or 1")
+        if self.yolo not in (None, *YOLO_TASKS):
+            raise InputError("--yolo", f"is {self.yolo!r}, expected one of {', '.join(YOLO_TASKS)}")
 
 
 DEFAULT = ReadOptions()

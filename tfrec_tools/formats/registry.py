@@ -8,8 +8,9 @@ from pathlib import Path
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats import coco, csv_rows, tfod, voc, yolo, yolo_layout
+from tfrec_tools.formats import coco, csv_rows, evidence, tfod, voc, yolo
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
+from tfrec_tools.formats.yolo_places import names_images
 
 READERS: dict[str, Callable[[Path, ReadOptions], Source]] = {
     "coco": coco.read,
@@ -18,6 +19,9 @@ READERS: dict[str, Callable[[Path, ReadOptions], Source]] = {
     "yolo": yolo.read,
     "tfrecord": tfod.read,
 }
+
+_TITLES = {"coco": "COCO", "voc": "Pascal VOC", "csv": "CSV", "yolo": "YOLO", "tfrecord": "TFRecords"}
+_ONE_FILE = ("coco", "csv")  # a source is one file of these
 
 _BY_SUFFIX = {
     ".json": "coco",
@@ -31,14 +35,16 @@ _BY_SUFFIX = {
 
 
 def read(path: Path, kind: str | None = None, options: ReadOptions = DEFAULT) -> Source:
-    """A source in a format, which is detected where none is named."""
-    return READERS[kind or detect(path)](path, options)
+    """Returns a source in a format, which is detected where none is named."""
+    return READERS[kind or detect(path, options.writes)](path, options)
 
 
-def detect(path: Path) -> str:
-    """The key of READERS for a file, folder or set DIR/NAME of shards; InputError where nothing fits."""
+def detect(path: Path, writes: Path | None = None) -> str:
+    """Returns the key of READERS for a file, folder or set DIR/NAME of shards; raises InputError where
+    nothing fits, or where a folder holds annotations in several formats. The set DIR/NAME that is being
+    written is left out of account."""
     if path.is_dir():
-        return _detect_folder(path)
+        return _detect_folder(path, writes)
     if shards.is_record_file(path) or (not path.exists() and shards.set_files(path)):
         return "tfrecord"
     if not path.exists():
@@ -52,26 +58,42 @@ def detect(path: Path) -> str:
     return _BY_SUFFIX[path.suffix.lower()]
 
 
-def _detect_folder(path: Path) -> str:
-    if any(shards.is_record_file(file) for file in path.iterdir()):
-        return "tfrecord"
-    own = yolo_layout.names_file(path)
-    if own is not None and own.is_relative_to(path):
-        return "yolo"
-    if voc.annotation_files(path):
-        return "voc"
-    if own is not None:
-        return "yolo"
-    raise InputError(
-        path,
-        "a folder without .xml files, names of YOLO classes or TFRecords; expected one of those, or a COCO "
-        ".json or a .csv file",
-    )
+def _detect_folder(path: Path, writes: Path | None) -> str:
+    found = evidence.strong(path, writes)
+    if len(found) > 1:
+        listed = " and ".join(
+            f"{_TITLES[kind]} ({file.relative_to(path)})" for kind, file in sorted(found.items())
+        )
+        flags = " or ".join(f"--format {kind}" for kind in sorted(found) if kind not in _ONE_FILE)
+        one_file = " or name the file" if any(kind in _ONE_FILE for kind in found) else ""
+        raise InputError(path, f"holds annotations as {listed}; choose by {flags or '--format'}{one_file}")
+    kind = next(iter(found), "")
+    if kind in _ONE_FILE:
+        file = found[kind].relative_to(path)
+        raise InputError(
+            path, f"is a folder with annotations as {_TITLES[kind]}; name the file, such as {file}"
+        )
+    kind = kind or next(iter(evidence.weak(path)), "")
+    if not kind:
+        raise InputError(
+            path,
+            "a folder without .xml files, names of YOLO classes or TFRecords; expected one of those, or a "
+            "COCO .json or a .csv file",
+        )
+    return kind
 
 
 def images_folder(path: Path) -> Path:
-    """Where a source's images are when nobody says: the folder JPEGImages or images in the source's own
-    folder or beside it, else the source's own folder."""
+    """Returns where a source's images are when nobody says: the folder JPEGImages, images or another of such
+    a name in the source's own folder or beside it, else the source's own folder."""
     own = path if path.is_dir() else path.parent
-    nearby = [parent / name for parent in (own, own.resolve().parent) for name in ("JPEGImages", "images")]
-    return next((folder for folder in nearby if folder.is_dir()), own)
+    parents = (own, own.resolve().parent)
+    nearby = [parent / name for parent in parents for name in ("JPEGImages", "images")]
+    usual = next((folder for folder in nearby if folder.is_dir()), None)
+    return usual or next((folder for parent in parents for folder in _of_images(parent)), own)
+
+
+def _of_images(parent: Path) -> list[Path]:
+    """Returns the folders in a folder that are called as those of images are."""
+    named = sorted(entry for entry in parent.iterdir() if names_images(entry.name))
+    return [entry for entry in named if entry.is_dir()]

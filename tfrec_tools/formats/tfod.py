@@ -1,115 +1,151 @@
-"""TFRecords of pictures with boxes, as TFOD's scripts and `tfrec convert` write them; plain or gzip.
+"""TFRecords of images with boxes, as TFOD's scripts and `tfrec convert` write them; plain or gzip.
 
-The pictures are not kept: a record says where in its file its picture stands. A gzip file is unpacked into
+The images are not kept: a record says where in its file its image stands. A gzip file is unpacked into
 a temporary folder for that, which goes with the process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from tfrec_tools.annotations import boxes
+from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.annotations.records import ImageRecord, Place, Source
-from tfrec_tools.dataset import shards
-from tfrec_tools.errors import InputError
+from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source, subset
+from tfrec_tools.dataset import label_maps, shards
+from tfrec_tools.errors import InputError, readable
+from tfrec_tools.formats.file_names import names_a_file
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.labels import label_map, pbtxt
 from tfrec_tools.tfrecords import framing
-from tfrec_tools.tfrecords.example import Parsed, parse_example, unknown_features
+from tfrec_tools.tfrecords.example import Parsed, boxes_in, parse_example, unknown_features
 
 
 @dataclass(frozen=True, slots=True)
 class _Classes:
     """The names that records give to ids, the label map's (of that file name) where they give none."""
 
-    given: Mapping[int, str]
+    known: Mapping[int, str]
     subject: str
-    found: dict[int, dict[str, None]] = field(default_factory=dict)
+    seen: dict[int, dict[str, None]] = field(default_factory=dict)
 
-    def name(self, label_id: int, text: str, source: str) -> str:
-        name = text.strip() or self.given.get(label_id, "")
-        if not name:
-            reason = f"class id {label_id} has no name in the record and none in a label map; give its .pbtxt"
-            raise InputError(source, reason)
-        self.found.setdefault(label_id, {})[name] = None
+    def name(self, label_id: int, text: str) -> str:
+        """Returns "" where there is none."""
+        name = text.strip() or self.known.get(label_id, "")
+        if name:
+            self.seen.setdefault(label_id, {})[name] = None
         return name
 
-    def faults(self, parsed: Parsed) -> list[Issue]:
-        """The boxes whose class's name is not the one that the label map has for its id."""
-        source = parsed.record.source
-        named = zip(parsed.label_ids, parsed.record.names, strict=True)
-        messages = (
-            (box, label_map.mismatch(label_id, name.strip(), self.given, self.subject))
-            for box, (label_id, name) in enumerate(named)
-        )
-        return [Issue("class-mismatch", source, box, message, True) for box, message in messages if message]
+    def fault(self, label_id: int, text: str) -> str | None:
+        """Returns how a name that a record gives is not the one that the label map has for its id."""
+        return label_map.mismatch(label_id, text.strip(), self.known, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A record of a file, None where it is none; what is odd about it; and how many boxes it has, and have
+    become none of the record, by code."""
+
+    record: ImageRecord | None
+    issues: list[Issue]
+    found: int
+    dropped: Counter[str]
 
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
-    """The records of a file, of all record files of a folder, or of a set DIR/NAME, in order. Classes are
-    in the order of their ids; the label map beside a set says which there are.
+    """Returns the records of a file, of all record files of a folder, or of a set DIR/NAME, in order. Classes
+    are in the order of their ids; the label map beside a set says which there are.
 
-    A record that is no Example is an issue; InputError where a file is damaged, or where a class has no
-    name.
+    A record that is no Example is an issue, and so is a box whose class has no name; raises InputError where
+    a file is damaged, or where no class has a name.
     """
-    files = shards.record_files([path])
+    files = _files(path, options)
     classes = _Classes(*_label_map(files[0], options))
-    found = [item for file in files for item in _file(file, classes, options.masks)]
-    records = [record for record, _ in found if record is not None]
-    issues = tuple(issue for _, odd in found for issue in odd)
+    read_ = [item for file in files for item in _file(file, classes, options.masks)]
+    records = [item.record for item in read_ if item.record is not None]
+    found, dropped = sum(item.found for item in read_), sum((item.dropped for item in read_), Counter[str]())
+    if found and found == dropped["class-unknown"]:
+        reason = (
+            "no box has a class name, in the records or in a label map; give its .pbtxt (--record-labels)"
+        )
+        raise InputError(path, reason)
     names = _names(classes)
     everything = frozenset(names)
     records = [
         record if record.labeled is not None else replace(record, labeled=everything) for record in records
     ]
-    return Source(names, records, (*_conflicts(path, classes), *_once(issues)))
+    issues = (*_conflicts(path, classes), *_once([issue for item in read_ for issue in item.issues]))
+    unusable = Counter(item.issues[0].code for item in read_ if item.record is None)
+    account = Account(len(files), found, dropped, images=len(read_), images_dropped=unusable)
+    return Source(names, records, issues, account)
 
 
-def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[tuple[ImageRecord | None, list[Issue]]]:
+def _files(path: Path, options: ReadOptions) -> list[Path]:
+    """Returns the record files of a source; the set that is being written, in the folder that is read, is no
+    part of it."""
+    if options.writes is None or not path.is_dir():
+        return shards.record_files([path])
+    files = shards.files_in(path, options.writes)
+    if not files:
+        raise InputError(path, "has no record files besides those of the set that is being written")
+    return shards.record_files(files)
+
+
+def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[_Read]:
     place = framing.unpacked(file)
     offset = 0
     for number, data in enumerate(framing.read(place)):
-        source = f"{file.name} record {number}"
+        source, found = f"{readable(file.name)} record {number}", boxes_in(data)
         try:
             parsed = parse_example(data, source)
         except InputError as fault:
             message = ": ".join(filter(None, (fault.where, fault.reason)))
-            yield None, [Issue("annotation-damaged", source, None, message, False)]
+            issue = Issue("annotation-damaged", source, None, message, False)
+            yield _Read(None, [issue], found, Counter({issue.code: found}))
         else:
-            where = _place(place, offset + framing.HEADER_BYTES, data, parsed.picture.data)
+            where = _place(place, offset + framing.HEADER_BYTES, data, parsed.image.data)
             left_out = [
                 Issue("feature-left-out", source, None, f"feature {key!r} is not carried over", True)
                 for key in unknown_features(data)
             ]
-            yield _record(parsed, classes, where, masks), [*left_out, *classes.faults(parsed)]
+            record, odd, dropped = _record(parsed, classes, where, masks)
+            yield _Read(record, [*left_out, *odd], found, Counter({"class-unknown": dropped}))
         offset += framing.HEADER_BYTES + len(data) + framing.FOOTER_BYTES
 
 
-def _place(path: Path, offset: int, data: bytes, picture: bytes) -> Place | None:
-    """Where the picture stands in the file of a record at `offset`. None where the record has no picture,
+def _place(path: Path, offset: int, data: bytes, image: bytes) -> ByteRange | None:
+    """Returns where the image stands in the file of a record at `offset`. None where the record has no image,
     as CVAT exports annotations alone: it is to be looked up by its name."""
-    return Place(path, offset + data.find(picture), len(picture)) if picture else None
+    return ByteRange(path, offset + data.find(image), len(image)) if image else None
 
 
-def _record(parsed: Parsed, classes: _Classes, place: Place | None, masks: bool) -> ImageRecord:
+def _record(
+    parsed: Parsed, classes: _Classes, place: ByteRange | None, masks: bool
+) -> tuple[ImageRecord, list[Issue], int]:
+    """Returns the record with the boxes whose class has a name; an issue for each other, and for each whose
+    name is not that of its id; and how many others there are."""
     record = parsed.record
     fractions = boxes.normalise(record.boxes_xyxy, record.width or 1, record.height or 1)
-    names = [
-        classes.name(label_id, text, record.source)
-        for label_id, text in zip(parsed.label_ids, record.names, strict=True)
-    ]
-    labeled = record.labeled
-    if labeled is None and parsed.labeled_ids:
-        labeled = frozenset(classes.name(label_id, "", record.source) for label_id in parsed.labeled_ids)
-    return replace(
+    names, kept, issues = [], list[int](), list[Issue]()
+    for number, (label_id, text) in enumerate(zip(parsed.label_ids, record.names, strict=True)):
+        name = classes.name(label_id, text)
+        names.append(name)
+        if not name:
+            issues.append(_nameless(record.source, f"box {number} has class id {label_id}, which"))
+            continue
+        if message := classes.fault(label_id, text):
+            issues.append(Issue("class-mismatch", record.source, len(kept), message, True))
+        kept.append(number)
+    labeled, odd = _labeled(parsed, classes)
+    whole = replace(
         record,
         image_id=record.image_id or record.filename or record.source,
-        filename=record.filename or record.source,
+        filename=record.filename if names_a_file(record.filename) else record.source,
         boxes_xyxy=fractions.astype(np.float64),
         area=record.area / max(1, record.width * record.height),
         names=tuple(names),
@@ -118,13 +154,33 @@ def _record(parsed: Parsed, classes: _Classes, place: Place | None, masks: bool)
         masks=record.masks if masks else (),
         place=place,
     )
+    return subset(whole, kept) if len(kept) < len(names) else whole, [*issues, *odd], len(names) - len(kept)
+
+
+def _labeled(parsed: Parsed, classes: _Classes) -> tuple[frozenset[str] | None, list[Issue]]:
+    """Returns what a record was annotated for, and an issue for each class of it without a name."""
+    if parsed.record.labeled is not None or not parsed.labeled_ids:
+        return parsed.record.labeled, []
+    names = {label_id: classes.name(label_id, "") for label_id in parsed.labeled_ids}
+    what = "was annotated for class id"
+    issues = [
+        _nameless(parsed.record.source, f"{what} {label_id}, which")
+        for label_id in names
+        if not names[label_id]
+    ]
+    return frozenset(filter(None, names.values())), issues
+
+
+def _nameless(source: str, what: str) -> Issue:
+    message = f"{what} has no name in the record and none in a label map (--record-labels)"
+    return Issue("class-unknown", source, None, message, True)
 
 
 def _names(classes: _Classes) -> tuple[str, ...]:
-    """By id; of the label map's those too that no record has."""
-    ids = sorted({*classes.given, *classes.found})
+    """Returns the names by id, also those of the label map that no record has."""
+    ids = sorted({*classes.known, *classes.seen})
     names = [
-        name for label_id in ids for name in classes.found.get(label_id) or {classes.given[label_id]: None}
+        name for label_id in ids for name in classes.seen.get(label_id) or {classes.known[label_id]: None}
     ]
     return tuple(dict.fromkeys(names))
 
@@ -132,19 +188,19 @@ def _names(classes: _Classes) -> tuple[str, ...]:
 def _conflicts(path: Path, classes: _Classes) -> list[Issue]:
     messages = [
         f"id {label_id} is {' and '.join(map(repr, names))}"
-        for label_id, names in sorted(classes.found.items())
+        for label_id, names in sorted(classes.seen.items())
         if len(names) > 1
     ]
     ids: dict[str, list[int]] = {}
-    for label_id, names in sorted(classes.found.items()):
+    for label_id, names in sorted(classes.seen.items()):
         for name in names:
             ids.setdefault(name, []).append(label_id)
     messages += [f"{name!r} has ids {', '.join(map(str, of))}" for name, of in ids.items() if len(of) > 1]
     return [Issue("class-conflict", path.name, None, message, True) for message in messages]
 
 
-def _once(issues: tuple[Issue, ...]) -> list[Issue]:
-    """Features that are left out only at the first record that has them."""
+def _once(issues: Sequence[Issue]) -> list[Issue]:
+    """Returns features that are left out only at the first record that has them."""
     first: dict[str, Issue] = {}
     for issue in issues:
         key = issue.message if issue.code == "feature-left-out" else f"{issue.source}: {issue.message}"
@@ -153,13 +209,7 @@ def _once(issues: tuple[Issue, ...]) -> list[Issue]:
 
 
 def _label_map(file: Path, options: ReadOptions) -> tuple[Mapping[int, str], str]:
-    """The map that was given; else that of the set's manifest, else the only one in the folder; and its
-    file name."""
-    given = options.label_map
-    manifest = shards.manifest_of(file) if given is None else None
-    if manifest is not None:
-        given = file.with_name(manifest.label_map)
-    beside = sorted(file.parent.glob("*.pbtxt"))
-    if given is None and len(beside) == 1:
-        given = beside[0]
-    return ({}, "") if given is None else (pbtxt.read_label_map(given).name_by_id, given.name)
+    """Returns the map that was given, else that of the record file; and its file name."""
+    if options.label_map is None:
+        return label_maps.names_of(file, shards.manifest_of(file))
+    return pbtxt.read_label_map(options.label_map).name_by_id, options.label_map.name

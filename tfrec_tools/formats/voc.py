@@ -6,72 +6,131 @@ that with origin 1 xmin and ymin are less by 1 (the maxima are inclusive, and so
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.annotations.records import ImageRecord, Place, Source, image_record
-from tfrec_tools.errors import InputError
+from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source, image_record
+from tfrec_tools.errors import InputError, readable
+from tfrec_tools.formats import voc_objects
+from tfrec_tools.formats.file_names import names_a_file, sifted
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
+from tfrec_tools.formats.voc_objects import Thing, tag_of
 
+_DROPPING = ("box-missing", "class-unknown", "annotation-unread")
 SPLITS = ("train", "val", "test", "trainval")  # the lists in ImageSets/Main; a later one yields to an earlier
 
 
-def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
-    """The XML files of a folder (or of its subfolder Annotations, or anywhere below) by name, or a single
-    one. Classes are those that occur, in alphabetical order; splits are those of ImageSets/Main.
+@dataclass(frozen=True, slots=True)
+class VocFile:
+    """What one file holds: its image (None where the file cannot be used, and `fault` says why), what is odd
+    about it, and how many boxes, and objects without one, it has."""
 
-    A file that cannot be used is an issue that names the line; InputError where the only one cannot be
+    record: ImageRecord | None
+    issues: tuple[Issue, ...]
+    found: int
+    fault: InputError | None = None
+
+
+def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
+    """Returns the XML files anywhere below a folder by path, or a single one. Classes are those that occur,
+    in alphabetical order; splits are those of ImageSets/Main.
+
+    A file that cannot be used is an issue that names the line; raises InputError where the only one cannot be
     used, or where there is none.
     """
-    files = [path] if path.is_file() else annotation_files(path)
+    files, litter = files_of(path)
+    splits, issues = splits_of(path, files)
+    read_ = [read_file(path, file, options) for file in files]
+    if len(files) == 1 and read_[0].fault is not None:
+        raise read_[0].fault
+    issues += [issue for one in read_ for issue in one.issues]
+    records = [
+        replace(one.record, split=splits.get(file))
+        for file, one in zip(files, read_, strict=True)
+        if one.record is not None
+    ]
+    labeled = frozenset(name for record in records for name in record.names)
+    dropped = sum((dropped_of(one) for one in read_), Counter[str]())
+    unusable = Counter(one.issues[0].code for one in read_ if one.record is None)
+    found = sum(one.found for one in read_)
+    account = Account(len(files), found, dropped, litter, len(files), unusable)
+    records = [replace(record, labeled=labeled) for record in records]
+    return Source(tuple(sorted(labeled)), records, tuple(issues), account)
+
+
+def dropped_of(file: VocFile) -> Counter[str]:
+    """Returns {issue code: how many of a file's boxes and objects did not become a box of its record}."""
+    if file.record is None:
+        return Counter({file.issues[0].code: file.found}) if file.found else Counter()
+    return Counter(issue.code for issue in file.issues if issue.code in _DROPPING)
+
+
+def files_of(path: Path) -> tuple[list[Path], int]:
+    """Returns the XML files of a source, and how many files of systems there are beside them. Raises
+    InputError where there is none."""
+    if path.is_file():
+        return [path], 0
+    files, litter = sifted(path, _xml(path))
     if not files:
         raise InputError(path, "no .xml files found, expected a folder of Pascal VOC annotations")
-    splits, issues = splits_of(files[0].parent)
-    records = []
-    for file in files:
-        try:
-            record, odd = read_file(path, file, options)
-            records.append(replace(record, split=splits.get(file.stem)))
-            issues += odd
-        except InputError as fault:
-            if len(files) == 1:
-                raise
-            issues.append(damaged(file, fault))
-    labeled = frozenset(name for record in records for name in record.names)
-    return Source(
-        tuple(sorted(labeled)), [replace(record, labeled=labeled) for record in records], tuple(issues)
-    )
+    return files, litter
 
 
 def annotation_files(folder: Path) -> list[Path]:
-    """The folder's XML files by name, or those of its subfolder Annotations where it has none itself, or
-    those anywhere below it."""
-    for place in (folder, folder / "Annotations"):
-        if place.is_dir() and (found := _xml(place.iterdir())):
-            return found
-    return _xml(folder.rglob("*"))
+    """Returns the XML files anywhere below a folder, by path."""
+    return sifted(folder, _xml(folder))[0]
 
 
-def _xml(paths: Any) -> list[Path]:
-    return sorted(path for path in paths if path.suffix.lower() == ".xml" and path.is_file())
+def _xml(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.suffix.lower() == ".xml" and path.is_file()]
 
 
 def _below(folder: Path, file: Path) -> PurePosixPath:
-    """The file's path below the folder (or its subfolder Annotations) that was given."""
+    """Returns the file's path below the folder (or its subfolder Annotations) that was given."""
     relative = PurePosixPath(file.relative_to(folder).as_posix())
     return relative.relative_to("Annotations") if relative.parts[0] == "Annotations" else relative
 
 
-def splits_of(annotations: Path) -> tuple[dict[str, str], list[Issue]]:
-    """{name of an annotation without suffix: its split}, and an issue for each that is in several. The
-    list trainval counts only where it says more than train and val."""
+def splits_of(path: Path, files: Sequence[Path]) -> tuple[dict[Path, str], list[Issue]]:
+    """Returns {file: its split} by the lists in ImageSets/Main beside the folder that the files are in, and
+    an issue for each name that is in several."""
+    top = path.parent if path.is_file() else path
+    splits: dict[Path, str] = {}
+    issues: list[Issue] = []
+    lists: dict[Path, Mapping[str, str]] = {}
+    for file in files:
+        folder = _with_lists(top, file.parent)
+        if folder is not None:
+            if folder not in lists:
+                lists[folder], odd = _listed(folder.parent / "ImageSets" / "Main")
+                issues += odd
+            name = file.relative_to(folder).with_suffix("").as_posix()
+            if split := lists[folder].get(name) or lists[folder].get(file.stem):
+                splits[file] = split
+    return splits, issues
+
+
+@cache
+def _with_lists(top: Path, folder: Path) -> Path | None:
+    """Returns the nearest folder, from `folder` up to `top`, that has ImageSets/Main beside it."""
+    if (folder.parent / "ImageSets" / "Main").is_dir():
+        return folder
+    return None if folder == top else _with_lists(top, folder.parent)
+
+
+def _listed(lists: Path) -> tuple[dict[str, str], list[Issue]]:
+    """Returns {name of an annotation without suffix: its split}. The list trainval counts only where it says
+    more than train and val."""
     splits: dict[str, str] = {}
     issues = []
     for split in SPLITS:
-        path = annotations.parent / "ImageSets" / "Main" / f"{split}.txt"
+        path = lists / f"{split}.txt"
         for line in _lines(path):
             name = line.split()[0]
             earlier = splits.setdefault(name, split)
@@ -90,55 +149,77 @@ def _lines(path: Path) -> list[str]:
         raise InputError(path, f"byte {fault.start} is not UTF-8, expected a list of names") from fault
 
 
-def damaged(file: Path, fault: InputError) -> Issue:
-    """Of a file that cannot be used, among others."""
-    message = ": ".join(filter(None, (fault.where, fault.reason)))
-    return Issue("annotation-damaged", str(file), None, message, False)
-
-
 @cache
 def _parser() -> Any:
     from lxml import etree
 
-    return etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
+    return etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
 
 
-def read_file(path: Path, file: Path, options: ReadOptions = DEFAULT) -> tuple[ImageRecord, list[Issue]]:
-    """The image of a file of the source `path`, and what is odd about it. InputError where it cannot be
-    used."""
+def read_file(path: Path, file: Path, options: ReadOptions = DEFAULT) -> VocFile:
+    """Returns what a file of the source `path` holds."""
+    try:
+        root = _root(file)
+    except InputError as fault:
+        return _unusable(file, "annotation-damaged", fault, _mentioned(file))
+    if tag_of(root) != "annotation":
+        foreign = InputError(
+            readable(str(file)), f"its root is <{root.tag}>, expected Pascal VOC's <annotation>"
+        )
+        return _unusable(file, "annotation-unread", foreign, voc_objects.counted(root))
+    folder = path.parent if path == file else path
+    things, found = voc_objects.things_of(root)
+    record, issues = _record(file, _below(folder, file), root, things, options)
+    return VocFile(record, tuple(issues), found)
+
+
+def _root(file: Path) -> Any:
+    """Raises InputError where a file is no XML or cannot be read."""
     from lxml import etree
 
-    folder = path.parent if path == file else path
     try:
-        root = etree.fromstring(Place(file).read(), _parser())
+        root = etree.fromstring(ByteRange(file).read(), _parser())
     except etree.XMLSyntaxError as fault:
         line, column = fault.position
         reason = " ".join(str(fault.msg).partition(", line")[0].split())
         raise InputError(file, f"broken XML: {reason}", where=f"line {line}, column {column}") from fault
     except OSError as fault:
         raise InputError(file, f"cannot be read ({fault.strerror or fault})") from fault
-    if root is None or root.tag != "annotation":
-        tag = None if root is None else root.tag
-        raise InputError(file, f"its root is <{tag}>, expected Pascal VOC's <annotation>")
-    return _record(file, _below(folder, file), root, options)
+    if root is None:
+        raise InputError(file, "its root is <None>, expected Pascal VOC's <annotation>")
+    return root
+
+
+def _unusable(file: Path, code: str, fault: InputError, found: int) -> VocFile:
+    """Returns a file of which nothing is taken; so its objects are counted under one issue."""
+    message = ": ".join(filter(None, (fault.where, fault.reason)))
+    return VocFile(None, (Issue(code, readable(str(file)), None, message, False),), found, fault)
+
+
+def _mentioned(file: Path) -> int:
+    """Returns how many boxes a file that is no XML seems to have."""
+    try:
+        return ByteRange(file).read().lower().count(b"<bndbox")
+    except OSError:
+        return 0
 
 
 def _record(
-    file: Path, below: PurePosixPath, root: Any, options: ReadOptions
+    file: Path, below: PurePosixPath, root: Any, things: Sequence[Thing], options: ReadOptions
 ) -> tuple[ImageRecord, list[Issue]]:
-    """The image of a file, and an issue for each object without a name."""
-    objects = root.findall("object")  # direct children only: a <part> is no object
-    named = [(thing, name) for thing in objects if (name := _text(thing, "name"))]
-    nameless = [thing for thing in objects if not _text(thing, "name")]
-    filename = _text(root, "filename") or file.stem
-    poses = tuple(_text(thing, "pose") for thing, _ in named)
+    """Returns the image of a file, and an issue for each box or object that is not in it, or was derived."""
+    named, issues = _sorted_out(str(below), things)
+    said = voc_objects.fields_of(root).get("filename", "")
+    size = voc_objects.size_of(root)
+    filename = said if names_a_file(said) else file.stem
+    poses = tuple(thing.fields.get("pose", "") for thing, _ in named)
     record = image_record(
         image_id=filename,
         filename=str(below.parent / filename),
         source=str(below),
-        width=_size(root, "size/width"),
-        height=_size(root, "size/height"),
-        boxes_xyxy=[_corners(file, thing, options.voc_origin) for thing, _ in named],
+        width=_size(size, "width"),
+        height=_size(size, "height"),
+        boxes_xyxy=[_from_origin(thing, options.voc_origin) for thing, _ in named],
         names=tuple(name for _, name in named),
         difficult=_flags(named, "difficult"),
         truncated=_flags(named, "truncated"),
@@ -146,45 +227,41 @@ def _record(
         poses=poses if any(poses) else (),
         stem=file.stem,
     )
-    return record, [_nameless(str(below), thing) for thing in nameless]
+    return record, issues
 
 
-def _flags(named: list[tuple[Any, str]], tag: str) -> list[bool]:
-    return [_text(thing, tag).lower() in ("1", "true", "yes") for thing, _ in named]
+def _sorted_out(source: str, things: Sequence[Thing]) -> tuple[list[tuple[Thing, str]], list[Issue]]:
+    """Returns the boxes with their class names; and an issue for each that has none, or was derived."""
+    named: list[tuple[Thing, str]] = []
+    issues: list[Issue] = []
+    for thing in things:
+        code, why, box = thing.code, thing.why, None
+        name = thing.fields.get("name", "")
+        if code != "annotation-unread" and not name:
+            code, why = "class-unknown", "an <object> without <name>"
+        elif thing.corners is not None:
+            box = len(named)
+            named.append((thing, name))
+        if code:
+            of = f"{name}: " if code.startswith("box-") else ""
+            message = f"line {thing.line}: {of}{why}"
+            issues.append(Issue(code, source, box, message, code != "box-derived"))
+    return named, issues
 
 
-def _corners(file: Path, thing: Any, origin: int) -> tuple[float, float, float, float]:
-    box = thing.find("bndbox")
-    if box is None:
-        raise InputError(file, "an <object> without <bndbox>", where=f"line {thing.sourceline}")
-    return (
-        _number(file, box, "xmin") - origin,
-        _number(file, box, "ymin") - origin,
-        _number(file, box, "xmax"),
-        _number(file, box, "ymax"),
-    )
+def _flags(named: Sequence[tuple[Thing, str]], tag: str) -> list[bool]:
+    return [thing.fields.get(tag, "").lower() in ("1", "true", "yes") for thing, _ in named]
 
 
-def _number(file: Path, box: Any, tag: str) -> float:
-    text = _text(box, tag)
+def _from_origin(thing: Thing, origin: int) -> tuple[float, ...]:
+    assert thing.corners is not None
+    xmin, ymin, xmax, ymax = thing.corners
+    return xmin - origin, ymin - origin, xmax, ymax
+
+
+def _size(size: Mapping[str, str], name: str) -> int:
+    """Returns pixels; 0 where the file does not say, which some tools write as 0 or leave out."""
     try:
-        return float(text)
-    except ValueError:
-        reason = f"<{tag}> of a <bndbox> is {text!r}, expected a number"
-        raise InputError(file, reason, where=f"line {box.sourceline}") from None
-
-
-def _size(root: Any, path: str) -> int:
-    """Pixels; 0 where the file does not say, which some tools write as 0 or leave out."""
-    try:
-        return max(0, int(float(_text(root, path))))
+        return max(0, int(float(size.get(name, ""))))
     except (ValueError, OverflowError):
         return 0
-
-
-def _nameless(source: str, thing: Any) -> Issue:
-    return Issue("class-unknown", source, None, f"line {thing.sourceline}: an <object> without <name>", True)
-
-
-def _text(element: Any, path: str) -> str:
-    return (element.findtext(path) or "").strip()

@@ -1,128 +1,158 @@
 """YOLO: a text file an image, a line an object: class from 0, then x and y of the centre, width and height
-as fractions of the picture; or class, then a polygon x y x y ...
+as fractions of the image; or a polygon, keypoints behind the box, the corners of a rotated box.
 
 Three layouts are known: Ultralytics' and Roboflow's data.yaml with folders images/ and labels/; darknet's
-obj.names with pictures and texts side by side and lists of pictures (train.txt); and a plain folder with
-classes.txt. A picture without a text file has no objects.
+obj.names with images and texts side by side and lists of images (train.txt); and a plain folder with
+classes.txt. An image with an empty text has no objects; what an image without a text has, nobody says.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
+from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.annotations.records import ImageRecord, Place, Source, image_record
-from tfrec_tools.errors import InputError
-from tfrec_tools.formats import yolo_layout
+from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source, image_record
+from tfrec_tools.formats import yolo_layout, yolo_rows
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.formats.yolo_layout import Item
+from tfrec_tools.formats.yolo_layout import YoloLayout
+from tfrec_tools.formats.yolo_rows import BOX, Meaning, Row, Text
+from tfrec_tools.formats.yolo_search import YoloImage
 
-Row = tuple[int, list[float]]  # (class from 0, numbers)
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is known of all texts when records are made, and what has become of rows and images so far."""
+
+    layout: YoloLayout
+    meaning: Meaning
+    classes: frozenset[str]
+    precision: float
+    masks: bool
+    issues: list[Issue]
+    dropped: Counter[str] = field(default_factory=Counter)
+    images_dropped: Counter[str] = field(default_factory=Counter)
+
+    def drop(self, code: str, source: str, message: str, rows: int = 1) -> None:
+        """Notes rows that become no boxes."""
+        self.dropped[code] += rows
+        self.issues.append(Issue(code, source, None, message, code != "annotation-damaged"))
 
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
-    """The pictures of a data set by split and name; `path` is its folder, data.yaml or names file. Classes
-    are in the order of their ids, splits those of data.yaml or of the lists. A text file that cannot be
-    used is an issue; InputError where there are no names or no pictures."""
+    """Returns the images of a data set by split and name; `path` is its folder, data.yaml or names file.
+    Classes are in the order of their ids, splits those of data.yaml or of the lists. A text file that cannot
+    be used is an issue; raises InputError where there are no names or no images, where no image has a text,
+    or where it is not clear what the rows mean."""
     layout = yolo_layout.find(path)
-    issues = [_same_name(layout.names_file.name, *repeated) for repeated in _repeated(layout.names)]
-    issues += layout.issues
-    classes = tuple(dict.fromkeys(layout.names))
-    records = []
-    for item in layout.items:
-        try:
-            record, odd = _record(layout.root, item, layout.names, frozenset(classes), options.masks)
-            records.append(record)
-            issues += odd
-        except InputError as fault:
-            message = ": ".join(filter(None, (fault.where, fault.reason)))
-            issues.append(Issue("annotation-damaged", str(item.labels), None, message, False))
-    return Source(classes, records, tuple(issues))
+    texts = {item.labels: yolo_rows.read(item.labels) for item in layout.items if item.labels}
+    left = [(file, yolo_rows.read(file), reason) for file, reason in layout.left]
+    rows = [row for text in texts.values() for row in text.rows]
+    meaning = yolo_rows.meaning(layout.names_file, rows, options.yolo or layout.task, layout.keypoints)
+    issues = [*_same_names(layout), *layout.issues, *_keypoints(layout, meaning, rows)]
+    classes = frozenset(layout.names)
+    reading = _Reading(layout, meaning, classes, yolo_rows.unit(texts.values()), options.masks, issues)
+    records = [
+        record
+        for item in layout.items
+        if (record := _record(reading, item, texts[item.labels] if item.labels else None)) is not None
+    ]
+    for file, text, reason in left:
+        if text.lines:
+            message = f"{text.lines} rows are not carried over: {reason}"
+            reading.drop("annotation-unread", _name(layout.root, file), message, text.lines)
+    found = sum(text.lines for text in texts.values()) + sum(text.lines for _, text, _ in left)
+    account = Account(
+        files=len(texts) + len(left),
+        found=found,
+        dropped=dict(reading.dropped),
+        litter=layout.litter,
+        images=len(layout.items),
+        images_dropped=dict(reading.images_dropped),
+    )
+    return Source(tuple(dict.fromkeys(layout.names)), records, tuple(issues), account)
 
 
-def _repeated(names: Sequence[str]) -> list[tuple[str, int]]:
-    return [(name, count) for name, count in Counter(names).items() if count > 1]
+def _same_names(layout: YoloLayout) -> list[Issue]:
+    file = layout.names_file.name
+    return [
+        Issue("class-duplicate", file, None, f"{name!r} is the name of {count} ids", True)
+        for name, count in Counter(layout.names).items()
+        if count > 1
+    ]
 
 
-def _same_name(source: str, name: str, count: int) -> Issue:
-    return Issue("class-duplicate", source, None, f"{name!r} is the name of {count} ids", True)
+def _keypoints(layout: YoloLayout, meaning: Meaning, rows: Sequence[Row]) -> list[Issue]:
+    """Returns one issue for the keypoints of all boxes: the boxes themselves are read."""
+    count = sum(len(row.numbers) > BOX for row in rows)
+    if meaning.task != "pose" or not count:
+        return []
+    message = f"the keypoints of {count} rows are not carried over, their boxes are"
+    return [Issue("annotation-unread", layout.names_file.name, None, message, False)]
 
 
-def _record(
-    root: Path, item: Item, names: Sequence[str], labeled: frozenset[str], masks: bool
-) -> tuple[ImageRecord, list[Issue]]:
-    source = _name(root, item.labels)
-    rows, issues = _known(source, _read_rows(item.labels), names)
-    filename = _name(root, item.image) if item.image else Path(item.filename).name
-    record = image_record(
+def _record(reading: _Reading, item: YoloImage, text: Text | None) -> ImageRecord | None:
+    """Returns the image, None where its text cannot be used."""
+    root = reading.layout.root
+    filename = _name(root, item.image) if item.image else item.filename
+    source = _name(root, item.labels) if item.labels else filename
+    if text is None:
+        message = f"{filename} has no text file, not even an empty one"
+        reading.issues.append(Issue("image-unannotated", source, None, message, False))
+    elif text.fault:
+        message = ": ".join(filter(None, (text.fault.where, text.fault.reason)))
+        reading.drop("annotation-damaged", str(item.labels), message, text.lines)
+        reading.images_dropped["annotation-damaged"] += 1
+        return None
+    rows = [row for row in text.rows if _usable(reading, source, row)] if text else []
+    names = tuple(reading.layout.names[row.label] for row in rows)
+    if reading.meaning.task == "obb":
+        reading.issues.extend(_derived(source, rows, names))
+    return image_record(
         image_id=filename,
         filename=filename,
         source=source,
-        boxes_xyxy=[_corners(numbers) for _, numbers in rows],
-        names=tuple(names[number] for number, _ in rows),
-        labeled=labeled,
+        boxes_xyxy=[reading.meaning.corners(row.numbers) for row in rows],
+        names=names,
+        labeled=reading.classes,
         relative=True,
-        masks=tuple(_polygon(numbers) for _, numbers in rows) if masks else (),
-        place=Place(item.image) if item.image else None,
+        masks=tuple(reading.meaning.mask(row.numbers) for row in rows) if reading.masks else (),
+        place=ByteRange(item.image) if item.image else None,
         split=item.split,
+        precision=reading.precision,
     )
-    return record, issues
 
 
-def _read_rows(file: Path) -> list[Row]:
-    """InputError names the line that cannot be used."""
-    if not file.is_file():
-        return []
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as fault:
-        raise InputError(file, f"cannot be read as text ({fault})") from fault
-    return [_row(file, number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
+def _usable(reading: _Reading, source: str, row: Row) -> bool:
+    """Returns whether a row becomes a box; one whose class has no name, or with other numbers than the data
+    set's rows have, does not."""
+    count, names = len(row.numbers), len(reading.layout.names)
+    if not reading.meaning.understands(row.numbers):
+        message = f"line {row.line}: {count} numbers after the class are no {reading.meaning.task}"
+        reading.drop("annotation-unread", source, message)
+        return False
+    if not 0 <= row.label < names:
+        message = f"line {row.line}: class {row.label} is none of the {names} names"
+        reading.drop("class-unknown", source, message)
+        return False
+    return True
 
 
-def _row(file: Path, line: int, words: Sequence[str]) -> Row:
-    try:
-        label, *numbers = [float(word) for word in words]
-    except ValueError:
-        raise InputError(file, f"{' '.join(words)[:60]!r} is not all numbers", where=f"line {line}") from None
-    if not label.is_integer():
-        raise InputError(file, f"class {words[0]} is no whole number", where=f"line {line}")
-    if len(numbers) == 5:  # predictions end with a confidence
-        numbers.pop()
-    if len(numbers) != 4 and (len(numbers) < 6 or len(numbers) % 2):
-        reason = f"{len(numbers)} numbers after the class, expected x y width height or a polygon"
-        raise InputError(file, reason, where=f"line {line}")
-    return int(label), numbers
-
-
-def _known(source: str, rows: Sequence[Row], names: Sequence[str]) -> tuple[list[Row], list[Issue]]:
-    """The rows whose class has a name, and an issue for each other."""
-    issues = [
-        Issue("class-unknown", source, None, f"class {number} is none of the {len(names)} names", True)
-        for number, _ in rows
-        if not 0 <= number < len(names)
+def _derived(source: str, rows: Sequence[Row], names: Sequence[str]) -> list[Issue]:
+    return [
+        Issue("box-derived", source, i, f"line {row.line}: {name} is the box around four corners", False)
+        for i, (row, name) in enumerate(zip(rows, names, strict=True))
+        if len(row.numbers) > BOX
     ]
-    return [row for row in rows if 0 <= row[0] < len(names)], issues
-
-
-def _corners(numbers: Sequence[float]) -> tuple[float, float, float, float]:
-    """Fractions of the picture; a polygon's are those of the box around it."""
-    if len(numbers) == 4:
-        x, y, width, height = numbers
-        return x - width / 2, y - height / 2, x + width / 2, y + height / 2
-    points = np.array(numbers).reshape(-1, 2)  # (points, 2)
-    return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
-
-
-def _polygon(numbers: Sequence[float]) -> bytes:
-    """As COCO's segmentation; of a box alone nothing is known."""
-    return json.dumps([list(numbers)] if len(numbers) > 4 else []).encode()
 
 
 def _name(root: Path, file: Path) -> str:
-    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
+    """Returns a file's path below the folder of the data set; of one that lies elsewhere, below the nearest
+    folder above both."""
+    if not file.is_relative_to(root):
+        above = (folder for folder in (*root.parents, *root.resolve().parents) if file.is_relative_to(folder))
+        root = next(above, Path(file.anchor))
+    return "/".join(part for part in file.relative_to(root).parts if part != "..")

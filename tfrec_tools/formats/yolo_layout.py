@@ -1,4 +1,4 @@
-"""Where the names, pictures and texts of a YOLO data set are."""
+"""Where the names, images and texts of a YOLO data set are."""
 
 from __future__ import annotations
 
@@ -9,81 +9,112 @@ from typing import Any
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError
-from tfrec_tools.images.loading import has_image_suffix
+from tfrec_tools.formats.options import YOLO_TASKS
+from tfrec_tools.formats.yolo_search import Search, YoloImage, has_rows, nothing_annotated, tails
+from tfrec_tools.labels.lists import names_from_zero
+from tfrec_tools.labels.pbtxt import read_text
 from tfrec_tools.system.remote_path import is_file
 
 _YAML = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _NAMES = ("obj.names", "classes.names", "classes.txt", "obj.txt")
 _SPLITS = ("train", "val", "valid", "test")
 _SPLIT_NAMES = {"valid": "val"}
-_NO_TEXTS = frozenset({"classes.txt", "obj.txt", "readme.txt", *(f"{name}.txt" for name in _SPLITS)})
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A picture (None where it is to be looked up by `filename`), its text file, which need not exist, and
-    its split."""
+class YoloLayout:
+    """A data set.
 
-    image: Path | None
-    filename: str
-    labels: Path
-    split: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """A data set: its folder, the file that names the classes, their names from 0, and its pictures."""
+    root         its folder; names_file is the file that names the classes, from 0
+    task         what data.yaml says that the rows are, None where it does not; `keypoints` is how many
+                 numbers the keypoints of a row have, 0 where there are none
+    left         the texts that belong to no image of it, and why
+    litter       how many files of operating systems were passed over
+    """
 
     root: Path
     names_file: Path
     names: tuple[str, ...]
-    items: tuple[Item, ...]
+    task: str | None
+    keypoints: int
+    items: tuple[YoloImage, ...]
+    left: tuple[tuple[Path, str], ...]
     issues: tuple[Issue, ...]
+    litter: int
 
 
 def names_file(path: Path) -> Path | None:
-    """The file that makes a folder (or the folder beside it) a YOLO data set; the path itself where it is
-    such a file."""
+    """Returns the file that makes a folder (or the folder beside it) a YOLO data set; the path itself where
+    it is such a file."""
     if path.is_file():
         return path if path.suffix.lower() in (".yaml", ".yml", ".names", ".txt") else None
     for folder in (path, path / "labels", path.resolve().parent):
-        found = [folder / name for name in (*_YAML, *_NAMES) if (folder / name).is_file()]
-        if found:
-            return found[0]
+        existing = [folder / name for name in (*_YAML, *_NAMES) if (folder / name).is_file()]
+        if existing:
+            return existing[0]
     return None
 
 
-def find(path: Path) -> Layout:
-    """InputError where there are no names or no pictures, or where data.yaml makes no sense."""
+def find(path: Path) -> YoloLayout:
+    """Raises InputError where there are no names or no images, where data.yaml makes no sense, or where no
+    image has a text."""
     file = names_file(path)
     if file is None:
         listed = ", ".join((_YAML[0], *_NAMES))
         raise InputError(path, f"no names of classes found, expected a YOLO folder with {listed}")
     root = path if path.is_dir() else file.parent
+    names = names_from_zero(file, read_text(file))
+    search = Search(file)
     if file.suffix.lower() in (".yaml", ".yml"):
         document = _load_yaml(file)
-        names, given = _yaml_names(file, document), list(_yaml_items(file, document))
+        task, keypoints = _task(file, document)
+        missing = _search_splits(search, file, document, root)
     else:
-        names = _lines(file)
-        given = list(_listed(root)) or list(_beside(root, None))
+        task, keypoints, missing = None, 0, []
+        _search_lists(search, root)
     if not names:
         raise InputError(file, "names no classes")
-    if not given:
-        raise InputError(file, "no pictures and no texts found for it")
-    items, issues = _distinct(file, given)
-    return Layout(root, file, tuple(names), items, issues)
+    items, left = search.result()
+    if not items:
+        raise InputError(file, "no images and no texts found for it")
+    if all(item.labels is None for item in items):
+        raise InputError(file, nothing_annotated(items))
+    issues = (*missing, *search.issues)
+    return YoloLayout(root, file, tuple(names), task, keypoints, items, left, issues, search.litter)
 
 
-def _distinct(file: Path, given: Sequence[Item]) -> tuple[tuple[Item, ...], tuple[Issue, ...]]:
-    """Each picture once, in the first split that has it."""
-    items: dict[Path, Item] = {}
+def _search_splits(search: Search, file: Path, document: dict[str, Any], root: Path) -> list[Issue]:
+    """Searches the splits of data.yaml, all below its folder where it has none. Returns an issue for each
+    place that is missing; raises InputError where all are."""
+    base = _base(file, document)
+    entries = list(_entries(file, document))
     issues = []
-    for item in given:
-        first = items.setdefault(item.labels, item)
-        if first.split != item.split:
-            message = f"{item.filename} is in {first.split} and in {item.split}"
-            issues.append(Issue("split-conflict", file.name, None, message, True))
-    return tuple(items.values()), tuple(issues)
+    for split, entry in entries:
+        place = _place(search, (base, file.parent), entry)
+        if place is None:
+            message = f"{split}: there is no {entry!r} in {base}"
+            issues.append(Issue("split-missing", file.name, None, message, False))
+        elif is_file(place):
+            search.listed(place, _lines(place), _SPLIT_NAMES.get(split, split))
+        else:
+            search.folder(place, _SPLIT_NAMES.get(split, split))
+    if entries and len(issues) == len(entries):
+        listed = ", ".join(dict.fromkeys(repr(entry) for _, entry in entries))
+        raise InputError(file, f"there is no {listed} in {base}, and so no split of it")
+    if not entries:
+        search.folder(root, None)
+    return issues
+
+
+def _search_lists(search: Search, root: Path) -> None:
+    """Searches darknet's lists train.txt, valid.txt, test.txt in the folder; all below it where there are
+    none."""
+    files = [(split, root / f"{split}.txt") for split in _SPLITS]
+    lists = [(split, file) for split, file in files if file.is_file() and not has_rows(file)]
+    for split, file in lists:
+        search.listed(file, _lines(file), _SPLIT_NAMES.get(split, split))
+    if not lists:
+        search.folder(root, None)
 
 
 def _load_yaml(file: Path) -> dict[str, Any]:
@@ -98,93 +129,52 @@ def _load_yaml(file: Path) -> dict[str, Any]:
     return document
 
 
-def _yaml_names(file: Path, document: dict[str, Any]) -> list[str]:
-    """A list, or a mapping {0: name, 1: name, ...}."""
-    names = document.get("names")
-    if isinstance(names, dict):
-        lacking = [number for number in range(len(names)) if number not in names]
-        if lacking:
-            raise InputError(file, f"id {lacking[0]} is missing among {len(names)} ids from 0", where="names")
-        names = [names[number] for number in range(len(names))]
-    if not isinstance(names, list):
-        raise InputError(file, f"is {type(names).__name__}, expected a list of names", where="names")
-    texts = [str(name).strip() for name in names]
-    if not all(texts):
-        raise InputError(file, f"name {texts.index('')} is empty", where="names")
-    return texts
+def _task(file: Path, document: dict[str, Any]) -> tuple[str | None, int]:
+    """Returns what data.yaml says of its rows, and how many numbers the keypoints of each have."""
+    shape, task = document.get("kpt_shape"), document.get("task")
+    if task is not None and task not in YOLO_TASKS:
+        raise InputError(file, f"is {task!r}, expected one of {', '.join(YOLO_TASKS)}", where="task")
+    if shape is None:
+        return task, 0
+    if not (isinstance(shape, list) and len(shape) == 2 and all(type(n) is int and n > 0 for n in shape)):
+        raise InputError(file, f"is {shape!r}, expected [keypoints, 2 or 3]", where="kpt_shape")
+    return task or "pose", shape[0] * shape[1]
 
 
-def _yaml_items(file: Path, document: dict[str, Any]) -> Iterator[Item]:
-    base = file.parent
-    if isinstance(document.get("path"), str) and (base / document["path"]).is_dir():
-        base = base / document["path"]
+def _base(file: Path, document: dict[str, Any]) -> Path:
+    """Returns the folder that paths start from: `path`, or what is left of it on this machine."""
+    if not isinstance(path := document.get("path"), str):
+        return file.parent
+    choices = (file.parent.joinpath(*tail) for tail in tails(path))
+    return next((choice for choice in choices if _is_there(choice)), file.parent)
+
+
+def _entries(file: Path, document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields (split, place) of data.yaml."""
     for split in _SPLITS:
         given = document.get(split)
         for entry in given if isinstance(given, list) else [given]:
-            if isinstance(entry, str) and entry:
-                yield from _entry(file, base, entry, _SPLIT_NAMES.get(split, split))
+            if isinstance(entry, str) and entry.strip():
+                yield split, entry.strip()
+            elif entry not in (None, ""):
+                reason = f"is {entry!r}, expected a folder of images or a list of them"
+                raise InputError(file, reason, where=split)
 
 
-def _entry(file: Path, base: Path, entry: str, split: str) -> Iterator[Item]:
-    """A folder of pictures, or a list of them. Roboflow writes ../train/images and means train/images."""
-    choices = [base / entry, base / entry.removeprefix("../"), file.parent / entry]
-    place = next((choice for choice in choices if choice.exists()), None)
-    if place is None:
-        raise InputError(file, f"there is no {entry!r} in {base}", where=split)
-    if place.is_dir():
-        yield from _beside(place, split)
-    else:
-        yield from _list(place, split)
+def _place(search: Search, bases: Sequence[Path], entry: str) -> Path | None:
+    """Returns a folder of images, or a list of them; None where there is none. Roboflow writes
+    ../train/images and means train/images; a path of another machine is matched by its longest tail. A folder
+    whose images are missing, but not their texts, is there."""
+    choices = [base.joinpath(*tail) for tail in tails(entry) for base in bases]
+    there = (choice for choice in choices if _is_there(choice))
+    return next(there, None) or next(filter(search.has_texts, choices), None)
 
 
-def _listed(root: Path) -> Iterator[Item]:
-    """darknet's lists train.txt, valid.txt, test.txt in the folder."""
-    for split in _SPLITS:
-        file = root / f"{split}.txt"
-        if file.is_file():
-            yield from _list(file, _SPLIT_NAMES.get(split, split))
-
-
-def _list(file: Path, split: str) -> Iterator[Item]:
-    """The pictures of a list, whose paths often start above or below the folder that it now lies in."""
-    for line in _lines(file):
-        parts = Path(line.replace("\\", "/")).parts
-        tails = [file.parent.joinpath(*parts[start:]) for start in range(len(parts))]
-        image = next((tail for tail in tails if is_file(tail)), None)
-        near = [_labels_of(tail) for tail in ([image] if image else tails)]
-        labels = next((text for text in near if is_file(text)), near[0])
-        yield Item(image, line, labels, split)
-
-
-def _beside(folder: Path, split: str | None) -> Iterator[Item]:
-    """The pictures below a folder, and the texts that have no picture."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    taken = set()
-    for path in files:
-        if has_image_suffix(path.name):
-            labels = _labels_of(path)
-            taken.add(labels)
-            yield Item(path, path.name, labels, split)
-    texts = files if split is None else _texts_of(folder)
-    for path in texts:
-        if path.suffix.lower() == ".txt" and path.name.lower() not in _NO_TEXTS and path not in taken:
-            yield Item(None, path.stem, path, split)
-
-
-def _texts_of(images: Path) -> list[Path]:
-    folder = _labels_of(images / "x").parent
-    return sorted(folder.rglob("*.txt")) if folder.is_dir() else []
-
-
-def _labels_of(image: Path) -> Path:
-    """In the folder labels instead of the last folder called images, else beside the picture."""
-    parts = list(image.parts)
-    if "images" in parts[:-1]:
-        last = len(parts) - 2 - parts[-2::-1].index("images")
-        swapped = type(image)(*parts[:last], "labels", *parts[last + 1 :]).with_suffix(".txt")
-        if swapped.parent.is_dir():
-            return swapped
-    return image.with_suffix(".txt")
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def _lines(file: Path) -> list[str]:

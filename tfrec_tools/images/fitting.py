@@ -1,4 +1,4 @@
-"""A record and its picture brought together: the picture as it will be stored, boxes in its pixels."""
+"""A record and its image brought together: the image as it will be stored, boxes in its pixels."""
 
 from __future__ import annotations
 
@@ -8,42 +8,44 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.annotations.records import ImageRecord, Place
+from tfrec_tools.annotations.records import ByteRange, ImageRecord
 from tfrec_tools.errors import InputError
 from tfrec_tools.images import loading, masks
-from tfrec_tools.images.loading import DEFAULT, Loaded, Picture, Rules
+from tfrec_tools.images.loading import DEFAULT, EncodedImage, ImageOptions, Loaded
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A record whose boxes are pixels of the picture; None for both where the image file is damaged. Masks
+    """A record whose boxes are pixels of the image; None for both where the image file is damaged. Masks
     that are none are all 0 in it; damaged_masks says of which boxes, and why."""
 
-    pair: tuple[ImageRecord, Picture] | None
+    pair: tuple[ImageRecord, EncodedImage] | None
     issues: tuple[Issue, ...]
     damaged_masks: Mapping[int, str] = field(default_factory=dict)
 
 
-def fit(record: ImageRecord, place: Place, rules: Rules = DEFAULT) -> Fitted:
-    """Reads a record's picture. InputError where the file cannot be read at all."""
+def fit(record: ImageRecord, place: ByteRange, rules: ImageOptions = DEFAULT) -> Fitted:
+    """Reads a record's image. Raises InputError where the file cannot be read at all."""
     annotated_wh = (record.width, record.height)
     loaded = loading.load(place, annotated_wh, record.source, rules)
     issues = tuple(
         issue for issue in loaded.issues if not (record.relative and issue.code == "size-mismatch")
     )
-    if loaded.picture is None:
+    if loaded.image is None:
         return Fitted(None, issues)
-    fitted = _in_pixels(record, loaded, loaded.picture)
+    fitted = _in_pixels(record, loaded, loaded.image)
     damaged: dict[int, str] = {}
     if record.masks:
-        drawn = tuple(_drawn(record, loaded, loaded.picture, damaged))
+        drawn = tuple(_drawn(record, loaded, loaded.image, damaged))
         fitted = replace(fitted, masks=drawn)
-    return Fitted((fitted, loaded.picture), issues, damaged)
+    return Fitted((fitted, loaded.image), issues, damaged)
 
 
-def _drawn(record: ImageRecord, loaded: Loaded, picture: Picture, damaged: dict[int, str]) -> Iterator[bytes]:
-    """The masks as PNG of the picture's size; why those that are none are so goes to `damaged`."""
-    size_wh = (picture.width, picture.height)
+def _drawn(
+    record: ImageRecord, loaded: Loaded, image: EncodedImage, damaged: dict[int, str]
+) -> Iterator[bytes]:
+    """Yields the masks as PNG of the image's size; why those that are none are so goes to `damaged`."""
+    size_wh = (image.width, image.height)
     given_wh = (round(size_wh[0] / loaded.scale_xy[0]), round(size_wh[1] / loaded.scale_xy[1]))
     for i, mask in enumerate(record.masks):
         try:
@@ -53,9 +55,9 @@ def _drawn(record: ImageRecord, loaded: Loaded, picture: Picture, damaged: dict[
             yield masks.to_png(b"", record.source, given_wh, size_wh)
 
 
-def _in_pixels(record: ImageRecord, loaded: Loaded, picture: Picture) -> ImageRecord:
-    """The record with boxes and area in pixels of the picture."""
-    size_wh = (picture.width, picture.height)
+def _in_pixels(record: ImageRecord, loaded: Loaded, image: EncodedImage) -> ImageRecord:
+    """Returns the record with boxes and area in pixels of the image."""
+    size_wh = (image.width, image.height)
     scale_xy = size_wh if record.relative else loaded.scale_xy
     scaled = record
     if scale_xy != (1.0, 1.0):
@@ -64,4 +66,4 @@ def _in_pixels(record: ImageRecord, loaded: Loaded, picture: Picture) -> ImageRe
         scaled = replace(record, boxes_xyxy=boxes_xyxy, area=record.area * scale_xy[0] * scale_xy[1])
     if (scaled.width, scaled.height, scaled.relative) == (*size_wh, False):
         return scaled
-    return replace(scaled, width=picture.width, height=picture.height, relative=False)
+    return replace(scaled, width=image.width, height=image.height, relative=False)

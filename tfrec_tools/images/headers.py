@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -22,7 +23,7 @@ _PNG_END = b"IEND\xaeB`\x82"
 @dataclass(frozen=True, slots=True)
 class Header:
     """What a file's first bytes say. `obstacle` is what keeps TensorFlow from decoding the file as it is;
-    empty where nothing does. `pixels_at` is a byte between the header and the end of the first picture."""
+    empty where nothing does. `pixels_at` is a byte between the header and the end of the first image."""
 
     format: str
     width: int
@@ -33,7 +34,7 @@ class Header:
 
 
 def read_header(data: bytes, path: Path) -> Header:
-    """What an image file is; InputError, naming `path`, where it is none or is cut off."""
+    """Returns what an image file is; raises InputError, naming `path`, where it is none or is cut off."""
     try:
         if data.startswith(_JPEG_MAGIC):
             return _jpeg_header(data)
@@ -53,15 +54,16 @@ def read_header(data: bytes, path: Path) -> Header:
 
 
 def require_end(data: bytes, header: Header, path: Path) -> None:
-    """InputError where a JPEG or PNG lacks its end marker, as one does whose download or copy broke off.
-    What programs append behind the marker is no fault."""
+    """Raises InputError where a JPEG or PNG lacks its end marker, as one does whose download or copy broke
+    off. What programs append behind the marker is no fault."""
     end = {"jpeg": _JPEG_END, "png": _PNG_END}.get(header.format)
     if end is not None and data.rfind(end, header.pixels_at) < 0:
         raise InputError(path, f"the image is cut off: its {len(data)} bytes have no end marker")
 
 
 def _jpeg_header(data: bytes) -> Header:
-    """From the frame header (ISO/IEC 10918-1, B.2.2). IndexError or struct.error where it is cut off."""
+    """Reads the frame header (ISO/IEC 10918-1, B.2.2). Raises IndexError or struct.error where it is cut
+    off."""
     orientation = 1
     for marker, start, end in _jpeg_segments(data):
         if marker == 0xE1 and data.startswith(b"Exif\0\0", start):
@@ -76,7 +78,7 @@ def _jpeg_header(data: bytes) -> Header:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) of each segment's content before the scan."""
+    """Yields (marker, start, end) of each segment's content before the scan."""
     at = 2
     while True:
         if data[at] != 0xFF:
@@ -101,7 +103,7 @@ def _jpeg_obstacle(marker: int, bits: int, components: int) -> str:
 
 
 def _png_header(data: bytes) -> Header:
-    """From IHDR (ISO/IEC 15948, 11.2.2). TensorFlow decodes every colour type and depth."""
+    """Reads IHDR (ISO/IEC 15948, 11.2.2). TensorFlow decodes every colour type and depth."""
     width, height = struct.unpack_from(">II", data, 16)
     if data[12:16] != b"IHDR" or not width or not height:
         raise ValueError("a PNG without IHDR or without size")
@@ -109,7 +111,7 @@ def _png_header(data: bytes) -> Header:
 
 
 def _png_orientation(data: bytes) -> int:
-    """From a chunk eXIf that stands before the pixels."""
+    """Reads the orientation from a chunk eXIf before the pixels."""
     at = 8
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -122,7 +124,7 @@ def _png_orientation(data: bytes) -> int:
 
 
 def _parse_exif(block: bytes) -> int:
-    """The orientation of an EXIF block; a damaged block says nothing, as for every viewer."""
+    """Returns the orientation of an EXIF block; a damaged block says nothing, as for every viewer."""
     exif = Image.Exif()
     try:
         exif.load(block)
@@ -136,14 +138,26 @@ def _orientation_of(exif: Image.Exif) -> int:
     return orientation if orientation in range(1, 9) else 1
 
 
+def opened(data: bytes) -> Image.Image:
+    """Pillow's image, whose pixels are not read yet. Raises OSError, ValueError or SyntaxError where it is
+    none, is damaged, or has more pixels than Pillow decodes; half as many are no reason to warn."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(BytesIO(data))
+    except Image.DecompressionBombError as fault:
+        raise ValueError(str(fault)) from fault
+
+
 def decode(data: bytes, path: Path) -> Image.Image:
-    """Pillow's picture, its first where there are several. Loaded at once, since TIFF turns only then.
+    """Pillow's image, its first where there are several. Loaded at once, since TIFF turns only then. Raises
     InputError, naming `path`, where it is none or is damaged."""
     try:
-        image = Image.open(BytesIO(data))
+        image = opened(data)
         image.load()
     except UnidentifiedImageError as fault:
-        raise InputError(path, f"is no image that can be read; it starts with {data[:8]!r}") from fault
+        start = f"it starts with {data[:8]!r}" if data else "it is empty"
+        raise InputError(path, f"is no image that can be read; {start}") from fault
     except Exception as fault:  # Pillow's decoders let many kinds through on damaged files
         raise InputError(path, f"damaged image: {' '.join(str(fault).split())}") from fault
     return image

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.annotations.records import Place
+from tfrec_tools.annotations.records import ByteRange
 from tfrec_tools.errors import InputError
-from tfrec_tools.images.headers import Header, decode, read_header, require_end
+from tfrec_tools.images.headers import Header, decode, opened, read_header, require_end
 
 VERIFY = ("header", "decode", "off")
 _LOSSY = frozenset({"JPEG", "MPO", "JPEG2000", "AVIF", "WEBP"})
@@ -27,13 +28,13 @@ _IMAGE_SUFFIXES = _SUFFIXES["jpeg"] | _SUFFIXES["png"] | _OTHER_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class ImageOptions:
     """How image files are treated.
 
-    rescale        boxes are scaled to the picture where the annotation states another size of its shape
-    max_side       pictures are shrunk so that no side is longer; None leaves them as they are
+    rescale        boxes are scaled to the image where the annotation states another size of its shape
+    max_side       images are shrunk so that no side is longer; None leaves them as they are
     jpeg_quality   of what is transcoded, 1 to 100
-    verify         "header" looks for the end marker too, "decode" decodes every picture, "off" does neither
+    verify         "header" looks for the end marker too, "decode" decodes every image, "off" does neither
     """
 
     rescale: bool = False
@@ -46,12 +47,12 @@ class Rules:
             raise ValueError(f"verify is {self.verify!r}, expected one of {', '.join(VERIFY)}")
 
 
-DEFAULT = Rules()
+DEFAULT = ImageOptions()
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """An encoded picture that TensorFlow decodes; width and height are those of the stored pixels."""
+class EncodedImage:
+    """An encoded image that TensorFlow decodes; width and height are those of the stored pixels."""
 
     data: bytes
     format: str  # "jpeg" or "png": what the bytes are, whatever the file's name says
@@ -61,20 +62,22 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A picture to store, None where the file is damaged; the factors that bring annotated pixels to its
+    """The image to store, None where the file is damaged; the factors that bring annotated pixels to its
     pixels; and what had to be done to it or is odd about it."""
 
-    picture: Picture | None
+    image: EncodedImage | None
     scale_xy: tuple[float, float]
     issues: tuple[Issue, ...]
 
 
-def load(place: Place, annotated_wh: tuple[int, int], source: str, rules: Rules = DEFAULT) -> Loaded:
-    """The picture to store for an image.
+def load(
+    place: ByteRange, annotated_wh: tuple[int, int], source: str, rules: ImageOptions = DEFAULT
+) -> Loaded:
+    """Returns the encoded image to store for an image file.
 
     annotated_wh is the size that the annotation states, (0, 0) where it states none. TensorFlow's decoder
-    ignores EXIF orientation, and so do we unless the annotation fits only the turned picture. A damaged
-    file is an issue; InputError where it cannot be read at all.
+    ignores EXIF orientation, and so do we unless the annotation fits only the turned image. A damaged file is
+    an issue; raises InputError where it cannot be read at all.
     """
     path = place.path
     try:
@@ -88,8 +91,19 @@ def load(place: Place, annotated_wh: tuple[int, int], source: str, rules: Rules 
         return Loaded(None, (1.0, 1.0), (issue,))
 
 
-def is_file_itself(rules: Rules, issues: Iterable[Issue]) -> bool:
-    """Whether a picture that was loaded with these issues has the bytes of its file, for certain."""
+def decoded(image: EncodedImage, within_px: int | None = None) -> Image.Image:
+    """Returns the image in RGB, 16 bits cut to 8; with `within_px` it may be read as small as its longer side
+    comes near that. Raises OSError, ValueError or SyntaxError, as Pillow does, where it is damaged."""
+    picture = opened(image.data)
+    if within_px is not None:
+        picture.draft("RGB", (within_px, within_px))
+    if picture.mode.startswith("I"):  # 16 bits
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    return picture.convert("RGB")
+
+
+def is_file_itself(rules: ImageOptions, issues: Iterable[Issue]) -> bool:
+    """Returns whether an image that was loaded with these issues has the bytes of its file, for certain."""
     return rules.max_side is None and not any(
         issue.code in ("image-transcoded", "exif-turned") for issue in issues
     )
@@ -99,7 +113,9 @@ def has_image_suffix(name: str) -> bool:
     return Path(name).suffix.lower() in _IMAGE_SUFFIXES
 
 
-def _loaded(data: bytes, path: Path, annotated_wh: tuple[int, int], source: str, rules: Rules) -> Loaded:
+def _loaded(
+    data: bytes, path: Path, annotated_wh: tuple[int, int], source: str, rules: ImageOptions
+) -> Loaded:
     header = read_header(data, path)
     if rules.verify != "off":
         require_end(data, header, path)
@@ -107,11 +123,11 @@ def _loaded(data: bytes, path: Path, annotated_wh: tuple[int, int], source: str,
     upright_wh = (header.height, header.width) if turn else (header.width, header.height)
     stored_wh = _within(upright_wh, rules.max_side)
     if turn or header.obstacle or stored_wh != upright_wh:
-        picture = _transcode(decode(data, path), data, path, turn, stored_wh, rules.jpeg_quality)
+        image = _transcode(decode(data, path), data, path, turn, stored_wh, rules.jpeg_quality)
     else:
         if rules.verify == "decode":
             decode(data, path)
-        picture = Picture(data, header.format, *stored_wh)
+        image = EncodedImage(data, header.format, *stored_wh)
     rescale = rules.rescale and annotated_wh != upright_wh and _same_shape(annotated_wh, upright_wh)
     issues = (
         *_suffix_issue(header, path, source),
@@ -120,11 +136,11 @@ def _loaded(data: bytes, path: Path, annotated_wh: tuple[int, int], source: str,
         *_size_issue(upright_wh, annotated_wh, rescale, path, source),
     )
     given_wh = annotated_wh if rescale else upright_wh
-    return Loaded(picture, (stored_wh[0] / given_wh[0], stored_wh[1] / given_wh[1]), issues)
+    return Loaded(image, (stored_wh[0] / given_wh[0], stored_wh[1] / given_wh[1]), issues)
 
 
 def _within(size_wh: tuple[int, int], max_side: int | None) -> tuple[int, int]:
-    """The size, shrunk in its proportions where a side is longer than max_side."""
+    """Returns the size, shrunk in its proportions where a side is longer than max_side."""
     longest = max(size_wh)
     if max_side is None or longest <= max_side:
         return size_wh
@@ -138,7 +154,7 @@ def _fits_only_turned(header: Header, annotated_wh: tuple[int, int]) -> bool:
 
 
 def _suffix_issue(header: Header, path: Path, source: str) -> list[Issue]:
-    """JPEG and PNG under each other's name or another picture's; other names say nothing."""
+    """JPEG and PNG under each other's name or another image's; other names say nothing."""
     suffix = path.suffix.lower()
     if suffix not in _IMAGE_SUFFIXES or suffix in _SUFFIXES.get(header.format, {suffix}):
         return []
@@ -167,27 +183,28 @@ def _size_issue(
 ) -> list[Issue]:
     if annotated_wh in ((0, 0), found_wh):
         return []
-    said, found = ("{} x {}".format(*size) for size in (annotated_wh, found_wh))
+    said, actual = ("{} x {}".format(*size) for size in (annotated_wh, found_wh))
     if rescaled:
         hint = "; the boxes were scaled to it"
     elif _same_shape(annotated_wh, found_wh):
         hint = "; the same shape: was it resized after annotation? Then --rescale"
     else:
         hint = ""
-    message = f"annotated as {said}, but {path.name} is {found}{hint}"
+    message = f"annotated as {said}, but {path.name} is {actual}{hint}"
     return [Issue("size-mismatch", source, None, message, rescaled)]
 
 
 def _same_shape(a_wh: tuple[int, int], b_wh: tuple[int, int]) -> bool:
-    """Whether two sizes have the same ratio of width to height, within 1 %."""
+    """Returns whether two sizes have the same ratio of width to height, within 1 %."""
     a, b = a_wh[0] * b_wh[1], b_wh[0] * a_wh[1]
     return a > 0 and abs(a - b) <= 0.01 * a
 
 
 def _transcode(
     image: Image.Image, data: bytes, path: Path, turn: bool, stored_wh: tuple[int, int], quality: int
-) -> Picture:
-    """The picture as JPEG where its own format loses, else as PNG; turned upright and shrunk where asked."""
+) -> EncodedImage:
+    """Returns the image as JPEG where its own format loses, else as PNG; turned upright and shrunk where
+    asked."""
     lossless_webp = image.format == "WEBP" and data[12:16] == b"VP8L"
     lossy = image.format in _LOSSY and not lossless_webp
     if turn:
@@ -200,11 +217,12 @@ def _transcode(
         image.save(out, "JPEG", quality=quality)
     else:
         image.save(out, "PNG")
-    return Picture(out.getvalue(), "jpeg" if lossy else "png", *stored_wh)
+    return EncodedImage(out.getvalue(), "jpeg" if lossy else "png", *stored_wh)
 
 
 def _in_mode(image: Image.Image, modes: tuple[str, ...] | frozenset[str], path: Path) -> Image.Image:
-    """The picture in one of the modes; InputError where its values cannot be brought to 8 or 16 bits."""
+    """Returns the image in one of the modes; raises InputError where its values cannot be brought to 8 or 16
+    bits."""
     if image.mode in modes:
         return image
     if image.mode.startswith("I;16"):

@@ -5,48 +5,50 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.annotations.records import ImageRecord, Place
+from tfrec_tools.annotations.records import ByteRange, ImageRecord
 from tfrec_tools.errors import InputError
 from tfrec_tools.images.loading import has_image_suffix
-from tfrec_tools.system.remote_path import files_below, is_file
+from tfrec_tools.system.litter import sifted
+from tfrec_tools.system.remote_path import RemotePath, files_below, is_file
 
-Found = tuple[Path | None, tuple[Issue, ...]]
+Located = tuple[Path | None, tuple[Issue, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """The files below a folder by base name, and its pictures by base name without suffix; both in lower
-    case."""
+    """The files below a folder by base name, and its images by base name without suffix; both as `key`
+    has them."""
 
     by_name: dict[str, list[Path]]
     by_stem: dict[str, list[Path]]
 
 
-def places(records: Sequence[ImageRecord], folder: Path) -> tuple[list[Place | None], tuple[Issue, ...]]:
-    """Where the picture of each record is: where the record itself says, in `folder` as named, else
+def places(records: Sequence[ImageRecord], folder: Path) -> tuple[list[ByteRange | None], tuple[Issue, ...]]:
+    """Returns where the image of each record is: where the record itself says, in `folder` as named, else
     anywhere below it by base name in any case. None, with an issue, where it is missing or ambiguous.
 
-    A picture that has the name of the annotation's own file wins over the one that the annotation names,
-    and one that differs in the suffix alone is taken; both are reported. InputError where there is no
-    such folder.
+    An image that has the name of the annotation's own file wins over the one that the annotation names, and
+    one that differs in the suffix alone is taken; both are reported. Raises InputError where there is no such
+    folder.
     """
     finder = Finder(folder)
-    found = [finder.find(record) for record in records]
-    return [place for place, _ in found], tuple(issue for _, odd in found for issue in odd)
+    looked_up = [finder.find(record) for record in records]
+    return [place for place, _ in looked_up], tuple(issue for _, odd in looked_up for issue in odd)
 
 
 class Finder:
-    """Finds pictures in a folder, one by one; the folder is searched once, when a picture does not lie where
+    """Finds images in a folder, one by one; the folder is searched once, when an image does not lie where
     its record says."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._index: _Index | None = None
 
-    def find(self, record: ImageRecord) -> tuple[Place | None, tuple[Issue, ...]]:
-        """As `places`, of one record."""
+    def find(self, record: ImageRecord) -> tuple[ByteRange | None, tuple[Issue, ...]]:
+        """Finds the image of one record, as `places` does."""
         if (place := record.place or _direct(record, self._folder)) is not None:
             return place, ()
         if self._index is None:
@@ -54,18 +56,18 @@ class Finder:
                 raise InputError(self._folder, "is no folder; expected the folder of the images")
             self._index = _index(self._folder)
         path, odd = _search(self._folder, self._index, record)
-        return None if path is None else Place(path), odd
+        return None if path is None else ByteRange(path), odd
 
 
-def _direct(record: ImageRecord, folder: Path) -> Place | None:
-    """The file that the record names, unless the annotation's own file has another name."""
+def _direct(record: ImageRecord, folder: Path) -> ByteRange | None:
+    """Returns the file that the record names, unless the annotation's own file has another name."""
     if record.stem and record.stem != _relative(record.filename).stem:
         return None
     path = folder / _slashed(record.filename)
-    return Place(path) if is_file(path) else None
+    return ByteRange(path) if is_file(path) else None
 
 
-def _search(folder: Path, index: _Index, record: ImageRecord) -> Found:
+def _search(folder: Path, index: _Index, record: ImageRecord) -> Located:
     relative = _relative(record.filename)
     exact = folder / relative
     named = [exact] if is_file(exact) else _closest(index.by_name, relative.name, relative)
@@ -83,7 +85,7 @@ def _search(folder: Path, index: _Index, record: ImageRecord) -> Found:
     return None, (Issue("image-missing", record.source, None, reason, False),)
 
 
-def _one(folder: Path, record: ImageRecord, candidates: list[Path], odd: tuple[Issue, ...]) -> Found:
+def _one(folder: Path, record: ImageRecord, candidates: list[Path], odd: tuple[Issue, ...]) -> Located:
     if len(candidates) == 1:
         return candidates[0], odd
     listed = ", ".join(sorted(str(path.relative_to(folder)) for path in candidates)[:3])
@@ -92,46 +94,55 @@ def _one(folder: Path, record: ImageRecord, candidates: list[Path], odd: tuple[I
 
 
 def _mismatch(record: ImageRecord, taken: Path, named: list[Path]) -> tuple[Issue, ...]:
-    what = "another picture" if named else "nowhere"
+    what = "another image" if named else "nowhere"
     message = f"its file name {record.filename!r} is {what}; {taken.name} was taken"
     return (Issue("filename-mismatch", record.source, None, message, True),)
 
 
 def _relative(filename: str) -> PurePosixPath:
-    return PurePosixPath(_slashed(filename))
+    path = PurePosixPath(_slashed(filename))
+    return path if path.name not in ("", "..") else path / "?"
 
 
 def _slashed(filename: str) -> str:
-    """A file name of any system as a path below a folder."""
+    """Returns a file name of any system as a path below a folder."""
     return filename.replace("\\", "/").lstrip("/") or "?"
 
 
 def _stem(name: str) -> str:
-    """The name without a picture's suffix; other dots are part of it."""
+    """Returns the name without an image's suffix; other dots are part of it."""
     return PurePosixPath(name).stem if has_image_suffix(name) else name
 
 
 def _index(folder: Path) -> _Index:
     index = _Index({}, {})
-    for path in files_below(folder):
-        index.by_name.setdefault(path.name.lower(), []).append(path)
+    files, _ = sifted(files_below(folder), folder)
+    for path in files:
+        index.by_name.setdefault(key(path.name), []).append(path)
         if has_image_suffix(path.name):
-            index.by_stem.setdefault(path.stem.lower(), []).append(path)
+            index.by_stem.setdefault(key(path.stem), []).append(path)
     return index
 
 
+def key(name: str) -> str:
+    """Returns a name as others may spell it: without its case, and a letter with its accent as one, which
+    macOS writes apart."""
+    return (name if name.isascii() else normalize("NFC", name)).lower()
+
+
 def _closest(index: dict[str, list[Path]], name: str, relative: PurePosixPath) -> list[Path]:
-    """The files of a name; of several those whose folders, and then whose case, agree as well."""
-    candidates = index.get(name.lower(), [])
-    ending = f"/{relative}".lower()
+    """Returns the files of a name; of several those whose folders, and then whose case, agree as well. A link
+    to nowhere and a pipe are no files."""
+    candidates = index.get(key(name), [])
+    candidates = [path for path in candidates if isinstance(path, RemotePath) or is_file(path)]
+    ending = key(f"/{relative}")
     candidates = _narrowed(candidates, (path for path in candidates if _ends(path, ending)))
     return _narrowed(candidates, (path for path in candidates if name in (path.name, path.stem)))
 
 
 def _ends(path: Path, ending: str) -> bool:
-    return path.as_posix().lower().endswith(ending) or path.with_suffix("").as_posix().lower().endswith(
-        ending
-    )
+    """Returns whether a path, or the same without its suffix, ends as `key` has it."""
+    return key(path.as_posix()).endswith(ending) or key(path.with_suffix("").as_posix()).endswith(ending)
 
 
 def _narrowed(candidates: list[Path], closer: Iterable[Path]) -> list[Path]:

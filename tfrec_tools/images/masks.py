@@ -1,4 +1,4 @@
-"""Masks of objects: COCO's polygons and run lengths, or PNG, as 8-bit PNG of a picture's size: 1 is the
+"""Masks of objects: COCO's polygons and run lengths, or PNG, as 8-bit PNG of an image's size: 1 is the
 object, 0 the rest (TFOD's `image/object/mask`)."""
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _MAX_PIXELS = 2**30
 def to_png(
     mask: bytes, source: str, given_wh: tuple[int, int], size_wh: tuple[int, int], relative: bool = False
 ) -> bytes:
-    """A mask, PNG or COCO's segmentation in JSON, as PNG of size_wh.
+    """Returns a mask, PNG or COCO's segmentation in JSON, as PNG of size_wh.
 
-    given_wh is the size of the picture that it was drawn for, which decides the scale of polygons; where
-    relative is true their coordinates are fractions of the picture. An empty mask comes out all 0.
+    given_wh is the size of the image that it was drawn for, which decides the scale of polygons; where
+    relative is true their coordinates are fractions of the image. An empty mask comes out all 0. Raises
     InputError, naming `source`, where it is none.
     """
     try:
@@ -47,7 +47,7 @@ def to_png(
 def _filled(
     polygons: list[list[float]], scale_xy: tuple[float, float], size_wh: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """(height, width) 0 or 1. Polygons are lists of x, y, x, y, ..."""
+    """Returns (height, width) 0 or 1. Polygons are lists of x, y, x, y, ..."""
     from pycocotools import mask as coco_mask
 
     width, height = size_wh
@@ -64,7 +64,7 @@ def _filled(
 
 
 def _decoded(run_lengths: dict[str, Any]) -> NDArray[np.uint8]:
-    """(height, width) 0 or 1, from COCO's RLE, plain or packed."""
+    """Returns (height, width) 0 or 1, from COCO's RLE, plain or packed."""
     from pycocotools import mask as coco_mask
 
     height, width = run_lengths["size"]

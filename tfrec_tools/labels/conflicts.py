@@ -1,4 +1,5 @@
-"""In what label maps contradict themselves, each other or the user's rules; and what may be an oversight."""
+"""Conflicts: in what label maps contradict themselves, each other or the user's rules; and what may be an
+oversight."""
 
 from __future__ import annotations
 
@@ -7,26 +8,34 @@ from itertools import chain, combinations
 
 from tfrec_tools.errors import LabelConflict
 from tfrec_tools.labels.label_map import ClassList, faults
-from tfrec_tools.labels.naming import Rules, Source, Use, display_names_of_mids, heads, names_of, uses_of
-from tfrec_tools.labels.spelling import is_similar, normal
+from tfrec_tools.labels.naming import (
+    MergeRules,
+    Source,
+    SourceClass,
+    display_names_of_mids,
+    heads,
+    names_of,
+    uses_of,
+)
+from tfrec_tools.labels.spelling import is_similar, may_be_one, normal
 
 _SHOWN_IDS = 20
 
 
-def require_agreement(sources: Sequence[Source], rules: Rules) -> None:
+def require_agreement(sources: Sequence[Source], rules: MergeRules) -> None:
     """Raises LabelConflict that lists all disagreements; its subject is the map that they are of, where
     that is one."""
-    found = list(_conflicts(sources, rules))
-    subjects = {subject for subject, _ in found}
+    conflicts = list(_conflicts(sources, rules))
+    subjects = {subject for subject, _ in conflicts}
     if len(subjects) == 1 and "" not in subjects:
-        raise LabelConflict(subjects.pop(), [conflict for _, conflict in found])
-    if found:
-        raise LabelConflict("label maps", [": ".join(filter(None, each)) for each in found])
+        raise LabelConflict(subjects.pop(), [conflict for _, conflict in conflicts])
+    if conflicts:
+        raise LabelConflict("label maps", [": ".join(filter(None, each)) for each in conflicts])
 
 
-def spellings(sources: Sequence[Source], rules: Rules) -> list[tuple[str, ...]]:
-    """The names that differ only in case, spaces, `_` or `-`, where no rule says that they shall; in each
-    group the one to keep first: the first map's, else the one that sorts first."""
+def spellings(sources: Sequence[Source], rules: MergeRules) -> list[tuple[str, ...]]:
+    """Returns the names that differ only in case, spaces, `_` or `-`, where no rule says that they shall; in
+    each group the one to keep first: the first map's, else the one that sorts first."""
     uses = uses_of(sources, rules)
     groups: dict[str, set[str]] = {}
     for name in names_of(chain(*uses)):
@@ -39,26 +48,26 @@ def spellings(sources: Sequence[Source], rules: Rules) -> list[tuple[str, ...]]:
     ]
 
 
-def similar(sources: Sequence[Source], rules: Rules) -> list[tuple[str, str]]:
-    """Pairs (name, name to keep) of classes that may be one by a typo, a plural or a display_name. Classes
-    that stand side by side in a map are two."""
+def similar(sources: Sequence[Source], rules: MergeRules) -> list[tuple[str, str]]:
+    """Returns pairs (name, name to keep) of classes that may be one by a typo, a plural or a display_name.
+    Classes that stand side by side in a map are two."""
     uses = uses_of(sources, rules)
     owners = _owners(uses)
     shown = _display_names(chain(*uses))
-    found = []
-    for one, two in combinations(sorted(owners.keys() - rules.meant), 2):
-        if owners[one].isdisjoint(owners[two]) and _may_be_one(one, two, shown):
-            found.append((one, two) if 0 in owners[two] else (two, one))
-    return found
+    pairs = []
+    for first, second in combinations(sorted(owners.keys() - rules.meant), 2):
+        if owners[first].isdisjoint(owners[second]) and _may_be_one(first, second, shown):
+            pairs.append((first, second) if 0 in owners[second] else (second, first))
+    return pairs
 
 
 def alias(names: Iterable[str], keep: str) -> str:
-    """The flag that makes names one class."""
+    """Returns the flag that makes names one class."""
     return f"--alias {_quoted(','.join(f'{name}={keep}' for name in names))}"
 
 
-def places(sources: Sequence[Source], rules: Rules) -> dict[str, str]:
-    """{name under the rules: the maps that have a class of it, to show}."""
+def places(sources: Sequence[Source], rules: MergeRules) -> dict[str, str]:
+    """Returns {name under the rules: the maps that have a class of it, to show}."""
     owners = _owners(uses_of(sources, rules))
     return {
         name: ", ".join(sources[index].subject for index in sorted(indices))
@@ -66,8 +75,8 @@ def places(sources: Sequence[Source], rules: Rules) -> dict[str, str]:
     }
 
 
-def _conflicts(sources: Sequence[Source], rules: Rules) -> Iterator[tuple[str, str]]:
-    """(subject, conflict); the subject is empty where it concerns no single map."""
+def _conflicts(sources: Sequence[Source], rules: MergeRules) -> Iterator[tuple[str, str]]:
+    """Yields (subject, conflict); the subject is empty where it concerns no single map."""
     uses = uses_of(sources, rules)
     for index, (source, own) in enumerate(zip(sources, uses, strict=True)):
         for conflict in (*_faults(source, own, index, rules), *(_first_ids(own, rules) if not index else ())):
@@ -81,15 +90,15 @@ def _conflicts(sources: Sequence[Source], rules: Rules) -> Iterator[tuple[str, s
         yield "", f"{listed} differ only in spelling: {settled}"
 
 
-def _faults(source: Source, uses: Sequence[Use], index: int, rules: Rules) -> list[str]:
-    """What is wrong in a map by itself. Of an id 0 in the first map there is more to say."""
+def _faults(source: Source, uses: Sequence[SourceClass], index: int, rules: MergeRules) -> list[str]:
+    """Returns what is wrong in a map by itself. Of an id 0 in the first map there is more to say."""
     own_lowest = source.lowest_id if isinstance(source, ClassList) else 1
     lowest_id = 0 if index == 0 or rules.first_ids == "renumber" else own_lowest
     return faults([use.label for use in uses if use.name is not None], lowest_id) + _known_as_one(uses)
 
 
-def _known_as_one(uses: Iterable[Use]) -> list[str]:
-    """A mid whose display_name is another class's name."""
+def _known_as_one(uses: Iterable[SourceClass]) -> list[str]:
+    """Returns a mid whose display_name is another class's name."""
     by_plain: dict[str, set[str]] = {}
     for use in uses:
         if use.name is not None:
@@ -101,8 +110,8 @@ def _known_as_one(uses: Iterable[Use]) -> list[str]:
     ]
 
 
-def _first_ids(uses: Sequence[Use], rules: Rules) -> Iterator[str]:
-    """An id 0 and gaps of the first map, with what can be done about them."""
+def _first_ids(uses: Sequence[SourceClass], rules: MergeRules) -> Iterator[str]:
+    """Yields an id 0 and gaps of the first map, with what can be done about them."""
     if rules.first_ids == "renumber":
         return
     for use in uses:
@@ -119,9 +128,9 @@ def _first_ids(uses: Sequence[Use], rules: Rules) -> Iterator[str]:
         )
 
 
-def _missing(uses: Sequence[Use]) -> str:
-    """The ids between 1 and the largest that no class keeps, with the names of those that had them. Only so
-    many are looked at that a wild id costs no time."""
+def _missing(uses: Sequence[SourceClass]) -> str:
+    """Returns the ids between 1 and the largest that no class keeps, with the names of those that had them.
+    Only so many are looked at that a wild id costs no time."""
     kept = {use.label.id for use in heads(uses).values()}
     had = {use.label.id: f" ({use.plain!r})" for use in uses}
     last = max(kept, default=0)
@@ -132,8 +141,8 @@ def _missing(uses: Sequence[Use]) -> str:
     )
 
 
-def _unknown_names(uses: Sequence[Sequence[Use]], rules: Rules) -> Iterator[str]:
-    """Names of classes in the rules that are none."""
+def _unknown_names(uses: Sequence[Sequence[SourceClass]], rules: MergeRules) -> Iterator[str]:
+    """Yields names of classes in the rules that are none."""
     old = {name for use in chain(*uses) for name in (use.label.name, use.plain)}
     new = old | set(rules.new_names.values())
     wanted = (
@@ -143,23 +152,21 @@ def _unknown_names(uses: Sequence[Sequence[Use]], rules: Rules) -> Iterator[str]
     )
     for flag, names in wanted:
         for name in sorted(names):
-            near = sorted(
-                repr(other) for other in old if normal(other) == normal(name) or is_similar(name, other)
-            )
+            near = sorted(repr(other) for other in old if may_be_one(name, other))
             meant = f", perhaps {' or '.join(near[:3])}" if near else ""
             yield f"{flag} names {name!r}, which is no class of the maps{meant}"
 
 
 def _two_display_names(sources: Sequence[Source]) -> Iterator[str]:
     """A mid is known by its display_name, so that it must not have two."""
-    for mid, given in display_names_of_mids(sources).items():
-        if len({text for text, _ in given}) > 1:
-            listed = ", ".join(f"{text!r} ({subject})" for text, subject in given)
+    for mid, texts in display_names_of_mids(sources).items():
+        if len({text for text, _ in texts}) > 1:
+            listed = ", ".join(f"{text!r} ({subject})" for text, subject in texts)
             yield f"{mid!r} is displayed as {listed}"
 
 
-def _owners(uses: Sequence[Sequence[Use]]) -> dict[str, set[int]]:
-    """{name under the rules: indices of the sources that have it}."""
+def _owners(uses: Sequence[Sequence[SourceClass]]) -> dict[str, set[int]]:
+    """Returns {name under the rules: indices of the sources that have it}."""
     owners: dict[str, set[int]] = {}
     for index, own in enumerate(uses):
         for name in names_of(own):
@@ -167,8 +174,8 @@ def _owners(uses: Sequence[Sequence[Use]]) -> dict[str, set[int]]:
     return owners
 
 
-def _display_names(uses: Iterable[Use]) -> dict[str, set[str]]:
-    """{name under the rules: normal forms of the display_names that maps give to the class}."""
+def _display_names(uses: Iterable[SourceClass]) -> dict[str, set[str]]:
+    """Returns {name under the rules: normal forms of the display_names that maps give to the class}."""
     shown: dict[str, set[str]] = {}
     for use in uses:
         if use.name is not None and use.label.display_name:
@@ -176,14 +183,14 @@ def _display_names(uses: Iterable[Use]) -> dict[str, set[str]]:
     return shown
 
 
-def _may_be_one(one: str, two: str, shown: Mapping[str, set[str]]) -> bool:
-    """Whether it is worth asking. Spellings of one word are conflicts by themselves."""
-    if normal(one) == normal(two):
+def _may_be_one(first: str, second: str, shown: Mapping[str, set[str]]) -> bool:
+    """Returns whether it is worth asking. Spellings of one word are conflicts by themselves."""
+    if normal(first) == normal(second):
         return False
-    displayed = normal(one) in shown.get(two, ()) or normal(two) in shown.get(one, ())
-    return displayed or is_similar(one, two)
+    displayed = normal(first) in shown.get(second, ()) or normal(second) in shown.get(first, ())
+    return displayed or is_similar(first, second)
 
 
 def _quoted(text: str) -> str:
-    """For a shell."""
+    """Quotes a word for a shell."""
     return "'" + text.replace("'", "'\\''") + "'"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, readable
 from tfrec_tools.labels.label_map import LabelMap
-from tfrec_tools.labels.merge import Merged, Row
+from tfrec_tools.labels.merge import Merged, MergedClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +44,22 @@ class Tables:
     """The tables of a file, one a source, each by old id."""
 
     path: Path
-    sources: tuple[tuple[Row, ...], ...]
+    sources: tuple[tuple[MergedClass, ...], ...]
 
 
 def beside(label_map: Path) -> Path:
-    """Where the tables of a merged map go."""
+    """Returns where the tables of a merged map go."""
     return label_map.with_suffix(".id_tables.json")
 
 
 def as_json(out: Path, paths: Sequence[Path], merged: Merged) -> dict[str, Any]:
-    """The tables of a merged map `out` of the maps `paths`."""
+    """Returns the tables of a merged map `out` of the maps `paths`."""
     return {
-        "label_map": str(out),
+        "label_map": readable(str(out)),
         "classes": [{"id": label.id, "name": label.name} for label in merged.label_map.labels],
         "sources": [
             {
-                "path": str(path),
+                "path": readable(str(path)),
                 "classes": [_kept(row) for row in rows if row.new_id is not None],
                 "dropped": [{"name": row.name, "old_id": row.old_id} for row in rows if row.new_id is None],
             }
@@ -69,48 +69,51 @@ def as_json(out: Path, paths: Sequence[Path], merged: Merged) -> dict[str, Any]:
 
 
 def read_tables(path: Path, label_map: LabelMap) -> Tables:
-    """InputError where the file is none of tables, or they are those of another map than `label_map`."""
+    """Raises InputError where the file is none of tables, or they are those of another map than
+    `label_map`."""
     import msgspec
 
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=_File)
+        tables = msgspec.json.decode(path.read_bytes(), type=_File)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise InputError(path, f"no tables of ids, as merge-labels writes them ({fault})") from fault
     ids = label_map.id_by_name
-    for each in (row for source in found.sources for row in source.classes):
+    for each in (row for source in tables.sources for row in source.classes):
         if ids.get(each.new_name) != each.new_id:
             reason = f"gives {each.name!r} the new name {each.new_name!r} and id {each.new_id}, but "
             other = f"has id {ids[each.new_name]} for it" if each.new_name in ids else "has no such class"
             raise InputError(path, f"{reason}{label_map.subject} {other}; it is of another merge")
-    return Tables(path, tuple(map(_rows, found.sources)))
+    return Tables(path, tuple(map(_rows, tables.sources)))
 
 
-def find_tables(given: Path | None, labels: Path, label_map: LabelMap) -> Tables | None:
-    """Those given, else those beside the merged map, if it has any."""
-    if given is None and not (labels.is_file() and beside(labels).is_file()):
+def find_tables(table: Path | None, labels: Path, label_map: LabelMap) -> Tables | None:
+    """Returns the tables given, else those beside the merged map, if it has any."""
+    if table is None and not (labels.is_file() and beside(labels).is_file()):
         return None
-    return read_tables(given or beside(labels), label_map)
+    return read_tables(table or beside(labels), label_map)
 
 
 def new_names(tables: Tables | None, own: Mapping[int, str]) -> dict[str, str | None]:
-    """{old name: new name, None where the class was left out}, by the tables that are of the map `own`, or
-    by all where none is. InputError where they make two things of one class."""
+    """Returns {old name: new name, None where the class was left out}, by the tables that are of the map
+    `own`, or by all where none is. Raises InputError where they make two things of one class."""
     if tables is None:
         return {}
     fitting = [rows for rows in tables.sources if own.items() <= {(row.old_id, row.name) for row in rows}]
-    found: dict[str, str | None] = {}
+    renames: dict[str, str | None] = {}
     for row in (row for rows in (own and fitting) or tables.sources for row in rows):
-        if found.setdefault(row.name, row.new_name) != row.new_name:
-            reason = f"{row.name!r} becomes {found[row.name]!r} in one source and {row.new_name!r} in another"
+        if renames.setdefault(row.name, row.new_name) != row.new_name:
+            reason = (
+                f"{row.name!r} becomes {renames[row.name]!r} in one source and {row.new_name!r} in another"
+            )
             raise InputError(tables.path, reason)
-    return found
+    return renames
 
 
-def _rows(source: _Source) -> tuple[Row, ...]:
-    rows = [Row(row.name, row.old_id, row.new_name, row.new_id) for row in source.classes]
-    rows += [Row(row.name, row.old_id, None, None) for row in source.dropped]
+def _rows(source: _Source) -> tuple[MergedClass, ...]:
+    rows = [MergedClass(row.name, row.old_id, row.new_name, row.new_id) for row in source.classes]
+    rows += [MergedClass(row.name, row.old_id, None, None) for row in source.dropped]
     return tuple(sorted(rows, key=lambda row: row.old_id))
 
 
-def _kept(row: Row) -> dict[str, Any]:
+def _kept(row: MergedClass) -> dict[str, Any]:
     return {"name": row.name, "old_id": row.old_id, "new_name": row.new_name, "new_id": row.new_id}

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tfrec_tools.errors import LabelConflict
+from tfrec_tools.errors import LabelConflict, readable
 
 _MAX_ID = 2**31 - 1  # of an int32, as the proto has it
 
@@ -71,13 +71,13 @@ class ClassList:
 
 
 def from_names(names: Iterable[str]) -> LabelMap:
-    """A map with ids 1, 2, ... in the order given."""
+    """Returns a map with ids 1, 2, ... in the order given."""
     return LabelMap(tuple(Label(i, name) for i, name in enumerate(names, start=1)))
 
 
 def mismatch(label_id: int, name: str, label_map: Mapping[int, str], subject: str) -> str:
-    """What disagrees between a record's name for a class and the label map's for its id; empty where one
-    is not given."""
+    """Returns what disagrees between a record's name for a class and the label map's for its id; empty where
+    one is not given."""
     if not (name and label_map) or label_map.get(label_id) == name:
         return ""
     has = f"is {label_map[label_id]!r}" if label_id in label_map else "is no class"
@@ -85,24 +85,19 @@ def mismatch(label_id: int, name: str, label_map: Mapping[int, str], subject: st
 
 
 def faults(labels: Sequence[Label], lowest_id: int = 1) -> list[str]:
-    """All in which the classes of one map contradict each other or the format."""
-    found = [
+    """Returns all in which the classes of one map contradict each other or the format."""
+    texts = [
         f"id {label.id} of {label.name!r} is below {lowest_id}" for label in labels if label.id < lowest_id
     ]
-    found += [f"id {label.id} of {label.name!r} is above {_MAX_ID}" for label in labels if label.id > _MAX_ID]
-    found += [f"the name of id {label.id} is empty" for label in labels if not label.name]
-    found += [f"the name {label.name!a} is no text" for label in labels if not _is_text(label.name)]
+    texts += [f"id {label.id} of {label.name!r} is above {_MAX_ID}" for label in labels if label.id > _MAX_ID]
+    texts += [f"the name of id {label.id} is empty" for label in labels if not label.name]
+    texts += [f"the name {label.name!a} is no text" for label in labels if label.name != readable(label.name)]
     for label_id, count in Counter(label.id for label in labels).items():
         if count > 1:
             names = ", ".join(repr(label.name) for label in labels if label.id == label_id)
-            found.append(f"id {label_id} stands {count} times ({names})")
+            texts.append(f"id {label_id} stands {count} times ({names})")
     for name, count in Counter(label.name for label in labels if label.name).items():
         if count > 1:
             ids = ", ".join(str(label.id) for label in labels if label.name == name)
-            found.append(f"name {name!r} stands {count} times (ids {ids})")
-    return found
-
-
-def _is_text(name: str) -> bool:
-    """Half a surrogate pair, which JSON's \\ud800 can say, is none."""
-    return not any(0xD800 <= ord(letter) <= 0xDFFF for letter in name)
+            texts.append(f"name {name!r} stands {count} times (ids {ids})")
+    return texts

@@ -19,6 +19,9 @@ from tfrec_tools.labels.pbtxt import format_label_map
 Tree = Any  # str, number, bool or None; a list; an object as a tuple of (key, value), doubled keys included
 
 _LINE_BREAK = re.compile("[\n\r\x85\u2028\u2029]")  # as YAML has it
+_HASH = re.compile(r"#.")  # `#` alone is a name
+_COMMENT = re.compile(r"\s*#\s+\S")
+_CVATS = re.compile(r"[^:]+:(\d+,\d+,\d+)?:[^:]*:[^:]*|label:color_rgb:parts:actions\s*")
 _LONGEST_ID = 20  # characters; an id of more is a name
 
 _EXPECTED = (
@@ -28,7 +31,7 @@ _EXPECTED = (
 
 
 def parse_json(path: Path, text: str) -> Tree:
-    """InputError with the place where it is broken."""
+    """Raises InputError with the place where it is broken."""
     try:
         return json.loads(text, object_pairs_hook=tuple)
     except json.JSONDecodeError as fault:
@@ -39,17 +42,31 @@ def parse_json(path: Path, text: str) -> Tree:
 
 
 def parse_yaml(path: Path, text: str) -> Tree:
-    """Scalars are texts as they stand: `no` and `1e3` are names, not False and 1000. InputError with the
-    place where it is broken."""
+    """Scalars are texts as they stand: `no` and `1e3` are names, not False and 1000. Raises InputError with
+    the place where it is broken, or has a key twice at its top level: readers keep the last value."""
     import yaml
 
     try:
-        return _tree(yaml.compose(text, Loader=yaml.BaseLoader), {})
+        root = yaml.compose(text, Loader=yaml.BaseLoader)
+        _require_single_keys(root)
+        return _tree(root, {})
     except yaml.MarkedYAMLError as fault:
         where = f"line {fault.problem_mark.line + 1}" if fault.problem_mark else ""
-        raise InputError(path, f"broken YAML: {fault.problem}", where=where) from fault
+        raise InputError(path, f"broken YAML: {' '.join(str(fault.problem).split())}", where=where) from fault
     except (yaml.YAMLError, RecursionError) as fault:
-        raise InputError(path, f"broken YAML: {fault}") from fault
+        raise InputError(path, f"broken YAML: {' '.join(str(fault).split())}") from fault
+
+
+def _require_single_keys(root: Any) -> None:
+    import yaml
+
+    known: set[str] = set()
+    for node, _ in root.value if root is not None and root.id == "mapping" else ():
+        if (key := _yaml_key(node)) in known:
+            raise yaml.MarkedYAMLError(
+                problem=f"the key {key!r} stands more than once", problem_mark=node.start_mark
+            )
+        known.add(key)
 
 
 def _tree(node: Any, done: dict[int, Tree]) -> Tree:
@@ -75,64 +92,129 @@ def _yaml_key(node: Any) -> str:
 
 
 def class_list(path: Path, tree: Tree) -> ClassList:
-    """The classes of a parsed file. Ids are the file's; names without ids count from 1, and so do those
-    that data.yaml counts from 0. InputError where it has no classes, or another form."""
+    """Returns the classes of a parsed file. Ids are the file's; names without ids count from 1, and so do
+    those that data.yaml counts from 0. Raises InputError where it has no classes, or another form."""
     if isinstance(tree, list):
-        found = _of_list(path, tree)
+        classes = _of_list(path, tree)
     elif isinstance(tree, tuple):
-        found = _of_object(path, tree)
+        classes = _of_object(path, tree)
     else:
         raise InputError(path, f"no label map; {_EXPECTED}")
-    if not found.labels:
+    if not classes.labels:
         raise InputError(path, "has no classes, expected at least one")
-    return found
+    return classes
 
 
 def lines(path: Path, text: str) -> ClassList:
-    """A name a line, as in labels.txt and darknet's obj.names; ids count from 1."""
-    names = text.rstrip().split("\n")
-    if names == [""]:
+    """Returns a name a line, as in labels.txt and darknet's obj.names, or CVAT's labelmap.txt; ids count from
+    1. Lines of `#`, white space and more are comments and do not count; empty lines between names do, as in
+    darknet. Raises InputError at `#name`, which may be either."""
+    if _is_cvats(text):
+        return _numbered(path, _cvats_names(text))
+    rows = [
+        (number, line.strip())
+        for number, line in enumerate(text.rstrip().split("\n"), start=1)
+        if not _COMMENT.match(line)
+    ]
+    for number, name in rows:
+        if _HASH.match(name):
+            reason = f"{name!r} may be a name or a comment; write '# ...', or keep the names in a .yaml"
+            raise InputError(path, reason, where=f"line {number}")
+    if not any(name for _, name in rows):
         raise InputError(path, "is empty, expected a class name a line")
-    return _numbered(path, names)
+    return _numbered(path, [name for _, name in rows])
+
+
+def names_from_zero(path: Path, text: str) -> tuple[str, ...]:
+    """Returns the names of data.yaml or of a list of names as YOLO's texts count them, from 0. InputError
+    where one is empty or a number has none."""
+    if path.suffix.lower() in (".yaml", ".yml"):
+        numbered = _yaml_numbers(path, parse_yaml(path, text))
+    elif _is_cvats(text):
+        raise InputError(path, "is CVAT's map of colours; expected a list of names, the first for class 0")
+    else:
+        numbered = [(label.id - 1, label.name) for label in lines(path, text).labels]
+    named = dict(numbered)
+    for number in range(len(numbered)):
+        if not named.get(number):
+            what = "is empty" if number in named else f"is missing among {len(numbered)} from 0"
+            raise InputError(path, f"name {number} {what}", where="names")
+    return tuple(named[number] for number in range(len(numbered)))
+
+
+def _yaml_numbers(path: Path, tree: Tree) -> list[tuple[int, str]]:
+    """Returns the numbers from 0 and names of data.yaml."""
+    names = dict(tree).get("names") if isinstance(tree, tuple) else None
+    if isinstance(names, tuple):
+        return [(label.id, label.name) for label in _of_numbers(path, names).labels]
+    if isinstance(names, list):
+        return [(label.id - 1, label.name) for label in _of_names(path, names).labels]
+    what = "is missing" if names is None else f"is {names!r}"
+    raise InputError(path, f"{what}, expected a list of names", where="names")
+
+
+def _is_cvats(text: str) -> bool:
+    """Returns whether lines are `name:red,green,blue:parts:actions`."""
+    rows = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
+    return bool(rows) and all(map(_CVATS.fullmatch, rows))
+
+
+def _cvats_names(text: str) -> list[str]:
+    """Returns the names without the background's, which no box has."""
+    names = [line.partition(":")[0].strip() for line in text.splitlines() if line[:1] not in ("", "#")]
+    return [name for name in names if name != "background"]
 
 
 def _of_list(path: Path, items: Sequence[Tree]) -> ClassList:
     if all(isinstance(item, tuple) for item in items):
         labels = tuple(_label(path, f"[{index}]", dict(item)) for index, item in enumerate(items))
         return ClassList(labels, str(path), 0)
+    return _of_names(path, items)
+
+
+def _of_names(path: Path, items: Sequence[Tree]) -> ClassList:
     return _numbered(path, [_name(path, f"[{index}]", item) for index, item in enumerate(items)])
 
 
 def _of_object(path: Path, pairs: tuple[tuple[Tree, Tree], ...]) -> ClassList:
     fields = dict(pairs)
-    for key in ("classes", "categories"):
-        if isinstance(fields.get(key), list):
-            return _of_list(path, fields[key])
     if isinstance(fields.get("names"), list):
         return _of_list(path, fields["names"])
     if isinstance(fields.get("names"), tuple):
-        return _from_zero(_of_pairs(path, fields["names"]))
+        return _from_zero(_of_numbers(path, fields["names"]))
+    for key in ("classes", "categories"):
+        if isinstance(fields.get(key), list):
+            return _of_list(path, fields[key])
     return _of_pairs(path, pairs)
 
 
 def _of_pairs(path: Path, pairs: tuple[tuple[Tree, Tree], ...]) -> ClassList:
-    """{"name": id} or {"id": "name"}, told apart by which side is all numbers."""
+    """Returns {"name": id} or {"id": "name"}, distinguished by which side is all numbers."""
     keys_are_ids = all(_is_id(key) for key, _ in pairs)
     values_are_ids = all(_is_id(value) for _, value in pairs)
     if values_are_ids and (not keys_are_ids or all(isinstance(value, int) for _, value in pairs)):
         pairs = tuple((value, key) for key, value in pairs)
     elif not keys_are_ids or values_are_ids:
         raise InputError(path, f"no label map; {_EXPECTED}")
-    labels = tuple(Label(int(given), _name(path, str(given), name)) for given, name in pairs)
+    return _of_ids(path, pairs)
+
+
+def _of_numbers(path: Path, pairs: tuple[tuple[Tree, Tree], ...]) -> ClassList:
+    """Returns data.yaml's names: {0: apple, ...}; of {0: 1, 1: 0} too, the keys are the ids."""
+    return (_of_ids if all(_is_id(key) for key, _ in pairs) else _of_pairs)(path, pairs)
+
+
+def _of_ids(path: Path, pairs: tuple[tuple[Tree, Tree], ...]) -> ClassList:
+    labels = tuple(Label(int(label_id), _name(path, str(label_id), name)) for label_id, name in pairs)
     return ClassList(labels, str(path), 0)
 
 
-def _from_zero(found: ClassList) -> ClassList:
+def _from_zero(classes: ClassList) -> ClassList:
     """data.yaml's names: {0: apple, ...} count as its lists do, so that its first class is our id 1."""
-    if all(label.id != 0 for label in found.labels):
-        return found
+    if all(label.id != 0 for label in classes.labels):
+        return classes
     return ClassList(
-        tuple(Label(label.id + 1, label.name) for label in found.labels), found.subject, found.lowest_id
+        tuple(Label(label.id + 1, label.name) for label in classes.labels), classes.subject, classes.lowest_id
     )
 
 
@@ -154,20 +236,20 @@ def _label(path: Path, where: str, fields: dict[str, Tree]) -> Label:
     )
 
 
-def _name(path: Path, where: str, given: Tree) -> str:
+def _name(path: Path, where: str, value: Tree) -> str:
     """Exporters write names that are numbers as such."""
-    if isinstance(given, bool) or not isinstance(given, str | int | float):
-        raise InputError(path, f"the name is {given!r}, expected a text", where=where)
-    return str(given).strip()
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError(path, f"the name is {value!r}, expected a text", where=where)
+    return str(value).strip()
 
 
-def _is_id(given: Tree) -> bool:
-    """A whole number, or one as text."""
-    if isinstance(given, str):
-        return len(given) < _LONGEST_ID and given.strip().removeprefix("-").isdecimal()
-    if isinstance(given, float):
-        return given.is_integer()
-    return isinstance(given, int) and not isinstance(given, bool)
+def _is_id(value: Tree) -> bool:
+    """Returns a whole number, or one as text."""
+    if isinstance(value, str):
+        return len(value) < _LONGEST_ID and value.strip().removeprefix("-").isdecimal()
+    if isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def format_json(label_map: LabelMap) -> str:
@@ -209,19 +291,19 @@ _WITH_IDS = (format_label_map, format_json)
 
 
 def formatted(label_map: LabelMap, path: Path) -> str:
-    """The map in the format of a path's suffix. InputError where that is unknown, or a list of names that
-    could not say which ids the classes have."""
+    """Returns the map in the format of a path's suffix. Raises InputError where that is unknown, or a list of
+    names that could not say which ids the classes have."""
     write = _FORMATS.get(path.suffix.lower())
     if write is None:
         raise InputError(path, f"what to write is unclear, expected {', '.join(filter(None, _FORMATS))}")
     if write not in _WITH_IDS and max(label_map.name_by_id, default=0) != len(label_map):
         raise InputError(path, "a list of names has no room for gaps in the ids; choose .pbtxt or .json")
-    if write is format_lines and any("\n" in name for name in label_map.names):
-        raise InputError(path, "a name has a line break; choose .pbtxt or .json")
+    if write is format_lines and any("\n" in name or _HASH.match(name) for name in label_map.names):
+        raise InputError(path, "a name has a line break or begins with #; choose .pbtxt or .json")
     return write(label_map)
 
 
 def keeps_all(label_map: LabelMap, path: Path) -> bool:
-    """Whether the format of a path's suffix has a place for all that the map says of its classes."""
+    """Returns whether the format of a path's suffix has a place for all that the map says of its classes."""
     more = any(label.display_name or label.keypoints for label in label_map.labels)
     return not more or _FORMATS.get(path.suffix.lower()) in _WITH_IDS

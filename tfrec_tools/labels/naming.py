@@ -20,7 +20,7 @@ _MID = re.compile(r"/[a-z]/\w+")
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class MergeRules:
     """What the user wants of a merge. Names are those by which classes are known, or mids.
 
     renames    {name: name in the merged map}, each of a class that some map has; several may become one.
@@ -48,7 +48,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class SourceClass:
     """A class of a source, the name by which it is known, and its name under the rules, None where it is
     left out."""
 
@@ -61,8 +61,8 @@ class Use:
         return self.name != self.plain
 
 
-def uses_of(sources: Sequence[Source], rules: Rules) -> list[list[Use]]:
-    """The classes of each source, by id."""
+def uses_of(sources: Sequence[Source], rules: MergeRules) -> list[list[SourceClass]]:
+    """Returns the classes of each source, by id."""
     shown = {name: texts[0][0] for name, texts in display_names_of_mids(sources).items()}
     return [
         [_use(label, shown.get(label.name, label.name), rules) for label in _by_id(source.labels)]
@@ -71,7 +71,7 @@ def uses_of(sources: Sequence[Source], rules: Rules) -> list[list[Use]]:
 
 
 def display_names_of_mids(sources: Iterable[Source]) -> dict[str, list[tuple[str, str]]]:
-    """{mid: (display_name, subject of the map that says so) of each map}."""
+    """Returns {mid: (display_name, subject of the map that says so) of each map}."""
     shown: dict[str, list[tuple[str, str]]] = {}
     for source in sources:
         for label in source.labels:
@@ -80,27 +80,27 @@ def display_names_of_mids(sources: Iterable[Source]) -> dict[str, list[tuple[str
     return shown
 
 
-def names_of(uses: Iterable[Use]) -> set[str]:
-    """The names under the rules."""
+def names_of(uses: Iterable[SourceClass]) -> set[str]:
+    """Returns the names under the rules."""
     return {use.name for use in uses if use.name is not None}
 
 
-def heads(uses: Iterable[Use]) -> dict[str, Use]:
-    """Of the classes of a source that become one, that whose id stays: the one which had the name already,
-    else that of the lowest id. By id."""
-    first: dict[str, Use] = {}
+def heads(uses: Iterable[SourceClass]) -> dict[str, SourceClass]:
+    """Returns, of the classes of a source that become one, that whose id stays: the one which had the name
+    already, else that of the lowest id. By id."""
+    first: dict[str, SourceClass] = {}
     for use in sorted(uses, key=lambda use: (use.is_renamed, use.label.id)):
         if use.name is not None:
             first.setdefault(use.name, use)
     return dict(sorted(first.items(), key=lambda item: item[1].label.id))
 
 
-def _use(label: Label, plain: str, rules: Rules) -> Use:
+def _use(label: Label, plain: str, rules: MergeRules) -> SourceClass:
     new_names = rules.new_names
     name = new_names.get(label.name, new_names.get(plain, plain))
     called = {label.name, plain, name}
     left_out = bool(called & rules.ignore) or not (rules.only is None or called & rules.only)
-    return Use(label, plain, None if left_out else name)
+    return SourceClass(label, plain, None if left_out else name)
 
 
 def _by_id(labels: Iterable[Label]) -> list[Label]:

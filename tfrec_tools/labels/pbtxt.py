@@ -10,16 +10,18 @@ from tfrec_tools._pb2 import label_map_pb2
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import ClassList, Label, LabelMap
 
+_BACKGROUND = "background"
+
 
 def read_label_map(path: Path) -> LabelMap:
-    """A label map from a TFOD .pbtxt file. InputError with the line where it cannot be parsed,
+    """Returns a label map from a TFOD .pbtxt file. Raises InputError with the line where it cannot be parsed,
     LabelConflict where it contradicts itself."""
     listed = parse_pbtxt(path, read_text(path))
     return LabelMap(listed.labels, listed.subject)
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, with its line ends as they are and without a byte order mark."""
+    """Returns the text of a file in UTF-8, with its line ends as they are and without a byte order mark."""
     try:
         return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
@@ -27,22 +29,24 @@ def read_text(path: Path) -> str:
 
 
 def parse_pbtxt(path: Path, text: str) -> ClassList:
-    """TFOD's text form; `path` is for errors. Fields other than name, id, display_name and keypoints are
-    read over."""
+    """TFOD's text form; `path` is for errors. What TFOD has no word for is an error; of what it has, LVIS's
+    counts and hierarchies are read over. An item of id 0 may only be the background, as in TFOD, and is no
+    class: all others keep their ids."""
     message = label_map_pb2.StringIntLabelMap()
     try:
-        text_format.Parse(text, message, allow_unknown_field=True)
+        text_format.Parse(text, message)
     except text_format.ParseError as fault:
         raise InputError(
             path, f"not a label map ({_parse_reason(fault)})", where=f"line {fault.GetLine()}"
         ) from fault
-    if not message.item:
+    labels = tuple(_from_item(item) for item in message.item if not _is_background(item))
+    if not labels:
         raise InputError(path, "no item { id: ... name: ... } found, expected at least one class")
-    return ClassList(tuple(_from_item(item) for item in message.item), str(path))
+    return ClassList(labels, str(path))
 
 
 def format_label_map(label_map: LabelMap) -> str:
-    """The map as TFOD's text form."""
+    """Returns the map as TFOD's text form."""
     message = label_map_pb2.StringIntLabelMap()
     for label in label_map.labels:
         item = message.item.add(name=label.name, id=label.id)
@@ -53,15 +57,19 @@ def format_label_map(label_map: LabelMap) -> str:
     return str(text_format.MessageToString(message, as_utf8=True))
 
 
+def _is_background(item: label_map_pb2.StringIntLabelMapItem) -> bool:
+    return item.id == 0 and _BACKGROUND in (item.name.strip().lower(), item.display_name.strip().lower())
+
+
 def _from_item(item: label_map_pb2.StringIntLabelMapItem) -> Label:
     keypoints = tuple((keypoint.id, keypoint.label) for keypoint in item.keypoints)
     return Label(item.id, item.name.strip(), item.display_name, keypoints)
 
 
 def _parse_reason(fault: text_format.ParseError) -> str:
-    """The parser's message without its own line:column prefix."""
-    text = str(fault)
-    return text.split(" : ", 1)[-1].strip().replace("\n", " ")
+    """Returns the parser's message without its own line:column prefix and the package of its types."""
+    text = str(fault).split(" : ", 1)[-1].replace(f"{label_map_pb2.DESCRIPTOR.package}.", "")
+    return " ".join(text.split())
 
 
 def _why(fault: OSError | UnicodeDecodeError) -> str:

@@ -26,7 +26,7 @@ class Class:
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """Of one set of records.
+    """The classes of one set of records.
 
     own       {id: name} of the set's label map, empty where there is none; `own_subject` to name it
     renamed   {old name: new name, None where it is left out}, of merge-labels' tables
@@ -46,15 +46,15 @@ class Classes:
     _lists: dict[frozenset[str], tuple[list[int], list[bytes]]] = field(default_factory=dict, repr=False)
 
     def of_box(self, label_id: int | None, text: bytes | None) -> Class | None:
-        """The class of an id and a name, one of which may be missing; None where it is left out. The name
-        counts, as TFOD reads it. ValueError where there is none, or the new map lacks it."""
+        """Returns the class of an id and a name, one of which may be missing; None where it is left out. The
+        name counts, as TFOD reads it. Raises ValueError where there is none, or the new map lacks it."""
         try:
             return self._known[label_id, text]
         except KeyError:
             return self._known.setdefault((label_id, text), self._find(label_id, text))
 
     def new_name(self, old: str) -> str | None:
-        """None where the class is left out. ValueError where the new map lacks it."""
+        """Returns None where the class is left out. Raises ValueError where the new map lacks it."""
         name = self.renamed.get(old, old)
         if name is not None and name not in self.ids:
             reason = (
@@ -65,22 +65,23 @@ class Classes:
         return name
 
     def of_labeled(self, olds: Iterable[str]) -> frozenset[str]:
-        """The new classes that an image was annotated for which was for the old classes. Where several of
-        the set's became one, it is so only for all of them; what the new map lacks is no matter."""
-        given = frozenset(olds)
-        found = {self.renamed.get(old, old) for old in given}
-        partly = {self.renamed.get(old, old) for old in self.own.values() if old not in given}
-        return frozenset(name for name in found - partly if name is not None and name in self.ids)
+        """Returns the new classes that an image was annotated for which was for the old classes. Where
+        several of the set's became one, it is so only for all of them; what the new map lacks is no
+        matter."""
+        labeled_olds = frozenset(olds)
+        news = {self.renamed.get(old, old) for old in labeled_olds}
+        partly = {self.renamed.get(old, old) for old in self.own.values() if old not in labeled_olds}
+        return frozenset(name for name in news - partly if name is not None and name in self.ids)
 
     def lists(self, labeled: frozenset[str]) -> tuple[list[int], list[bytes]]:
-        """Ids and names of new classes, by id, as records have them."""
+        """Returns ids and names of new classes, by id, as records have them."""
         if labeled not in self._lists:
             in_order = sorted(labeled, key=self.ids.__getitem__)
             self._lists[labeled] = [self.ids[name] for name in in_order], [name.encode() for name in in_order]
         return self._lists[labeled]
 
     def facts(self) -> tuple[object, ...]:
-        """All that a record's bytes depend on, in an order that is always the same."""
+        """Returns all that a record's bytes depend on, in an order that is always the same."""
         always = None if self.always is None else sorted(self.always)
         ways = (sorted(each.items()) for each in (self.own, self.renamed, self.ids))
         return *ways, self.own_subject, sorted(self.labeled), always
@@ -103,7 +104,7 @@ def classes_of(
     own_subject: str,
     tables: Tables | None,
     label_map: LabelMap,
-    found: Iterable[str],
+    used: Iterable[str],
     always: frozenset[str] | None,
 ) -> Classes:
     """found   the names that the records use, which count as all that they were annotated for where the set
@@ -112,7 +113,7 @@ def classes_of(
     renamed = new_names(tables, own)
     classes = Classes(own, own_subject, renamed, label_map.id_by_name, label_map.subject)
     chosen = None if always is None else frozenset(_chosen(classes, name) for name in always)
-    labeled = classes.of_labeled(own.values() if own else found)
+    labeled = classes.of_labeled(own.values() if own else used)
     return Classes(own, own_subject, renamed, label_map.id_by_name, label_map.subject, labeled, chosen)
 
 

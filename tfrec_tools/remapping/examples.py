@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
+from tfrec_tools._pb2 import example_pb2
 from tfrec_tools.remapping.classes import Class, Classes
 from tfrec_tools.tfrecords import wire
 from tfrec_tools.tfrecords.features import (
@@ -31,7 +34,7 @@ from tfrec_tools.tfrecords.spans import (
 )
 
 _OF_BOXES = b"image/object/"
-_PICTURE, _SHA256, _SOURCE_ID = IMAGE_ENCODED.encode(), IMAGE_SHA256.encode(), IMAGE_SOURCE_ID.encode()
+_IMAGE, _SHA256, _SOURCE_ID = IMAGE_ENCODED.encode(), IMAGE_SHA256.encode(), IMAGE_SOURCE_ID.encode()
 _LABEL, _TEXT = BOX_LABEL.encode(), BOX_TEXT.encode()
 _LABELED = _LABELED_IDS, _LABELED_TEXTS = IMAGE_CLASS_LABEL.encode(), IMAGE_CLASS_TEXT.encode()
 _KINDS = {key.encode(): feature.kind for key, feature in FEATURES.items()}
@@ -40,13 +43,15 @@ Changes = dict[bytes, bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class Remapped:
-    """An Example under the new map, in pieces; whether it holds its picture's SHA-256; the names of its
-    boxes' classes; and what disagreed, (box, message) each."""
+    """An Example under the new map, in pieces; whether it holds its image's SHA-256; the names of its
+    boxes' classes; what disagreed, (box, message) each; and how many boxes were of classes that are left
+    out."""
 
     pieces: Pieces
     has_sha256: bool
     names: tuple[str, ...]
     faults: tuple[tuple[int, str], ...]
+    left_out: int = 0
 
     @property
     def data(self) -> bytes:
@@ -54,7 +59,7 @@ class Remapped:
 
     @property
     def hashed(self) -> bytes:
-        """What the manifest's SHA-256 is over, as example.without_picture."""
+        """What the manifest's SHA-256 is over, as example.without_image."""
         before, _, after = self.pieces
         return before + after if self.has_sha256 else self.data
 
@@ -64,7 +69,8 @@ class UnknownClassError(ValueError):
 
 
 def in_layout(data: bytes) -> tuple[bytes, Spans]:
-    """An Example with its entries, in the usual layout. ValueError where the bytes are no Example."""
+    """Returns an Example with its entries, in the usual layout. Raises ValueError where the bytes are no
+    Example."""
     try:
         return data, find(data, 0, len(data))
     except OddLayoutError:
@@ -73,21 +79,21 @@ def in_layout(data: bytes) -> tuple[bytes, Spans]:
 
 
 def remap(
-    data: bytes, classes: Classes, source_id: bytes | None = None, picture: tuple[int, bytes] = (0, b"")
+    data: bytes, classes: Classes, source_id: bytes | None = None, image: tuple[int, bytes] = (0, b"")
 ) -> Remapped:
-    """The Example with the ids and names of its boxes' classes, and of the classes that it was annotated
-    for, under the new map.
+    """Returns the Example with the ids and names of its boxes' classes, and of the classes that it was
+    annotated for, under the new map.
 
     source_id   to be written in place of its own
-    picture     (place, bytes) of its picture where the data, in the usual layout, is without them
+    image       (place, bytes) of its image where the data, in the usual layout, is without them
     UnknownClassError where a class is none of the map, another ValueError where the Example is damaged.
     """
-    place, taken = picture
+    place, taken = image
     data, spans = (data, find_around(data, place, len(taken))) if taken else in_layout(data)
     ids, texts = values(data, spans, _LABEL), values(data, spans, _TEXT)
-    found = _boxes(ids, texts, classes)
-    kept = [box for box in found if box is not None]
-    changes = _without(data, spans, [box is not None for box in found]) if len(kept) < len(found) else {}
+    boxes = _boxes(ids, texts, classes)
+    kept = [box for box in boxes if box is not None]
+    changes = _without(data, spans, [box is not None for box in boxes]) if len(kept) < len(boxes) else {}
     if kept and _LABEL in spans and (new := [box.id for box in kept]) != ids:
         changes[_LABEL] = wire.entry(BOX_LABEL, "int64", new)
     if kept and _TEXT in spans and (named := [box.text for box in kept]) != texts:
@@ -96,14 +102,14 @@ def remap(
     changes |= _labeled(data, spans, classes, names)
     if source_id is not None and values(data, spans, _SOURCE_ID):
         changes[_SOURCE_ID] = wire.entry(IMAGE_SOURCE_ID, "bytes", [source_id])
-    start, stop = (place, place) if taken else _picture(data, spans)
+    start, stop = (place, place) if taken else _image(data, spans)
     if changes:
         before, inside, after = changed(data, spans, changes, (start, stop), len(taken))
     else:
         before, inside, after = data[:start], data[start:stop], data[stop:]
     pieces = before, taken or inside, after
     faults = tuple([(index, box.fault) for index, box in enumerate(kept) if box.fault])
-    return Remapped(pieces, _SHA256 in spans, names, faults)
+    return Remapped(pieces, _SHA256 in spans, names, faults, len(boxes) - len(kept))
 
 
 def _boxes(ids: list[int], texts: list[bytes], classes: Classes) -> list[Class | None]:
@@ -116,7 +122,8 @@ def _boxes(ids: list[int], texts: list[bytes], classes: Classes) -> list[Class |
 
 
 def _labeled(data: bytes, spans: Spans, classes: Classes, names: Iterable[str]) -> Changes:
-    """The classes that the image was annotated for, by id; no feature where those are all of the map."""
+    """Returns the classes that the image was annotated for, by id; no feature where those are all of the
+    map."""
     always = classes.always
     labeled = _said(data, spans, classes) if always is None else always.union(names)
     if not labeled:
@@ -132,7 +139,7 @@ def _labeled(data: bytes, spans: Spans, classes: Classes, names: Iterable[str]) 
 
 
 def _said(data: bytes, spans: Spans, classes: Classes) -> frozenset[str]:
-    """By the record itself, else as all of its set."""
+    """Returns the labeled classes that the record itself says, else those of its set."""
     texts = values(data, spans, _LABELED_TEXTS)
     ids = [] if texts else values(data, spans, _LABELED_IDS)
     if not (texts or ids):
@@ -145,40 +152,41 @@ def _said(data: bytes, spans: Spans, classes: Classes) -> frozenset[str]:
 
 
 def _without(data: bytes, spans: Spans, kept: Sequence[bool]) -> Changes:
-    """All features of boxes with the values of the kept ones only: one value a box, or as many for each, as
-    keypoints have."""
+    """Returns all features of boxes with the values of the kept ones only: one value a box, or as many for
+    each, as keypoints have."""
     changes: Changes = {}
     for key in (key for key in spans if key.startswith(_OF_BOXES)):
-        kind, found = _feature(data, spans, key)
-        each, odd = divmod(len(found), len(kept))
+        kind, column = _feature(data, spans, key)
+        each, odd = divmod(len(column), len(kept))
         if odd:
             name, count = key.decode(errors="replace"), len(kept)
             raise ValueError(
-                f"{name} has {len(found)} values for {count} boxes, so that none can be left out"
+                f"{name} has {len(column)} values for {count} boxes, so that none can be left out"
             )
         if each:
-            left = [value for i, value in enumerate(found) if kept[i // each]]
+            left = [value for i, value in enumerate(column) if kept[i // each]]
             changes[key] = wire.entry(key.decode(), kind, left)
     return changes
 
 
 def names_of(data: bytes, spans: Spans) -> list[str]:
-    """The names of the Example's boxes' classes."""
+    """Returns the names of the Example's boxes' classes."""
     return [text.decode(errors="replace").strip() for text in values(data, spans, _TEXT) if text.strip()]
 
 
 def values(data: bytes, spans: Spans, key: bytes) -> list[Any]:
-    """Of a feature of ours; none where it is missing. ValueError where it is of another kind."""
+    """Returns the values of a feature of ours; none where it is missing. Raises ValueError where it is of
+    another kind."""
     if key not in spans:
         return []
-    kind, found = _feature(data, spans, key)
-    if found and kind != _KINDS[key]:
+    kind, column = _feature(data, spans, key)
+    if column and kind != _KINDS[key]:
         raise ValueError(f"{key.decode()} is a {kind}_list, expected a {_KINDS[key]}_list")
-    return found
+    return column
 
 
 def _feature(data: bytes, spans: Spans, key: bytes) -> tuple[str, list[Any]]:
-    """Its kind and values."""
+    """Returns its kind and values."""
     _, start, end = spans[key]
     part = data[start:end]
     if (short := wire.short_feature(part)) is not None:
@@ -187,10 +195,6 @@ def _feature(data: bytes, spans: Spans, key: bytes) -> tuple[str, list[Any]]:
 
 
 def _parsed(part: bytes, key: bytes) -> tuple[str, list[Any]]:
-    from google.protobuf.message import DecodeError
-
-    from tfrec_tools._pb2 import example_pb2
-
     try:
         feature = example_pb2.Feature.FromString(part)
     except DecodeError as fault:
@@ -199,9 +203,10 @@ def _parsed(part: bytes, key: bytes) -> tuple[str, list[Any]]:
     return (kind.removesuffix("_list"), list(getattr(feature, kind).value)) if kind else ("bytes", [])
 
 
-def _picture(data: bytes, spans: Spans) -> tuple[int, int]:
-    """Where it begins and ends; the end of the data where there is none that a reader would take for one."""
+def _image(data: bytes, spans: Spans) -> tuple[int, int]:
+    """Returns where it begins and ends; the end of the data where there is none that a reader would take for
+    one."""
     try:
-        return only_value(data, spans[_PICTURE])
+        return only_value(data, spans[_IMAGE])
     except (KeyError, OddLayoutError):
         return len(data), len(data)

@@ -1,146 +1,146 @@
-"""Records to records under a merged label map: their class ids and names are written anew, their pictures
+"""Records to records under a merged label map: their class ids and names are written anew, their images
 never decoded."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import chain, pairwise
-from pathlib import Path
+from itertools import chain
+from operator import attrgetter
 
 from tfrec_tools import __version__
+from tfrec_tools.annotations import policies
+from tfrec_tools.annotations.accounts import Account, Reading, Tally, added
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.annotations.policies import DEFAULT, Policies
+from tfrec_tools.annotations.policies import Policies
 from tfrec_tools.dataset import partition, publish, shards
-from tfrec_tools.dataset.engine import Progress, run
+from tfrec_tools.dataset.engine import run
+from tfrec_tools.dataset.identity import clash_issues, unlike_ids
 from tfrec_tools.dataset.manifest import SourceInfo
-from tfrec_tools.dataset.publish import Finished, Layout
-from tfrec_tools.dataset.staging import Done
-from tfrec_tools.errors import InputError
+from tfrec_tools.dataset.options import class_sets
+from tfrec_tools.dataset.publish import Finished, SetPlan
+from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats.classes import read_map
 from tfrec_tools.labels.id_tables import find_tables
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.remapping.classes import Classes, classes_of
-from tfrec_tools.remapping.jobs import Job, perform
-from tfrec_tools.remapping.sources import File, Found, Record, Set, find_records, find_sets, splits_of
+from tfrec_tools.remapping.jobs import RemapJob
+from tfrec_tools.remapping.options import RemapOptions
+from tfrec_tools.remapping.sources import File, Record, RecordIndex, Set, find_records, find_sets, splits_of
 from tfrec_tools.system import workers
+from tfrec_tools.system.options import as_path, as_texts, recorded_texts, several
 from tfrec_tools.tfrecords.features import source_id
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Which records to remap and where to: `out` is DIR/NAME of the new set.
-
-    records        patterns of record files
-    labels         the merged map; `table` merge-labels' tables, else those beside it
-    record_labels  the label map of records that name no classes, else that of their set
-    labeled        the classes that images were annotated for, one for all sets or one a set; None takes what
-                   the records say, else their sets' label maps
-    shards         None: by size; workers None: as many as cores
-    """
-
-    records: Sequence[str]
-    labels: Path
-    out: Path
-    table: Path | None = None
-    record_labels: Path | None = None
-    labeled: Sequence[frozenset[str]] | None = None
-    seed: int = 0
-    shards: int | None = None
-    compression: str = ""
-    policies: Policies = DEFAULT
-    workers: int | None = None
-    overwrite: bool = False
-
-
-def remap(options: Options, progress: Progress) -> Finished:
+def remap(options: RemapOptions) -> Finished:
     """Remaps sets of records into one; the same input gives the same bytes, whatever the number of workers.
     When it is killed, the same call does the rest. InputError where the input cannot be used."""
-    publish.require_name(options.out)
+    publish.require_name(options.prefix)
     engine = partial(run, processes=options.workers)
-    return publish.finish(_layout(options), options.policies, engine, progress)
+    progress = partial(options.progress, "remapping records")
+    return publish.finish(_set_plan(options), policies_of(options), engine, progress)
 
 
-def _layout(options: Options) -> Layout:
-    label_map = read_map(options.labels)
-    sets = find_sets(options.records, options.record_labels)
+def policies_of(options: RemapOptions) -> Policies:
+    """InputError where --on names what is none."""
+    return policies.parse(options.policy, several(options.on))
+
+
+def _set_plan(options: RemapOptions) -> SetPlan:
+    labels = as_path(options.labels)
+    label_map = read_map(labels)
+    record_labels = None if options.record_labels is None else as_path(options.record_labels)
+    sets = find_sets(as_texts(options.records), record_labels)
     parts = splits_of(sets)
-    found = _find(sets, options.workers or workers.cores())
-    classes = _classes(options, label_map, sets, found)
-    records, clashing = _told_apart(sets, [one.records for one in found])
-    files = tuple(file for one in sets for file in one.files)
+    indexes = _find(sets, options.workers or workers.cores())
+    classes = _classes(options, label_map, sets, indexes)
+    records, clashing = _apart(sets, [index.records for index in indexes])
+    files = tuple(file for a_set in sets for file in a_set.files)
     jobs = _jobs(options, parts or ("",), records, files, classes)
-    before = (*chain.from_iterable(one.issues for one in found), *clashing)
     inputs = [file.path for file in files]
-    inputs += [path for one in sets if (path := shards.manifest_path(one.path)).exists()]
-    return Layout(
-        out=options.out,
+    inputs += [path for a_set in sets if (path := shards.manifest_path(a_set.path)).exists()]
+    return SetPlan(
+        out=options.prefix,
         overwrite=options.overwrite,
         label_map=label_map,
         splits=parts,
         jobs=jobs,
-        perform=perform,
-        sources=_sources(label_map, sets, found, classes),
+        sources=_sources(label_map, sets, indexes, classes),
         inputs=tuple(inputs),
-        given=(options.labels,),
-        options=_given(options),
+        replaceable=(labels,),
+        options=recorded_texts(options),
         versions={},
         digest=_digest(label_map, options.seed, jobs),
-        issues_of=lambda done: (*before, *_of_records(jobs, done), *publish.of_set(label_map, done)),
-        page=lambda issues: _page(options.out.name, issues),
-        for_tfds=all(one.complete for one in found),
+        issues=(
+            *chain.from_iterable(index.issues for index in indexes),
+            *_left_out(sets, classes),
+            *clashing,
+        ),
+        readings=tuple(map(_reading, sets, indexes)),
+        for_tfds=all(index.complete for index in indexes),
     )
 
 
-def _find(sets: Sequence[Set], processes: int) -> list[Found]:
-    found = find_records(sets, processes)
-    if not any(one.records for one in found):
+def _reading(a_set: Set, index: RecordIndex) -> Reading:
+    """Boxes are counted while the records are written: before, none is read but those of damaged records."""
+    damaged, boxes = len(index.issues), index.boxes_of_damaged
+    account = Account(
+        files=len(a_set.files),
+        found=boxes,
+        dropped=added({"annotation-damaged": boxes}),
+        images=len(index.records) + damaged,
+        images_dropped=added({"annotation-damaged": damaged}),
+    )
+    return Reading(account, Tally(images=len(index.records)), is_counted_by_jobs=True)
+
+
+def _left_out(sets: Sequence[Set], classes: Sequence[Classes]) -> Iterator[Issue]:
+    for a_set, of in zip(sets, classes, strict=True):
+        for name in (old for old, new in of.renamed.items() if new is None):
+            yield Issue("class-left-out", a_set.path.name, None, f"{name!r} is left out by the merge", True)
+
+
+def _find(sets: Sequence[Set], processes: int) -> list[RecordIndex]:
+    indexes = find_records(sets, processes)
+    if not any(index.records for index in indexes):
         raise InputError(sets[0].path, "the record files hold no examples")
-    return found
+    return indexes
 
 
 def _classes(
-    options: Options, label_map: LabelMap, sets: Sequence[Set], found: Sequence[Found]
+    options: RemapOptions, label_map: LabelMap, sets: Sequence[Set], indexes: Sequence[RecordIndex]
 ) -> tuple[Classes, ...]:
-    tables = find_tables(options.table, options.labels, label_map)
-    labeled: Sequence[frozenset[str] | None] = options.labeled or (None,)
+    table = None if options.table is None else as_path(options.table)
+    tables = find_tables(table, as_path(options.labels), label_map)
+    labeled: Sequence[frozenset[str] | None] = class_sets(options.labeled) or (None,)
     if len(labeled) not in (1, len(sets)):
-        listed = ", ".join(str(one.path) for one in sets)
+        listed = ", ".join(str(a_set.path) for a_set in sets)
         reason = f"given {len(labeled)} times for {len(sets)} sets ({listed}); give one, or one each"
         raise InputError("--labeled", reason)
     each = [*labeled] * len(sets) if len(labeled) == 1 else labeled
     return tuple(
-        classes_of(one.own, one.own_subject, tables, label_map, of.names, always)
-        for one, of, always in zip(sets, found, each, strict=True)
+        classes_of(a_set.own, a_set.own_subject, tables, label_map, index.names, always)
+        for a_set, index, always in zip(sets, indexes, each, strict=True)
     )
 
 
-def _told_apart(
+def _apart(
     sets: Sequence[Set], records: Sequence[Sequence[Record]]
 ) -> tuple[list[Record], tuple[Issue, ...]]:
-    """All records; of image ids that several sets use, each gets a source_id made from set and id."""
-    seen: set[str] = set()
-    clashing: set[str] = set()
-    for of_set in records:
-        ids = {record.image_id for record in of_set}
-        clashing |= ids & seen
-        seen |= ids
-    told = [
-        _renamed(record, f"{number} {one.path.name}/{record.image_id}")
-        if record.image_id in clashing
-        else record
-        for number, (one, of_set) in enumerate(zip(sets, records, strict=True))
-        for record in of_set
+    """All records; of those that share an image id, each gets a source_id made from set and id."""
+    listed = [(number, record) for number, of_set in enumerate(records) for record in of_set]
+
+    def longer(i: int) -> list[str]:
+        number, record = listed[i]
+        return [f"{number} {sets[number].path.name}/{record.image_id}", f"{record.file} {record.number}"]
+
+    ids, changed = unlike_ids([record.image_id for _, record in listed], range(len(listed)), longer)
+    apart = [
+        record if record.image_id == image_id else _renamed(record, image_id)
+        for (_, record), image_id in zip(listed, ids, strict=True)
     ]
-    if not clashing:
-        return told, ()
-    message = (
-        f"{len(clashing)} image id(s) are used by several sets, the first {min(clashing)!r}: their source_id "
-        "is a number made from set and id"
-    )
-    return told, (Issue("image-id-shared", sets[-1].path.name, None, message, True),)
+    return apart, clash_issues(changed, sets[-1].path.name)
 
 
 def _renamed(record: Record, image_id: str) -> Record:
@@ -148,103 +148,62 @@ def _renamed(record: Record, image_id: str) -> Record:
 
 
 def _jobs(
-    options: Options,
+    options: RemapOptions,
     parts: Sequence[str],
     records: Sequence[Record],
     files: tuple[File, ...],
     classes: tuple[Classes, ...],
-) -> tuple[Job, ...]:
+) -> tuple[RemapJob, ...]:
     """The shards of each split, of records in seeded order and nearly equal numbers."""
-    jobs: list[Job] = []
+    jobs: list[RemapJob] = []
     for split in parts:
         members = [record for record in records if files[record.file].split == split]
-        members.sort(key=lambda record: partition.position(record.image_id, options.seed, "order"))
-        if not members:
-            continue
-        count = partition.shard_count(options.shards, len(members), sum(record.length for record in members))
-        bounds = [len(members) * i // count for i in range(count + 1)]
-        paths = shards.shard_paths(options.out, count, split, options.compression)
-        jobs += [
-            _job(options, path.name, split, tuple(members[start:end]), files, classes)
-            for path, (start, end) in zip(paths, pairwise(bounds), strict=True)
-        ]
+        size = sum(record.length for record in members)
+        laid_out = partition.shards_of(options, split, members, attrgetter("image_id"), size)
+        jobs += [_job(options, file, split, of_shard, files, classes) for file, of_shard in laid_out]
     return tuple(jobs)
 
 
 def _job(
-    options: Options,
+    options: RemapOptions,
     file: str,
     split: str,
     records: tuple[Record, ...],
     files: tuple[File, ...],
     classes: tuple[Classes, ...],
-) -> Job:
+) -> RemapJob:
     """Of a record's bytes its CRC and length stand for them."""
-    policies, compression = options.policies, options.compression
-    how = (__version__, [of.facts() for of in classes], policies, compression)
-    digest = hashlib.blake2b(repr(how).encode(), digest_size=16)
-    names = [repr(file.path.name) for file in files]
-    facts = [
-        f"({names[record.file]}, {record.number}, {record.length}, {record.crc}, {record.source_id!r})"
-        for record in records
-    ]
-    digest.update("".join(facts).encode())
-    content = digest.hexdigest()
-    for number in sorted({record.file for record in records}):
-        digest.update(f"{files[number].path} {files[number].mtime_ns}".encode())
-    return Job(file, split, records, files, classes, policies, compression, content, digest.hexdigest())
+    policies_, compression = policies_of(options), options.codec
+    names = [file.path.name for file in files]
+    numbers = sorted({record.file for record in records})
+    digests = partition.digests(
+        (__version__, [of.facts() for of in classes], policies_, compression),
+        (_content(record, names[record.file]) for record in records),
+        (f"{files[number].path} {files[number].mtime_ns} {files[number].owner}" for number in numbers),
+    )
+    return RemapJob(file, split, records, files, classes, policies_, compression, *digests)
 
 
-def _digest(label_map: LabelMap, seed: int, jobs: Sequence[Job]) -> str:
+def _content(record: Record, file: str) -> bytes:
+    facts = file, record.number, record.length, record.crc, record.source_id
+    return repr(facts).encode()
+
+
+def _digest(label_map: LabelMap, seed: int, jobs: Sequence[RemapJob]) -> str:
     facts = [repr(label_map.labels), str(seed), *(f"{job.file} {job.content}" for job in jobs)]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
-def _page(name: str, issues: Sequence[Issue]) -> bytes:
-    from tfrec_tools.drawing.page import (
-        issues_page,  # which needs numpy and Pillow, as nothing else here does
-    )
-
-    return issues_page(name, (), issues)
-
-
-def _of_records(jobs: Sequence[Job], done: Sequence[Done]) -> list[Issue]:
-    """The issues of the records in the order of the files."""
-    placed = [
-        ((job.items[index].file, job.items[index].number), issue)
-        for job, one in zip(jobs, done, strict=True)
-        for index, issue in one.issues
-    ]
-    return [issue for _, issue in sorted(placed, key=lambda pair: pair[0])]
-
-
 def _sources(
-    label_map: LabelMap, sets: Sequence[Set], found: Sequence[Found], classes: Sequence[Classes]
+    label_map: LabelMap, sets: Sequence[Set], indexes: Sequence[RecordIndex], classes: Sequence[Classes]
 ) -> tuple[SourceInfo, ...]:
     labeled = (of.labeled if of.always is None else of.always for of in classes)
     return tuple(
         SourceInfo(
-            str(one.path),
+            readable(str(a_set.path)),
             "tfrecord",
-            len(of.records),
+            len(index.records),
             tuple(name for name in label_map.names if name in names),
         )
-        for one, of, names in zip(sets, found, labeled, strict=True)
-    )
-
-
-def _given(options: Options) -> Mapping[str, str]:
-    policies = options.policies.chosen
-    labeled = [",".join(sorted(names)) for names in options.labeled or ()]
-    return publish.words(
-        {
-            "labels": options.labels,
-            "table": options.table,
-            "record_labels": options.record_labels,
-            "labeled": labeled or None,
-            "shards": options.shards,
-            "seed": options.seed or None,
-            "compression": options.compression or None,
-            "on": " ".join(f"{code}={action}" for code, action in policies.items()) or None,
-        }
+        for a_set, index, names in zip(sets, indexes, labeled, strict=True)
     )

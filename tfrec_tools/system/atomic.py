@@ -13,9 +13,9 @@ from tfrec_tools.errors import InputError
 
 @contextmanager
 def published(*paths: Path, alone: bool = True) -> Iterator[tuple[Path, ...]]:
-    """Temporary names beside `paths` to write to. They get their final names, in the order given, when
-    the block ends well, and are removed when it does not. Not `alone`: another may write the same at the
-    same time, so that the temporary names are nobody else's."""
+    """Yields temporary names beside `paths` to write to. They get their final names, in the order given, when
+    the block ends well, and are removed when it does not. Not `alone`: another may write the same at the same
+    time, so that the temporary names are nobody else's."""
     mark = "" if alone else f".{uuid.uuid4().hex}"
     parts = tuple(path.with_name(f".{path.name}{mark}.part") for path in paths)
     try:
@@ -32,15 +32,15 @@ def published(*paths: Path, alone: bool = True) -> Iterator[tuple[Path, ...]]:
 
 
 def require_free(folder: Path) -> None:
-    """InputError where a folder to be written holds something already: nothing is overwritten."""
+    """Raises InputError where a folder to be written holds something already: nothing is overwritten."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(folder, "is there already; give another --out, or remove it")
 
 
 @contextmanager
 def published_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside `folder` to fill. It gets its final name when the block ends well, and is
-    removed when it does not. InputError as from `require_free`."""
+    """Yields a temporary folder beside `folder` to fill. It gets its final name when the block ends well, and
+    is removed when it does not. Raises InputError as from `require_free`."""
     require_free(folder)
     part = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(part, ignore_errors=True)

@@ -18,7 +18,7 @@ class BucketPath(RemotePath):
         files, path = _opened(self)
         return files.open(path, "rb")  # type: ignore[no-any-return]
 
-    def found(self) -> Stat | None:
+    def stat_if_file(self) -> Stat | None:
         files, path = _opened(self)
         try:
             info = files.info(path)
@@ -38,7 +38,7 @@ class BucketPath(RemotePath):
 
 
 def _opened(path: BucketPath) -> tuple[Any, str]:
-    """The file system, and what it calls the path."""
+    """Returns the file system, and what it calls the path."""
     from fsspec.core import url_to_fs
 
     files, name = url_to_fs(str(path))
@@ -52,14 +52,14 @@ def _stat(info: dict[str, Any]) -> Stat:
 
 
 def located(path: Path) -> Path:
-    """The path that is meant: a BucketPath where it is a URL that nothing else opens. InputError where
-    fsspec, or what it needs for the store, is not installed."""
+    """Returns the path that is meant: a BucketPath where it is a URL that nothing else opens. Raises
+    InputError where fsspec, or what it needs for the store, is not installed."""
     if not is_url(path) or isinstance(path, RemotePath):
         return path
-    found = BucketPath(path)
+    remote = BucketPath(path)
     try:
-        _opened(found)
+        _opened(remote)
     except (ImportError, ValueError) as fault:
         wanted = f"is a URL, which needs fsspec ({' '.join(str(fault).split())}) or --runner (Apache Beam)"
-        raise InputError(found, wanted) from fault
-    return found
+        raise InputError(remote, wanted) from fault
+    return remote

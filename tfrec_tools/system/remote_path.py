@@ -2,7 +2,7 @@
 asks of a Path, they answer through a store's library. A class a library; this is what they have in common.
 
 A file that is opened for reading is copied to the temporary disk first, so that it may be mapped and sought;
-with buffering=0, as pictures are read, it is a stream, and nobody asks first whether it is there.
+with buffering=0, as images are read, it is a stream, and nobody asks first whether it is there.
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ class Stat:
 
 
 def is_url(path: Path | str) -> bool:
-    """Whether it names a file of a store, whatever a Path has made of its slashes."""
+    """Returns whether it names a file of a store, whatever a Path has made of its slashes."""
     return _URL.fullmatch(str(path)) is not None
 
 
 def _as_url(text: str) -> str:
-    """With the two slashes that a Path makes one of."""
+    """Restores the two slashes that a Path makes one of."""
     match = _URL.fullmatch(text)
     return f"{match[1]}://{match[2]}" if match else text
 
 
 def require_writable(path: Path) -> None:
-    """InputError where it is a URL for which nothing was chosen that writes it."""
+    """Raises InputError where it is a URL for which nothing was chosen that writes it."""
     if is_url(path) and not isinstance(path, RemotePath):
         reason = "is a URL, which only --runner writes (Apache Beam: pip install 'tfrec-tools[beam]')"
         raise InputError(_as_url(str(path)), reason)
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file; takes names of any length, as Path.is_file does not."""
+    """Returns whether there is such a file; takes names of any length, as Path.is_file does not."""
     return path.is_file() if isinstance(path, RemotePath) else os.path.isfile(path)  # noqa: PTH113
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """The files in a folder and anywhere below it, in the same order everywhere."""
+    """Yields the files in a folder and anywhere below it, in the same order everywhere."""
     if isinstance(folder, RemotePath):
         yield from folder.rglob("*")
         return
@@ -69,26 +69,26 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 class RemotePath(PosixPath, ABC):
     """A path of a store. Its folders are prefixes: they exist where a file lies below them. What is not said
-    to be written by a class is only read by it: OSError (EROFS)."""
+    to be written by a class is only read by it: raises OSError (EROFS)."""
 
     @abstractmethod
     def reader(self) -> BinaryIO:
-        """Its bytes as a stream. An exception of any kind where there is no such file."""
+        """Returns its bytes as a stream. An exception of any kind where there is no such file."""
 
     @abstractmethod
-    def found(self) -> Stat | None:
-        """None where there is no such file."""
+    def stat_if_file(self) -> Stat | None:
+        """Returns None where there is no such file."""
 
     @abstractmethod
     def below(self, deep: bool) -> Iterator[tuple[str, Stat]]:
-        """(URL, what it is) of the files in this folder, and where `deep` in those below it."""
+        """Yields (URL, what it is) of the files in this folder, and where `deep` in those below it."""
 
     def writer(self) -> BinaryIO:
-        """A stream whose bytes become the file when it is closed."""
+        """Returns a stream whose bytes become the file when it is closed."""
         raise self._only_read()
 
     def move(self, target: str) -> None:  # noqa: ARG002
-        """To a URL, whose file is replaced."""
+        """Moves it to a URL, whose file is replaced."""
         raise self._only_read()
 
     def delete(self) -> None:
@@ -116,13 +116,13 @@ class RemotePath(PosixPath, ABC):
 
     def stat(self, **_: Any) -> Any:
         with self._faults():
-            if (found := self.found()) is None:
+            if (info := self.stat_if_file()) is None:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self))
-        return found
+        return info
 
     def is_file(self, **_: Any) -> bool:
         with self._faults():
-            return self.found() is not None
+            return self.stat_if_file() is not None
 
     def is_dir(self, **_: Any) -> bool:
         with self._faults():
@@ -158,7 +158,7 @@ class RemotePath(PosixPath, ABC):
         """Folders come with their files."""
 
     def rmdir(self) -> None:
-        """And go with them."""
+        """Folders go with their files."""
 
     def resolve(self, strict: bool = False) -> Self:  # noqa: ARG002
         return self

@@ -29,16 +29,16 @@ _TELL_EVERY_S = 0.1
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """Returns the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def spread(work: Work, jobs: Sequence[Any], count: int, ticked: Callable[[int], None]) -> list[Any]:
-    """The jobs' results in order, done by `count` processes; `ticked` is told meanwhile how many more parts
-    are done. A TfrecError or OSError of a job, the first in order that has one, is raised here and ends all,
-    as the death of a worker does."""
+    """Returns the jobs' results in order, done by `count` processes; `ticked` is called meanwhile with how
+    many more parts are done. A TfrecError or OSError of a job, the first in order that has one, is raised
+    here and ends all, as the death of a worker does."""
     results: dict[int, Any] = {}
     faults: dict[int, Exception] = {}
     forks = _may_fork()
@@ -66,15 +66,15 @@ def spread(work: Work, jobs: Sequence[Any], count: int, ticked: Callable[[int], 
 
 
 def each(work: Callable[[Any], Any], jobs: Sequence[Any], count: int) -> list[Any]:
-    """The results of jobs that are too short for new interpreters, in order: done by `count` forks, or here.
-    Errors as of `spread`."""
+    """Returns the results of jobs that are too short for new interpreters, in order: done by `count` forks,
+    or here. Errors as of `spread`."""
     if min(count, len(jobs)) < 2 or not _may_fork():
         return [work(job) for job in jobs]
     return spread(lambda job, _: work(job), jobs, min(count, len(jobs)), lambda _: None)
 
 
 def _heard(link: Link) -> tuple[int, Any, Exception | None]:
-    """(parts done since, the job's result, its fault); neither of these where it goes on."""
+    """Returns (parts done since, the job's result, its fault); neither of these where it goes on."""
     try:
         return link.recv()  # type: ignore[no-any-return]
     except (EOFError, ConnectionError):
@@ -83,8 +83,8 @@ def _heard(link: Link) -> tuple[int, Any, Exception | None]:
 
 @contextmanager
 def _started(work: Work, jobs: Sequence[Any] | None, count: int) -> Iterator[list[Link]]:
-    """The links to workers, which end with the block. Ctrl-C reaches every process of the terminal, but
-    this one alone decides what then happens."""
+    """Yields the links to workers, which end with the block. Ctrl-C reaches every process of the terminal,
+    but this one alone decides what then happens."""
     context: Any = get_context("spawn" if jobs is None else "fork")
     links, processes = [], []
     try:
@@ -123,14 +123,14 @@ def _held_interrupts() -> Iterator[None]:
 
 
 def _serve(link: Link, work: Work, jobs: Sequence[Any] | None) -> None:
-    """A worker: does the jobs that it is told, by number where it has them all."""
+    """Runs a worker: it does the jobs that it receives, by number where it has them all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.freeze()  # a collection would touch, and so copy, all that is shared with the parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
-        told = link.recv()
-        link.send(_answer(link, work, told if jobs is None else jobs[told]))
+        job = link.recv()
+        link.send(_answer(link, work, job if jobs is None else jobs[job]))
 
 
 def _answer(link: Link, work: Work, job: Any) -> tuple[int, Any, Exception | None]:

@@ -15,7 +15,7 @@ from tfrec_tools._pb2 import example_pb2
 from tfrec_tools.annotations import boxes
 from tfrec_tools.annotations.records import ImageRecord, image_record
 from tfrec_tools.errors import InputError
-from tfrec_tools.images.loading import Picture
+from tfrec_tools.images.loading import EncodedImage
 from tfrec_tools.tfrecords import wire
 from tfrec_tools.tfrecords.features import (
     BOX_AREA,
@@ -46,13 +46,13 @@ from tfrec_tools.tfrecords.features import (
     source_id,
 )
 
-# Written only where a box of the picture has something to say by them.
+# Written only where a box of the image has something to say by them.
 OPTIONAL = (BOX_OCCLUDED, BOX_GROUP_OF, BOX_VIEW, BOX_MASK)
 # Of training alone: no annotation has them.
 _OF_TRAINING = (BOX_WEIGHT,)
 
 _SHA256_KEY = IMAGE_SHA256.encode()
-_BEGINNING = 64  # bytes of a picture that stand nowhere before it in an Example
+_BEGINNING = 64  # bytes of an image that stand nowhere before it in an Example
 
 Values = Sequence[Any]  # bytes, floats or ints, as FEATURES says; ints that are 0 or 1 also as bytes
 
@@ -63,67 +63,69 @@ class Parsed:
     boxes and of labeled classes stand in the Example's order; without weights, each box counts as 1."""
 
     record: ImageRecord
-    picture: Picture
+    image: EncodedImage
     label_ids: tuple[int, ...]  # (N,)
     labeled_ids: tuple[int, ...]  # (C,)
     weights: tuple[float, ...] = ()  # (N,) or ()
 
 
-def encode_example(record: ImageRecord, picture: Picture, ids: Mapping[str, int]) -> bytes:
-    """A serialized Example, the same bytes for the same input.
+def encode_example(record: ImageRecord, image: EncodedImage, ids: Mapping[str, int]) -> bytes:
+    """Returns a serialized Example, the same bytes for the same input.
 
-    record   boxes in pixels of `picture`, checked
+    record   boxes in pixels of `image`, checked
     ids      label map {name: id}; KeyError where it lacks one of the record's names
     """
-    features = _features(record, picture, ids)
+    features = _features(record, image, ids)
     return wire.serialize({key: (FEATURES[key].kind, values) for key, values in features.items()})
 
 
-def without_picture(data: bytes, picture: bytes | memoryview) -> bytes:
-    """An Example's bytes without those of its picture, where the picture's SHA-256 in it stands for them:
-    what is left to hash of a record when its picture has been hashed. Whole where it has no such feature."""
-    start = data.index(picture[:_BEGINNING])
-    rest = data[:start] + data[start + len(picture) :]
+def without_image(data: bytes, image: bytes | memoryview) -> bytes:
+    """Returns an Example's bytes without those of its image, where the image's SHA-256 in it stands for them:
+    what is left to hash of a record when its image has been hashed. Whole where it has no such feature."""
+    start = data.index(image[:_BEGINNING])
+    rest = data[:start] + data[start + len(image) :]
     return rest if _SHA256_KEY in rest else data
 
 
 def parse_example(data: bytes, source: str) -> Parsed:
-    """The inverse of `encode_example`; also reads Examples of others that lack what is not needed.
-    InputError, naming `source`, where the bytes are no Example of a picture with boxes."""
-    found = _read_features(data, source)
-    width, height = _single(found, IMAGE_WIDTH, source), _single(found, IMAGE_HEIGHT, source)
-    fractions = [found.get(key, []) for key in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX)]
+    """The inverse of `encode_example`; also reads Examples of others that lack what is not needed. Raises
+    InputError, naming `source`, where the bytes are no Example of an image with boxes."""
+    features = _read_features(data, source)
+    width, height = _single(features, IMAGE_WIDTH, source), _single(features, IMAGE_HEIGHT, source)
+    fractions = [features.get(key, []) for key in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX)]
     count = len(fractions[0])
-    _require_counts(found, count, source)
+    _require_counts(features, count, source)
     fractions_xyxy = np.array(fractions, np.float32).reshape(4, count).T  # (N, 4)
-    labeled = _texts(found.get(IMAGE_CLASS_TEXT, ()))
+    labeled = _texts(features.get(IMAGE_CLASS_TEXT, ()))
     record = image_record(
-        image_id=_text(found, IMAGE_SOURCE_ID),
-        filename=_text(found, IMAGE_FILENAME),
+        image_id=_text(features, IMAGE_SOURCE_ID),
+        filename=_text(features, IMAGE_FILENAME),
         source=source,
         width=width,
         height=height,
         boxes_xyxy=boxes.denormalise(fractions_xyxy, width, height),
-        names=_texts(found.get(BOX_TEXT) or [b""] * count),
-        crowd=found.get(BOX_IS_CROWD) or None,
-        difficult=found.get(BOX_DIFFICULT) or None,
-        truncated=found.get(BOX_TRUNCATED) or None,
-        occluded=found.get(BOX_OCCLUDED) or None,
-        group_of=found.get(BOX_GROUP_OF) or None,
-        area=found.get(BOX_AREA) or None,
-        poses=_texts(found.get(BOX_VIEW, ())),
-        masks=tuple(found.get(BOX_MASK, ())),
+        names=_texts(features.get(BOX_TEXT) or [b""] * count),
+        crowd=features.get(BOX_IS_CROWD) or None,
+        difficult=features.get(BOX_DIFFICULT) or None,
+        truncated=features.get(BOX_TRUNCATED) or None,
+        occluded=features.get(BOX_OCCLUDED) or None,
+        group_of=features.get(BOX_GROUP_OF) or None,
+        area=features.get(BOX_AREA) or None,
+        poses=_texts(features.get(BOX_VIEW, ())),
+        masks=tuple(features.get(BOX_MASK, ())),
         labeled=frozenset(labeled) if labeled else None,
     )
-    picture = Picture(_single(found, IMAGE_ENCODED, source), _text(found, IMAGE_FORMAT), width, height)
-    ids, labeled_ids, weights = (
-        tuple(found.get(key, ())) for key in (BOX_LABEL, IMAGE_CLASS_LABEL, BOX_WEIGHT)
+    image = EncodedImage(
+        _single(features, IMAGE_ENCODED, source), _text(features, IMAGE_FORMAT), width, height
     )
-    return Parsed(record, picture, ids, labeled_ids, weights)
+    ids, labeled_ids, weights = (
+        tuple(features.get(key, ())) for key in (BOX_LABEL, IMAGE_CLASS_LABEL, BOX_WEIGHT)
+    )
+    return Parsed(record, image, ids, labeled_ids, weights)
 
 
 def unknown_features(data: bytes) -> list[str]:
-    """The keys of an Example, which can be parsed, that have a value which no ImageRecord holds."""
+    """Returns the keys of an Example, which can be parsed, that have a value which no ImageRecord holds."""
     features = example_pb2.Example.FromString(data).features.feature
     return sorted(
         key
@@ -134,17 +136,34 @@ def unknown_features(data: bytes) -> list[str]:
     )
 
 
-def _features(record: ImageRecord, picture: Picture, ids: Mapping[str, int]) -> dict[str, Values]:
-    fractions = boxes.normalise(record.boxes_xyxy, picture.width, picture.height)  # (N, 4)
+def boxes_in(data: bytes) -> int:
+    """Returns how many boxes bytes have, whatever else is wrong with them; 0 where they are no Example."""
+    try:
+        features = example_pb2.Example.FromString(data).features.feature
+    except DecodeError:
+        return 0
+    keys = [key for key in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX, BOX_LABEL, BOX_TEXT) if key in features]
+    return max(
+        (len(getattr(features[key], kind).value) for key in keys if (kind := _kind(features[key]))), default=0
+    )
+
+
+def _kind(feature: example_pb2.Feature) -> str | None:
+    kind: str | None = feature.WhichOneof("kind")
+    return kind
+
+
+def _features(record: ImageRecord, image: EncodedImage, ids: Mapping[str, int]) -> dict[str, Values]:
+    fractions = boxes.normalise(record.boxes_xyxy, image.width, image.height)  # (N, 4)
     xmin, ymin, xmax, ymax = fractions.T.tolist()
     features: dict[str, Values] = {
-        IMAGE_ENCODED: [picture.data],
-        IMAGE_FORMAT: [picture.format.encode()],
-        IMAGE_HEIGHT: [picture.height],
-        IMAGE_WIDTH: [picture.width],
+        IMAGE_ENCODED: [image.data],
+        IMAGE_FORMAT: [image.format.encode()],
+        IMAGE_HEIGHT: [image.height],
+        IMAGE_WIDTH: [image.width],
         IMAGE_FILENAME: [record.filename.encode()],
         IMAGE_SOURCE_ID: [source_id(record.image_id).encode()],
-        IMAGE_SHA256: [hashlib.sha256(picture.data).hexdigest().encode()],
+        IMAGE_SHA256: [hashlib.sha256(image.data).hexdigest().encode()],
         BOX_XMIN: xmin,
         BOX_YMIN: ymin,
         BOX_XMAX: xmax,
@@ -160,7 +179,7 @@ def _features(record: ImageRecord, picture: Picture, ids: Mapping[str, int]) -> 
 
 
 def _areas(record: ImageRecord) -> list[float]:
-    """Of each box: what the source says, else the box's own."""
+    """Returns the area of each box: what the source says, else the box's own."""
     area: list[float] = record.area.tolist()
     if math.isnan(sum(area)):
         area = np.where(np.isnan(record.area), boxes.areas(record.boxes_xyxy), record.area).tolist()
@@ -168,7 +187,7 @@ def _areas(record: ImageRecord) -> list[float]:
 
 
 def _optional_features(record: ImageRecord) -> dict[str, Values]:
-    """Those of OPTIONAL that say something of this record."""
+    """Returns those of OPTIONAL that say something of this record."""
     values: dict[str, Values] = {
         BOX_OCCLUDED: record.occluded.tobytes(),
         BOX_GROUP_OF: record.group_of.tobytes(),
@@ -179,7 +198,7 @@ def _optional_features(record: ImageRecord) -> dict[str, Values]:
 
 
 def _labeled_features(record: ImageRecord, ids: Mapping[str, int]) -> dict[str, Values]:
-    """The classes that the image was annotated for, by id; nothing where those are all of the map."""
+    """Returns the classes that the image was annotated for, by id; nothing where those are all of the map."""
     if record.labeled is None or record.labeled.issuperset(ids):
         return {}
     labeled = sorted(record.labeled, key=ids.__getitem__)
@@ -190,40 +209,40 @@ def _labeled_features(record: ImageRecord, ids: Mapping[str, int]) -> dict[str, 
 
 
 def _read_features(data: bytes, source: str) -> dict[str, Values]:
-    """The values of the features of FEATURES that an Example has, in their kinds."""
+    """Returns the values of the features of FEATURES that an Example has, in their kinds."""
     try:
         example = example_pb2.Example.FromString(data)
     except DecodeError as fault:
         raise InputError(source, "is no tf.train.Example") from fault
-    found: dict[str, Values] = {}
+    features: dict[str, Values] = {}
     for key, feature in example.features.feature.items():
         kind = feature.WhichOneof("kind")
         if key in FEATURES and kind is not None:
             if kind != f"{FEATURES[key].kind}_list":
                 raise InputError(source, f"is a {kind}, expected a {FEATURES[key].kind}_list", where=key)
-            found[key] = list(getattr(feature, kind).value)
-    return found
+            features[key] = list(getattr(feature, kind).value)
+    return features
 
 
-def _require_counts(found: Mapping[str, Values], count: int, source: str) -> None:
+def _require_counts(values_by_key: Mapping[str, Values], count: int, source: str) -> None:
     """Each feature of boxes has a value a box, or none at all where it is not needed."""
     for key, feature in FEATURES.items():
-        given = len(found.get(key, ()))
+        number = len(values_by_key.get(key, ()))
         optional = key not in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX, BOX_LABEL)
-        if feature.shape == "(N,)" and given != count and (given or not optional):
-            raise InputError(source, f"has {given} values for {count} boxes", where=key)
+        if feature.shape == "(N,)" and number != count and (number or not optional):
+            raise InputError(source, f"has {number} values for {count} boxes", where=key)
 
 
-def _single(found: Mapping[str, Values], key: str, source: str) -> Any:
-    values = found.get(key, ())
+def _single(features: Mapping[str, Values], key: str, source: str) -> Any:
+    values = features.get(key, ())
     if len(values) != 1:
         raise InputError(source, f"has {len(values)} values, expected one", where=key)
     return values[0]
 
 
-def _text(found: Mapping[str, Values], key: str) -> str:
-    """The feature's text; empty where it is missing."""
-    return "".join(_texts(found.get(key, ())))
+def _text(features: Mapping[str, Values], key: str) -> str:
+    """Returns the feature's text; empty where it is missing."""
+    return "".join(_texts(features.get(key, ())))
 
 
 def _texts(values: Values) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def _reserve(file: int, size: int) -> None:
 
 
 def _framed(record: bytes | Pieces) -> Pieces:
-    """The pieces of the file that a record becomes; what is large is not copied."""
+    """Returns the pieces of the file that a record becomes; what is large is not copied."""
     pieces = (record,) if isinstance(record, bytes) else record
     return _header(sum(map(len, pieces))), *pieces, _FOOTER.pack(_masked(_crc(pieces)))
 
@@ -103,12 +103,12 @@ class Tally(BufferedIOBase):
 
 
 def tally(path: Path) -> Tally:
-    """The size and CRC-32C of a file."""
+    """Returns the size and CRC-32C of a file."""
     with path.open("rb") as file, Path(os.devnull).open("wb") as nowhere:
-        found = Tally(nowhere)
+        counted = Tally(nowhere)
         while block := file.read(1 << 20):
-            found.write(block)
-    return found
+            counted.write(block)
+    return counted
 
 
 def _packed(file: Tally, compression: str) -> AbstractContextManager[Any]:
@@ -118,8 +118,8 @@ def _packed(file: Tally, compression: str) -> AbstractContextManager[Any]:
 
 
 def read(path: Path) -> Iterator[bytes]:
-    """The records of a file, plain or gzip. InputError with the record's number (from 0) and the byte
-    offset (in the unpacked data) where the file is cut off or damaged."""
+    """Yields the records of a file, plain or gzip. Raises InputError with the record's number (from 0) and
+    the byte offset (in the unpacked data) where the file is cut off or damaged."""
     with _open(path) as file:
         offset = index = 0
         while True:
@@ -149,8 +149,8 @@ class Frame(NamedTuple):
 
 
 def frames(file: FileIO, path: Path) -> Iterator[Frame]:
-    """The records of a plain file, found by one small read each; no CRC of data is checked. InputError as of
-    `read`."""
+    """Yields the records of a plain file, found by one small read each; no CRC of data is checked. Raises
+    InputError as of `read`."""
     whole = os.fstat(file.fileno()).st_size
     offset = index = 0
     ahead = file.read(HEADER_BYTES + _GLANCE)  # from the record's header on
@@ -172,7 +172,8 @@ def frames(file: FileIO, path: Path) -> Iterator[Frame]:
 
 
 def read_at(file: FileIO, offset: int, sizes: Iterable[int], said: int, path: Path, where: str) -> Pieces:
-    """The data of a record in pieces of `sizes` bytes. InputError where its masked CRC is not `said`."""
+    """Returns the data of a record in pieces of `sizes` bytes. Raises InputError where its masked CRC is not
+    `said`."""
     file.seek(offset)
     pieces = tuple([file.read(size) for size in sizes])
     _require_crc(pieces, said, path, where)
@@ -187,7 +188,7 @@ def is_gzip(path: Path) -> bool:
 
 
 def unpacked(file: Path) -> Path:
-    """The file itself, or what a gzip file holds, in the temporary folder."""
+    """Returns the file itself, or what a gzip file holds, in the temporary folder."""
     if not is_gzip(file):
         return file
     target = _scratch() / f"{len(list(_scratch().iterdir()))}.tfrecord"
@@ -209,7 +210,7 @@ def _scratch() -> Path:
 
 
 def _open(path: Path) -> BinaryIO:
-    """The file, unpacked."""
+    """Returns the file, unpacked."""
     if is_gzip(path):
         return gzip.open(path, "rb")  # type: ignore[return-value]
     return path.open("rb")
@@ -229,7 +230,7 @@ def _read_record(file: BinaryIO, path: Path, where: str) -> bytes | None:
 
 
 def _length(header: bytes, path: Path, where: str) -> int:
-    """Of a record's data, in bytes."""
+    """Reads the length of a record's data, in bytes."""
     if not _header_fits(header):
         _require_whole(path, where, len(header), _HEADER.size, "header")
         raise InputError(
@@ -248,9 +249,9 @@ def _require_crc(pieces: Pieces, said: int, path: Path, where: str) -> None:
         raise InputError(path, "the CRC of its data is wrong: the file is damaged", where=where)
 
 
-def _require_whole(path: Path, where: str, found: int, expected: int, part: str) -> None:
-    if found != expected:
-        reason = f"the file ends inside its {part}: {found} of {expected} bytes are there"
+def _require_whole(path: Path, where: str, present: int, expected: int, part: str) -> None:
+    if present != expected:
+        reason = f"the file ends inside its {part}: {present} of {expected} bytes are there"
         raise InputError(path, reason, where=where)
 
 

@@ -1,5 +1,5 @@
-"""tf.train.Example in protobuf's wire format, written straight: several times faster than through message
-objects, which copy the picture, and always in the same order of features.
+"""tf.train.Example in protobuf's wire format, whole and entry by entry: always in the same order of features,
+and without a copy of the image in a message.
 
 https://protobuf.dev/programming-guides/encoding/ and schemas/example.proto. An Example is field 1
 (Features) of map entries (field 1) of key (1) and Feature (2); a Feature is a bytes_list (1), a float_list
@@ -8,56 +8,79 @@ https://protobuf.dev/programming-guides/encoding/ and schemas/example.proto. An 
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-_MASK_64 = 2**64 - 1
-_SHORT = 64  # bytes up to which a text is likely to come again, as the name of a class does
+from tfrec_tools._pb2 import example_pb2
+
+_LONG = 4096  # bytes from which on a value is not put into a message
+Features = Mapping[str, tuple[str, Sequence[Any]]]  # {key: (kind, values)}
 
 
-def serialize(features: Mapping[str, tuple[str, Sequence[Any]]]) -> bytes:
-    """{key: ("bytes", "float" or "int64", values)} as an Example, features in the order of their keys: the
-    very bytes that protobuf's deterministic serialization gives, where no key begins another."""
+def serialize(features: Features) -> bytes:
+    """Returns {key: ("bytes", "float" or "int64", values)} as an Example, features in the order of their
+    keys: the very bytes that protobuf's deterministic serialization gives, where no key begins another. A
+    long value is joined to what protobuf makes of the others; protobuf itself would copy it several times."""
     parts: list[bytes] = []
+    short: dict[str, tuple[str, Sequence[Any]]] = {}
     for key in sorted(features):
-        parts += _entry(key, *features[key])
-    return example(parts)
+        kind, values = features[key]
+        if kind == "bytes" and len(values) == 1 and len(values[0]) > _LONG:
+            parts += _entries(short), _long_head(key, len(values[0])), values[0]
+            short = {}
+        else:
+            short[key] = (kind, values)
+    return example([*parts, _entries(short)])
+
+
+def _long_head(key: str, size: int) -> bytes:
+    """Returns what stands in an entry before its only value, of `size` bytes."""
+    start = b""
+    for tag in (b"\x0a", b"\x0a", b"\x12"):  # of the value, of its list, of the Feature
+        start = tag + _varint(size + len(start)) + start
+    name = key.encode()
+    start = b"\x0a" + _varint(len(name)) + name + start
+    return b"\x0a" + _varint(size + len(start)) + start
+
+
+def _entries(features: Features) -> bytes:
+    """Returns the entries of features, in the order of their keys."""
+    message = example_pb2.Features()
+    by_key = message.feature
+    for key, (kind, values) in features.items():
+        of_kind = getattr(by_key[key], f"{kind}_list")
+        of_kind.SetInParent()  # without it a feature of no values would have no kind
+        of_kind.value.extend(values)
+    return bytes(message.SerializeToString(deterministic=True))
 
 
 def example(entries: Sequence[bytes]) -> bytes:
-    """The Example of entries, which may come in pieces."""
+    """Returns the Example of entries, which may come in pieces."""
     return b"".join((head(sum(map(len, entries))), *entries))
 
 
 def head(size: int) -> bytes:
-    """What stands before an Example's entries of `size` bytes."""
+    """Returns what stands before an Example's entries of `size` bytes."""
     return b"\x0a" + _varint(size)
 
 
 def entry(key: str, kind: str, values: Sequence[Any]) -> bytes:
-    """One entry."""
-    return b"".join(_entry(key, kind, values))
-
-
-def _entry(key: str, kind: str, values: Sequence[Any]) -> list[bytes]:
-    content = _CONTENT[kind](values)
-    return [_entry_head(key, kind, sum(map(len, content))), *content]
+    """Returns one entry."""
+    return _entries({key: (kind, values)})
 
 
 def short_feature(data: bytes) -> tuple[str, list[Any]] | None:
-    """(kind, values) of a Feature of texts, or of numbers from 0 to 127, written as here and below 128 bytes;
-    None of any other."""
+    """Returns (kind, values) of a Feature of texts, or of numbers from 0 to 127, written as here and below
+    128 bytes; None of any other."""
     size = len(data) - 2
     if not 0 <= size < 128 or data[1] != size:
         return None
-    if data[:1] == _LIST["bytes"]:
+    if data[:1] == _BYTES:
         texts = _texts(data)
         return None if texts is None else ("bytes", texts)
     numbers = data[4:]
     packed = data[2:4] == b"\x0a%c" % len(numbers) and numbers.isascii()
-    return ("int64", list(numbers)) if packed and data[:1] == _LIST["int64"] else None
+    return ("int64", list(numbers)) if packed and data[:1] == _INT64 else None
 
 
 def _texts(data: bytes) -> list[bytes] | None:
@@ -71,52 +94,8 @@ def _texts(data: bytes) -> list[bytes] | None:
     return texts if place == len(data) else None
 
 
-@lru_cache(4096)
-def _entry_head(key: str, kind: str, size: int) -> bytes:
-    """What stands before a feature's content of `size` bytes; few keys and sizes, which come again."""
-    name = key.encode()
-    name = b"\x0a" + _varint(len(name)) + name
-    list_head = _LIST[kind] + _varint(size)
-    feature_head = b"\x12" + _varint(len(list_head) + size)
-    return b"".join(
-        (
-            b"\x0a",
-            _varint(len(name) + len(feature_head) + len(list_head) + size),
-            name,
-            feature_head,
-            list_head,
-        )
-    )
-
-
-def _bytes(values: Iterable[bytes]) -> list[bytes]:
-    parts: list[bytes] = []
-    for value in values:
-        parts += [_text(value)] if len(value) <= _SHORT else [b"\x0a", _varint(len(value)), value]
-    return parts
-
-
-@lru_cache(4096)
-def _text(value: bytes) -> bytes:
-    return b"\x0a" + _varint(len(value)) + value
-
-
-def _floats(values: Sequence[float]) -> list[bytes]:
-    return _packed(array("f", values).tobytes())  # beyond float32 it gives infinity, where struct raises
-
-
-def _int64s(values: Iterable[int]) -> list[bytes]:
-    return _packed(b"".join([_varint(value) for value in values]))
-
-
-def _packed(data: bytes) -> list[bytes]:
-    return [b"\x0a" + _varint(len(data)) + data] if data else []
-
-
-def _long_varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; all but the last have the high bit set. Negative numbers are
-    those of 64 bits."""
-    value &= _MASK_64
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first; all but the last have the high bit set."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -125,16 +104,4 @@ def _long_varint(value: int) -> bytes:
     return bytes(out)
 
 
-_VARINTS = [_long_varint(value) for value in range(1024)]
-
-
-def _varint(value: int) -> bytes:
-    return _VARINTS[value] if 0 <= value < 1024 else _long_varint(value)
-
-
-_LIST = {"bytes": b"\x0a", "float": b"\x12", "int64": b"\x1a"}  # field and wire type of each kind's list
-_CONTENT: dict[str, Callable[[Sequence[Any]], list[bytes]]] = {
-    "bytes": _bytes,
-    "float": _floats,
-    "int64": _int64s,
-}
+_BYTES, _INT64 = b"\x0a", b"\x1a"  # field and wire type of a Feature's list

@@ -12,12 +12,12 @@ from tfrec_tools.detector.checkpoints.object_graph import MODEL, ObjectGraph
 from tfrec_tools.detector.config.faster_rcnn import CODE_SCALES, FasterRcnnConfig
 from tfrec_tools.detector.losses import rcnn_losses, sampling
 from tfrec_tools.detector.losses.distillation import Answers, Teacher, is_sure, loss
-from tfrec_tools.detector.losses.matching import Truth
-from tfrec_tools.detector.losses.ssd_losses import Losses, Part
+from tfrec_tools.detector.losses.matching import GroundTruth
+from tfrec_tools.detector.losses.ssd_losses import Losses, LossTerm
 from tfrec_tools.detector.network import box_coding, detections, rcnn_network
 from tfrec_tools.detector.network.backbones import resnet
 from tfrec_tools.detector.network.heads import ClassHead
-from tfrec_tools.detector.network.rcnn_network import Proposals, Refined, Seen, anchor_boxes
+from tfrec_tools.detector.network.rcnn_network import FirstStageOutput, Proposals, Refined, anchor_boxes
 
 BACKBONES: tuple[str, ...] = (rcnn_network.FEATURES, rcnn_network.BOX_FEATURES)
 
@@ -33,15 +33,16 @@ def side_by_side(network: keras.Model, base: keras.Model) -> keras.Model:
 def detect(
     config: FasterRcnnConfig, network: keras.Model, images: tf.Tensor, windows: tf.Tensor
 ) -> detections.Detections:
-    """Softmax scores, and the best refined boxes by them."""
+    """Returns softmax scores, and the best refined boxes by them."""
     return select(config, *decoded(config, network, images, windows), windows)
 
 
 def decoded(
     config: FasterRcnnConfig, network: keras.Model, images: tf.Tensor, windows: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """What the second stage says of each proposal: boxes (B, P, 1 or K, 4), fractions of the canvas and not
-    clipped, scores (B, P, K+1) with that of the background first, and (B, P) which proposals are ones."""
+    """Returns what the second stage says of each proposal: boxes (B, P, 1 or K, 4), fractions of the canvas
+    and not clipped, scores (B, P, K+1) with that of the background first, and (B, P) which proposals are
+    ones."""
     proposals, refined = predict(config, network, images, windows)
     boxes = box_coding.decode(refined.codes, proposals.boxes[:, :, None, :], CODE_SCALES)
     return boxes, tf.nn.softmax(refined.logits), proposals.valid
@@ -50,7 +51,7 @@ def decoded(
 def select(
     config: FasterRcnnConfig, boxes: tf.Tensor, scores: tf.Tensor, valid: tf.Tensor, windows: tf.Tensor
 ) -> detections.Detections:
-    """The best of what `decoded` gives."""
+    """Returns the best of what `decoded` gives."""
     of_classes = tf.where(valid[..., None], scores[..., 1:], -1.0)  # below any threshold
     return detections.best(config.boxes.nms, boxes, of_classes, windows)
 
@@ -58,15 +59,15 @@ def select(
 def class_logits(
     config: FasterRcnnConfig, network: keras.Model, images: tf.Tensor, windows: tf.Tensor
 ) -> tf.Tensor:
-    """(B, P, K) of the proposals."""
+    """Returns (B, P, K) of the proposals."""
     return predict(config, network, images, windows)[1].logits[..., 1:]
 
 
 def predict(
     config: FasterRcnnConfig, network: keras.Model, images: tf.Tensor, windows: tf.Tensor
 ) -> tuple[Proposals, Refined]:
-    """Both stages, one after the other."""
-    features, codes, logits = rcnn_network.look(network, images, training=False)
+    """Runs both stages, one after the other."""
+    features, codes, logits = rcnn_network.first_stage(network, images, training=False)
     anchors = tf.constant(anchor_boxes(config))
     proposals = rcnn_network.propose(config, anchors, codes, logits, windows)
     return proposals, rcnn_network.refine(config, network, features, proposals.boxes, training=False)
@@ -76,19 +77,19 @@ def training_losses(
     config: FasterRcnnConfig,
     network: keras.Model,
     images: tf.Tensor,
-    truth: Truth,
+    truth: GroundTruth,
     teacher: Teacher | None,
     *,
     training: bool,
 ) -> Losses:
-    """The losses of both stages; `training` lets batch norm follow the pictures."""
-    seen, *seen_by_base = _look(network, images, teacher, training=training)
+    """Returns the losses of both stages; `training` lets batch norm follow the images."""
+    seen, *seen_by_base = _first_stages(network, images, teacher, training=training)
     sample = partial(sampling.balanced, truth.draw)
-    found = stage_losses(config, network, seen, truth, sample, training=training)
-    pictures = tf.cast(tf.shape(images)[0], tf.float32)
+    stages = stage_losses(config, network, seen, truth, sample, training=training)
+    batch_size = tf.cast(tf.shape(images)[0], tf.float32)
     losses = Losses(
-        localization=(Part(found.proposal_localization + found.box_localization, pictures),),
-        classification=(Part(found.proposal_classification + found.box_classification, pictures),),
+        localization=(LossTerm(stages.proposal_localization + stages.box_localization, batch_size),),
+        classification=(LossTerm(stages.proposal_classification + stages.box_classification, batch_size),),
     )
     if teacher is None:
         return losses
@@ -96,26 +97,26 @@ def training_losses(
     return replace(losses, distillation=distillation)
 
 
-def _look(
+def _first_stages(
     network: keras.Model, images: tf.Tensor, teacher: Teacher | None, *, training: bool
-) -> tuple[Seen, ...]:
-    """What the network's first stage says, and then the teacher's, if there is one."""
+) -> tuple[FirstStageOutput, ...]:
+    """Returns what the network's first stage says, and then the teacher's, if there is one."""
     if teacher and teacher.joined:
-        return rcnn_network.look_twice(teacher.joined, images)
-    seen = rcnn_network.look(network, images, training=training)
-    return (seen, rcnn_network.look(teacher.network, images, training=False)) if teacher else (seen,)
+        return rcnn_network.both_first_stages(teacher.joined, images)
+    seen = rcnn_network.first_stage(network, images, training=training)
+    return (seen, rcnn_network.first_stage(teacher.network, images, training=False)) if teacher else (seen,)
 
 
 def stage_losses(
     config: FasterRcnnConfig,
     network: keras.Model,
-    seen: Seen,
-    truth: Truth,
+    seen: FirstStageOutput,
+    truth: GroundTruth,
     sample: rcnn_losses.Sample,
     *,
     training: bool,
 ) -> rcnn_losses.StageLosses:
-    """Each loss by itself. `sample` draws first from the proposals, then from the anchors."""
+    """Returns each loss by itself. `sample` draws first from the proposals, then from the anchors."""
     kept = rcnn_network.trained_anchors(config)
     anchors = tf.constant(anchor_boxes(config)[kept])
     codes, logits = tf.gather(seen.codes, kept, axis=1), tf.gather(seen.logits, kept, axis=1)
@@ -133,11 +134,11 @@ def _distillation(
     network: keras.Model,
     teacher: Teacher,
     windows: tf.Tensor,
-    seen: Seen,
-    base_seen: Seen,
-) -> tuple[Part, ...]:
-    """Of both stages (as Peng et al. 2020, "Faster ILOD"); the second is asked about the teacher's best
-    proposals."""
+    seen: FirstStageOutput,
+    base_seen: FirstStageOutput,
+) -> tuple[LossTerm, ...]:
+    """Returns the distillation loss of both stages (as Peng et al. 2020, "Faster ILOD"); the second is asked
+    about the teacher's best proposals."""
     anchors = tf.constant(anchor_boxes(config))
     boxes = box_coding.decode(base_seen.codes, anchors, CODE_SCALES)
     base = _objectness(base_seen)
@@ -150,14 +151,14 @@ def _distillation(
     return of_anchors + loss(*answers, asked, valid)
 
 
-def _objectness(seen: Seen) -> Answers:
-    """Log-odds, whose sigmoid is the softmax of the two logits."""
+def _objectness(seen: FirstStageOutput) -> Answers:
+    """Returns log-odds, whose sigmoid is the softmax of the two logits."""
     return Answers(seen.codes, seen.logits[..., 1:] - seen.logits[..., :1])
 
 
 def _answers(refined: Refined, columns: tf.Tensor) -> Answers:
-    """Logits against the background's, since a softmax knows no others; codes (B, P, 4), or of each class
-    its own, (B, P, 4 C)."""
+    """Returns logits against the background's, since a softmax knows no others; codes (B, P, 4), or of each
+    class its own, (B, P, 4 C)."""
     codes, logits = refined
     codes = codes if codes.shape[2] == 1 else tf.gather(codes, columns, axis=2)
     shape = tf.shape(codes)
@@ -175,7 +176,7 @@ def class_heads(config: FasterRcnnConfig) -> list[ClassHead]:
 
 
 def fitted(config: FasterRcnnConfig, graph: ObjectGraph) -> FasterRcnnConfig:
-    """The config with the width that a checkpoint's ResNet has, which no pipeline.config says."""
+    """Returns the config with the width that a checkpoint's ResNet has, which no pipeline.config says."""
     path = f"{MODEL}/{rcnn_network.FEATURES}/layer_with_weights-0/kernel"
     kernel = graph.nodes[graph.find(path) or 0].value
     return config if kernel is None else replace(config, width=kernel.shape[-1] / resnet.STEM_CHANNELS)

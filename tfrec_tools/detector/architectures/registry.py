@@ -13,7 +13,7 @@ from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
 from tfrec_tools.detector.config.read import Config
 from tfrec_tools.detector.config.ssd import SsdConfig
 from tfrec_tools.detector.losses.distillation import Teacher
-from tfrec_tools.detector.losses.matching import Truth
+from tfrec_tools.detector.losses.matching import GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import Losses
 from tfrec_tools.detector.network.detections import Detections
 from tfrec_tools.detector.network.heads import ClassHead
@@ -22,7 +22,7 @@ from tfrec_tools.detector.network.heads import ClassHead
 class Family(Protocol):
     """What a module of a family has; `config` is of its own type.
 
-    BACKBONES are the paths, in the checkpoint's model, of what was trained on pictures without boxes.
+    BACKBONES are the paths, in the checkpoint's model, of what was trained on images without boxes.
     """
 
     BACKBONES: tuple[str, ...]
@@ -44,7 +44,7 @@ class Family(Protocol):
         config: Any,
         network: keras.Model,
         images: tf.Tensor,
-        truth: Truth,
+        truth: GroundTruth,
         teacher: Teacher | None,
         *,
         training: bool,
@@ -61,10 +61,11 @@ def of(config: Config) -> Family:
 
 
 def fitted(config: Config, graph: ObjectGraph) -> Config:
-    """The config with what only a checkpoint of it says."""
+    """Returns the config with what only a checkpoint of it says."""
     return faster_rcnn.fitted(config, graph) if isinstance(config, FasterRcnnConfig) else config
 
 
 def unused(config: Config) -> str | None:
-    """The path, in a checkpoint's model, below which there may be variables that no detection needs."""
+    """Returns the path, in a checkpoint's model, below which there may be variables that no detection
+    needs."""
     return ssd.unused(config) if isinstance(config, SsdConfig) else None

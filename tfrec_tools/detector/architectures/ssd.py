@@ -31,7 +31,7 @@ _FEATURES = "features."  # and a number: names of what comes out of the backbone
 
 
 def build(config: SsdConfig) -> keras.Model:
-    """A model from canvases (B, H, W, 3) float32 to [codes (B, A, 4), logits (B, A, K+1)]: box codes
+    """Returns a model from canvases (B, H, W, 3) float32 to [codes (B, A, 4), logits (B, A, K+1)]: box codes
     [ty tx th tw] an anchor, and class logits with the background, where the family has it, in column 0."""
     image = keras.Input((config.resizer.height_px, config.resizer.width_px, 3), name="image")
     outputs = predictors.Outputs(_per_cell(config), config.num_classes + config.background)
@@ -40,28 +40,28 @@ def build(config: SsdConfig) -> keras.Model:
 
 
 def side_by_side(network: keras.Model, base: keras.Model) -> keras.Model:
-    """A model to what `network` gives, followed by what `base` does, whose backbone is the same: it is run
-    once for both."""
+    """Returns a model to what `network` gives, followed by what `base` does, whose backbone is the same: it
+    is run once for both."""
     rest_of_base = keras.Model(_features(base), base.outputs)
     return keras.Model(network.inputs, [*network.outputs, *rest_of_base(_features(network))])
 
 
 def unused(config: SsdConfig) -> str | None:
-    """Where a checkpoint has what no detection passes through: TFOD's EfficientNet goes on after level 5, to
-    the end of its last stack and the classifier of ImageNet."""
+    """Returns where a checkpoint has what no detection passes through: TFOD's EfficientNet goes on after
+    level 5, to the end of its last stack and the classifier of ImageNet."""
     return _BACKBONE if isinstance(config.extractor, BifpnConfig) else None
 
 
 def detect(
     config: SsdConfig, network: keras.Model, images: tf.Tensor, windows: tf.Tensor
 ) -> detections.Detections:
-    """Sigmoid scores, and the best boxes by them."""
+    """Returns sigmoid scores, and the best boxes by them."""
     return select(config, *decoded(config, network, images), windows)
 
 
 def decoded(config: SsdConfig, network: keras.Model, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """What the network says of each anchor: boxes (B, A, 4), fractions of the canvas and not clipped, and
-    scores (B, A, K), or (B, A, K+1) with that of the background first."""
+    """Returns what the network says of each anchor: boxes (B, A, 4), fractions of the canvas and not clipped,
+    and scores (B, A, K), or (B, A, K+1) with that of the background first."""
     codes, logits = network(images, training=False)
     boxes = box_coding.decode(codes, tf.constant(anchor_boxes(config)), config.code_scales)
     return boxes, tf.sigmoid(logits)
@@ -70,13 +70,13 @@ def decoded(config: SsdConfig, network: keras.Model, images: tf.Tensor) -> tuple
 def select(
     config: SsdConfig, boxes: tf.Tensor, scores: tf.Tensor, windows: tf.Tensor
 ) -> detections.Detections:
-    """The best of what `decoded` gives."""
+    """Returns the best of what `decoded` gives."""
     of_classes = scores[..., 1:] if config.background else scores
     return detections.best(config.nms, boxes[:, :, None, :], of_classes, windows)
 
 
 def class_logits(config: SsdConfig, network: keras.Model, images: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
-    """(B, A, K), those of the classes; the windows make no difference to them."""
+    """Returns (B, A, K), those of the classes; the windows make no difference to them."""
     del windows
     logits = network(images, training=False)[1]
     return logits[..., 1:] if config.background else logits
@@ -86,27 +86,27 @@ def training_losses(
     config: SsdConfig,
     network: keras.Model,
     images: tf.Tensor,
-    truth: matching.Truth,
+    truth: matching.GroundTruth,
     teacher: distillation.Teacher | None,
     *,
     training: bool,
 ) -> ssd_losses.Losses:
-    """The losses of some pictures of a batch; `training` lets batch norm follow them."""
+    """Returns the losses of some images of a batch; `training` lets batch norm follow them."""
     targets = matching.assign(
         config.matcher, config.code_scales, tf.constant(anchor_boxes(config)), truth, config.background
     )
     answers = _answers(network, images, teacher, training=training)
     codes, logits, *of_base = (tf.cast(answer, tf.float32) for answer in answers)
-    found = ssd_losses.detection_losses(config.loss, codes, logits, targets)
+    losses = ssd_losses.detection_losses(config.loss, codes, logits, targets)
     if teacher is None:
-        return found
-    return replace(found, distillation=_distillation(config, teacher, codes, logits, *of_base))
+        return losses
+    return replace(losses, distillation=_distillation(config, teacher, codes, logits, *of_base))
 
 
 def _answers(
     network: keras.Model, images: tf.Tensor, teacher: distillation.Teacher | None, *, training: bool
 ) -> list[tf.Tensor]:
-    """What the network says, and then the teacher, if there is one."""
+    """Returns what the network says, and then the teacher, if there is one."""
     if teacher and teacher.joined:
         return list(teacher.joined(images, training=False))
     answers = network(images, training=training)
@@ -120,7 +120,7 @@ def _distillation(
     logits: tf.Tensor,
     base_codes: tf.Tensor,
     base_logits: tf.Tensor,
-) -> tuple[ssd_losses.Part, ...]:
+) -> tuple[ssd_losses.LossTerm, ...]:
     first = int(config.background)
     student = distillation.Answers(codes, tf.gather(logits, teacher.grown_columns + first, axis=-1))
     answers = distillation.Answers(base_codes, tf.gather(base_logits, teacher.base_columns + first, axis=-1))
@@ -143,7 +143,7 @@ def class_heads(config: SsdConfig) -> list[ClassHead]:
 
 @lru_cache(maxsize=8)
 def anchor_boxes(config: SsdConfig) -> NDArray[np.float32]:
-    """(A, 4) float32 [ymin xmin ymax xmax], fractions of the canvas."""
+    """Returns (A, 4) float32 [ymin xmin ymax xmax], fractions of the canvas."""
     size = config.resizer.height_px, config.resizer.width_px
     if isinstance(config.anchors, MultiscaleAnchors):
         return multiscale_boxes(config.anchors, *size)
@@ -151,7 +151,7 @@ def anchor_boxes(config: SsdConfig) -> NDArray[np.float32]:
 
 
 def _per_cell(config: SsdConfig) -> list[int]:
-    """How many anchors each level has at a cell."""
+    """Returns how many anchors each level has at a cell."""
     anchors = config.anchors
     if isinstance(anchors, MultiscaleAnchors):
         return [anchors.per_cell] * (anchors.max_level - anchors.min_level + 1)
@@ -174,13 +174,13 @@ def _named(levels: list[KerasTensor]) -> list[KerasTensor]:
 
 
 def _features(network: keras.Model) -> list[KerasTensor]:
-    """What was `_named`."""
+    """Returns what was `_named`."""
     named = [layer for layer in network.layers if layer.name.startswith(_FEATURES)]
     return [layer.output for layer in sorted(named, key=lambda layer: layer.name)]
 
 
 def _pyramid_levels(config: FpnConfig, image: KerasTensor) -> list[KerasTensor]:
-    """Levels 3, 4, 5."""
+    """Returns levels 3, 4, 5."""
     if config.backbone == "mobilenet_v2":
         return mobilenet_v2.pyramid_levels(config, image)
     depth = int(config.backbone.removeprefix("resnet"))

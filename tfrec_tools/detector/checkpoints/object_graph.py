@@ -42,31 +42,31 @@ class ObjectGraph:
     nodes: tuple[Node, ...]
 
     def find(self, path: str) -> int | None:
-        """The node at a path of edge names such as "model/_box_predictor"."""
+        """Returns the node at a path of edge names such as "model/_box_predictor"."""
         index: int | None = 0
         for name in path.split("/"):
             index = dict(self.nodes[index].children).get(name) if index is not None else None
         return index
 
     def variables(self, path: str = "") -> dict[str, int]:
-        """{path: node} of all variables below a path, each by its shortest path."""
+        """Returns {path: node} of all variables below a path, each by its shortest path."""
         start = self.find(path) if path else 0
         if start is None:
             return {}
-        found, seen, queue = {}, {start}, [(path, start)]
+        by_path, seen, queue = {}, {start}, [(path, start)]
         for here, index in queue:
             for name, child in self.nodes[index].children:
                 if child not in seen:
                     seen.add(child)
                     queue.append((f"{here}/{name}" if here else name, child))
                     if self.nodes[child].value is not None:
-                        found[queue[-1][0]] = child
-        return found
+                        by_path[queue[-1][0]] = child
+        return by_path
 
 
 def read_checkpoint(folder: Path) -> ObjectGraph:
-    """The newest checkpoint of a folder. InputError where there is none, or it is not whole, or not
-    object-based."""
+    """Returns the newest checkpoint of a folder. Raises InputError where there is none, or it is not whole,
+    or not object-based."""
     prefix = _newest(folder)
     unsupported.require_whole(prefix)
     try:
@@ -86,7 +86,7 @@ def read_checkpoint(folder: Path) -> ObjectGraph:
 
 
 def graph_of_paths(variables: dict[str, tuple[str, NDArray[np.generic]]]) -> ObjectGraph:
-    """A graph with just the objects on the way to variables: {path: (full name, value)}."""
+    """Returns a graph with just the objects on the way to variables: {path: (full name, value)}."""
     children: list[dict[str, int]] = [{}]
     leaves: dict[int, tuple[str, NDArray[np.generic]]] = {}
     for path, leaf in variables.items():

@@ -1,4 +1,4 @@
-"""What people have in place of a TF 2 checkpoint, each told by name with what to do about it."""
+"""Recognises what people have in place of a TF 2 checkpoint, and says what to do about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _EXPECTED = "expected an object-based checkpoint of TF 2 (checkpoint/ckpt-N.inde
 
 
 def refuse_tf1(folder: Path) -> None:
-    """InputError where a model folder, or a folder of checkpoints, holds only what TF 1 or a server needs."""
+    """Raises InputError where a model folder, or a folder of checkpoints, holds only what TF 1 or a server
+    needs."""
     places = [folder, folder / "checkpoint"]
     if any(any(place.glob("*.index")) and not _named_tf1(place) for place in places):
         return
@@ -39,7 +40,7 @@ def name_based_reason(name: str) -> str:
 
 
 def require_whole(prefix: Path) -> None:
-    """InputError where a checkpoint's files are pointers of git LFS, or shards of it are missing."""
+    """Raises InputError where a checkpoint's files are pointers of git LFS, or shards of it are missing."""
     files = sorted(prefix.parent.glob(f"{prefix.name}.*"))
     for file in files:
         refuse_pointer(file)
@@ -53,7 +54,7 @@ def require_whole(prefix: Path) -> None:
 
 
 def refuse_pointer(path: Path) -> None:
-    """InputError where a file is a pointer of git LFS instead of what it stands for."""
+    """Raises InputError where a file is a pointer of git LFS instead of what it stands for."""
     with path.open("rb") as file:
         if file.read(len(_POINTER)) == _POINTER:
             raise InputError(

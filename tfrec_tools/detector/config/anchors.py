@@ -36,7 +36,7 @@ class SsdAnchors:
     reduced_lowest: bool
 
     def cell(self, level: int) -> list[tuple[float, float]]:
-        """(scale, aspect ratio) of the boxes at each cell of a level, from 0."""
+        """Returns (scale, aspect ratio) of the boxes at each cell of a level, from 0."""
         scales = [*np.linspace(self.min_scale, self.max_scale, self.levels).tolist(), 1.0]
         scale = scales[level]
         if level == 0 and self.reduced_lowest:

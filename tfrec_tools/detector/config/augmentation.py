@@ -1,4 +1,4 @@
-"""How training pictures are varied, by kind, and what of it a pipeline.config asks for.
+"""How training images are varied, by kind, and what of it a pipeline.config asks for.
 
 TFOD lists `data_augmentation_options` in `train_config` (protos/preprocessor.proto), an operation each, many
 of them much alike. Here they are a few kinds, each done at one strength.
@@ -46,17 +46,19 @@ DEFAULT = ("flip", "crop")
 
 
 def by_default(pipeline_text: str, names: Sequence[str]) -> tuple[str, ...]:
-    """What a pipeline.config asks for, DEFAULT where it asks for nothing; but no flip where that would turn
-    classes of these names into each other. InputError as `listed`."""
+    """Returns what a pipeline.config asks for, DEFAULT where it asks for nothing; but no flip where that
+    would turn classes of these names into each other. Raises InputError as `listed`."""
     kinds = listed(pipeline_text) or DEFAULT
     return tuple(kind for kind in kinds if kind != "flip" or not _have_sides(names))
 
 
 def listed(pipeline_text: str) -> tuple[str, ...]:
-    """The kinds that a pipeline.config asks for, in the order of KINDS. InputError, naming all, where it
-    lists operations that are of none."""
+    """Returns the kinds that a pipeline.config asks for, in the order of KINDS. Raises InputError, naming
+    all, where it lists operations that are of none."""
     trainings = textproto.parse(pipeline_text).messages("train_config")
-    options = [one for training in trainings for one in training.messages("data_augmentation_options")]
+    options = [
+        message for training in trainings for message in training.messages("data_augmentation_options")
+    ]
     operations = dict.fromkeys(field.name for option in options for field in option.fields)
     known = frozenset[str]().union(*KINDS.values())
     if unknown := [name for name in operations if name not in known]:
@@ -70,7 +72,7 @@ def listed(pipeline_text: str) -> tuple[str, ...]:
 
 
 def _have_sides(names: Sequence[str]) -> bool:
-    """Whether there are classes such as "turn left" and "turn right"."""
+    """Returns whether there are classes such as "turn left" and "turn right"."""
     folded = {name.casefold() for name in names}
     return any(_mirrored(name) in folded - {name} for name in folded)
 

@@ -25,7 +25,7 @@ class BifpnConfig:
 
 
 def read_bifpn(block: Fields, version: int) -> BifpnConfig:
-    """The fields that only this extractor has, of a block whose type has been read."""
+    """Returns the fields that only this extractor has, of a block whose type has been read."""
     block.must_be("use_depthwise", False, False)
     if (multiplier := block.number("depth_multiplier", 1.0)) != 1.0:
         raise block.fault("depth_multiplier", f"found {multiplier:g}, expected 1")

@@ -46,7 +46,7 @@ class ConvHyperparams:
 
 @dataclass(frozen=True, slots=True)
 class Resizer:
-    """How a picture comes onto the canvas, `height_px` x `width_px`, that the network sees: stretched to
+    """How an image comes onto the canvas, `height_px` x `width_px`, that the network sees: stretched to
     it, or with `keep_aspect` scaled until its shorter side is `min_side_px` long, but no longer than fits,
     and padded below and on the right."""
 
@@ -77,16 +77,16 @@ class NmsConfig:
 def read_resizer(resizer: Fields) -> Resizer:
     kind = resizer.only("fixed_shape_resizer", "keep_aspect_ratio_resizer")
     block = resizer.block(kind)
-    found = _fixed_shape(block) if kind == "fixed_shape_resizer" else _keep_aspect(block)
+    settings = _fixed_shape(block) if kind == "fixed_shape_resizer" else _keep_aspect(block)
     method = block.word("resize_method", "BILINEAR")
     if method != "BILINEAR":
         raise block.fault("resize_method", f"found {method}, expected BILINEAR")
     block.must_be("convert_to_grayscale", False, False)
     block.done()
     resizer.done()
-    if min(found.height_px, found.width_px) < 1:
+    if min(settings.height_px, settings.width_px) < 1:
         raise InputError(block.path, "expected a height and a width of at least 1", where=block.place)
-    return found
+    return settings
 
 
 def _fixed_shape(block: Fields) -> Resizer:
@@ -155,9 +155,9 @@ def read_initializer(block: Fields) -> Initializer:
 
 
 def read_nms(block: Fields, converter: str) -> NmsConfig:
-    """A post_processing block, whose score converter must be this one."""
-    if (found := block.word("score_converter", "IDENTITY")) != converter:
-        raise block.fault("score_converter", f"found {found}, expected {converter}")
+    """Returns a post_processing block, whose score converter must be this one."""
+    if (word := block.word("score_converter", "IDENTITY")) != converter:
+        raise block.fault("score_converter", f"found {word}, expected {converter}")
     nms = block.block("batch_non_max_suppression")
     nms.must_be("use_class_agnostic_nms", False, False)
     nms.must_be("use_combined_nms", False, False)

@@ -50,7 +50,7 @@ class BoxConfig:
 
 @dataclass(frozen=True, slots=True)
 class StageLoss:
-    """How a stage is trained: on so many boxes a picture, of which at most this fraction on objects, and
+    """How a stage is trained: on so many boxes an image, of which at most this fraction on objects, and
     what its losses weigh."""
 
     samples: int
@@ -80,7 +80,7 @@ class FasterRcnnConfig:
 
 
 def read_faster_rcnn(block: Fields) -> FasterRcnnConfig:
-    """InputError where a field is not supported."""
+    """Raises InputError where a field is not supported."""
     if (stages := block.number("number_of_stages", 2)) != 2:
         raise block.fault("number_of_stages", f"found {stages:g}, expected 2")
     config = FasterRcnnConfig(

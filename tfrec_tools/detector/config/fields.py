@@ -29,11 +29,11 @@ class Fields:
         self._read: set[str] = set()
 
     def block(self, name: str) -> Fields:
-        found = self._message.messages(name)
-        if len(found) != 1:
-            raise self.fault(name, f"found {len(found)} times, expected once")
+        blocks = self._message.messages(name)
+        if len(blocks) != 1:
+            raise self.fault(name, f"found {len(blocks)} times, expected once")
         self._read.add(name)
-        return Fields(self.path, f"{self.place}.{name}", found[0])
+        return Fields(self.path, f"{self.place}.{name}", blocks[0])
 
     def has(self, name: str) -> bool:
         return any(field.name == name for field in self._message.fields)
@@ -77,14 +77,14 @@ class Fields:
         self._read.update(names)
 
     def only(self, *names: str) -> str:
-        """The one of several alternatives that is present."""
+        """Returns the one of several alternatives that is present."""
         present = [field.name for field in self._message.fields]
         for name in names:
             if name in present:
                 return name
-        found = ", ".join(present) or "nothing"
+        listed = ", ".join(present) or "nothing"
         raise InputError(
-            self.path, f"found {found}, expected {' or '.join(names)}; {SUPPORTED}", where=self.place
+            self.path, f"found {listed}, expected {' or '.join(names)}; {SUPPORTED}", where=self.place
         )
 
     def done(self) -> None:

@@ -26,8 +26,8 @@ EXTRACTORS = {"ssd": SSD_EXTRACTORS, "faster_rcnn": FASTER_RCNN_EXTRACTORS}
 
 
 def read_pipeline(path: Path) -> Config:
-    """The model of a pipeline.config. InputError where the text is no text proto, or names a model or a
-    field that is not supported."""
+    """Returns the model of a pipeline.config. Raises InputError where the text is no text proto, or names a
+    model or a field that is not supported."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as fault:
@@ -38,7 +38,7 @@ def read_pipeline(path: Path) -> Config:
 
 
 def parse_pipeline(path: Path, text: str) -> Config:
-    """As `read_pipeline`, of a text; `path` is for messages."""
+    """Reads as `read_pipeline` does, but from a text; `path` is for messages."""
     try:
         root = textproto.parse(text)
     except textproto.TextError as fault:

@@ -7,8 +7,11 @@ not named here stays as it is.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tfrec_tools.detector.config import textproto
+from tfrec_tools.errors import InputError
+from tfrec_tools.system.atomic import published
 
 _FAMILIES = ("ssd", "faster_rcnn", "center_net", "context_rcnn")
 
@@ -32,16 +35,35 @@ class Changes:
     batch_size: int | None = None
 
 
+def rewrite_file(source: Path, out: Path, changes: Changes) -> None:
+    """Writes a pipeline.config, or that of a model folder, to another file, changed. InputError where it is
+    none or lacks a message that would be changed."""
+    path = source / "pipeline.config" if source.is_dir() else source
+    try:
+        text = path.read_text(encoding="utf-8")
+        missing = lacking(text, changes)
+        rewritten = rewrite_pipeline(text, changes)
+    except (OSError, UnicodeDecodeError) as fault:
+        raise InputError(path, f"cannot be read as a pipeline.config ({fault})") from fault
+    except textproto.TextError as fault:
+        raise InputError(path, f"not a pipeline.config ({fault})", where=f"line {fault.line}") from fault
+    if missing:
+        raise InputError(path, f"has no {', '.join(missing)}; expected a whole pipeline.config")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with published(out) as (part,):
+        part.write_text(rewritten, encoding="utf-8")
+
+
 def rewrite_pipeline(text: str, changes: Changes) -> str:
-    """The text of a pipeline.config, changed; textproto.TextError where it is no text proto. A message that
-    the text lacks, such as an input reader, is not made."""
+    """Returns the text of a pipeline.config, changed; raises textproto.TextError where it is no text proto. A
+    message that the text lacks, such as an input reader, is not made."""
     for path, written in _edits(changes):
         text = textproto.replace(text, path, written)
     return text
 
 
 def lacking(text: str, changes: Changes) -> list[str]:
-    """The messages that `rewrite_pipeline` would have changed, were they there."""
+    """Returns the messages that `rewrite_pipeline` would have changed, were they there."""
     families = {("model", family) for family in _FAMILIES}
     parents = {path[:-1] for path, _ in _edits(changes)} - families
     missing = [".".join(path) for path in parents if not _find(text, path)]
@@ -51,7 +73,7 @@ def lacking(text: str, changes: Changes) -> list[str]:
 
 
 def _edits(changes: Changes) -> list[tuple[tuple[str, ...], str]]:
-    """Each field's path and its new value as written."""
+    """Returns each field's path and its new value as written."""
     edits: list[tuple[tuple[str, ...], str]] = [
         (("model", family, "num_classes"), str(changes.num_classes)) for family in _FAMILIES
     ]

@@ -106,7 +106,7 @@ class SsdConfig:
 
 
 def read_ssd(ssd: Fields) -> SsdConfig:
-    """InputError where a field is not supported."""
+    """Raises InputError where a field is not supported."""
     config = SsdConfig(
         num_classes=int(ssd.number("num_classes")),
         background=ssd.flag("add_background_class", True),
@@ -240,8 +240,8 @@ def _convolutional(predictor: Fields) -> ConvolutionalPredictor:
     predictor.must_be("apply_sigmoid_to_scores", False, False)
     predictor.ignore("min_depth")  # of the layers before the heads, of which there are none
     for name in ("max_depth", "num_layers_before_predictor"):
-        if (found := predictor.number(name, 0)) != 0:
-            raise predictor.fault(name, f"found {found:g}, expected 0")
+        if (number := predictor.number(name, 0)) != 0:
+            raise predictor.fault(name, f"found {number:g}, expected 0")
     return ConvolutionalPredictor(
         kernel_px=int(predictor.number("kernel_size", 1)),
         class_bias_init=predictor.number("class_prediction_bias_init", 0.0),

@@ -78,14 +78,14 @@ class _Token:
 
 
 def parse(text: str) -> Message:
-    """The fields of a text; TextError where it is not in the format."""
+    """Returns the fields of a text; raises TextError where it is not in the format."""
     tokens = list(_tokens(text))
     fields, _ = _fields(text, tokens, 0, closing="")
     return Message(tuple(fields), 0, len(text))
 
 
 def unquote(written: str) -> str:
-    """The text of a string literal, or the word itself where it is not quoted."""
+    """Returns the text of a string literal, or the word itself where it is not quoted."""
     if written[:1] not in ("'", '"'):
         return written
     return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), written[1:-1])
@@ -125,7 +125,7 @@ def _fields(text: str, tokens: list[_Token], position: int, closing: str) -> tup
 def _values(
     text: str, tokens: list[_Token], position: int, name: _Token
 ) -> tuple[list[Scalar | Message], int]:
-    """The value of a field, or the values of a [list, of, them]."""
+    """Returns the value of a field, or the values of a [list, of, them]."""
     if position < len(tokens) and tokens[position].text == "[":
         values: list[Scalar | Message] = []
         position += 1
@@ -168,8 +168,8 @@ def _line(text: str, position: int) -> int:
 
 
 def replace(text: str, path: tuple[str, ...], written: str) -> str:
-    """The text with the scalar field at `path` set to `written`, in every message that the path names:
-    added where such a message lacks it, once where it is repeated. A path whose messages are missing
+    """Returns the text with the scalar field at `path` set to `written`, in every message that the path
+    names: added where such a message lacks it, once where it is repeated. A path whose messages are missing
     changes nothing."""
     parents = [parse(text)]
     for name in path[:-1]:
@@ -187,7 +187,7 @@ def replace(text: str, path: tuple[str, ...], written: str) -> str:
 
 
 def _addition(text: str, parent: Message, field: str) -> tuple[int, int, str]:
-    """An edit that adds a field at the end of a message, indented like its last field."""
+    """Returns an edit that adds a field at the end of a message, indented like its last field."""
     line_start = text.rfind("\n", 0, parent.end) + 1
     closing_indent = text[line_start : parent.end]
     if closing_indent.strip() or line_start <= parent.start:  # all on one line
@@ -196,7 +196,7 @@ def _addition(text: str, parent: Message, field: str) -> tuple[int, int, str]:
 
 
 def _removal(text: str, field: Field) -> tuple[int, int, str]:
-    """An edit that takes a field away, with its line where nothing else stands on that."""
+    """Returns an edit that takes a field away, with its line where nothing else stands on that."""
     line_start = text.rfind("\n", 0, field.start) + 1
     line_end = text.find("\n", field.end) + 1 or len(text)
     if (text[line_start : field.start] + text[field.end : line_end]).strip():

@@ -1,4 +1,4 @@
-"""Picture and boxes together, varied as TFOD's core/preprocessor.py does: random_horizontal_flip,
+"""Image and boxes together, varied as TFOD's core/preprocessor.py does: random_horizontal_flip,
 random_vertical_flip, random_rotation90, random_crop_image and random_adjust_*.
 
 Boxes are float32 (N, 4) [ymin xmin ymax xmax], normalised. Every function is determined by its seed, an
@@ -23,8 +23,8 @@ _CONTRAST = _SATURATION = (0.8, 1.25)
 def vary(
     kinds: Collection[str], image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """A picture (H, W, 3) uint8 varied by each of the kinds (`pipeline.augmentation.KINDS`): one of 0..255,
-    uint8 or float32, its boxes, and which of them are kept (N,)."""
+    """Returns an image (H, W, 3) uint8 varied by each of the kinds (`pipeline.augmentation.KINDS`): one of
+    0..255, uint8 or float32, its boxes, and which of them are kept (N,)."""
     kept = tf.ones(tf.shape(boxes)[:1], tf.bool)
     if "flip" in kinds:
         image, boxes = flip(image, boxes, seed * 3)
@@ -40,7 +40,7 @@ def vary(
 
 
 def flip(image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mirrored left to right, every second time."""
+    """Mirrors image and boxes left to right, every second time."""
     ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
     mirrored = tf.stack([ymin, 1.0 - xmax, ymax, 1.0 - xmin], axis=-1)
     # A slice with a negative stride takes ten times as long.
@@ -48,21 +48,22 @@ def flip(image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor
 
 
 def flip_vertically(image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Turned upside down, as in a mirror, every second time."""
+    """Mirrors image and boxes upside down, every second time."""
     ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
     mirrored = tf.stack([1.0 - ymax, xmin, 1.0 - ymin, xmax], axis=-1)
     return _every_second_time(seed, lambda: (tf.reverse(image, [0]), mirrored), image, boxes)
 
 
 def rotate(image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Turned by 90 degrees counter-clockwise, every second time; the picture is then (W, H, 3)."""
+    """Rotates image and boxes by 90 degrees counter-clockwise, every second time; the image is then (W, H,
+    3)."""
     ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)
     turned = tf.stack([1.0 - xmax, ymin, 1.0 - xmin, ymax], axis=-1)
     return _every_second_time(seed, lambda: (tf.image.rot90(image), turned), image, boxes)
 
 
 def recolor(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """In another brightness, contrast, hue and saturation: (H, W, 3) float32 of 0..255."""
+    """Returns the image (H, W, 3) float32 of 0..255 in another brightness, contrast, hue and saturation."""
     seeds = [tf.random.fold_in(seed, number) for number in range(4)]
     image = tf.cast(image, tf.float32) / 255.0
     image = _clipped(tf.image.stateless_random_brightness(image, _BRIGHTNESS, seeds[0]))
@@ -73,7 +74,7 @@ def recolor(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def crop(image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """A window of at least half the picture, every second time: the picture, the boxes clipped and
+    """Returns a window of at least half the image, every second time: the image, the boxes clipped and
     relative to the window, and which of them are kept (N,)."""
     window = tf.image.stateless_sample_distorted_bounding_box(
         tf.shape(image),
@@ -106,7 +107,7 @@ def _clipped(image: tf.Tensor) -> tf.Tensor:
 
 
 def _slice(image: tf.Tensor, begin: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """tf.slice of a picture (H, W, 3), by rows of bytes: along three axes it takes four times as long."""
+    """tf.slice of an image (H, W, 3), by rows of bytes: along three axes it takes four times as long."""
     height, width, channels = tf.unstack(size)
     rows = tf.reshape(image, [tf.shape(image)[0], -1])
     taken = tf.slice(rows, [begin[0], begin[1] * channels], [height, width * channels])
@@ -114,7 +115,8 @@ def _slice(image: tf.Tensor, begin: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 
 
 def clip_to_window(boxes: tf.Tensor, window: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Boxes clipped to a window (4,) and relative to it, and the share of each box's area left (N,)."""
+    """Returns boxes clipped to a window (4,) and relative to it, and the share of each box's area left
+    (N,)."""
     top_left, bottom_right = window[:2], window[2:]
     clipped = tf.concat(
         [tf.clip_by_value(part, top_left, bottom_right) for part in (boxes[:, :2], boxes[:, 2:])], axis=-1

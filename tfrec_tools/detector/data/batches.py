@@ -1,4 +1,4 @@
-"""Indexed records -> tf.data batches, for training (augmented, endless) and for evaluation (as they are)."""
+"""Indexed records -> tf.data batches, for training (augmented, endless) and for evaluation (unchanged)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tfrec_tools.detector.config.augmentation import DEFAULT
 from tfrec_tools.detector.config.read import Config
 from tfrec_tools.detector.data import augment, resize
-from tfrec_tools.detector.data.images import Encoded, Pictures
-from tfrec_tools.detector.data.index import Annotated
+from tfrec_tools.detector.data.images import Encoded, ImageReader
+from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.system.workers import cores
 
 _BATCHES_AHEAD = 2
@@ -36,7 +36,7 @@ class Mix:
     seed: int
 
     def index(self, place: int) -> int:
-        """The example at a place: 0 to new-1 are the new ones, new to new+old-1 the old."""
+        """Returns the example at a place: 0 to new-1 are the new ones, new to new+old-1 the old."""
         step, slot = divmod(place, self.batch_size)
         fresh = self.batch_size - self.replayed
         if slot < fresh:
@@ -50,7 +50,7 @@ def mix(new: int, old: int, batch_size: int, replay_ratio: float, seed: int) -> 
 
 
 def signature(config: Config, batch_size: int) -> list[tf.TensorSpec]:
-    """What `training_batches` gives, with any number of boxes, so that a step is traced once."""
+    """Returns what `training_batches` gives, with any number of boxes, so that a step is traced once."""
     return [
         tf.TensorSpec((batch_size, config.resizer.height_px, config.resizer.width_px, 3), tf.float32),
         tf.TensorSpec((batch_size, 2), tf.float32),
@@ -63,26 +63,25 @@ def signature(config: Config, batch_size: int) -> list[tf.TensorSpec]:
 
 def training_batches(
     config: Config,
-    pictures: Pictures,
+    reader: ImageReader,
     mix: Mix,
-    first_step: int,
-    steps: int,
+    steps: range,
     share: tuple[int, int] = (0, 1),
     augmentations: Collection[str] = DEFAULT,
 ) -> tf.data.Dataset:
-    """Batches for the steps first_step to steps-1, or of each batch the share that is number i of n as large
-    ones, (i, n). Each is (canvases (B, H, W, 3), windows (B, 2), boxes (B, N, 4) as fractions of the canvas,
-    classes (B, N, K) one-hot, weights (B, N), labeled (B, K)), padded with zeros; N is at least 1. Pictures
-    are varied by these kinds of augmentations."""
+    """Returns batches for these steps, or of each batch the share that is number i of n as large ones, (i,
+    n). Each is (canvases (B, H, W, 3), windows (B, 2), boxes (B, N, 4) as fractions of the canvas, classes
+    (B, N, K) one-hot, weights (B, N), labeled (B, K)), padded with zeros; N is at least 1. Images are varied
+    by these kinds of augmentations."""
 
     def prepare(place: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        picture, boxes, ids, weights, labeled = tf.numpy_function(
-            fetch, [place], (pictures.dtype, tf.float32, tf.int32, tf.float32, tf.float32), stateful=False
+        encoded, boxes, ids, weights, labeled = tf.numpy_function(
+            fetch, [place], (reader.dtype, tf.float32, tf.int32, tf.float32, tf.float32), stateful=False
         )
         boxes = tf.ensure_shape(boxes, (None, 4))
         ids, weights = tf.ensure_shape(ids, (None,)), tf.ensure_shape(weights, (None,))
         seed = tf.stack([tf.cast(place, tf.int32), mix.seed])
-        image, boxes, kept = augment.vary(augmentations, pictures.pixels(picture), boxes, seed)
+        image, boxes, kept = augment.vary(augmentations, reader.pixels(encoded), boxes, seed)
         kept |= tf.range(tf.size(ids)) == tf.size(ids) - 1  # the row of zeros
         rows = tf.where(kept)[:, 0]
         boxes, ids, weights = (tf.gather(part, rows) for part in (boxes, ids, weights))
@@ -96,32 +95,34 @@ def training_batches(
         place: NDArray[np.int64],
     ) -> tuple[bytes | NDArray[np.uint8], *_Known]:
         index = mix.index(int(place))
-        return pictures.read(index), *_known(pictures.examples[index], config.num_classes)
+        return reader.read(index), *_known(reader.examples[index], config.num_classes)
 
     number, shares = share
     size = mix.batch_size // shares
-    places = tf.data.Dataset.range(first_step * mix.batch_size, steps * mix.batch_size)
+    places = tf.data.Dataset.range(steps.start * mix.batch_size, steps.stop * mix.batch_size)
     places = places.filter(lambda place: place % mix.batch_size // size == number)
     prepared = places.map(prepare, num_parallel_calls=cores())
     return _ahead(prepared.padded_batch(size, drop_remainder=True))
 
 
-def evaluation_batches(config: Config, examples: Sequence[Annotated], batch_size: int) -> tf.data.Dataset:
-    """Batches of canvases (B, H, W, 3) and windows (B, 2), in order; the last may be smaller."""
+def evaluation_batches(
+    config: Config, examples: Sequence[IndexedExample], batch_size: int
+) -> tf.data.Dataset:
+    """Returns batches of canvases (B, H, W, 3) and windows (B, 2), in order; the last may be smaller."""
 
-    pictures = Encoded(examples)
+    reader = Encoded(examples)
 
     def prepare(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        encoded = tf.numpy_function(pictures.read, [index], pictures.dtype, stateful=False)
-        return resize.preprocess(config, pictures.pixels(encoded))
+        encoded = tf.numpy_function(reader.read, [index], reader.dtype, stateful=False)
+        return resize.preprocess(config, reader.pixels(encoded))
 
     prepared = tf.data.Dataset.range(len(examples)).map(prepare, num_parallel_calls=cores())
     return _ahead(prepared.batch(batch_size))
 
 
 def _ahead(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """With the next batches made meanwhile. How many is not left to tf.data: at the end of a training all
-    waited for its tuning, for up to as long as the training had taken."""
+    """Prefetches the next batches. How many is not left to tf.data: at the end of a training all waited for
+    its tuning, for up to as long as the training had taken."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return batches.prefetch(_BATCHES_AHEAD).with_options(options)
@@ -131,8 +132,8 @@ def _ahead(batches: tf.data.Dataset) -> tf.data.Dataset:
 _Known = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
 
 
-def _known(example: Annotated, num_classes: int) -> _Known:
-    """Boxes, ids, weights and labeled classes; the last box is a row of zeros with id 0, so that
+def _known(example: IndexedExample, num_classes: int) -> _Known:
+    """Returns boxes, ids, weights and labeled classes; the last box is a row of zeros with id 0, so that
     there is always one. Crowds are left out, as TFOD leaves them out of training."""
     rows = np.flatnonzero(~example.crowd)
     count = len(rows)
@@ -149,7 +150,7 @@ def _known(example: Annotated, num_classes: int) -> _Known:
 
 @lru_cache(maxsize=64)
 def _one_for_each(ids: frozenset[int], num_classes: int) -> NDArray[np.float32]:
-    """(K,) 1 for each of the ids. Most pictures of a set are annotated for the same classes."""
+    """Returns (K,) 1 for each of the ids. Most images of a set are annotated for the same classes."""
     row = np.zeros(num_classes, np.float32)
     row[[label_id - 1 for label_id in ids]] = 1.0
     return row

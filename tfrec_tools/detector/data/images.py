@@ -1,4 +1,4 @@
-"""Where training takes pixels from: a picture is decoded each time that it is its turn, or once and kept."""
+"""Where training takes pixels from: an image is decoded each time that it is its turn, or once and kept."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfrec_tools.detector.data.index import Annotated, read_picture
+from tfrec_tools.detector.data.index import IndexedExample, read_image
 from tfrec_tools.errors import TfrecError
 
 _MOST_MEMORY = 0.8  # of what is free; the training needs some too
 
 
-Cache = Literal["off", "ram", "disk"]  # where decoded pictures are kept, if at all
+Cache = Literal["off", "ram", "disk"]  # where decoded images are kept, if at all
 
 
-class Pictures(Protocol):
-    """The pictures of some examples; `dtype` is of what `read` gives, of
+class ImageReader(Protocol):
+    """The images of some examples; `dtype` is of what `read` gives, of
     which `pixels` makes (H, W, 3) uint8."""
 
     @property
-    def examples(self) -> Sequence[Annotated]: ...
+    def examples(self) -> Sequence[IndexedExample]: ...
 
     @property
     def dtype(self) -> tf.DType: ...
 
     def read(self, index: int) -> bytes | NDArray[np.uint8]:
-        """Of one example, called from several threads."""
+        """Reads the image of one example; it is called from several threads."""
         ...
 
     def pixels(self, read: tf.Tensor) -> tf.Tensor:
-        """Within a graph."""
+        """Decodes what `read` gives, within a graph."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """As they are in the records."""
+    """The images encoded, as the records hold them."""
 
-    examples: Sequence[Annotated]
+    examples: Sequence[IndexedExample]
     dtype = tf.string
 
     def read(self, index: int) -> bytes:
-        return read_picture(self.examples[index])
+        return read_image(self.examples[index])
 
     def pixels(self, read: tf.Tensor) -> tf.Tensor:
         return decode(read)
@@ -60,9 +60,9 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class InMemory:
-    """Decoded at the first reading."""
+    """The images in memory, each decoded when it is first read."""
 
-    examples: Sequence[Annotated]
+    examples: Sequence[IndexedExample]
     kept: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     dtype = tf.uint8
 
@@ -77,9 +77,9 @@ class InMemory:
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """Decoded at the first reading, a file each."""
+    """The images on disk, each decoded when it is first read and kept in a file of its own."""
 
-    examples: Sequence[Annotated]
+    examples: Sequence[IndexedExample]
     folder: Path
     dtype = tf.uint8
 
@@ -98,9 +98,9 @@ class OnDisk:
 
 
 @contextmanager
-def pictures_of(examples: Sequence[Annotated], cache: Cache) -> Iterator[Pictures]:
-    """What is kept on disk is in a folder of its own below $TMPDIR, and goes at the end. TfrecError where the
-    decoded pictures would not fit."""
+def image_reader(examples: Sequence[IndexedExample], cache: Cache) -> Iterator[ImageReader]:
+    """Opens the images of the examples. What is kept on disk is in a folder of its own below $TMPDIR, and
+    goes at the end. Raises TfrecError where the decoded images would not fit."""
     match cache:
         case "off":
             yield Encoded(examples)
@@ -108,32 +108,34 @@ def pictures_of(examples: Sequence[Annotated], cache: Cache) -> Iterator[Picture
             _require_room(examples, cache, int(_MOST_MEMORY * _free_memory()), "of memory", "disk or off")
             yield InMemory(examples)
         case "disk":
-            with tempfile.TemporaryDirectory(prefix="tfrec-pictures-") as folder:
+            with tempfile.TemporaryDirectory(prefix="tfrec-images-") as folder:
                 free = shutil.disk_usage(folder).free
                 _require_room(examples, cache, free, f"in {folder}", "off, or another TMPDIR")
                 yield OnDisk(examples, Path(folder))
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """(H, W, 3) uint8."""
+    """Returns (H, W, 3) uint8."""
     image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     return tf.ensure_shape(image, (None, None, 3))
 
 
-def _decoded(example: Annotated) -> NDArray[np.uint8]:
-    pixels: NDArray[np.uint8] = decode(tf.constant(read_picture(example))).numpy()
+def _decoded(example: IndexedExample) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = decode(tf.constant(read_image(example))).numpy()
     return pixels
 
 
-def _require_room(examples: Sequence[Annotated], cache: Cache, free: int, where: str, instead: str) -> None:
+def _require_room(
+    examples: Sequence[IndexedExample], cache: Cache, free: int, where: str, instead: str
+) -> None:
     needed = sum(3 * example.width * example.height for example in examples)
     if needed > free:
         raise TfrecError(
-            f"--cache {cache}: {len(examples)} decoded pictures take {needed / 1e9:.1f} GB, but "
+            f"--cache {cache}: {len(examples)} decoded images take {needed / 1e9:.1f} GB, but "
             f"{free / 1e9:.1f} GB {where} are free; take --cache {instead}"
         )
 
 
 def _free_memory() -> int:
-    """Bytes."""
+    """Returns the free memory in bytes."""
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,7 +1,7 @@
-"""Records as the trainer and the evaluation see them: an index in memory, pictures read when needed.
+"""Records as the trainer and the evaluation see them: an index in memory, images read when needed.
 
 The index lets every later step be a function of an example's place: shuffling, mixing in old records and
-resuming need no buffers. One picture costs one read at a known offset.
+resuming need no buffers. One image costs one read at a known offset.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.annotations import boxes
-from tfrec_tools.annotations.records import Place
+from tfrec_tools.annotations.records import ByteRange
 from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import LabelMap
@@ -28,8 +28,8 @@ def silent(_done: int) -> None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Annotated:
-    """A picture in a TFRecord file with what is known of it, under a given label map.
+class IndexedExample:
+    """An image in a TFRecord file with what is known of it, under a given label map.
 
     example  where the serialized Example is; the Example itself where the file is compressed, as there
              are no offsets into such a file
@@ -37,14 +37,14 @@ class Annotated:
     ids      (N,) int32, ids of the label map
     crowd    (N,) bool
     weights  (N,) float32, how much each box counts in training; 0 where it is in doubt whether it is one
-    labeled  the ids that the picture was exhaustively annotated for
+    labeled  the ids that the image was exhaustively annotated for
     difficult  (N,) bool
     areas    (N,) float64, square pixels: the record's own, which for COCO is the mask's, else the box's
-    picture  where the encoded picture is, if it can be read by itself, which spares parsing the Example
-    source   the file, the record's number in it and the picture's name, for messages
+    image    where the encoded image is, if it can be read by itself, which spares parsing the Example
+    source   the file, the record's number in it and the image's name, for messages
     """
 
-    example: Place | bytes
+    example: ByteRange | bytes
     width: int
     height: int
     boxes: NDArray[np.float32]
@@ -54,18 +54,18 @@ class Annotated:
     labeled: frozenset[int]
     difficult: NDArray[np.bool_]
     areas: NDArray[np.float64]
-    picture: Place | None = None
+    image: ByteRange | None = None
     source: str = ""
 
 
 def index_records(
     patterns: Sequence[str], labels: LabelMap, progress: Callable[[int], None] = silent
-) -> list[Annotated]:
-    """All examples of the record files that the patterns match, in order.
+) -> list[IndexedExample]:
+    """Returns all examples of the record files that the patterns match, in order.
 
     A class is taken by its name where the record gives one, else by its id, as TFOD's decoder does; so
-    records written under an older label map are read under a merged one. InputError where a class is in
-    neither. A picture that does not say for which classes it was annotated was annotated for those of its
+    records written under an older label map are read under a merged one. Raises InputError where a class is
+    in neither. An image that does not say for which classes it was annotated was annotated for those of its
     set's own label map (in the manifest), or without a manifest for all.
     """
     indexed = []
@@ -79,31 +79,35 @@ def index_records(
     return indexed
 
 
-def read_picture(annotated: Annotated) -> bytes:
-    """The encoded picture."""
-    if annotated.picture is not None:
-        return annotated.picture.read()
-    return parse_example(read_example(annotated), "picture").picture.data
+def read_image(annotated: IndexedExample) -> bytes:
+    """Returns the encoded image."""
+    if annotated.image is not None:
+        return annotated.image.read()
+    return parse_example(read_example(annotated), "image").image.data
 
 
-def read_example(annotated: Annotated) -> bytes:
-    """The serialized Example."""
+def read_example(annotated: IndexedExample) -> bytes:
+    """Returns the serialized Example."""
     example = annotated.example
     return example if isinstance(example, bytes) else example.read()
 
 
-def _examples(file: Path) -> Iterator[tuple[bytes, Place | bytes]]:
-    """Each Example, and how to come by it again."""
+def _examples(file: Path) -> Iterator[tuple[bytes, ByteRange | bytes]]:
+    """Yields each Example, and how to come by it again."""
     is_packed = framing.is_gzip(file)
     offset = framing.HEADER_BYTES
     for data in framing.read(file):
-        yield data, data if is_packed else Place(file, offset, len(data))
+        yield data, data if is_packed else ByteRange(file, offset, len(data))
         offset += len(data) + framing.FOOTER_BYTES + framing.HEADER_BYTES
 
 
 def _annotated(
-    file: Path, number: int, example: tuple[bytes, Place | bytes], labels: LabelMap, default: frozenset[int]
-) -> Annotated:
+    file: Path,
+    number: int,
+    example: tuple[bytes, ByteRange | bytes],
+    labels: LabelMap,
+    default: frozenset[int],
+) -> IndexedExample:
     data, again = example
     parsed = parse_example(data, f"{file} record {number}")
     record = parsed.record
@@ -114,7 +118,7 @@ def _annotated(
         for name, label_id in zip(record.names, label_ids, strict=True)
     ]
     xmin, ymin, xmax, ymax = boxes.normalise(record.boxes_xyxy, record.width, record.height).T
-    return Annotated(
+    return IndexedExample(
         example=again,
         width=record.width,
         height=record.height,
@@ -125,21 +129,21 @@ def _annotated(
         labeled=_labeled(file, where, record.labeled, parsed.labeled_ids, labels) or default,
         difficult=record.difficult,
         areas=np.where(np.isnan(record.area), boxes.areas(record.boxes_xyxy), record.area),
-        picture=_picture_in(data, again),
+        image=_image_in(data, again),
         source=f"{file}: {where}",
     )
 
 
-def _picture_in(data: bytes, again: Place | bytes) -> Place | None:
-    """Where the picture of an Example is; None where the Example is not in a plain file, or not laid out as
-    writers do."""
+def _image_in(data: bytes, again: ByteRange | bytes) -> ByteRange | None:
+    """Returns where the image of an Example is; None where the Example is not in a plain file, or not laid
+    out as writers do."""
     if isinstance(again, bytes):
         return None
     try:
         start, end = spans.only_value(data, spans.find(data, 0, len(data))[IMAGE_ENCODED.encode()])
     except spans.OddLayoutError:
         return None
-    return Place(again.path, again.offset + start, end - start)
+    return ByteRange(again.path, again.offset + start, end - start)
 
 
 def _class_id(file: Path, where: str, name: str, label_id: int, labels: LabelMap) -> int:
@@ -159,7 +163,7 @@ def _class_id(file: Path, where: str, name: str, label_id: int, labels: LabelMap
 def _labeled(
     file: Path, where: str, names: frozenset[str] | None, ids: Sequence[int], labels: LabelMap
 ) -> frozenset[int]:
-    """By name, else by id; empty where the record says nothing."""
+    """Returns the labeled classes by name, else by id; they are empty where the record says nothing."""
     if names:
         return frozenset(labels.id_by_name[name] for name in names if name in labels.id_by_name)
     return frozenset(_class_id(file, where, "", label_id, labels) for label_id in ids)

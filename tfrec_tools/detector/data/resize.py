@@ -1,4 +1,4 @@
-"""Pictures as the network wants them: TFOD's preprocessors and image resizers (core/preprocessor.py)."""
+"""Images as the network wants them: TFOD's preprocessors and image resizers (core/preprocessor.py)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tfrec_tools.detector.config.read import Config
 
 
 def preprocess(config: Config, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """A picture (H, W, 3) of 0..255 on its canvas (height_px, width_px, 3) float32, and the window (2,)
-    float32: the fraction [height width] of the canvas that the picture takes, 1 unless it is padded.
+    """Returns an image (H, W, 3) of 0..255 on its canvas (height_px, width_px, 3) float32, and the window
+    (2,) float32: the fraction [height width] of the canvas that the image takes, 1 unless it is padded.
 
     Normalised as the backbone's weights want it, resized, and padded with 0, in this order; a Faster R-CNN's
     is normalised last, so that its padding is black.
@@ -50,12 +50,12 @@ def _efficientnet(image: tf.Tensor) -> tf.Tensor:
 _NORMALIZERS = {"mobilenet": _mobilenet, "resnet": _resnet, "efficientnet": _efficientnet}
 
 
-def _size(resizer: Resizer, picture: tf.Tensor) -> tf.Tensor:
-    """(2,) int32 [height width] of the resized picture; TFOD rounds where it keeps the aspect."""
+def _size(resizer: Resizer, size: tf.Tensor) -> tf.Tensor:
+    """Returns (2,) int32 [height width] of the resized image; TFOD rounds where it keeps the aspect."""
     canvas = tf.constant([resizer.height_px, resizer.width_px])
     if not resizer.keep_aspect:
         return canvas
-    sides = tf.cast(picture, tf.float32)
+    sides = tf.cast(size, tf.float32)
     by_shorter = resizer.min_side_px / tf.reduce_min(sides)
     by_longer = resizer.height_px / tf.reduce_max(sides)
     return tf.cast(tf.round(sides * tf.minimum(by_shorter, by_longer)), tf.int32)

@@ -6,27 +6,24 @@ import contextlib
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tfrec_tools.detector.data import batches
-from tfrec_tools.detector.data.index import Annotated, silent
-from tfrec_tools.detector.model.detector import Detector, detect
-from tfrec_tools.detector.model.growth import AS_THEY_ARE, Renamed
+from tfrec_tools.detector.data.index import IndexedExample, silent
+from tfrec_tools.detector.model.class_rows import AS_THEY_ARE, Renamed
+from tfrec_tools.detector.model.detector import Detector, compiled_detect
 from tfrec_tools.labels.label_map import LabelMap
 
 _IOU_50 = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """The detections of one picture, best first.
+class ImageDetections:
+    """The detections of one image, best first.
 
     boxes (M, 4) float32 [ymin xmin ymax xmax], normalised; scores (M,) float32; ids (M,) int32
     """
@@ -37,7 +34,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Precision:
+class AveragePrecision:
     """COCO's AP (mean over IoU 0.5 to 0.95) and AP50, 0 to 1; `boxes` is how many were to be found."""
 
     ap: float
@@ -47,52 +44,40 @@ class Precision:
 
 def find(
     detector: Detector,
-    examples: Sequence[Annotated],
+    examples: Sequence[IndexedExample],
     labels: LabelMap,
     progress: Callable[[int], None] = silent,
     batch_size: int = 8,
     renamed: Renamed = AS_THEY_ARE,
-) -> list[Found]:
-    """What the detector sees in each example, in ids of `labels`, by name or as `renamed` says; classes that
-    are not in it are left out."""
+) -> list[ImageDetections]:
+    """Returns what the detector sees in each example, in ids of `labels`, by name or as `renamed` says;
+    classes that are not in it are left out."""
     ids = np.zeros(detector.config.num_classes + 1, np.int32)
     for name, base_id in detector.labels.id_by_name.items():
         ids[base_id] = labels.id_by_name.get(renamed.get(name, name) or "", 0)
-    run = _compiled(detector)
-    found: list[Found] = []
+    run = compiled_detect(detector)
+    of_images: list[ImageDetections] = []
     for images, windows in batches.evaluation_batches(detector.config, examples, batch_size):
         detections = run(images, windows)
         for boxes, scores, base_ids in zip(
             detections.boxes.numpy(), detections.scores.numpy(), detections.ids.numpy(), strict=True
         ):
             kept = ids[base_ids] > 0
-            found.append(Found(boxes[kept], scores[kept], ids[base_ids][kept]))
-        progress(len(found))
-    return found
-
-
-@lru_cache(maxsize=2)
-def _compiled(detector: Detector) -> Any:
-    """`predict.detect` as a graph; kept for the base and the grown model, which are measured again and again
-    with other weights."""
-    resizer = detector.config.resizer
-    canvas = (None, resizer.height_px, resizer.width_px, 3)  # the last batch may be smaller
-    return tf.function(
-        lambda images, windows: detect(detector, images, windows),
-        input_signature=[tf.TensorSpec(canvas, tf.float32), tf.TensorSpec((None, 2), tf.float32)],
-    )
+            of_images.append(ImageDetections(boxes[kept], scores[kept], ids[base_ids][kept]))
+        progress(len(of_images))
+    return of_images
 
 
 def average_precision(
-    examples: Sequence[Annotated], found: Sequence[Found], labels: LabelMap
-) -> dict[int, Precision]:
-    """{id: precision} of each class that has boxes to be found. A picture that was not annotated for a
+    examples: Sequence[IndexedExample], detections: Sequence[ImageDetections], labels: LabelMap
+) -> dict[int, AveragePrecision]:
+    """Returns {id: precision} of each class that has boxes to be found. An image that was not annotated for a
     class says nothing of it, so its detections of that class are left out."""
-    evaluation = coco_evaluation(examples, found, labels)
+    evaluation = coco_evaluation(examples, detections, labels)
     precision = evaluation.eval["precision"][:, :, :, 0, -1]  # (IoU, recall, class)
     boxes = boxes_by_class(examples)
     return {
-        label_id: Precision(
+        label_id: AveragePrecision(
             float(precision[:, :, k].mean()), float(precision[_IOU_50, :, k].mean()), boxes[label_id]
         )
         for k, label_id in enumerate(map(int, evaluation.params.catIds))
@@ -100,13 +85,17 @@ def average_precision(
     }
 
 
-def coco_evaluation(examples: Sequence[Annotated], found: Sequence[Found], labels: LabelMap) -> COCOeval:
+def coco_evaluation(
+    examples: Sequence[IndexedExample], detections: Sequence[ImageDetections], labels: LabelMap
+) -> COCOeval:
     """pycocotools' evaluation, accumulated. Crowds are ignored as COCO asks; difficult objects are too: they
     are neither to be found nor, found once, a mistake."""
     truth = COCO()
     truth.dataset = _coco_dataset(examples, labels)
     results = [
-        row for index, pair in enumerate(zip(examples, found, strict=True)) for row in _results(index, *pair)
+        row
+        for index, pair in enumerate(zip(examples, detections, strict=True))
+        for row in _results(index, *pair)
     ]
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
         truth.createIndex()
@@ -126,27 +115,27 @@ class _Evaluation(COCOeval):
                 annotation["ignore"] |= annotation["difficult"]
 
 
-def mean(precisions: Mapping[int, Precision], ids: Iterable[int]) -> Precision | None:
-    """The mean over a group of classes; None where none of them has boxes."""
+def mean(precisions: Mapping[int, AveragePrecision], ids: Iterable[int]) -> AveragePrecision | None:
+    """Returns the mean over a group of classes; None where none of them has boxes."""
     group = [precisions[label_id] for label_id in ids if label_id in precisions]
     if not group:
         return None
-    return Precision(
-        sum(one.ap for one in group) / len(group),
-        sum(one.ap50 for one in group) / len(group),
-        sum(one.boxes for one in group),
+    return AveragePrecision(
+        sum(precision.ap for precision in group) / len(group),
+        sum(precision.ap50 for precision in group) / len(group),
+        sum(precision.boxes for precision in group),
     )
 
 
-def boxes_by_class(examples: Sequence[Annotated]) -> dict[int, int]:
-    """{id: boxes to be found}; crowds and difficult ones are not."""
+def boxes_by_class(examples: Sequence[IndexedExample]) -> dict[int, int]:
+    """Returns {id: boxes to be found}; crowds and difficult ones are not."""
     ids = np.concatenate([example.ids[~(example.crowd | example.difficult)] for example in examples])
     return {
         int(label_id): int(count) for label_id, count in zip(*np.unique(ids, return_counts=True), strict=True)
     }
 
 
-def _coco_dataset(examples: Sequence[Annotated], labels: LabelMap) -> dict[str, object]:
+def _coco_dataset(examples: Sequence[IndexedExample], labels: LabelMap) -> dict[str, object]:
     annotations = [row for index, example in enumerate(examples) for row in _annotations(index, example)]
     for number, row in enumerate(annotations, start=1):
         row["id"] = number
@@ -160,7 +149,7 @@ def _coco_dataset(examples: Sequence[Annotated], labels: LabelMap) -> dict[str, 
     }
 
 
-def _annotations(index: int, example: Annotated) -> list[dict[str, object]]:
+def _annotations(index: int, example: IndexedExample) -> list[dict[str, object]]:
     xywh = _xywh(example.boxes, example)
     return [
         {
@@ -177,8 +166,8 @@ def _annotations(index: int, example: Annotated) -> list[dict[str, object]]:
     ]
 
 
-def _results(index: int, example: Annotated, found: Found) -> list[dict[str, object]]:
-    rows = zip(_xywh(found.boxes, example), found.scores, found.ids, strict=True)
+def _results(index: int, example: IndexedExample, detections: ImageDetections) -> list[dict[str, object]]:
+    rows = zip(_xywh(detections.boxes, example), detections.scores, detections.ids, strict=True)
     return [
         {"image_id": index, "category_id": int(label_id), "bbox": box, "score": float(score)}
         for box, score, label_id in rows
@@ -186,8 +175,8 @@ def _results(index: int, example: Annotated, found: Found) -> list[dict[str, obj
     ]
 
 
-def _xywh(boxes: NDArray[np.float32], example: Annotated) -> list[list[float]]:
-    """(N, 4) normalised [ymin xmin ymax xmax] as COCO's [x y width height] in pixels."""
+def _xywh(boxes: NDArray[np.float32], example: IndexedExample) -> list[list[float]]:
+    """Returns (N, 4) normalised [ymin xmin ymax xmax] as COCO's [x y width height] in pixels."""
     ymin, xmin, ymax, xmax = boxes.astype(np.float64).T
     columns = (
         xmin * example.width,

@@ -19,11 +19,16 @@ def save_precision_recall(metrics: Metrics, path: Path) -> None:
     figure = Figure(figsize=(7, 5.5), layout="constrained")
     axes = figure.add_subplot()
     recalls = np.linspace(0.0, 1.0, 101)
-    shown = sorted(metrics.classes, key=lambda one: -one.boxes)[:_MOST_CURVES]
-    for one in shown:
-        axes.plot(recalls, one.precision, linewidth=1, label=f"{one.name} {_points(one.scores.ap50)}")
+    shown = sorted(metrics.classes, key=lambda class_metrics: -class_metrics.boxes)[:_MOST_CURVES]
+    for class_metrics in shown:
+        axes.plot(
+            recalls,
+            class_metrics.precision,
+            linewidth=1,
+            label=f"{class_metrics.name} {_points(class_metrics.scores.ap50)}",
+        )
     if metrics.classes:
-        mean = np.mean([one.precision for one in metrics.classes], axis=0)
+        mean = np.mean([class_metrics.precision for class_metrics in metrics.classes], axis=0)
         label = f"mean of {len(metrics.classes)} {_points(metrics.overall.ap50)}"
         axes.plot(recalls, mean, color="black", linewidth=2.5, label=label)
         axes.legend(fontsize="small", loc="lower left")

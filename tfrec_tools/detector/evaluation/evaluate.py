@@ -3,74 +3,89 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tfrec_tools.detector.data.index import index_records
-from tfrec_tools.detector.evaluation import charts
-from tfrec_tools.detector.evaluation.average_precision import find
+from tfrec_tools.detector.data.index import IndexedExample, index_records, read_example
+from tfrec_tools.detector.evaluation import charts, coco_ids
+from tfrec_tools.detector.evaluation.average_precision import ImageDetections, find
 from tfrec_tools.detector.evaluation.metrics import Metrics, measure
 from tfrec_tools.detector.model.detector import load_detector
+from tfrec_tools.detector.model.zoo import model_folder
+from tfrec_tools.detector.options.models import EvaluateOptions
+from tfrec_tools.errors import InputError
+from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.atomic import published_folder, require_free
-
-Stage = Callable[[str], AbstractContextManager[Callable[[int, int | None, str], None]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What to measure: a model folder on patterns of record files; `min_score` is for the confusion,
-    None for the best score of each class."""
-
-    model: Path
-    records: tuple[str, ...]
-    out: Path | None
-    batch_size: int
-    min_score: float | None
-    voc07: bool
+from tfrec_tools.system.options import as_path
+from tfrec_tools.tfrecords.example import parse_example
 
 
-def evaluate_model(plan: Evaluation, stage: Stage) -> Metrics:
-    """Measures, and fills plan.out, where there is one, with metrics.json, precision_recall.png and
-    confusion.png. InputError where an input cannot be used."""
-    if plan.out is not None:
-        require_free(plan.out)
-    detector = load_detector(plan.model)
-    with stage(f"reading {' '.join(plan.records)}") as show:
-        examples = index_records(plan.records, detector.labels, lambda done: show(done, None, ""))
-    with stage("detecting") as show:
-        found = find(
-            detector,
-            examples,
-            detector.labels,
-            lambda done: show(done, len(examples), ""),
-            plan.batch_size,
-        )
-    metrics = measure(examples, found, detector.labels, min_score=plan.min_score, voc07=plan.voc07)
-    if plan.out is not None:
-        _write(plan, metrics, plan.out)
+def evaluate_model(options: EvaluateOptions, note: Callable[[str], None] = lambda _: None) -> Metrics:
+    """Measures, and fills --out, where there is one, with metrics.json, precision_recall.png and
+    confusion.png, with --like also detections.json; `note` is told what that lacks. InputError where an input
+    cannot be used."""
+    if options.folder is not None:
+        require_free(options.folder)
+    elif options.like is not None:
+        raise InputError("--like", "its results are written into --out; give --out DIR")
+    like = None if options.like is None else coco_ids.read_coco_ids(as_path(options.like))
+    detector = load_detector(model_folder(str(options.model)))
+    reading = f"reading {' '.join(options.patterns)}"
+    examples = index_records(
+        options.patterns, detector.labels, lambda done: options.progress(reading, done, None)
+    )
+    detections = find(
+        detector,
+        examples,
+        detector.labels,
+        lambda done: options.progress("detecting", done, len(examples)),
+        options.batch,
+    )
+    metrics = measure(examples, detections, detector.labels, min_score=options.score, voc07=options.voc07)
+    if options.folder is not None:
+        with published_folder(options.folder) as part:
+            _write(options, metrics, part)
+            if like is not None:
+                results, left_out = coco_ids.results(like, _named(examples, detections, detector.labels))
+                coco_ids.write_results(part / "detections.json", results)
+                for line in left_out.lines:
+                    note(line)
     return metrics
 
 
-def document(plan: Evaluation, metrics: Metrics) -> dict[str, Any]:
+def _named(
+    examples: Sequence[IndexedExample], detections: Sequence[ImageDetections], labels: LabelMap
+) -> Iterator[coco_ids.NamedDetection]:
+    """Yields the detections by the names of their images and classes."""
+    names = labels.name_by_id
+    for example, found in zip(examples, detections, strict=True):
+        filename = parse_example(read_example(example), example.source).record.filename
+        width, height = example.width, example.height
+        edges = found.boxes[:, [1, 0, 3, 2]] * [width, height, width, height]  # (M, 4) pixels
+        for box, score, label_id in zip(
+            edges.tolist(), found.scores.tolist(), found.ids.tolist(), strict=True
+        ):
+            yield coco_ids.NamedDetection(filename, (width, height), names[label_id], tuple(box), score)
+
+
+def document(options: EvaluateOptions, metrics: Metrics) -> dict[str, Any]:
     """What metrics.json says: Metrics as it is, with what it is of."""
     return {
-        "model": str(plan.model),
-        "records": list(plan.records),
-        "min_score": plan.min_score,
+        "model": str(options.model),
+        "records": list(options.patterns),
+        "min_score": options.score,
         **asdict(metrics),
         "confusion": metrics.confusion.tolist(),
     }
 
 
-def format_document(plan: Evaluation, metrics: Metrics) -> str:
-    return json.dumps(document(plan, metrics), ensure_ascii=False, indent=2) + "\n"
+def format_document(options: EvaluateOptions, metrics: Metrics) -> str:
+    return json.dumps(document(options, metrics), ensure_ascii=False, indent=2) + "\n"
 
 
-def _write(plan: Evaluation, metrics: Metrics, out: Path) -> None:
-    with published_folder(out) as part:
-        (part / "metrics.json").write_text(format_document(plan, metrics), encoding="utf-8")
-        charts.save_precision_recall(metrics, part / "precision_recall.png")
-        charts.save_confusion(metrics, plan.min_score, part / "confusion.png")
+def _write(options: EvaluateOptions, metrics: Metrics, part: Path) -> None:
+    (part / "metrics.json").write_text(format_document(options, metrics), encoding="utf-8")
+    charts.save_precision_recall(metrics, part / "precision_recall.png")
+    charts.save_confusion(metrics, options.score, part / "confusion.png")

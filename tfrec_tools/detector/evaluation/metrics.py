@@ -1,4 +1,4 @@
-"""How good a detector is on annotated pictures: COCO's numbers, curves, and what is taken for what."""
+"""How good a detector is on annotated images: COCO's numbers, curves, and what is taken for what."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools.cocoeval import COCOeval
 
-from tfrec_tools.detector.data.index import Annotated
-from tfrec_tools.detector.evaluation.average_precision import Found, boxes_by_class, coco_evaluation
+from tfrec_tools.detector.data.index import IndexedExample
+from tfrec_tools.detector.evaluation.average_precision import ImageDetections, boxes_by_class, coco_evaluation
 from tfrec_tools.detector.evaluation.operating_points import Needed, OperatingPoint, operating_point, reach
 from tfrec_tools.detector.evaluation.overlaps import SAME_OBJECT, ious
 from tfrec_tools.detector.evaluation.voc07 import average_precision_11
 from tfrec_tools.labels.label_map import LabelMap
 
-# Places in COCOeval's arrays: IoU 0.5 and 0.75 of 0.5, 0.55, ..., 0.95; areas; 100 detections a picture.
+# Places in COCOeval's arrays: IoU 0.5 and 0.75 of 0.5, 0.55, ..., 0.95; areas; 100 detections an image.
 _IOUS = {"ap50": 0, "ap75": 5}
 _AREAS = {"small": 1, "medium": 2, "large": 3}
 _ALL_AREAS, _MOST = 0, -1
@@ -37,7 +37,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class ClassMetrics:
-    """Of a class with boxes to be found.
+    """The metrics of a class that has boxes to be found.
 
     precision   at IoU 0.5 and recalls 0, 0.01, ..., 1: the best precision at that recall or more
     voc07       11-point AP at IoU 0.5; None where it was not asked for
@@ -55,14 +55,14 @@ class ClassMetrics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metrics:
-    """Of all pictures.
+    """The metrics of all images.
 
     overall     COCO's means over the classes; voc07 likewise, None where it was not asked for
     confusion   (K+1, K+1) counts at IoU 0.5 of boxes annotated (rows) and found (columns) as the K classes
                 of `names`; the last row is what was found where nothing is, the last column what was missed
     """
 
-    pictures: int
+    images: int
     boxes: int
     overall: Scores
     voc07: float | None
@@ -72,16 +72,16 @@ class Metrics:
 
 
 def measure(
-    examples: Sequence[Annotated],
-    found: Sequence[Found],
+    examples: Sequence[IndexedExample],
+    detections: Sequence[ImageDetections],
     labels: LabelMap,
     *,
     min_score: float | None,
     voc07: bool,
 ) -> Metrics:
-    """The detections `found` in `examples`, measured. `min_score` counts for the confusion alone, None for
-    the best score of each class: average precision is over all scores."""
-    evaluation = coco_evaluation(examples, found, labels)
+    """Measures the detections in `examples`. `min_score` counts for the confusion alone, None for the best
+    score of each class: average precision is over all scores."""
+    evaluation = coco_evaluation(examples, detections, labels)
     boxes = boxes_by_class(examples)
     classes = tuple(
         ClassMetrics(
@@ -90,8 +90,8 @@ def measure(
             boxes[label_id],
             _scores(evaluation, slice(column, column + 1)),
             tuple(evaluation.eval["precision"][_IOUS["ap50"], :, column, _ALL_AREAS, _MOST].tolist()),
-            average_precision_11(examples, found, label_id) if voc07 else None,
-            operating_point(examples, found, label_id),
+            average_precision_11(examples, detections, label_id) if voc07 else None,
+            operating_point(examples, detections, label_id),
         )
         for column, label_id in enumerate(map(int, evaluation.params.catIds))
         if boxes.get(label_id)
@@ -101,36 +101,39 @@ def measure(
         len(examples),
         sum(boxes.values()),
         _scores(evaluation, slice(None)),
-        float(np.mean([one.voc07 for one in classes])) if voc07 and classes else None,
+        float(np.mean([class_metrics.voc07 for class_metrics in classes])) if voc07 and classes else None,
         classes,
         labels.names,
-        confusion(examples, found, labels, needed),
+        confusion(examples, detections, labels, needed),
     )
 
 
 def best_scores(classes: Sequence[ClassMetrics]) -> Needed:
-    """From which score on to take each class."""
-    return {one.id: one.best.score for one in classes if one.best}
+    """Returns {id: the score from which on to take the class}."""
+    return {class_metrics.id: class_metrics.best.score for class_metrics in classes if class_metrics.best}
 
 
 def confusion(
-    examples: Sequence[Annotated], found: Sequence[Found], labels: LabelMap, needed: Needed
+    examples: Sequence[IndexedExample],
+    detections: Sequence[ImageDetections],
+    labels: LabelMap,
+    needed: Needed,
 ) -> NDArray[np.int64]:
-    """As in `Metrics`. Detections take the annotated box that they overlap most, the surest first; crowds,
-    difficult objects and what was found of them are left out, and so are classes that a picture was not
-    annotated for, unless they stand where another class is annotated."""
+    """Returns the confusion matrix of `Metrics`. Detections take the annotated box that they overlap most,
+    the highest score first; crowds, difficult objects and what was found of them are left out, and so are
+    classes that an image was not annotated for, unless they stand where another class is annotated."""
     places = {label.id: place for place, label in enumerate(labels.labels)}
     none = len(places)
     counts = np.zeros((none + 1, none + 1), np.int64)
-    for example, seen in zip(examples, found, strict=True):
-        sure = np.flatnonzero(reach(seen, needed)).tolist()
-        partners = _partners(example, seen, sure)
+    for example, of_image in zip(examples, detections, strict=True):
+        counted = np.flatnonzero(reach(of_image, needed)).tolist()
+        partners = _partners(example, of_image, counted)
         ignored = example.crowd | example.difficult
         for truth, label_id in enumerate(example.ids.tolist()):
             if not ignored[truth] and truth not in partners.values():
                 counts[places[label_id], none] += 1
-        for row in sure:
-            partner, as_id = partners.get(row), int(seen.ids[row])
+        for row in counted:
+            partner, as_id = partners.get(row), int(of_image.ids[row])
             if partner is None and as_id in example.labeled:
                 counts[none, places[as_id]] += 1
             elif partner is not None and not ignored[partner]:
@@ -138,13 +141,14 @@ def confusion(
     return counts
 
 
-def _partners(example: Annotated, seen: Found, sure: Sequence[int]) -> dict[int, int]:
-    """{detection of `sure`: the annotated box that it stands for}; an ignored box may have many."""
-    overlaps = ious(seen.boxes, example.boxes)  # (N, M)
+def _partners(example: IndexedExample, detections: ImageDetections, counted: Sequence[int]) -> dict[int, int]:
+    """Returns {detection of `counted`: the annotated box that it stands for}; an ignored box may have
+    many."""
+    overlaps = ious(detections.boxes, example.boxes)  # (N, M)
     reusable = example.crowd | example.difficult
     free = np.ones(len(example.ids), bool)
     partners: dict[int, int] = {}
-    for row in sure:
+    for row in counted:
         candidates = np.where(free | reusable, overlaps[row], 0.0)
         if len(candidates) and candidates.max() >= SAME_OBJECT:
             partners[row] = int(candidates.argmax())

@@ -1,4 +1,4 @@
-"""From which score on to take detections: for each class, that at which F1 is best."""
+"""The score from which on detections are taken: for each class, that at which F1 is best."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools.detector.data.index import Annotated
-from tfrec_tools.detector.evaluation.average_precision import Found
+from tfrec_tools.detector.data.index import IndexedExample
+from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.evaluation.overlaps import SAME_OBJECT, hits, ious
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import LabelMap
@@ -34,11 +34,11 @@ class OperatingPoint:
 
 
 def operating_point(
-    examples: Sequence[Annotated], found: Sequence[Found], label_id: int
+    examples: Sequence[IndexedExample], detections: Sequence[ImageDetections], label_id: int
 ) -> OperatingPoint | None:
-    """Where the F1 of a class is best on pictures that were annotated for it; None where none of its boxes
-    is found. Crowds and difficult boxes are neither to be found nor, found, a mistake."""
-    scores, right, boxes = _outcomes(examples, found, label_id)
+    """Returns where the F1 of a class is best on images that were annotated for it; None where none of its
+    boxes is found. Crowds and difficult boxes are neither to be found nor, found, a mistake."""
+    scores, right, boxes = _outcomes(examples, detections, label_id)
     if not right.any():
         return None
     order = np.argsort(-scores, kind="stable")
@@ -50,16 +50,16 @@ def operating_point(
     )
 
 
-def sure(found: Found, needed: Needed) -> Found:
-    """The detections that reach the score of their class."""
-    kept = reach(found, needed)
-    return Found(found.boxes[kept], found.scores[kept], found.ids[kept])
+def above_threshold(detections: ImageDetections, needed: Needed) -> ImageDetections:
+    """Returns the detections that reach the score of their class."""
+    kept = reach(detections, needed)
+    return ImageDetections(detections.boxes[kept], detections.scores[kept], detections.ids[kept])
 
 
-def reach(found: Found, needed: Needed) -> NDArray[np.bool_]:
-    """(M,) which detections reach the score of their class."""
-    least = [needed.get(label_id, USUAL) for label_id in found.ids.tolist()]
-    return found.scores >= np.array(least, np.float32)
+def reach(detections: ImageDetections, needed: Needed) -> NDArray[np.bool_]:
+    """Returns (M,) which detections reach the score of their class."""
+    least = [needed.get(label_id, USUAL) for label_id in detections.ids.tolist()]
+    return detections.scores >= np.array(least, np.float32)
 
 
 def format_scores(points: Mapping[str, OperatingPoint]) -> str:
@@ -69,7 +69,8 @@ def format_scores(points: Mapping[str, OperatingPoint]) -> str:
 
 
 def read_scores(path: Path, labels: LabelMap) -> dict[int, float]:
-    """{id: score} of a scores.json, none where it is not there. InputError where it is something else."""
+    """Returns {id: score} of a scores.json, none where it is not there. Raises InputError where it is
+    something else."""
     if not path.is_file():
         return {}
     try:
@@ -84,19 +85,20 @@ def read_scores(path: Path, labels: LabelMap) -> dict[int, float]:
 
 
 def _outcomes(
-    examples: Sequence[Annotated], found: Sequence[Found], label_id: int
+    examples: Sequence[IndexedExample], detections: Sequence[ImageDetections], label_id: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
-    """Scores (M,) of a class's detections, which of them are right (M,), and how many boxes there are."""
+    """Returns scores (M,) of a class's detections, which of them are right (M,), and how many boxes there
+    are."""
     scores, right, boxes = [np.zeros(0, np.float32)], [np.zeros(0, bool)], 0
-    for example, one in zip(examples, found, strict=True):
+    for example, of_image in zip(examples, detections, strict=True):
         if label_id in example.labeled:
             ignored = example.crowd | example.difficult
             is_its = example.ids == label_id
-            mine = one.ids == label_id
-            hit = hits(ious(one.boxes[mine], example.boxes[is_its & ~ignored]))
-            passed_over = ious(one.boxes[mine], example.boxes[is_its & ignored]).max(axis=1, initial=0.0)
+            mine = of_image.ids == label_id
+            hit = hits(ious(of_image.boxes[mine], example.boxes[is_its & ~ignored]))
+            passed_over = ious(of_image.boxes[mine], example.boxes[is_its & ignored]).max(axis=1, initial=0.0)
             counts = hit | (passed_over < SAME_OBJECT)
-            scores.append(one.scores[mine][counts])
+            scores.append(of_image.scores[mine][counts])
             right.append(hit[counts])
             boxes += int((is_its & ~ignored).sum())
     return np.concatenate(scores), np.concatenate(right), boxes

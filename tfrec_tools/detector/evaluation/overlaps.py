@@ -9,7 +9,8 @@ SAME_OBJECT = 0.5  # IoU from which on a detection is of an annotated box
 
 
 def ious(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(N, M) of boxes (N, 4) with others (M, 4), [ymin xmin ymax xmax]; 0 where neither has an area."""
+    """Returns (N, M) of boxes (N, 4) with others (M, 4), [ymin xmin ymax xmax]; 0 where neither has an
+    area."""
     a, b = boxes[:, None].astype(np.float64), others[None].astype(np.float64)
     sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     shared = np.prod(np.maximum(sides, 0.0), axis=-1)  # (N, M)

@@ -1,4 +1,4 @@
-"""An exported model held against the one that it was made from, on a picture."""
+"""An exported model held against the one that it was made from, on an image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COMPARED = 10  # best detections; far below them ties are cut off by chance
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What a model says of a picture: detections, best first, and before suppression of each anchor.
+    """What a model says of an image: detections, best first, and before suppression of each anchor.
 
     boxes (M, 4), scores (M,), ids (M,); raw_boxes (A, 4) fractions of the canvas, raw_scores (A, [1 +] K)
     """
@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Largest differences, in fractions of the picture and of 1; raw_mean is the mean one of raw scores.
+    """Largest differences, in fractions of the image and of 1; raw_mean is the mean one of raw scores.
 
     lost   of the best detections of the original, how many the exported model does not have
     """
@@ -55,29 +55,29 @@ class Tolerance:
     lost: int
 
 
-def original(detector: Detector, picture: NDArray[np.uint8]) -> Answer:
-    """What the Keras model says."""
-    said = candidates(detector, *preprocess(detector.config, tf.constant(picture)))
-    there = said.found.ids[0].numpy() > 0
-    boxes, scores, ids = (part[0].numpy()[there] for part in said.found)
+def original(detector: Detector, image: NDArray[np.uint8]) -> Answer:
+    """Returns what the Keras model says."""
+    said = candidates(detector, *preprocess(detector.config, tf.constant(image)))
+    there = said.detections.ids[0].numpy() > 0
+    boxes, scores, ids = (part[0].numpy()[there] for part in said.detections)
     return Answer(boxes, scores, ids, said.raw_boxes.numpy(), said.scores.numpy())
 
 
 def compare(ours: Answer, theirs: Answer, tolerance: Tolerance) -> Agreement:
-    """Of the exported model's answer with the original's."""
+    """Compares the exported model's answer with the original's."""
     count = min(_COMPARED, len(theirs.scores))
     lost = sum(not _has(ours, theirs, row, tolerance) for row in range(count))
     scores = np.abs(ours.raw_scores - theirs.raw_scores)
-    # Far outside the picture large errors mean nothing.
+    # Far outside the image large errors mean nothing.
     boxes = np.abs(np.clip(ours.raw_boxes, 0.0, 1.0) - np.clip(theirs.raw_boxes, 0.0, 1.0))
     return Agreement(float(boxes.max()), float(scores.max()), float(scores.mean()), lost, count)
 
 
-def agrees(found: Agreement, tolerance: Tolerance) -> bool:
+def agrees(agreement: Agreement, tolerance: Tolerance) -> bool:
     return (
-        found.raw_scores <= tolerance.raw_scores
-        and found.raw_mean <= tolerance.raw_mean
-        and found.lost <= tolerance.lost
+        agreement.raw_scores <= tolerance.raw_scores
+        and agreement.raw_mean <= tolerance.raw_mean
+        and agreement.lost <= tolerance.lost
     )
 
 

@@ -1,4 +1,4 @@
-"""ONNX by tf2onnx: the same function of a picture as the SavedModel, with the same names."""
+"""ONNX by tf2onnx: the same function of an image as the SavedModel, with the same names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OPSET = 17  # of 2022: what runtimes of some years' age read
 
 
 def require() -> None:
-    """TfrecError where what is needed is not installed."""
+    """Raises TfrecError where what is needed is not installed."""
     for name in ("tf2onnx", "onnxruntime"):
         _load(name)
 
@@ -36,11 +36,11 @@ def write(detector: Detector, path: Path) -> None:
     path.write_bytes(model.SerializeToString())
 
 
-def run(path: Path, picture: NDArray[np.uint8]) -> Answer:
-    """What the written model says of a picture (H, W, 3)."""
+def run(path: Path, image: NDArray[np.uint8]) -> Answer:
+    """Returns what the written model says of an image (H, W, 3)."""
     session = _load("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    values = session.run(names, {session.get_inputs()[0].name: picture[None]})
+    values = session.run(names, {session.get_inputs()[0].name: image[None]})
     return answer(dict(zip(names, values, strict=True)))
 
 

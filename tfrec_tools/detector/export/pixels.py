@@ -1,4 +1,4 @@
-"""How a family turns bytes of a picture into numbers, as two rows of constants."""
+"""How a family turns bytes of an image into numbers, as two rows of constants."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class Pixels:
     std: NDArray[np.float32]
 
     def normalised(self, values: tf.Tensor) -> tf.Tensor:
-        """Of (..., 3), 0..255."""
+        """Normalises (..., 3) of 0..255."""
         return values * (1.0 / self.std) - self.mean / self.std
 
     def bytes_of(self, normalised: NDArray[np.float32]) -> NDArray[np.float32]:
-        """0..255 of (..., 3)."""
+        """Returns the bytes, 0..255, of normalised (..., 3)."""
         return np.clip(normalised * self.std + self.mean, 0.0, 255.0)
 
 
 def pixels_of(config: Config) -> Pixels:
-    """Found by what becomes of a black and of a white picture."""
+    """Measures them by what becomes of a black and of a white image."""
     black, white = (
         preprocess(config, np.full((8, 8, 3), value, np.uint8))[0][0, 0].numpy() for value in (0, 255)
     )

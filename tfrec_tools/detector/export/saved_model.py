@@ -1,4 +1,4 @@
-"""TFOD's SavedModel: a uint8 picture in, detections out, so that its clients need not change."""
+"""TFOD's SavedModel: a uint8 image in, detections out, so that its clients need not change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SIGNATURE = tf.TensorSpec((1, None, None, 3), tf.uint8, name="input_tensor")
 
 
 class Served(tf.Module):
-    """A detector as a function of a picture (1, H, W, 3) uint8; `outputs.tfod_outputs` says what it gives."""
+    """A detector as a function of an image (1, H, W, 3) uint8; `outputs.tfod_outputs` says what it gives."""
 
     def __init__(self, detector: Detector) -> None:
         super().__init__()
@@ -37,14 +37,14 @@ def write(detector: Detector, folder: Path) -> None:
     tf.saved_model.save(served, str(folder), signatures=signatures)
 
 
-def run(folder: Path, picture: NDArray[np.uint8]) -> Answer:
-    """What the written model says of a picture (H, W, 3)."""
+def run(folder: Path, image: NDArray[np.uint8]) -> Answer:
+    """Returns what the written model says of an image (H, W, 3)."""
     served = tf.saved_model.load(str(folder))
-    return answer({name: value.numpy() for name, value in served(tf.constant(picture[None])).items()})
+    return answer({name: value.numpy() for name, value in served(tf.constant(image[None])).items()})
 
 
 def answer(outputs: dict[str, NDArray[np.float32]]) -> Answer:
-    """TFOD's outputs of one picture, for comparison."""
+    """TFOD's outputs of one image, for comparison."""
     count = int(outputs["num_detections"][0])
     return Answer(
         outputs["detection_boxes"][0, :count],

@@ -33,7 +33,7 @@ OPERATOR = "TFLite_Detection_PostProcess"
 
 class Mobile(tf.Module):
     """A detector as a function of a canvas (1, H, W, 3): normalised as the network wants it, or of 0..255
-    where the model is to be quantised, so that its input is a picture's own bytes."""
+    where the model is to be quantised, so that its input is an image's own bytes."""
 
     def __init__(self, detector: Detector, pixels: Pixels | None) -> None:
         super().__init__()
@@ -53,39 +53,39 @@ class Mobile(tf.Module):
         return outputs[::-1]  # output_0 is the count, as TFOD's signature has it
 
 
-def write(detector: Detector, path: Path, pictures: Sequence[NDArray[np.uint8]] | None) -> None:
-    """Of float32, or of 8 bits where pictures (H, W, 3) are given to calibrate it with. TfrecError where the
-    family has no such form."""
+def write(detector: Detector, path: Path, images: Sequence[NDArray[np.uint8]] | None) -> None:
+    """Writes a model of float32, or of 8 bits where images (H, W, 3) are given to calibrate it with. Raises
+    TfrecError where the family has no such form."""
     pixels = pixels_of(detector.config)
-    mobile = Mobile(detector, pixels if pictures else None)
+    mobile = Mobile(detector, pixels if images else None)
     resizer = _ssd_config(detector).resizer
     spec = tf.TensorSpec((1, resizer.height_px, resizer.width_px, 3), tf.float32, name="input")
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(mobile, folder, signatures=mobile.__call__.get_concrete_function(spec))
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.allow_custom_ops = True
-        if pictures:
+        if images:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = lambda: _representative(detector, pixels, pictures)
+            converter.representative_dataset = lambda: _representative(detector, pixels, images)
             converter.inference_input_type = tf.uint8
         model = flatbuffer_utils.convert_bytearray_to_object(bytearray(converter.convert()))
     _put_in_order(model)
-    path.write_bytes(with_metadata(model, detector.labels, None if pictures else pixels))
+    path.write_bytes(with_metadata(model, detector.labels, None if images else pixels))
 
 
-def run(path: Path, detector: Detector, picture: NDArray[np.uint8]) -> Answer:
-    """What the written model says of a picture (H, W, 3); `detector` tells how to prepare it."""
+def run(path: Path, detector: Detector, pixels_hwc: NDArray[np.uint8]) -> Answer:
+    """Returns what the written model says of an image (H, W, 3); `detector` tells how to prepare it."""
     config = _ssd_config(detector)
-    image, window = preprocess(config, tf.constant(picture))
+    image, window = preprocess(config, tf.constant(pixels_hwc))
     interpreter = _interpreter(path)
-    (given,) = interpreter.get_input_details()
+    (input_details,) = interpreter.get_input_details()
     canvas = image.numpy()[None]
-    if given["dtype"] == np.uint8:
+    if input_details["dtype"] == np.uint8:
         canvas = np.round(pixels_of(config).bytes_of(canvas)).astype(np.uint8)
-    interpreter.set_tensor(given["index"], canvas)
+    interpreter.set_tensor(input_details["index"], canvas)
     interpreter.invoke()
     boxes, classes, scores, count = (
-        interpreter.get_tensor(one["index"])[0] for one in interpreter.get_output_details()
+        interpreter.get_tensor(details["index"])[0] for details in interpreter.get_output_details()
     )
     there = slice(0, int(count))
     codes, raw_scores = (interpreter.get_tensor(index)[0] for index in _before_suppression(path))
@@ -106,8 +106,8 @@ def _ssd_config(detector: Detector) -> SsdConfig:
 
 
 def _post_processing(config: SsdConfig) -> Any:
-    """A function of codes (1, A, 4), scores (1, A, [1 +] K) and anchors (A, 4) that the converter replaces by
-    the operator; what it computes itself is never used."""
+    """Returns a function of codes (1, A, 4), scores (1, A, [1 +] K) and anchors (A, 4) that the converter
+    replaces by the operator; what it computes itself is never used."""
     y_scale, x_scale, height_scale, width_scale = config.code_scales
     attributes: dict[str, int | float | bool] = {
         "max_detections": config.nms.max_total,
@@ -140,24 +140,24 @@ def _attribute(value: float | bool) -> str:
 
 
 def _centres(anchors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(A, 4) [y x height width] of [ymin xmin ymax xmax]."""
+    """Returns (A, 4) [y x height width] of [ymin xmin ymax xmax]."""
     return np.concatenate([(anchors[:, :2] + anchors[:, 2:]) / 2, anchors[:, 2:] - anchors[:, :2]], axis=1)
 
 
 def _representative(
-    detector: Detector, pixels: Pixels, pictures: Sequence[NDArray[np.uint8]]
+    detector: Detector, pixels: Pixels, images: Sequence[NDArray[np.uint8]]
 ) -> Iterator[list[NDArray[np.float32]]]:
-    """Canvases of 0..255; a black and a white one too, so that the input's range is a byte's own."""
+    """Yields canvases of 0..255; a black and a white one too, so that the input's range is a byte's own."""
     resizer = detector.config.resizer
     shape = (1, resizer.height_px, resizer.width_px, 3)
     yield from ([np.full(shape, value, np.float32)] for value in (0, 255))
-    for picture in pictures:
-        image = preprocess(detector.config, tf.constant(picture))[0].numpy()
+    for pixels_hwc in images:
+        image = preprocess(detector.config, tf.constant(pixels_hwc))[0].numpy()
         yield [pixels.bytes_of(image)[None].astype(np.float32)]
 
 
 def _operator(model: Any) -> Any:
-    """The post-processing's operator in a model."""
+    """Returns the post-processing's operator in a model."""
     for operator in model.subgraphs[0].operators:
         if model.operatorCodes[operator.opcodeIndex].customCode == OPERATOR.encode():
             return operator
@@ -174,7 +174,7 @@ def _put_in_order(model: Any) -> None:
 
 
 def _before_suppression(path: Path) -> list[int]:
-    """The operator's first two inputs: codes and scores."""
+    """Returns the operator's first two inputs: codes and scores."""
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(path.read_bytes()))
     return [int(index) for index in _operator(model).inputs[:2]]
 

@@ -34,8 +34,8 @@ _NORMALIZATION = 1
 
 
 def with_metadata(model: Any, labels: LabelMap, pixels: Pixels | None) -> bytes:
-    """A TFLite file of a model (flatbuffer_utils' object) whose outputs are boxes, classes, scores, count;
-    `pixels` says how the input is normalised, None where it takes bytes."""
+    """Returns a TFLite file of a model (flatbuffer_utils' object) whose outputs are boxes, classes, scores,
+    count; `pixels` says how the input is normalised, None where it takes bytes."""
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(_metadata(pixels), np.uint8)
     entry = schema.MetadataT()
@@ -50,7 +50,7 @@ def with_metadata(model: Any, labels: LabelMap, pixels: Pixels | None) -> bytes:
 
 
 def label_lines(labels: LabelMap) -> list[str]:
-    """A class a line, in the order of the ids from 1."""
+    """Returns a class a line, in the order of the ids from 1."""
     names = labels.name_by_id
     return [names.get(label_id, _PLACEHOLDER) for label_id in range(1, max(names) + 1)]
 
@@ -70,7 +70,7 @@ class _Builder:
         self.flat = flatbuffers.Builder(1024)
 
     def table(self, fields: dict[int, int | str | _Scalar]) -> int:
-        """{number of the field: text, or the place of a table or vector, or a scalar} to a place."""
+        """Returns {number of the field: text, or the place of a table or vector, or a scalar} to a place."""
         placed = {
             slot: self.flat.CreateString(field) if isinstance(field, str) else field
             for slot, field in fields.items()
@@ -97,7 +97,7 @@ class _Builder:
 
 
 def _metadata(pixels: Pixels | None) -> bytes:
-    """The table ModelMetadata."""
+    """Returns the table ModelMetadata."""
     build = _Builder()
     outputs = [
         _tensor(build, "location", _box_content(build), "[top left bottom right], fractions of the input"),
@@ -127,7 +127,7 @@ def _image(build: _Builder, pixels: Pixels | None) -> int:
     stats = build.table({0: build.numbers(highest), 1: build.numbers(lowest)})
     fields: dict[int, int | str | _Scalar] = {
         0: "image",
-        1: "the picture, RGB",
+        1: "the image, RGB",
         3: content,
         4: build.tables([unit]),
         5: stats,

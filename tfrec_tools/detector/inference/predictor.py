@@ -1,4 +1,4 @@
-"""A detector as a function from pictures of any sizes to what it finds in each."""
+"""A detector as a function from images of any sizes to what it finds in each."""
 
 from __future__ import annotations
 
@@ -9,28 +9,26 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfrec_tools.detector.data.resize import preprocess
-from tfrec_tools.detector.evaluation.average_precision import Found
-from tfrec_tools.detector.model.detector import Detector, detect
+from tfrec_tools.detector.evaluation.average_precision import ImageDetections
+from tfrec_tools.detector.model.detector import Detector, compiled_detect
 
-Finder = Callable[[Sequence[NDArray[np.uint8]]], list[Found]]
+Finder = Callable[[Sequence[NDArray[np.uint8]]], list[ImageDetections]]
 
 
 def finder(detector: Detector) -> Finder:
-    """A function of pictures (H, W, 3) uint8. It is traced once, whatever their number and sizes."""
-    canvas = (None, detector.config.resizer.height_px, detector.config.resizer.width_px, 3)
-    run = tf.function(
-        lambda images, windows: detect(detector, images, windows),
-        input_signature=[tf.TensorSpec(canvas, tf.float32), tf.TensorSpec((None, 2), tf.float32)],
-    )
+    """Returns a function of images (H, W, 3) uint8. It is traced once, whatever their number and sizes."""
+    run = compiled_detect(detector)
 
-    def find(pictures: Sequence[NDArray[np.uint8]]) -> list[Found]:
-        images, windows = zip(*(preprocess(detector.config, picture) for picture in pictures), strict=True)
+    def find(decoded: Sequence[NDArray[np.uint8]]) -> list[ImageDetections]:
+        images, windows = zip(*(preprocess(detector.config, pixels) for pixels in decoded), strict=True)
         detections = run(tf.stack(images), tf.stack(windows))
-        return [_found(*one) for one in zip(*(part.numpy() for part in detections), strict=True)]
+        return [_of_image(*of_image) for of_image in zip(*(part.numpy() for part in detections), strict=True)]
 
     return find
 
 
-def _found(boxes: NDArray[np.float32], scores: NDArray[np.float32], ids: NDArray[np.int32]) -> Found:
+def _of_image(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], ids: NDArray[np.int32]
+) -> ImageDetections:
     there = ids > 0
-    return Found(boxes[there], scores[there], ids[there])
+    return ImageDetections(boxes[there], scores[there], ids[there])

@@ -1,14 +1,15 @@
-"""What a detector found in pictures, as rows of files: COCO's results and CSV."""
+"""What a detector found in images, as rows of files: COCO's results and CSV."""
 
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tfrec_tools.detector.evaluation.average_precision import Found
+from tfrec_tools.detector.evaluation.average_precision import ImageDetections
+from tfrec_tools.detector.evaluation.coco_ids import NamedDetection
 from tfrec_tools.labels.label_map import LabelMap
 
 _COLUMNS = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax", "score", "image_id")
@@ -17,7 +18,7 @@ _PIXEL_DIGITS, _SCORE_DIGITS = 2, 5
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A detection; edges in pixels of the picture."""
+    """A detection; edges in pixels of the image."""
 
     image_id: int
     filename: str
@@ -32,8 +33,10 @@ class Row:
     ymax: float
 
 
-def rows(image_id: int, filename: str, size_wh: tuple[int, int], found: Found, labels: LabelMap) -> list[Row]:
-    """A row a detection, best first."""
+def rows(
+    image_id: int, filename: str, size_wh: tuple[int, int], detections: ImageDetections, labels: LabelMap
+) -> list[Row]:
+    """Returns a row a detection, best first."""
     width, height = size_wh
     names = labels.name_by_id
     return [
@@ -48,14 +51,18 @@ def rows(image_id: int, filename: str, size_wh: tuple[int, int], found: Found, l
             *(round(edge * side, _PIXEL_DIGITS) for edge, side in zip(box, (width, height) * 2, strict=True)),
         )
         for box, score, label_id in zip(
-            found.boxes[:, [1, 0, 3, 2]].tolist(), found.scores.tolist(), found.ids.tolist(), strict=True
+            detections.boxes[:, [1, 0, 3, 2]].tolist(),
+            detections.scores.tolist(),
+            detections.ids.tolist(),
+            strict=True,
         )
     ]
 
 
-def write_coco(path: Path, found: Sequence[Row]) -> None:
-    """COCO's results: what `COCO.loadRes` reads, with the name of the file besides."""
-    results = [
+def coco_results(detected: Sequence[Row]) -> list[dict[str, Any]]:
+    """Returns COCO's results: what `COCO.loadRes` reads, with the name of the file besides; ids are the
+    label map's and the rows'."""
+    return [
         {
             "image_id": row.image_id,
             "category_id": row.label_id,
@@ -68,12 +75,25 @@ def write_coco(path: Path, found: Sequence[Row]) -> None:
             "score": row.score,
             "file_name": row.filename,
         }
-        for row in found
+        for row in detected
     ]
-    path.write_text(json.dumps(results, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_csv(path: Path, found: Sequence[Row]) -> None:
+def named(detected: Sequence[Row], paths: Mapping[int, str]) -> list[NamedDetection]:
+    """Returns the detections without ids, each of the image that `paths` has for its image's id."""
+    return [
+        NamedDetection(
+            paths[row.image_id],
+            (row.width, row.height),
+            row.name,
+            (row.xmin, row.ymin, row.xmax, row.ymax),
+            row.score,
+        )
+        for row in detected
+    ]
+
+
+def write_csv(path: Path, detected: Sequence[Row]) -> None:
     """A table that `tfrec convert` reads too, as labels to be corrected."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -81,5 +101,5 @@ def write_csv(path: Path, found: Sequence[Row]) -> None:
         writer.writerows(
             [row.filename, row.width, row.height, row.name, row.xmin, row.ymin, row.xmax, row.ymax,
              row.score, row.image_id]
-            for row in found
+            for row in detected
         )  # fmt: skip

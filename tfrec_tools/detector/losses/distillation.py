@@ -8,9 +8,9 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from tfrec_tools.detector.losses.ssd_losses import Part
+from tfrec_tools.detector.losses.ssd_losses import LossTerm
 
-_STDS = 2.0  # a score this many standard deviations above the mean of its picture is sure
+_STDS = 2.0  # a score this many standard deviations above the mean of its image is sure
 _NMS_IOU = 0.5
 _MAX_BOXES = 100
 
@@ -36,16 +36,18 @@ class Answers(NamedTuple):
     logits: tf.Tensor
 
 
-def loss(teacher: Answers, student: Answers, boxes: tf.Tensor, sure: tf.Tensor) -> tuple[Part, Part]:
-    """Mean squared difference of the logits on the `sure` anchors (B, A) bool, and of the codes on
-    those of them that non-maximum suppression leaves. boxes (B, A, 4) are the teacher's."""
+def loss(
+    teacher: Answers, student: Answers, boxes: tf.Tensor, is_certain: tf.Tensor
+) -> tuple[LossTerm, LossTerm]:
+    """Returns mean squared difference of the logits on the anchors `is_certain` (B, A) bool, and of the codes
+    on those of them that non-maximum suppression leaves. boxes (B, A, 4) are the teacher's."""
     logits = tf.reduce_mean(tf.math.squared_difference(teacher.logits, student.logits), axis=-1)  # (B, A)
     codes = tf.reduce_mean(tf.math.squared_difference(teacher.codes, student.codes), axis=-1)  # (B, A)
-    return _mean_where(logits, sure), _mean_where(codes, _best(boxes, _scores(teacher), sure))
+    return _mean_where(logits, is_certain), _mean_where(codes, _best(boxes, _scores(teacher), is_certain))
 
 
 def is_sure(teacher: Answers) -> tf.Tensor:
-    """(B, A) bool: where the teacher's best score stands out from those of its picture."""
+    """Returns (B, A) bool: where the teacher's best score stands out from those of its image."""
     scores = _scores(teacher)
     mean = tf.reduce_mean(scores, axis=1, keepdims=True)
     return scores > mean + _STDS * tf.math.reduce_std(scores, axis=1, keepdims=True)
@@ -55,17 +57,17 @@ def _scores(teacher: Answers) -> tf.Tensor:
     return tf.reduce_max(tf.sigmoid(teacher.logits), axis=-1)  # (B, A)
 
 
-def _best(boxes: tf.Tensor, scores: tf.Tensor, sure: tf.Tensor) -> tf.Tensor:
-    """(B, A) bool: the sure anchors that non-maximum suppression keeps."""
+def _best(boxes: tf.Tensor, scores: tf.Tensor, is_certain: tf.Tensor) -> tf.Tensor:
+    """Returns (B, A) bool: the sure anchors that non-maximum suppression keeps."""
 
-    def kept(one: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        indices = tf.image.non_max_suppression(*one, _MAX_BOXES, _NMS_IOU, score_threshold=0.0)
-        return tf.scatter_nd(indices[:, None], tf.ones_like(indices), tf.shape(one[1]))
+    def kept(of_image: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        indices = tf.image.non_max_suppression(*of_image, _MAX_BOXES, _NMS_IOU, score_threshold=0.0)
+        return tf.scatter_nd(indices[:, None], tf.ones_like(indices), tf.shape(of_image[1]))
 
-    ranked = tf.where(sure, scores, -1.0)
+    ranked = tf.where(is_certain, scores, -1.0)
     return tf.map_fn(kept, (boxes, ranked), fn_output_signature=tf.int32) > 0
 
 
-def _mean_where(values: tf.Tensor, chosen: tf.Tensor) -> Part:
+def _mean_where(values: tf.Tensor, chosen: tf.Tensor) -> LossTerm:
     weights = tf.cast(chosen, tf.float32)
-    return Part(tf.reduce_sum(values * weights), tf.reduce_sum(weights))
+    return LossTerm(tf.reduce_sum(values * weights), tf.reduce_sum(weights))

@@ -1,7 +1,7 @@
 """Which anchor answers for which box, and what each anchor is to predict.
 
 TFOD's matchers/argmax_matcher.py and core/target_assigner.py. Boxes and anchors are float32
-[ymin xmin ymax xmax], normalised. A picture's boxes come padded with boxes of zero area, which match nothing.
+[ymin xmin ymax xmax], normalised. An image's boxes come padded with boxes of zero area, which match nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tfrec_tools.detector.network import box_coding
 
 
 class Draw(NamedTuple):
-    """What decides what is drawn at random for some pictures of a batch: a seed (2,) int32, and which rows
+    """What decides what is drawn at random for some images of a batch: a seed (2,) int32, and which rows
     they are, from `first` on, of a batch of `whole`, or all of it where that is None. So it makes no
     difference where a batch is cut."""
 
@@ -25,14 +25,14 @@ class Draw(NamedTuple):
     whole: int | None = None
 
 
-class Truth(NamedTuple):
+class GroundTruth(NamedTuple):
     """What is known of a batch (a tuple, as tf.function takes no other classes).
 
-    windows  (B, 2) float32, the fraction [height width] of the canvas that each picture takes
+    windows  (B, 2) float32, the fraction [height width] of the canvas that each image takes
     boxes    (B, N, 4) float32, fractions of the canvas, padded with zeros
     classes  (B, N, K) float32, one-hot, zeros where padded
     weights  (B, N) float32, how much each box counts; of one of weight 0 nothing is known
-    labeled  (B, K) float32, 1 for each class that the picture was exhaustively annotated for
+    labeled  (B, K) float32, 1 for each class that the image was exhaustively annotated for
     taught   (K,) float32, 1 for each class that has boxes somewhere in the training data
     exists   (K,) float32, 1 for each id that has a class
     apart    (K,) float32, 1 for each class whose losses are divided by the matches of such classes alone
@@ -71,8 +71,8 @@ class Targets:
 
 
 def iou(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
-    """Intersection over union of boxes (..., N, 4) with anchors (..., A, 4) or (A, 4): (..., N, A); 0 for
-    empty boxes."""
+    """Returns intersection over union of boxes (..., N, 4) with anchors (..., A, 4) or (A, 4): (..., N, A); 0
+    for empty boxes."""
     boxes, anchors = boxes[..., :, None, :], anchors[..., None, :, :]
     top_left = tf.maximum(boxes[..., :2], anchors[..., :2])
     bottom_right = tf.minimum(boxes[..., 2:], anchors[..., 2:])
@@ -83,8 +83,8 @@ def iou(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
 
 
 def match(matcher: MatcherConfig, boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
-    """Boxes (B, N, 4) to anchors (B, A, 4) or (A, 4): (B, A) int32 rows, -1 unmatched, -2 ignored; N is at
-    least 1."""
+    """Matches boxes (B, N, 4) to anchors (B, A, 4) or (A, 4): (B, A) int32 rows, -1 unmatched, -2 ignored; N
+    is at least 1."""
     overlaps = iou(boxes, anchors)  # (B, N, A)
     rows = tf.argmax(overlaps, axis=1, output_type=tf.int32)  # (B, A)
     best = tf.reduce_max(overlaps, axis=1)  # (B, A)
@@ -94,7 +94,7 @@ def match(matcher: MatcherConfig, boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Te
 
 
 def _forced(boxes: tf.Tensor, overlaps: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """(B, A) rows, but each of the boxes (B, N, 4) has its best anchor by overlaps (B, N, A)."""
+    """Returns (B, A) rows, but each of the boxes (B, N, 4) has its best anchor by overlaps (B, N, A)."""
     is_box = tf.cast(tf.reduce_any(boxes != 0.0, axis=-1), tf.float32)  # (B, N)
     columns = tf.argmax(overlaps, axis=2, output_type=tf.int32)  # (B, N): each box's best anchor
     forced = tf.one_hot(columns, tf.shape(overlaps)[2]) * is_box[..., None]  # (B, N, A)
@@ -105,8 +105,8 @@ def _forced(boxes: tf.Tensor, overlaps: tf.Tensor, rows: tf.Tensor) -> tf.Tensor
 def matched_codes(
     matches: tf.Tensor, boxes: tf.Tensor, anchors: tf.Tensor, scale_factors: tuple[float, ...]
 ) -> tf.Tensor:
-    """(B, A, 4): codes of the matched boxes relative to their anchors (B, A, 4) or (A, 4), zeros where there
-    is none."""
+    """Returns (B, A, 4): codes of the matched boxes relative to their anchors (B, A, 4) or (A, 4), zeros
+    where there is none."""
     matched = tf.gather(boxes, tf.maximum(matches, 0), batch_dims=1)  # (B, A, 4)
     return tf.where(matches[..., None] >= 0, box_coding.encode(matched, anchors, scale_factors), 0.0)
 
@@ -115,15 +115,15 @@ def assign(
     matcher: MatcherConfig,
     scale_factors: tuple[float, ...],
     anchors: tf.Tensor,
-    truth: Truth,
+    truth: GroundTruth,
     background: bool,
 ) -> Targets:
-    """The targets of a batch for anchors (A, 4), with a column for the background or without.
+    """Returns the targets of a batch for anchors (A, 4), with a column for the background or without.
 
-    Of a class that a picture was not annotated for, nothing is known where nothing is annotated: its
+    Of a class that an image was not annotated for, nothing is known where nothing is annotated: its
     class weight is 0 there (TFOD's `groundtruth_labeled_classes`). But an annotated box is known not to be
     it: on the anchors of such a box the weight stays 1, where TFOD's is 0 too. Otherwise old classes and
-    new ones, which are never annotated in the same picture, would not learn to tell each other apart. A
+    new ones, which are never annotated in the same image, would not learn to tell each other apart. A
     class that is never taught is left alone even there: examples against it alone would silence it.
     """
     boxes = certain_boxes(truth)
@@ -147,20 +147,21 @@ def assign(
     )
 
 
-def certain_boxes(truth: Truth) -> tf.Tensor:
-    """(B, N, 4), zeros, which match nothing, for those in doubt."""
+def certain_boxes(truth: GroundTruth) -> tf.Tensor:
+    """Returns (B, N, 4), zeros, which match nothing, for those in doubt."""
     return tf.where(truth.weights[..., None] > 0.0, truth.boxes, 0.0)
 
 
-def matched_weights(truth: Truth, matches: tf.Tensor) -> tf.Tensor:
-    """(B, A) the weights of the boxes that anchors match, 1 where they match none."""
+def matched_weights(truth: GroundTruth, matches: tf.Tensor) -> tf.Tensor:
+    """Returns (B, A) the weights of the boxes that anchors match, 1 where they match none."""
     weights = tf.gather(truth.weights, tf.maximum(matches, 0), batch_dims=1)
     return tf.where(matches >= 0, weights, 1.0)
 
 
-def doubted(truth: Truth, anchors: tf.Tensor, threshold: float) -> tf.Tensor:
-    """(B, A, K) 1 where an anchor overlaps, by this IoU at least, a box of the class of which it is in doubt
-    whether it is one: neither an example for that class nor against it. anchors (A, 4) or (B, A, 4)"""
+def doubted(truth: GroundTruth, anchors: tf.Tensor, threshold: float) -> tf.Tensor:
+    """Returns (B, A, K) 1 where an anchor overlaps, by this IoU at least, a box of the class of which it is
+    in doubt whether it is one: neither an example for that class nor against it. anchors (A, 4) or (B, A,
+    4)"""
     in_doubt = truth.classes * tf.cast(truth.weights <= 0.0, tf.float32)[..., None]  # (B, N, K)
     overlapping = tf.cast(iou(truth.boxes, anchors) >= threshold, tf.float32)  # (B, N, A)
     return tf.minimum(tf.einsum("bna,bnk->bak", overlapping, in_doubt), 1.0)

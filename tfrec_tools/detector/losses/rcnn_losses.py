@@ -1,18 +1,18 @@
 """What Faster R-CNN's stages are to predict, and their losses (TFOD's
 meta_architectures/faster_rcnn_meta_arch.py; the constants are of core/target_assigner.py and core/losses.py).
 
-A picture need not be annotated for all classes. Where it shows an object of a class that it was not
+An image need not be annotated for all classes. Where it shows an object of a class that it was not
 annotated for, nothing may be taught against that object:
 
 - The second stage's softmax. On a proposal that matches no box, the truth is "the background, or a class that
-  this picture was not annotated for", and the loss is that of this whole set (as Cermelli et al. 2020,
+  this image was not annotated for", and the loss is that of this whole set (as Cermelli et al. 2020,
   "Modeling the Background", do in segmentation). On a proposal that matches a box, the box's class is the
   truth against all others. Either way no gradient reaches the columns of unknown classes, nor, on a matched
   proposal, of those that are never taught; what is known follows `matching.assign`.
 - Where a box of weight 0 leaves in doubt whether there is an object of its class, that class counts as one
   that was not annotated, and the first stage draws no background.
 - The first stage knows only objects and background, so it cannot tell an object of an unknown class from
-  background. In a picture that was not annotated for all classes, what it takes for an object itself is
+  background. In an image that was not annotated for all classes, what it takes for an object itself is
   therefore not drawn as background, unless it overlaps an annotated box, but not enough to match it: then it
   shows that box. (To draw background from such overlaps alone is not enough: everything else drifts towards
   being an object, and proposals get worse.)
@@ -28,7 +28,7 @@ import tensorflow as tf
 from tfrec_tools.detector.config.blocks import MatcherConfig
 from tfrec_tools.detector.config.faster_rcnn import CODE_SCALES, StageLoss
 from tfrec_tools.detector.losses import matching
-from tfrec_tools.detector.losses.matching import Truth
+from tfrec_tools.detector.losses.matching import GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import smooth_l1
 
 _PROPOSAL_MATCHER = MatcherConfig(matched_threshold=0.7, unmatched_threshold=0.3, forced=True)
@@ -43,7 +43,7 @@ Sample = Callable[[StageLoss, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class StageLosses(NamedTuple):
-    """Scalars, weighed: of each picture the mean over its boxes, summed over the pictures."""
+    """Scalars, weighed: of each image the mean over its boxes, summed over the images."""
 
     proposal_localization: tf.Tensor
     proposal_classification: tf.Tensor
@@ -65,10 +65,15 @@ class Drawn(NamedTuple):
 
 
 def proposal_losses(
-    config: StageLoss, anchors: tf.Tensor, codes: tf.Tensor, logits: tf.Tensor, truth: Truth, sample: Sample
+    config: StageLoss,
+    anchors: tf.Tensor,
+    codes: tf.Tensor,
+    logits: tf.Tensor,
+    truth: GroundTruth,
+    sample: Sample,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of the first stage, localization and classification: anchors (A, 4), codes (B, A, 4), logits
-    (B, A, 2)."""
+    """Returns the localization and classification losses of the first stage: anchors (A, 4), codes (B, A, 4),
+    logits (B, A, 2)."""
     matches = matching.match(_PROPOSAL_MATCHER, matching.certain_boxes(truth), anchors)  # (B, A)
     is_object = matches >= 0
     sampled = tf.cast(sample(config, _candidates(truth, anchors, matches, logits), is_object), tf.float32)
@@ -83,8 +88,10 @@ def proposal_losses(
     return config.localization_weight * localization, config.classification_weight * classification
 
 
-def draw_boxes(config: StageLoss, truth: Truth, boxes: tf.Tensor, valid: tf.Tensor, sample: Sample) -> Drawn:
-    """From proposals (B, P, 4), of which those `valid` (B, P) bool count, in their order."""
+def draw_boxes(
+    config: StageLoss, truth: GroundTruth, boxes: tf.Tensor, valid: tf.Tensor, sample: Sample
+) -> Drawn:
+    """Samples boxes from proposals (B, P, 4), of which those `valid` (B, P) bool count, in their order."""
     matches = matching.match(_BOX_MATCHER, matching.certain_boxes(truth), boxes)  # (B, P)
     sampled = sample(config, valid, matches >= 0)
     order = tf.argsort(tf.cast(sampled, tf.int32), direction="DESCENDING", stable=True)
@@ -98,9 +105,10 @@ def draw_boxes(config: StageLoss, truth: Truth, boxes: tf.Tensor, valid: tf.Tens
 
 
 def box_losses(
-    config: StageLoss, drawn: Drawn, codes: tf.Tensor, logits: tf.Tensor, truth: Truth
+    config: StageLoss, drawn: Drawn, codes: tf.Tensor, logits: tf.Tensor, truth: GroundTruth
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of the second stage, localization and classification: codes (B, S, 1 or K, 4), logits (B, S, K+1)."""
+    """Returns the localization and classification losses of the second stage: codes (B, S, 1 or K, 4), logits
+    (B, S, K+1)."""
     is_object = drawn.matches >= 0
     classes = tf.gather(truth.classes, tf.maximum(drawn.matches, 0), batch_dims=1)  # (B, S, K)
     normalizer = tf.maximum(tf.reduce_sum(drawn.valid, axis=1, keepdims=True), 1.0)
@@ -114,8 +122,8 @@ def box_losses(
     return config.localization_weight * localization, config.classification_weight * classification
 
 
-def _candidates(truth: Truth, anchors: tf.Tensor, matches: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """(B, A) bool: the anchors of which it is known whether they show an object."""
+def _candidates(truth: GroundTruth, anchors: tf.Tensor, matches: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Returns (B, A) bool: the anchors of which it is known whether they show an object."""
     is_complete = tf.reduce_all((truth.labeled > 0.0) | (truth.exists <= 0.0), axis=1)  # (B,)
     overlaps = tf.reduce_max(matching.iou(matching.certain_boxes(truth), anchors), axis=1)  # (B, A)
     seems_background = logits[..., 1] <= logits[..., 0]
@@ -126,21 +134,22 @@ def _candidates(truth: Truth, anchors: tf.Tensor, matches: tf.Tensor, logits: tf
 
 
 def _of_class(codes: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-    """(B, S, 4): of codes (B, S, 1 or K, 4) those of the class in classes (B, S, K)."""
+    """Returns (B, S, 4): of codes (B, S, 1 or K, 4) those of the class in classes (B, S, K)."""
     if codes.shape[2] == 1:
         return codes[:, :, 0, :]
     return tf.gather(codes, tf.argmax(classes, axis=-1), batch_dims=2)
 
 
-def _labeled(truth: Truth, boxes: tf.Tensor) -> tf.Tensor:
-    """(B, S, K) 1 for the classes that would have been annotated, were the object in a box one of them."""
+def _labeled(truth: GroundTruth, boxes: tf.Tensor) -> tf.Tensor:
+    """Returns (B, S, K) 1 for the classes that would have been annotated, were the object in a box one of
+    them."""
     return truth.labeled[:, None, :] * (1.0 - matching.doubted(truth, boxes, _BOX_MATCHER.matched_threshold))
 
 
 def _softmax_loss(
     logits: tf.Tensor, classes: tf.Tensor, is_object: tf.Tensor, labeled: tf.Tensor, taught: tf.Tensor
 ) -> tf.Tensor:
-    """(B, S): minus the log of the probability of the classes that are possible."""
+    """Returns (B, S): minus the log of the probability of the classes that are possible."""
     matched = tf.cast(is_object, tf.float32)[..., None]  # (B, S, 1)
     is_known = tf.maximum(labeled, taught * matched) > 0.0  # (B, S, K)
     is_known = tf.pad(is_known, [[0, 0], [0, 0], [1, 0]], constant_values=True)  # the background always is

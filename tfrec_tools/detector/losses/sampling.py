@@ -9,9 +9,9 @@ from tfrec_tools.detector.losses.matching import Draw
 
 
 def balanced(draw: Draw, config: StageLoss, candidates: tf.Tensor, positive: tf.Tensor) -> tf.Tensor:
-    """(B, A) bool: of each picture's candidates, at random, `config.samples`, or all where there are fewer;
-    of them no more than `config.positive_fraction` are positive. candidates, positive (B, A) bool; `draw`
-    alone decides."""
+    """Returns (B, A) bool: of each image's candidates, at random, `config.samples`, or all where there are
+    fewer; of them no more than `config.positive_fraction` are positive. candidates, positive (B, A) bool;
+    `draw` alone decides."""
     count, boxes = tf.unstack(tf.shape(candidates))
     keys = tf.random.stateless_uniform((draw.whole or count, boxes), draw.seed)[draw.first :][:count]
     most = int(config.samples * config.positive_fraction)
@@ -21,6 +21,6 @@ def balanced(draw: Draw, config: StageLoss, candidates: tf.Tensor, positive: tf.
 
 
 def _first(keys: tf.Tensor, among: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """(B, A) bool: those `among` which have the lowest keys, `count` (B or 1, 1) of them."""
+    """Returns (B, A) bool: those `among` which have the lowest keys, `count` (B or 1, 1) of them."""
     places = tf.argsort(tf.argsort(tf.where(among, keys, 2.0)))
     return among & (places < count)

@@ -11,8 +11,8 @@ from tfrec_tools.detector.config.ssd import LossConfig
 from tfrec_tools.detector.losses.matching import Targets
 
 
-class Part(NamedTuple):
-    """Part of a loss of some pictures of a batch, as two scalars: each is added up over the batch, then one
+class LossTerm(NamedTuple):
+    """Part of a loss of some images of a batch, as two scalars: each is added up over the batch, then one
     is divided by the other, or by 1 where that is more. So it makes no difference where a batch is cut."""
 
     numerator: tf.Tensor
@@ -21,12 +21,12 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """The losses of some pictures of a batch, weighed, each the sum of its parts. `distillation` is how far
+    """The losses of some images of a batch, weighed, each the sum of its parts. `distillation` is how far
     the answers are from a teacher's."""
 
-    localization: tuple[Part, ...]
-    classification: tuple[Part, ...]
-    distillation: tuple[Part, ...] = ()
+    localization: tuple[LossTerm, ...]
+    classification: tuple[LossTerm, ...]
+    distillation: tuple[LossTerm, ...] = ()
 
     @property
     def denominators(self) -> tf.Tensor:
@@ -34,8 +34,8 @@ class Losses:
         return tf.stack([part.denominator for parts in self._all for part in parts])
 
     def over(self, denominators: tf.Tensor) -> list[tf.Tensor]:
-        """What these pictures add to the batch's localization, classification and distillation loss, given
-        the batch's denominators (P,)."""
+        """Returns what these images add to the batch's localization, classification and distillation loss,
+        given the batch's denominators (P,)."""
         whole = iter(tf.unstack(tf.maximum(denominators, 1.0)))
         return [
             tf.add_n([tf.zeros(()), *(part.numerator / next(whole) for part in parts)]) for parts in self._all
@@ -43,16 +43,16 @@ class Losses:
 
     @property
     def alone(self) -> list[tf.Tensor]:
-        """The same where these pictures are the whole batch."""
+        """The same where these images are the whole batch."""
         return self.over(self.denominators)
 
     @property
-    def _all(self) -> tuple[tuple[Part, ...], ...]:
+    def _all(self) -> tuple[tuple[LossTerm, ...], ...]:
         return self.localization, self.classification, self.distillation
 
 
 def sigmoid_focal(logits: tf.Tensor, targets: tf.Tensor, gamma: float, alpha: float | None) -> tf.Tensor:
-    """Focal loss (Lin et al. 2017, eq. 5) an element; shapes as given."""
+    """Returns focal loss (Lin et al. 2017, eq. 5) an element; shapes as given."""
     cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
     probability = tf.sigmoid(logits)
     of_target = targets * probability + (1.0 - targets) * (1.0 - probability)
@@ -63,16 +63,16 @@ def sigmoid_focal(logits: tf.Tensor, targets: tf.Tensor, gamma: float, alpha: fl
 
 
 def smooth_l1(codes: tf.Tensor, targets: tf.Tensor, delta: float) -> tf.Tensor:
-    """Huber loss summed over the code: (..., 4) -> (...)."""
+    """Returns Huber loss summed over the code: (..., 4) -> (...)."""
     error = tf.abs(codes - targets)
     quadratic = tf.minimum(error, delta)
     return tf.reduce_sum(0.5 * quadratic**2 + delta * (error - quadratic), axis=-1)
 
 
 def detection_losses(config: LossConfig, codes: tf.Tensor, logits: tf.Tensor, targets: Targets) -> Losses:
-    """The losses of a batch: codes (B, A, 4), logits (B, A, K+1). TFOD divides them by the matches of the
-    batch; here those of the classes that stand apart are divided by the matches of their own boxes, and the
-    others by the rest. Else a class with few boxes beside one with many would hardly be taught."""
+    """Returns the losses of a batch: codes (B, A, 4), logits (B, A, K+1). TFOD divides them by the matches of
+    the batch; here those of the classes that stand apart are divided by the matches of their own boxes, and
+    the others by the rest. Else a class with few boxes beside one with many would hardly be taught."""
     focal = sigmoid_focal(logits, targets.classes, config.focal_gamma, config.focal_alpha)
     focal *= targets.class_weights  # (B, A, K+1)
     huber = smooth_l1(codes, targets.codes, config.smooth_l1_delta) * targets.code_weights  # (B, A)
@@ -83,8 +83,8 @@ def detection_losses(config: LossConfig, codes: tf.Tensor, logits: tf.Tensor, ta
     localization, classification = [], []
     for of_anchors, of_columns in ((1.0 - anchors, 1.0 - columns), (anchors, columns)):
         matches = tf.reduce_sum(targets.code_weights * of_anchors) * float(config.normalize_by_matches)
-        found = config.localization_weight * tf.reduce_sum(huber * of_anchors)
-        localization.append(Part(found, matches))
-        found = config.classification_weight * tf.reduce_sum(focal * of_columns)
-        classification.append(Part(found, matches))
+        total = config.localization_weight * tf.reduce_sum(huber * of_anchors)
+        localization.append(LossTerm(total, matches))
+        total = config.classification_weight * tf.reduce_sum(focal * of_columns)
+        classification.append(LossTerm(total, matches))
     return Losses(tuple(localization), tuple(classification))

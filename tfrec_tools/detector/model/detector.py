@@ -7,7 +7,9 @@ On disk it is a folder in TFOD's own layout: `pipeline.config`, `label_map.pbtxt
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import keras
@@ -34,7 +36,7 @@ class Detector:
     """A network with what it needs to be written back.
 
     config   of one of the families, whose module says what the network gives
-    network  from canvases (B, H, W, 3), pictures as `resize.preprocess` gives them
+    network  from canvases (B, H, W, 3), images as `resize.preprocess` gives them
     graph    the checkpoint that it was read from, which is written back whole
     """
 
@@ -46,7 +48,7 @@ class Detector:
 
 
 def variables(network: keras.Model) -> dict[str, keras.Variable]:
-    """{path in the checkpoint's graph: variable}, from the layers' names."""
+    """Returns {path in the checkpoint's graph: variable}, from the layers' names."""
     return {
         f"{object_graph.MODEL}/{layer.name.replace('.', '/')}/{_tfod_name(layer, variable)}": variable
         for layer in layers_of(network)
@@ -55,7 +57,8 @@ def variables(network: keras.Model) -> dict[str, keras.Variable]:
 
 
 def load_detector(folder: Path) -> Detector:
-    """A detector from a model folder. InputError where a part is missing or they do not fit together."""
+    """Returns a detector from a model folder. Raises InputError where a part is missing or they do not fit
+    together."""
     if not folder.is_dir():
         raise InputError(
             folder, "not found, expected a model folder (pipeline.config, label_map.pbtxt, checkpoint/)"
@@ -74,7 +77,7 @@ def load_detector(folder: Path) -> Detector:
 
 
 def new_detector(pipeline_text: str, labels: LabelMap, seed: int) -> Detector:
-    """A detector with random weights, for the ids of a label map."""
+    """Returns a detector with random weights, for the ids of a label map."""
     keras.utils.set_random_seed(seed)
     text = rewrite_pipeline(pipeline_text, Changes(max(labels.name_by_id), "label_map.pbtxt"))
     config = parse_pipeline(Path("pipeline.config"), text)
@@ -84,7 +87,7 @@ def new_detector(pipeline_text: str, labels: LabelMap, seed: int) -> Detector:
 
 
 def resized(detector: Detector, labels: LabelMap, values: Values) -> Detector:
-    """The same architecture for another label map, with the variables given by path."""
+    """Returns the same architecture for another label map, with the variables given by path."""
     text = rewrite_pipeline(detector.pipeline_text, Changes(max(labels.name_by_id), "label_map.pbtxt"))
     config = replace(detector.config, num_classes=max(labels.name_by_id))
     network = registry.of(config).build(config)
@@ -111,12 +114,12 @@ def assign(network: keras.Model, values: Values) -> None:
 
 
 def values(network: keras.Model) -> Values:
-    """{path: value} of all variables."""
+    """Returns {path: value} of all variables."""
     return {path: np.asarray(variable) for path, variable in variables(network).items()}
 
 
 def layers_of(network: keras.Model) -> list[keras.layers.Layer]:
-    """All of a network, those of networks within it too."""
+    """Returns all of a network, those of networks within it too."""
     inner = (layers_of(layer) if isinstance(layer, keras.Model) else [layer] for layer in network.layers)
     return [layer for layers in inner for layer in layers]
 
@@ -179,13 +182,25 @@ def _strangers(missing: list[str], unknown: list[str]) -> str:
 
 
 def detect(detector: Detector, images: tf.Tensor, windows: tf.Tensor) -> Detections:
-    """The detections of pictures as `resize.preprocess` gives them: images (B, H, W, 3), windows (B, 2)."""
+    """Returns the detections of images as `resize.preprocess` gives them: images (B, H, W, 3), windows (B,
+    2)."""
     family = registry.of(detector.config)
     return family.detect(detector.config, detector.network, images, windows)
 
 
+@lru_cache(maxsize=2)
+def compiled_detect(detector: Detector) -> Callable[[tf.Tensor, tf.Tensor], Detections]:
+    """Returns `detect` of a detector as a graph, traced once for any number of images; kept for the base and
+    the grown model, which are measured again and again with other weights."""
+    canvas = (None, detector.config.resizer.height_px, detector.config.resizer.width_px, 3)
+    return tf.function(
+        lambda images, windows: detect(detector, images, windows),
+        input_signature=[tf.TensorSpec(canvas, tf.float32), tf.TensorSpec((None, 2), tf.float32)],
+    )
+
+
 def class_logits(detector: Detector, images: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
-    """(B, A, K) float32, of the classes alone, in the order of their ids; images and windows as for
+    """Returns (B, A, K) float32, of the classes alone, in the order of their ids; images and windows as for
     `detect`."""
     family = registry.of(detector.config)
     return family.class_logits(detector.config, detector.network, images, windows)

@@ -8,9 +8,6 @@ therefore reshaped to (..., anchors, classes) before columns are copied.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,43 +15,13 @@ from numpy.typing import NDArray
 from tfrec_tools.detector.architectures import registry
 from tfrec_tools.detector.checkpoints import object_graph
 from tfrec_tools.detector.model import detector
+from tfrec_tools.detector.model.class_rows import AS_THEY_ARE, Renamed, class_rows
 from tfrec_tools.detector.network.heads import ClassHead
-from tfrec_tools.errors import LabelConflict
 from tfrec_tools.labels.label_map import LabelMap
 
 _NEW_KERNEL_STDDEV = 0.01
 # The focal loss paper's prior (Lin et al. 2017, section 4.1): a new class starts as rare.
 _NEW_PROBABILITY = 0.01
-
-Renamed = Mapping[str, str | None]  # {class of the base: its name in the grown map}; None where it is dropped
-AS_THEY_ARE: Renamed = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class ClassRow:
-    """A class of the grown detector and its id in the base, None where it is new."""
-
-    id: int
-    name: str
-    base_id: int | None
-
-
-def class_rows(
-    base: LabelMap, grown: LabelMap, *, drop_classes: bool = False, renamed: Renamed = AS_THEY_ARE
-) -> list[ClassRow]:
-    """What becomes of each class, by name. Where several of the base become one, it is that which had the
-    name already, else the first. LabelConflict where the grown map lacks classes of the base, unless they
-    are to be dropped."""
-    new_names = {label.id: renamed.get(label.name, label.name) for label in base.labels}
-    lost = [label.name for label in base.labels if new_names[label.id] not in grown.id_by_name]
-    if lost and not drop_classes:
-        raise LabelConflict(
-            grown.subject,
-            [f"lacks {', '.join(map(repr, lost))}, which the base knows; --drop-classes drops them"],
-        )
-    by_rank = sorted(base.labels, key=lambda label: (label.name == new_names[label.id], -label.id))
-    known = {new_names[label.id]: label.id for label in by_rank}  # the last of a name counts
-    return [ClassRow(label.id, label.name, known.get(label.name)) for label in grown.labels]
 
 
 def grow(
@@ -65,7 +32,7 @@ def grow(
     drop_classes: bool = False,
     renamed: Renamed = AS_THEY_ARE,
 ) -> detector.Detector:
-    """The base with class heads for the grown map; all other variables are the base's.
+    """Returns the base with class heads for the grown map; all other variables are the base's.
 
     A map with gaps, such as COCO's of 80 classes with ids up to 90, has a column for every id; that of an id
     without a class is the base's where it has one.
@@ -100,7 +67,8 @@ def _grow_head(
 def _carried(
     old: NDArray[np.generic], new: NDArray[np.float64], columns: dict[int, int]
 ) -> NDArray[np.float32]:
-    """`new` (..., anchors, classes, values) with columns of `old`, whose last axis is all three, in place."""
+    """Returns `new` (..., anchors, classes, values) with columns of `old`, whose last axis is all three, in
+    place."""
     grown = new.astype(np.float32)
     per_anchor = old.reshape(*grown.shape[:-2], -1, grown.shape[-1])
     for column, base_column in columns.items():

@@ -1,4 +1,4 @@
-"""A detector whose backbone has the weights of keras.applications, trained on pictures without boxes."""
+"""A detector whose backbone has the weights of keras.applications, trained on images without boxes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _APPLICATIONS = {
 
 
 def new_detector(pipeline: Path, weights: str, seed: int) -> Detector:
-    """A detector as a pipeline.config says, which knows no class yet.
+    """Returns a detector as a pipeline.config says, which knows no class yet.
 
     weights  a file of keras.applications' model without its top (.weights.h5 or .h5), or IMAGENET, which
              Keras downloads. InputError where it does not fit the backbone
@@ -50,7 +50,7 @@ def new_detector(pipeline: Path, weights: str, seed: int) -> Detector:
 
 
 def _backbone(pipeline: Path, config: Config) -> tuple[str, float]:
-    """Its name and its width."""
+    """Returns its name and its width."""
     extractor = config.extractor if isinstance(config, SsdConfig) else None
     if isinstance(extractor, FpnConfig):
         return extractor.backbone, extractor.depth_multiplier
@@ -78,14 +78,14 @@ def _application(name: str, width: float, weights: str) -> keras.Model:
 
 
 def _our_layers(detector: Detector) -> list[keras.layers.Layer]:
-    """Those of the backbone that have weights, in the order of the checkpoint's paths."""
+    """Returns those of the backbone that have weights, in the order of the checkpoint's paths."""
     paths = tuple(path.replace("/", ".") + "." for path in registry.of(detector.config).BACKBONES)
-    found = [layer for layer in layers_of(detector.network) if layer.name.startswith(paths)]
-    return sorted(found, key=lambda layer: int(layer.name.rpartition("-")[2]))
+    matching = [layer for layer in layers_of(detector.network) if layer.name.startswith(paths)]
+    return sorted(matching, key=lambda layer: int(layer.name.rpartition("-")[2]))
 
 
 def _their_layers(application: keras.Model) -> Iterator[list[np.ndarray]]:
-    """The weights of each layer. A ResNet of keras.applications sees blue first and has a bias in each
+    """Yields the weights of each layer. A ResNet of keras.applications sees blue first and has a bias in each
     convolution, where TFOD's sees red first and has none: batch norm takes the bias off the mean."""
     layers = [layer for layer in application.layers if layer.weights]
     is_resnet = any(isinstance(layer, keras.layers.Conv2D) and layer.use_bias for layer in layers)

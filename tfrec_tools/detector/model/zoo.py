@@ -31,7 +31,7 @@ class ZooModel:
 
     @property
     def short_name(self) -> str:
-        """Without what it was trained on: ssd_mobilenet_v2_fpnlite_320x320."""
+        """The name without what it was trained on: ssd_mobilenet_v2_fpnlite_320x320."""
         return self.name.partition("_coco17")[0]
 
     @property
@@ -40,26 +40,26 @@ class ZooModel:
 
 
 def address() -> str:
-    """Where the zoo's archives are."""
+    """Returns where the zoo's archives are."""
     return os.environ.get(_ADDRESS_VARIABLE, _ADDRESS).rstrip("/")
 
 
 def models() -> list[ZooModel]:
-    """Those of families that can be built."""
+    """Returns the models of the families that can be built."""
     known = {extractor for extractors in EXTRACTORS.values() for extractor in extractors}
     return [model for model in _ALL if model.extractor in known]
 
 
-def model_folder(given: str) -> Path:
-    """The model folder that is meant: a path, or a model of the zoo by name, which is downloaded where it is
-    not in the cache. TfrecError where that fails."""
-    path = Path(given)
-    named = [model for model in models() if given in (model.name, model.short_name)]
+def model_folder(name_or_path: str) -> Path:
+    """Returns the model folder that is meant: a path, or a model of the zoo by name, which is downloaded
+    where it is not in the cache. Raises TfrecError where that fails."""
+    path = Path(name_or_path)
+    named = [model for model in models() if name_or_path in (model.name, model.short_name)]
     return path if path.exists() or not named else _fetched(named[0])
 
 
 def cache_folder() -> Path:
-    """Keras' own."""
+    """Returns Keras' own cache folder."""
     return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "tfrec"
 
 
@@ -128,8 +128,8 @@ def _extract(tar: tarfile.TarFile, archive: Path, folder: Path) -> None:
 
 def _listed() -> list[ZooModel]:
     mobile = "SSD MobileNetV2"
-    found = [ZooModel("ssd_mobilenet_v2_320x320_coco17_tpu-8", mobile, "ssd_mobilenet_v2_keras")]
-    found += [
+    listed = [ZooModel("ssd_mobilenet_v2_320x320_coco17_tpu-8", mobile, "ssd_mobilenet_v2_keras")]
+    listed += [
         ZooModel(
             f"ssd_mobilenet_v2_fpnlite_{side}x{side}_coco17_tpu-8",
             f"{mobile} FPNLite",
@@ -137,7 +137,7 @@ def _listed() -> list[ZooModel]:
         )
         for side in (320, 640)
     ]
-    found += [
+    listed += [
         ZooModel(
             f"ssd_resnet{depth}_v1_fpn_{side}x{side}_coco17_tpu-8",
             f"RetinaNet ResNet{depth}",
@@ -146,15 +146,15 @@ def _listed() -> list[ZooModel]:
         for depth in (50, 101, 152)
         for side in (640, 1024)
     ]
-    found += [
+    listed += [
         ZooModel(
             f"efficientdet_d{version}_coco17_tpu-32",
             "EfficientDet",
-            f"ssd_efficientnet-b{min(version, 6)}_bifpn_keras",  # D7 is D6 on larger pictures
+            f"ssd_efficientnet-b{min(version, 6)}_bifpn_keras",  # D7 is D6 on larger images
         )
         for version in range(8)
     ]
-    found += [
+    listed += [
         ZooModel(
             f"faster_rcnn_resnet{depth}_v1_{kind}",
             f"Faster R-CNN ResNet{depth}",
@@ -163,7 +163,7 @@ def _listed() -> list[ZooModel]:
         for depth in (50, 101, 152)
         for kind in ("640x640_coco17_tpu-8", "1024x1024_coco17_tpu-8", "800x1333_coco17_gpu-8")
     ]
-    return found
+    return listed
 
 
 _ALL = _listed()

@@ -12,7 +12,7 @@ _FIRST_SSD_STRIDE = 16
 
 
 def multiscale_boxes(anchors: MultiscaleAnchors, height_px: int, width_px: int) -> NDArray[np.float32]:
-    """(A, 4). Order: level, row, column, aspect ratio, scale."""
+    """Returns (A, 4). Order: level, row, column, aspect ratio, scale."""
     size = np.array([height_px, width_px, height_px, width_px], np.float32)
     boxes = [
         _level_boxes(anchors, level, (height_px, width_px))
@@ -22,7 +22,7 @@ def multiscale_boxes(anchors: MultiscaleAnchors, height_px: int, width_px: int) 
 
 
 def ssd_boxes(anchors: SsdAnchors, height_px: int, width_px: int) -> NDArray[np.float32]:
-    """(A, 4). Order: level, row, column, box of a cell. Scales are fractions of the shorter side."""
+    """Returns (A, 4). Order: level, row, column, box of a cell. Scales are fractions of the shorter side."""
     shorter = min(height_px, width_px)
     boxes = []
     for level in range(anchors.levels):
@@ -37,7 +37,7 @@ def ssd_boxes(anchors: SsdAnchors, height_px: int, width_px: int) -> NDArray[np.
 
 
 def grid_boxes(anchors: GridAnchors, height_px: int, width_px: int) -> NDArray[np.float32]:
-    """(A, 4). Order: row, column, aspect ratio, scale."""
+    """Returns (A, 4). Order: row, column, aspect ratio, scale."""
     scales = np.array(anchors.scales, np.float32)
     roots = np.sqrt(np.array(anchors.aspect_ratios, np.float32))
     heights = (scales[None, :] / roots[:, None] * anchors.base_px[0]).ravel()  # (per_cell,)
@@ -53,12 +53,12 @@ def grid_boxes(anchors: GridAnchors, height_px: int, width_px: int) -> NDArray[n
 
 
 def _grid(height_px: int, width_px: int, stride: int) -> tuple[int, int]:
-    """(rows, columns) as stride-2 'same' convolutions leave them."""
+    """Returns (rows, columns) as stride-2 'same' convolutions leave them."""
     return -(-height_px // stride), -(-width_px // stride)
 
 
 def _level_boxes(anchors: MultiscaleAnchors, level: int, image_px: tuple[int, int]) -> NDArray[np.float32]:
-    """(rows * columns * per_cell, 4) float32 [ymin xmin ymax xmax] in pixels."""
+    """Returns (rows * columns * per_cell, 4) float32 [ymin xmin ymax xmax] in pixels."""
     stride = 2**level
     # TFOD centres a grid on its cells only where the stride divides the side.
     offsets = [stride / 2 if side % stride == 0 else 0 for side in image_px]
@@ -79,7 +79,7 @@ def _boxes_around(
     heights: NDArray[np.floating],
     widths: NDArray[np.floating],
 ) -> NDArray[np.float32]:
-    """(rows * columns * per_cell, 4): boxes of these sizes around each cell's centre, row by row."""
+    """Returns (rows * columns * per_cell, 4): boxes of these sizes around each cell's centre, row by row."""
     y, x = np.meshgrid(centre_y, centre_x, indexing="ij")
     centres = np.stack([y, x], axis=-1).reshape(-1, 1, 2)  # (cells, 1, 2)
     halves = np.stack([heights, widths], axis=-1)[None] / 2  # (1, per_cell, 2)

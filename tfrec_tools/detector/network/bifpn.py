@@ -51,8 +51,8 @@ class WeightedSum(keras.layers.Layer):
 
 
 def pyramid(config: BifpnConfig, backbone: Sequence[KerasTensor]) -> list[KerasTensor]:
-    """Levels 3 to 7, fine to coarse, from the backbone's 3, 4 and 5. The sides of level 3 must be multiples
-    of 16, since coarser levels are doubled to meet finer ones."""
+    """Returns levels 3 to 7, fine to coarse, from the backbone's 3, 4 and 5. The sides of level 3 must be
+    multiples of 16, since coarser levels are doubled to meet finer ones."""
     nodes = count()
     levels = {MIN_LEVEL + i: _Map(MIN_LEVEL + i, features, False) for i, features in enumerate(backbone)}
     for level in range(MIN_LEVEL + len(backbone), MAX_LEVEL + 1):
@@ -83,15 +83,19 @@ def _node(config: BifpnConfig, index: int, level: int, inputs: list[_Map]) -> _M
     ]
     merge = WeightedSum(name=f"{_STAGE}.node_combine_op.{index}") if config.weighted else keras.layers.Add()
     smooth = layers.separable(
-        hyperparams, config.depth, f"{block}.1", pointwise_regularized=True, bias_init=_bias(config)
+        hyperparams,
+        config.depth,
+        f"{block}.1",
+        regularized=("depthwise", "pointwise"),
+        bias_init=_bias(config),
     )
     norm = layers.batch_norm(hyperparams, f"{block}.2")
     return _Map(level, norm(smooth(layers.activate(hyperparams, merge(maps)))))
 
 
 def _resampled(config: BifpnConfig, source: _Map, level: int, path: str) -> KerasTensor:
-    """A map at another level, one up or down at most, projected by a convolution of this node's own if it is
-    the backbone's. In TFOD a node's input is a pair of (place of its source, layers)."""
+    """Returns a map at another level, one up or down at most, projected by a convolution of this node's own
+    if it is the backbone's. In TFOD a node's input is a pair of (place of its source, layers)."""
     features = source.features
     if not source.projected:
         conv = layers.conv(config.hyperparams, config.depth, 1, f"{path}.1.0", bias_init=_bias(config))

@@ -11,7 +11,7 @@ _EPSILON = 1e-8
 
 
 def encode(boxes: tf.Tensor, anchors: tf.Tensor, scale_factors: tuple[float, ...]) -> tf.Tensor:
-    """Boxes (..., 4) as codes (..., 4) relative to anchors (..., 4)."""
+    """Returns boxes (..., 4) as codes (..., 4) relative to anchors (..., 4)."""
     y, x, height, width = _centre_size(boxes)
     anchor_y, anchor_x, anchor_height, anchor_width = _centre_size(anchors)
     anchor_height, anchor_width = anchor_height + _EPSILON, anchor_width + _EPSILON
@@ -25,7 +25,7 @@ def encode(boxes: tf.Tensor, anchors: tf.Tensor, scale_factors: tuple[float, ...
 
 
 def decode(codes: tf.Tensor, anchors: tf.Tensor, scale_factors: tuple[float, ...]) -> tf.Tensor:
-    """Codes (..., 4) as boxes (..., 4) relative to anchors (..., 4)."""
+    """Returns codes (..., 4) as boxes (..., 4) relative to anchors (..., 4)."""
     anchor_y, anchor_x, anchor_height, anchor_width = _centre_size(anchors)
     ty, tx, th, tw = tf.unstack(codes / tf.constant(scale_factors, tf.float32), axis=-1)
     height, width = tf.exp(th) * anchor_height, tf.exp(tw) * anchor_width

@@ -3,6 +3,8 @@ made from the last (TFOD's models/feature_map_generators.py, multi_resolution_fe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from keras import KerasTensor
 
 from tfrec_tools.detector.config.ssd import MobileNetV2Config
@@ -14,11 +16,13 @@ _DEPTHS = (512, 256, 256, 128)
 
 
 def coarser_levels(config: MobileNetV2Config, levels: list[KerasTensor]) -> list[KerasTensor]:
-    """The levels given and one for each of _DEPTHS, of half the size of the one before."""
+    """Returns the levels given and one for each of _DEPTHS, of half the size of the one before."""
     for depth in _DEPTHS:
         path = f"{_LEVELS}.{len(levels)}"
-        narrow = _block(config, levels[-1], _scaled(config, depth // 2), 1, path, 0)
-        levels = [*levels, _block(config, narrow, _scaled(config, depth), 3, path, 3, stride=2)]
+        # TFOD keeps the layers of a level as [conv, norm, activation, conv, norm, activation].
+        names = iter([f"{path}.{place}" for place in (0, 1, 3, 4)])
+        narrow = _block(config, levels[-1], _scaled(config, depth // 2), 1, names)
+        levels = [*levels, _block(config, narrow, _scaled(config, depth), 3, names, stride=2)]
     return levels
 
 
@@ -27,15 +31,14 @@ def _block(
     features: KerasTensor,
     channels: int,
     kernel_px: int,
-    path: str,
-    place: int,
+    names: Iterator[str],
     *,
     stride: int = 1,
 ) -> KerasTensor:
-    """TFOD keeps the layers of a level as [conv, norm, activation, conv, norm, activation]."""
-    conv = layers.conv(config.hyperparams, channels, kernel_px, f"{path}.{place}", stride=stride)
-    norm = layers.batch_norm(config.hyperparams, f"{path}.{place + 1}")
-    return layers.activate(config.hyperparams, norm(conv(features)))
+    """A convolution, its batch norm and its activation; the next names are theirs."""
+    features = layers.conv(config.hyperparams, channels, kernel_px, next(names), stride=stride)(features)
+    normed = layers.batch_norm(config.hyperparams, next(names))(features)
+    return layers.activate(config.hyperparams, normed)
 
 
 def _scaled(config: MobileNetV2Config, depth: int) -> int:

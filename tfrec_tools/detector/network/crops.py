@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 def crop(features: tf.Tensor, boxes: tf.Tensor, side: int) -> tf.Tensor:
-    """(B P, side, side, C) float32: features (B, h, w, C) within boxes (B, P, 4), bilinear.
+    """Returns (B P, side, side, C) float32: features (B, h, w, C) within boxes (B, P, 4), bilinear.
 
     As `tf.image.crop_and_resize`, whose own gradient for a CPU of several cores adds the parts of boxes that
     overlap without waiting for one another, and now and then loses some. Interpolating is a product with two
@@ -27,9 +27,9 @@ def crop(features: tf.Tensor, boxes: tf.Tensor, side: int) -> tf.Tensor:
             rows = _shares(boxes[..., 0], boxes[..., 2], side, height)
             columns = _shares(boxes[..., 1], boxes[..., 3], side, width)
             of_crops = tf.reshape(of_crops, (batch, count, side, side, features.shape[3]))
-            of_features = tf.map_fn(  # a picture at a time, for the sake of memory
-                lambda picture: tf.einsum(
-                    "pih,piwc->hwc", picture[0], tf.einsum("pijc,pjw->piwc", *picture[1:])
+            of_features = tf.map_fn(  # an image at a time, for the sake of memory
+                lambda operands: tf.einsum(
+                    "pih,piwc->hwc", operands[0], tf.einsum("pijc,pjw->piwc", *operands[1:])
                 ),
                 (rows, of_crops, columns),
                 parallel_iterations=1,
@@ -43,8 +43,8 @@ def crop(features: tf.Tensor, boxes: tf.Tensor, side: int) -> tf.Tensor:
 
 
 def _shares(low: tf.Tensor, high: tf.Tensor, side: int, cells: tf.Tensor) -> tf.Tensor:
-    """(B, P, side, cells): how much each cell of an axis has in the points between (B, P) low and high.
-    Computed as TensorFlow does: a point that rounding puts beyond the last cell counts for nothing."""
+    """Returns (B, P, side, cells): how much each cell of an axis has in the points between (B, P) low and
+    high. Computed as TensorFlow does: a point that rounding puts beyond the last cell counts for nothing."""
     last = tf.cast(cells - 1, tf.float32)
     if side == 1:
         low = high = (low + high) / 2.0

@@ -10,11 +10,11 @@ from tfrec_tools.detector.config.blocks import NmsConfig
 
 
 class Detections(NamedTuple):
-    """Of a batch, best first (a tuple, as tf.function returns no other classes).
+    """The detections of a batch, best first (a tuple, as tf.function returns no other classes).
 
     M is at most the pipeline's max_total_detections.
 
-    boxes   (B, M, 4) float32 [ymin xmin ymax xmax], fractions of the picture, clipped to it
+    boxes   (B, M, 4) float32 [ymin xmin ymax xmax], fractions of the image, clipped to it
     scores  (B, M) float32
     ids     (B, M) int32, ids of the label map; 0 where there are no more detections
     """
@@ -25,12 +25,12 @@ class Detections(NamedTuple):
 
 
 def best(config: NmsConfig, boxes: tf.Tensor, scores: tf.Tensor, windows: tf.Tensor) -> Detections:
-    """Non-maximum suppression a class, then the best of all classes.
+    """Applies non-maximum suppression per class, then keeps the best of all classes.
 
     boxes (B, A, 1 or K, 4), fractions of the canvas, one for all classes or one each; scores (B, A, K);
-    windows (B, 2), the fraction [height width] of the canvas that each picture takes
+    windows (B, 2), the fraction [height width] of the canvas that each image takes
     """
-    found = tf.image.combined_non_max_suppression(
+    suppressed = tf.image.combined_non_max_suppression(
         boxes,
         scores,
         max_output_size_per_class=config.max_per_class,
@@ -39,14 +39,16 @@ def best(config: NmsConfig, boxes: tf.Tensor, scores: tf.Tensor, windows: tf.Ten
         score_threshold=config.score_threshold,
         clip_boxes=False,
     )
-    in_picture = found.nmsed_boxes / tf.tile(windows, [1, 2])[:, None, :]
-    clipped = _clipped(in_picture, found.nmsed_scores, found.nmsed_classes, found.valid_detections)
-    # Only now, as what lies beside the picture has not taken anyone's place.
+    in_image = suppressed.nmsed_boxes / tf.tile(windows, [1, 2])[:, None, :]
+    clipped = _clipped(
+        in_image, suppressed.nmsed_scores, suppressed.nmsed_classes, suppressed.valid_detections
+    )
+    # Only now, as what lies beside the image has not taken anyone's place.
     return Detections(*(each[:, : config.max_total] for each in clipped))
 
 
 def _clipped(boxes: tf.Tensor, scores: tf.Tensor, classes: tf.Tensor, valid: tf.Tensor) -> Detections:
-    """Clips to the picture; what has no area left goes to the end, as TFOD's does, with id 0."""
+    """Clips to the image; what has no area left goes to the end, as TFOD's does, with id 0."""
     boxes = tf.clip_by_value(boxes, 0.0, 1.0)
     areas = tf.reduce_prod(boxes[..., 2:] - boxes[..., :2], axis=-1)
     kept = tf.sequence_mask(valid, tf.shape(scores)[1]) & (areas > 0.0)

@@ -17,7 +17,7 @@ _COARSE = "_feature_extractor._coarse_feature_layers"
 
 
 def pyramid(config: FpnConfig, levels: list[KerasTensor]) -> list[KerasTensor]:
-    """Levels 3 to 7, fine to coarse, each of the same depth."""
+    """Returns levels 3 to 7, fine to coarse, each of the same depth."""
     return _coarse_levels(config, _top_down(config, levels))
 
 
@@ -36,7 +36,7 @@ def _top_down(config: FpnConfig, levels: list[KerasTensor]) -> list[KerasTensor]
 
 
 def _coarse_levels(config: FpnConfig, levels: list[KerasTensor]) -> list[KerasTensor]:
-    """Levels 6 and 7, each from the one before by a convolution of stride 2."""
+    """Returns levels 6 and 7, each from the one before by a convolution of stride 2."""
     for block in range(2):
         levels = [*levels, _block(config, levels[-1], f"{_COARSE}.{block}", stride=2)]
     return levels

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -17,6 +18,7 @@ from keras import KerasTensor
 from tfrec_tools.detector.config.blocks import ConvHyperparams, KernelHyperparams
 
 Call = Callable[[KerasTensor], KerasTensor]
+Kernel = Literal["depthwise", "pointwise"]  # of a separable convolution
 
 
 class BatchNorm(keras.layers.Layer):
@@ -91,27 +93,34 @@ def conv(
     *,
     stride: int = 1,
     bias_init: float | None = None,
-    padding: str = "same",
 ) -> Call:
     """It has a bias where `bias_init` is given."""
     return keras.layers.Conv2D(
         filters,
         kernel_px,
         strides=stride,
-        padding=padding,
-        use_bias=bias_init is not None,
-        kernel_initializer=_initializer(hyperparams),
-        kernel_regularizer=l2(hyperparams.l2_weight),
-        bias_initializer=keras.initializers.Constant(bias_init or 0.0),
+        padding="same",
+        **_kernel(hyperparams),
+        **_bias(bias_init),
         name=name,
     )
+
+
+def evenly_padded_conv(
+    hyperparams: ConvHyperparams, filters: int, kernel_px: int, name: str, *, stride: int
+) -> Call:
+    """Padded alike on all sides, whereas 'same' pads less at the top and the left."""
+    pad = keras.layers.ZeroPadding2D(kernel_px // 2)
+    layer = keras.layers.Conv2D(
+        filters, kernel_px, strides=stride, padding="valid", **_kernel(hyperparams), **_bias(None), name=name
+    )
+    return lambda features: layer(pad(features))
 
 
 def dense(hyperparams: KernelHyperparams, units: int, name: str) -> Call:
     return keras.layers.Dense(
         units,
-        kernel_initializer=_initializer(hyperparams),
-        kernel_regularizer=l2(hyperparams.l2_weight),
+        **_kernel(hyperparams),
         name=name,
     )
 
@@ -134,29 +143,28 @@ def separable(
     name: str,
     *,
     stride: int = 1,
-    regularized: bool = True,
-    pointwise_regularized: bool = False,
+    regularized: tuple[Kernel, ...] = ("depthwise",),
     bias_init: float | None = None,
 ) -> Call:
-    """A 3x3 separable convolution; TFOD regularises its depthwise kernel, but not of a head's, and the
-    pointwise one in a BiFPN only. It has a bias where `bias_init` is given."""
+    """Returns a 3x3 separable convolution; TFOD regularises its depthwise kernel, in a BiFPN the pointwise
+    one too, and none of a head's. It has a bias where `bias_init` is given."""
+    regularizers = {kernel: l2(hyperparams.l2_weight) for kernel in regularized}
     return keras.layers.SeparableConv2D(
         filters,
         3,
         strides=stride,
         padding="same",
-        use_bias=bias_init is not None,
         depthwise_initializer=_initializer(hyperparams),
         pointwise_initializer=_initializer(hyperparams),
-        depthwise_regularizer=l2(hyperparams.l2_weight) if regularized else None,
-        pointwise_regularizer=l2(hyperparams.l2_weight) if pointwise_regularized else None,
-        bias_initializer=keras.initializers.Constant(bias_init or 0.0),
+        depthwise_regularizer=regularizers.get("depthwise"),
+        pointwise_regularizer=regularizers.get("pointwise"),
+        **_bias(bias_init),
         name=name,
     )
 
 
 def divisible(channels: float) -> int:
-    """The nearest multiple of 8 that is no more than a tenth below."""
+    """Returns the nearest multiple of 8 that is no more than a tenth below."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels else rounded
 
@@ -164,6 +172,19 @@ def divisible(channels: float) -> int:
 def l2(weight: float) -> keras.regularizers.Regularizer:
     """TFOD's l2_regularizer is tf.nn.l2_loss, half of Keras' sum of squares."""
     return keras.regularizers.L2(weight * 0.5)
+
+
+def _kernel(hyperparams: ConvHyperparams | KernelHyperparams) -> dict[str, Any]:
+    """A Keras layer's arguments about its kernel."""
+    return {
+        "kernel_initializer": _initializer(hyperparams),
+        "kernel_regularizer": l2(hyperparams.l2_weight),
+    }
+
+
+def _bias(init: float | None) -> dict[str, Any]:
+    """A Keras layer's arguments about its bias; None is without one."""
+    return {"use_bias": init is not None, "bias_initializer": keras.initializers.Constant(init or 0.0)}
 
 
 def _initializer(hyperparams: ConvHyperparams | KernelHyperparams) -> keras.initializers.Initializer:

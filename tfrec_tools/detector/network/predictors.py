@@ -25,21 +25,21 @@ _SHARED_BOX_HEAD = f"{_PREDICTOR}._box_prediction_head._box_encoder_layers.0"
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Of each level: `per_cell` boxes a cell, and `columns` class logits each."""
+    """The outputs of each level: `per_cell` boxes a cell, and `columns` class logits each."""
 
     per_cell: Sequence[int]
     columns: int
 
 
 def class_head(level: int) -> str:
-    """The path of a level's own class head."""
+    """Returns the path of a level's own class head."""
     return f"{_CLASS_HEADS}.{level}._class_predictor_layers.0"
 
 
 def predict(
     config: ConvolutionalPredictor | WeightSharedPredictor, levels: list[KerasTensor], outputs: Outputs
 ) -> tuple[KerasTensor, KerasTensor]:
-    """Codes (B, A, 4) and logits (B, A, columns) of all levels, in their order."""
+    """Returns codes (B, A, 4) and logits (B, A, columns) of all levels, in their order."""
     if isinstance(config, ConvolutionalPredictor):
         codes, logits = _convolutional(config, levels, outputs)
     else:
@@ -108,5 +108,5 @@ def _tower_conv(config: WeightSharedPredictor, path: str) -> Call:
 
 def _head(config: WeightSharedPredictor, channels: int, path: str, bias: float) -> Call:
     if config.use_depthwise:
-        return layers.separable(config.hyperparams, channels, path, regularized=False, bias_init=bias)
+        return layers.separable(config.hyperparams, channels, path, regularized=(), bias_init=bias)
     return layers.conv(config.hyperparams, channels, 3, path, bias_init=bias)

@@ -30,7 +30,7 @@ _PROPOSAL_LOGITS = f"{_PROPOSAL_HEADS}.class_predictions_with_background.0._clas
 _FIRST, _SECOND = "first_stage", "second_stage"
 
 
-class Seen(NamedTuple):
+class FirstStageOutput(NamedTuple):
     """What the first stage says of a batch.
 
     features  (B, h, w, C) float32
@@ -46,7 +46,7 @@ class Seen(NamedTuple):
 class Proposals(NamedTuple):
     """Boxes of a batch that the first stage takes for objects, best first.
 
-    boxes  (B, P, 4) float32, clipped to the picture, zeros where there are no more
+    boxes  (B, P, 4) float32, clipped to the image, zeros where there are no more
     valid  (B, P) bool
     """
 
@@ -66,7 +66,7 @@ class Refined(NamedTuple):
 
 
 def build(config: FasterRcnnConfig) -> keras.Model:
-    """Both stages in one model, which is for its parts: `look` and `refine` call them."""
+    """Returns both stages in one model, which is for its parts: `first_stage` and `refine` call them."""
     first = _first_stage(config)
     second = _second_stage(config, first.outputs[0].shape[-1])
     return keras.Model(
@@ -76,30 +76,30 @@ def build(config: FasterRcnnConfig) -> keras.Model:
     )
 
 
-def look(network: keras.Model, images: tf.Tensor, *, training: bool) -> Seen:
-    """The first stage on canvases (B, H, W, 3)."""
-    return Seen(*_in_float32(network.get_layer(_FIRST)(images, training=training)))
+def first_stage(network: keras.Model, images: tf.Tensor, *, training: bool) -> FirstStageOutput:
+    """Runs the first stage on canvases (B, H, W, 3)."""
+    return FirstStageOutput(*_in_float32(network.get_layer(_FIRST)(images, training=training)))
 
 
 def side_by_side(network: keras.Model, base: keras.Model) -> keras.Model:
-    """The first stage of `network`, followed by codes and logits of the first stage of `base`, whose features
-    are the same: they are found once for both."""
+    """Returns the first stage of `network`, followed by codes and logits of the first stage of `base`, whose
+    features are the same: they are found once for both."""
     first, first_of_base = network.get_layer(_FIRST), base.get_layer(_FIRST)
     features, *outputs = first_of_base.outputs
     rest_of_base = keras.Model(features, outputs)
     return keras.Model(first.inputs, [*first.outputs, *rest_of_base(first.outputs[0])])
 
 
-def look_twice(both: keras.Model, images: tf.Tensor) -> tuple[Seen, Seen]:
-    """What both of `side_by_side` say."""
+def both_first_stages(both: keras.Model, images: tf.Tensor) -> tuple[FirstStageOutput, FirstStageOutput]:
+    """Returns what both of `side_by_side` say."""
     features, codes, logits, *of_base = _in_float32(both(images, training=False))
-    return Seen(features, codes, logits), Seen(features, *of_base)
+    return FirstStageOutput(features, codes, logits), FirstStageOutput(features, *of_base)
 
 
 def propose(
     config: FasterRcnnConfig, anchors: tf.Tensor, codes: tf.Tensor, logits: tf.Tensor, windows: tf.Tensor
 ) -> Proposals:
-    """The best boxes of the first stage: anchors (A, 4), codes (B, A, 4), logits (B, A, 2)."""
+    """Returns the best boxes of the first stage: anchors (A, 4), codes (B, A, 4), logits (B, A, 2)."""
     boxes = box_coding.decode(codes, anchors, CODE_SCALES)[:, :, None, :]
     best = detections.best(config.proposals.nms, boxes, tf.nn.softmax(logits)[..., 1:], windows)
     return Proposals(best.boxes * tf.tile(windows, [1, 2])[:, None, :], best.ids > 0)
@@ -108,7 +108,7 @@ def propose(
 def refine(
     config: FasterRcnnConfig, network: keras.Model, features: tf.Tensor, boxes: tf.Tensor, *, training: bool
 ) -> Refined:
-    """The second stage on features (B, h, w, C) of boxes (B, P, 4)."""
+    """Runs the second stage on features (B, h, w, C) of boxes (B, P, 4)."""
     batch, count = tf.shape(boxes)[0], tf.shape(boxes)[1]
     side, pool, stride = config.boxes.crop_px, config.boxes.pool_px, config.boxes.pool_stride
     pooled = tf.nn.max_pool2d(crops.crop(features, boxes, side), pool, stride, "VALID")
@@ -120,18 +120,18 @@ def refine(
 
 
 def _in_float32(outputs: list[tf.Tensor]) -> list[tf.Tensor]:
-    """Of a stage that may compute with fewer bits."""
+    """Casts what a stage gives that may compute with fewer bits."""
     return [tf.cast(output, tf.float32) for output in outputs]
 
 
 @lru_cache(maxsize=8)
 def anchor_boxes(config: FasterRcnnConfig) -> NDArray[np.float32]:
-    """(A, 4) float32 [ymin xmin ymax xmax], clipped to the canvas."""
+    """Returns (A, 4) float32 [ymin xmin ymax xmax], clipped to the canvas."""
     return np.clip(_unclipped_anchors(config), 0.0, 1.0)
 
 
 def trained_anchors(config: FasterRcnnConfig) -> NDArray[np.int64]:
-    """Indices of the anchors that take part in training."""
+    """Returns indices of the anchors that take part in training."""
     anchors = _unclipped_anchors(config)
     inside = ((anchors >= 0.0) & (anchors <= 1.0)).all(axis=-1)
     return np.flatnonzero(inside | config.proposals.clip_anchors)

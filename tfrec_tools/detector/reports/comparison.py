@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tfrec_tools.detector.evaluation import average_precision
-from tfrec_tools.detector.evaluation.average_precision import Precision, mean
+from tfrec_tools.detector.evaluation.average_precision import AveragePrecision, mean
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
-from tfrec_tools.detector.model.growth import ClassRow
+from tfrec_tools.detector.model.class_rows import ClassRow
 
 POINT_HEADERS = ("class", "score", "precision", "recall")
 
@@ -25,8 +25,8 @@ class Line:
     group: str
     is_mean: bool
     boxes: int
-    before: Precision | None
-    after: Precision | None
+    before: AveragePrecision | None
+    after: AveragePrecision | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Facts:
     steps       that were trained; `ended` says what ended them, `best_step` whose weights were taken
     thresholds  {id: score} from which on the base was believed
     blends      {share of the training kept: harmonic mean of old and new AP50}, the one taken first
-    pictures    {what for: how many}
+    images      {what for: how many}
     augmentations  how those to train with were varied, kinds of pipeline.augmentation
     """
 
@@ -48,16 +48,16 @@ class Facts:
     best_step: int
     thresholds: Mapping[int, float]
     blends: Mapping[float, float]
-    pictures: Mapping[str, int]
+    images: Mapping[str, int]
     augmentations: Sequence[str]
     seconds: float
     versions: Mapping[str, str]
 
 
 def comparison(
-    rows: Sequence[ClassRow], before: Mapping[int, Precision], after: Mapping[int, Precision]
+    rows: Sequence[ClassRow], before: Mapping[int, AveragePrecision], after: Mapping[int, AveragePrecision]
 ) -> list[Line]:
-    """A line a class, then the means of the old (where there are some), the new and all classes."""
+    """Returns a line a class, then the means of the old (where there are some), the new and all classes."""
     old = [row.id for row in rows if row.base_id is not None]
     new = [row.id for row in rows if row.base_id is None]
     known = {label_id: before[label_id] for label_id in old if label_id in before}
@@ -81,8 +81,8 @@ def comparison(
 
 
 def forgetting(lines: Sequence[Line]) -> float | None:
-    """Points (0 to 100) of AP50 that the old classes lost in the mean, less than 0 where they gained; None
-    without old classes that can be measured."""
+    """Returns points (0 to 100) of AP50 that the old classes lost in the mean, less than 0 where they gained;
+    None without old classes that can be measured."""
     for line in lines:
         if line.is_mean and line.group == "old" and line.before and line.after:
             return round(100.0 * (line.before.ap50 - line.after.ap50), 2)
@@ -90,7 +90,8 @@ def forgetting(lines: Sequence[Line]) -> float | None:
 
 
 def harmonic_mean(lines: Sequence[Line]) -> float | None:
-    """Of the mean AP50 of old and of new classes after, in points; None where one of them is not there."""
+    """Returns the harmonic mean of the mean AP50 of old and of new classes after training, in points; None
+    where one of them is missing."""
     means = {line.group: line.after.ap50 for line in lines if line.is_mean and line.after}
     if not {"old", "new"} <= means.keys():
         return None
@@ -98,10 +99,10 @@ def harmonic_mean(lines: Sequence[Line]) -> float | None:
 
 
 def point_rows(best: Mapping[str, OperatingPoint]) -> list[tuple[str, ...]]:
-    """Rows under POINT_HEADERS, of classes by name."""
+    """Returns rows under POINT_HEADERS, of classes by name."""
     return [
-        (name, f"{one.score:.2f}", f"{100 * one.precision:.1f}", f"{100 * one.recall:.1f}")
-        for name, one in best.items()
+        (name, f"{point.score:.2f}", f"{100 * point.precision:.1f}", f"{100 * point.recall:.1f}")
+        for name, point in best.items()
     ]
 
 
@@ -122,19 +123,21 @@ def write_report_json(path: Path, lines: Sequence[Line], facts: Facts) -> None:
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def _boxes(precisions: Mapping[int, Precision], label_id: int) -> int:
+def _boxes(precisions: Mapping[int, AveragePrecision], label_id: int) -> int:
     return precisions[label_id].boxes if label_id in precisions else 0
 
 
 def _mean_before(
-    known: Mapping[int, Precision], after: Mapping[int, Precision], ids: Sequence[int]
-) -> Precision | None:
+    known: Mapping[int, AveragePrecision], after: Mapping[int, AveragePrecision], ids: Sequence[int]
+) -> AveragePrecision | None:
     """A class that the base does not know counts as 0, unless the whole group is such."""
     if not any(label_id in known for label_id in ids):
         return None
-    zeros = {label_id: Precision(0.0, 0.0, after[label_id].boxes) for label_id in ids if label_id in after}
+    zeros = {
+        label_id: AveragePrecision(0.0, 0.0, after[label_id].boxes) for label_id in ids if label_id in after
+    }
     return mean({**zeros, **known}, ids)
 
 
-def _rounded(precision: Precision | None, key: str) -> float | str:
+def _rounded(precision: AveragePrecision | None, key: str) -> float | str:
     return "" if precision is None else round(float(getattr(precision, key)), 4)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from tfrec_tools.detector.evaluation.operating_points import FILE, OperatingPoint
 from tfrec_tools.detector.reports.comparison import POINT_HEADERS, Facts, Line, harmonic_mean, point_rows
-from tfrec_tools.detector.training.run_toml import Options, format_options
+from tfrec_tools.system.toml_options import Values, format_options
 
 
 def format_card(
-    lines: Sequence[Line], best: Mapping[str, OperatingPoint], facts: Facts, options: Options
+    lines: Sequence[Line], best: Mapping[str, OperatingPoint], facts: Facts, options: Values
 ) -> str:
     """Markdown; `best` are classes by name."""
     classes = [line for line in lines if not line.is_mean]
@@ -20,15 +20,15 @@ def format_card(
         f"# A detector of {len(classes)} classes",
         f"Grown from `{facts.base}` by `tfrec finetune`; new: {', '.join(new) or 'none'}.",
         "## Data",
-        _table(("pictures", "count"), [(use, str(count)) for use, count in facts.pictures.items() if count]),
+        _table(("images", "count"), [(use, str(count)) for use, count in facts.images.items() if count]),
         "## How good it is",
-        "COCO's average precision in points of 100, before and after, on the pictures to measure with.",
+        "COCO's average precision in points of 100, before and after, on the images to measure with.",
         _table(("class", "", "boxes", "AP50 before", "AP50 after", "AP after"), list(map(_row, lines))),
         _summary(lines, facts),
         *_scores(best),
         "## How it was trained",
         f"{facts.steps} steps ({facts.ended}), the weights of step {facts.best_step}. {versions}.",
-        f"Pictures varied by: {', '.join(facts.augmentations) or 'nothing'}.",
+        f"Images varied by: {', '.join(facts.augmentations) or 'nothing'}.",
         f"```toml\n{format_options(options)}```",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -44,7 +44,7 @@ def _summary(lines: Sequence[Line], facts: Facts) -> str:
 
 
 def _scores(best: Mapping[str, OperatingPoint]) -> list[str]:
-    """From which score on to take detections."""
+    """Returns the scores from which on detections are taken."""
     if not best:
         return []
     where = f"`{FILE}` beside this file, which `tfrec detect` reads"
@@ -54,7 +54,7 @@ def _scores(best: Mapping[str, OperatingPoint]) -> list[str]:
 
 def _row(line: Line) -> tuple[str, ...]:
     pairs = [(line.before, "ap50"), (line.after, "ap50"), (line.after, "ap")]
-    points = [f"{100 * getattr(one, key):.1f}" if one else "" for one, key in pairs]
+    points = [f"{100 * getattr(precision, key):.1f}" if precision else "" for precision, key in pairs]
     return (line.name, line.group, str(line.boxes), *points)
 
 

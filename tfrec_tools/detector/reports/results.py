@@ -14,13 +14,13 @@ from tfrec_tools.detector.evaluation.metrics import Metrics
 from tfrec_tools.detector.reports import comparison, model_card, run_page
 from tfrec_tools.detector.reports.comparison import Facts, Line
 from tfrec_tools.detector.training import curves
-from tfrec_tools.detector.training.run_toml import Options
 from tfrec_tools.detector.training.train_step import StepLosses
 from tfrec_tools.detector.training.validation import Validation
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.atomic import published
+from tfrec_tools.system.toml_options import Values
 
-_PICTURES = {  # in the order of the page
+_IMAGES = {  # in the order of the page
     "detections.png": "Annotated, before, after",
     "loss.png": "Training",
     "precision_recall.png": "Precision and recall of the grown model",
@@ -35,7 +35,7 @@ class Results:
 
     lines: Sequence[Line]
     facts: Facts
-    options: Options
+    options: Values
     labels: LabelMap
     curve: Sequence[StepLosses]
     validations: Sequence[Validation]
@@ -47,7 +47,7 @@ def write_results(out: Path, results: Results) -> None:
     """All at once into the folder of a run that has its model, report.json last: it is there when the run
     is finished."""
     scores = f"model/{operating_points.FILE}"
-    names = (*_PICTURES, "metrics.csv", "model/README.md", scores, "report.html", "report.json")
+    names = (*_IMAGES, "metrics.csv", "model/README.md", scores, "report.html", "report.json")
     with published(*(out / name for name in names)) as parts:
         part = dict(zip(names, parts, strict=True))
         results.detections.save(part["detections.png"], "PNG", optimize=True)
@@ -55,13 +55,17 @@ def write_results(out: Path, results: Results) -> None:
         charts.save_precision_recall(results.metrics, part["precision_recall.png"])
         charts.save_confusion(results.metrics, None, part["confusion.png"])
         comparison.write_metrics_csv(part["metrics.csv"], results.lines)
-        best = {one.name: one.best for one in results.metrics.classes if one.best}
+        best = {
+            class_metrics.name: class_metrics.best
+            for class_metrics in results.metrics.classes
+            if class_metrics.best
+        }
         part[scores].write_text(operating_points.format_scores(best), encoding="utf-8")
         card = model_card.format_card(results.lines, best, results.facts, results.options)
         part["model/README.md"].write_text(card, encoding="utf-8")
-        shown = {title: _embedded(part[name]) for name, title in _PICTURES.items()}
+        shown = {title: _embedded(part[name]) for name, title in _IMAGES.items()}
         if (out / _PSEUDO_LABELS).is_file():
-            shown["Old classes on new pictures, labelled by the base"] = _embedded(out / _PSEUDO_LABELS)
+            shown["Old classes on new images, labelled by the base"] = _embedded(out / _PSEUDO_LABELS)
         page = run_page.format_page(
             results.lines, best, results.facts, results.options, results.labels, shown
         )
@@ -69,6 +73,6 @@ def write_results(out: Path, results: Results) -> None:
         comparison.write_report_json(part["report.json"], results.lines, results.facts)
 
 
-def _embedded(picture: Path) -> str:
-    """A PNG as an address that holds it."""
-    return f"data:image/png;base64,{b64encode(picture.read_bytes()).decode()}"
+def _embedded(file: Path) -> str:
+    """Returns a PNG as an address that holds it."""
+    return f"data:image/png;base64,{b64encode(file.read_bytes()).decode()}"

@@ -1,7 +1,7 @@
-"""Old classes on new pictures, labelled by the base before training.
+"""Old classes on new images, labelled by the base before training.
 
 What the base is sure of becomes a box. What it half believes becomes a box of weight 0: there nothing is
-known of its class. The rest of the picture is then background for the old classes as well. Weights are
+known of its class. The rest of the image is then background for the old classes as well. Weights are
 TFOD's own feature, `image/object/weight`.
 """
 
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools._pb2 import example_pb2
-from tfrec_tools.detector.data.index import Annotated, read_example, silent
-from tfrec_tools.detector.evaluation.average_precision import Found
+from tfrec_tools.detector.data.index import IndexedExample, read_example, silent
+from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.evaluation.operating_points import USUAL, operating_point
 from tfrec_tools.detector.evaluation.overlaps import ious
 from tfrec_tools.labels.label_map import LabelMap
@@ -40,11 +40,11 @@ _LOWEST, _HIGHEST = 0.2, 0.9  # of a chosen threshold
 
 
 def choose_thresholds(
-    examples: Sequence[Annotated], found: Sequence[Found], ids: Sequence[int]
+    examples: Sequence[IndexedExample], detections: Sequence[ImageDetections], ids: Sequence[int]
 ) -> dict[int, float]:
-    """{id: the highest score from which on the base's detections have the best F1 on these pictures}, within
-    limits, and the usual one for a class that they say nothing of."""
-    points = {label_id: operating_point(examples, found, label_id) for label_id in ids}
+    """Returns {id: the highest score from which on the base's detections have the best F1 on these images},
+    within limits, and the usual one for a class that they say nothing of."""
+    points = {label_id: operating_point(examples, detections, label_id) for label_id in ids}
     return {
         label_id: min(max(point.highest, _LOWEST), _HIGHEST) if point else USUAL
         for label_id, point in points.items()
@@ -53,21 +53,21 @@ def choose_thresholds(
 
 def write_records(
     path: Path,
-    examples: Sequence[Annotated],
-    found: Sequence[Found],
+    examples: Sequence[IndexedExample],
+    detections: Sequence[ImageDetections],
     thresholds: Mapping[int, float],
     labels: LabelMap,
     progress: Callable[[int], None] = silent,
 ) -> int:
-    """A TFRecord file of the examples with what the base found added; how many boxes it is sure of. `found`
-    is in ids of `labels`, as are the thresholds, of the classes that the base knows."""
+    """Returns a TFRecord file of the examples with what the base found added; how many boxes it is sure of.
+    `found` is in ids of `labels`, as are the thresholds, of the classes that the base knows."""
     added = 0
     with published(path) as (part,):
 
         def examples_with_more() -> Iterator[bytes]:
             nonlocal added
-            for number, (example, detections) in enumerate(zip(examples, found, strict=True), start=1):
-                more = _more(example, detections, thresholds)
+            for number, (example, of_image) in enumerate(zip(examples, detections, strict=True), start=1):
+                more = _more(example, of_image, thresholds)
                 added += int((more[2] > 0).sum())
                 yield _example(read_example(example), more, example.labeled | thresholds.keys(), labels)
                 progress(number)
@@ -77,15 +77,15 @@ def write_records(
 
 
 def _more(
-    example: Annotated, found: Found, thresholds: Mapping[int, float]
+    example: IndexedExample, detections: ImageDetections, thresholds: Mapping[int, float]
 ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    """Boxes (M, 4), ids (M,) and weights (M,) that the base adds."""
-    needed = np.array([thresholds.get(int(label_id), np.inf) for label_id in found.ids])
-    unlabeled = np.array([int(label_id) not in example.labeled for label_id in found.ids], bool)
-    is_new = ious(found.boxes, example.boxes).max(axis=1, initial=0.0) <= _SAME_OBJECT_IOU
-    kept = np.isfinite(needed) & unlabeled & is_new & (found.scores >= _DOUBT)
-    weights = (found.scores >= needed).astype(np.float32)
-    return found.boxes[kept], found.ids[kept], weights[kept]
+    """Returns boxes (M, 4), ids (M,) and weights (M,) that the base adds."""
+    needed = np.array([thresholds.get(int(label_id), np.inf) for label_id in detections.ids])
+    unlabeled = np.array([int(label_id) not in example.labeled for label_id in detections.ids], bool)
+    is_new = ious(detections.boxes, example.boxes).max(axis=1, initial=0.0) <= _SAME_OBJECT_IOU
+    kept = np.isfinite(needed) & unlabeled & is_new & (detections.scores >= _DOUBT)
+    weights = (detections.scores >= needed).astype(np.float32)
+    return detections.boxes[kept], detections.ids[kept], weights[kept]
 
 
 def _example(

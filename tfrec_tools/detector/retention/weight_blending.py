@@ -26,8 +26,8 @@ def blended(
     alpha: float,
     new_ids: frozenset[int],
 ) -> Values:
-    """{path: start + alpha (trained - start)}; the columns of new classes are the trained ones, since before
-    training they knew nothing."""
+    """Returns {path: start + alpha (trained - start)}; the columns of new classes are the trained ones, since
+    before training they knew nothing."""
     values: Values = {path: _between(start[path], value, alpha) for path, value in trained.items()}
     for head in registry.of(detector.config).class_heads(detector.config):
         columns = [label_id if head.background else label_id - 1 for label_id in sorted(new_ids)]

@@ -1,4 +1,4 @@
-"""How many pictures a step takes, where the device is to say."""
+"""How many images a step takes, where the device is to say."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _MOST = 128
 
 
 def fitted(config: TrainConfig, make: Callable[[TrainConfig], Trainer], noted: Path) -> TrainConfig:
-    """The config with a batch size where it has none: on a GPU the largest that fits its memory, on a CPU,
-    which gains nothing by more, the usual one. It is noted, and taken from there when a run goes on."""
+    """Returns the config with a batch size where it has none: on a GPU the largest that fits its memory, on a
+    CPU, which gains nothing by more, the usual one. It is noted, and taken from there when a run goes on."""
     if config.batch_size:
         return config
 
@@ -34,8 +34,8 @@ def fitted(config: TrainConfig, make: Callable[[TrainConfig], Trainer], noted: P
 
 
 def largest(fits: Callable[[int], bool], most: int = _MOST) -> int:
-    """The largest of USUAL and its doubles up to `most` that fits, found by trying one after the other, else
-    the largest of its halves. TfrecError where not even one picture fits."""
+    """Returns the largest of USUAL and its doubles up to `most` that fits, found by trying one after the
+    other, else the largest of its halves. Raises TfrecError where not even one image fits."""
     size = USUAL
     if fits(size):
         while 2 * size <= most and fits(2 * size):
@@ -45,4 +45,4 @@ def largest(fits: Callable[[int], bool], most: int = _MOST) -> int:
         size //= 2
         if fits(size):
             return size
-    raise TfrecError("--batch auto: not even one picture a step fits the device's memory")
+    raise TfrecError("--batch auto: not even one image a step fits the device's memory")

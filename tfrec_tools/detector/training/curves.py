@@ -35,9 +35,12 @@ def save_loss_curve(rows: Sequence[StepLosses], validations: Sequence[Validation
 
 
 def _add_validations(axes: Axes, validations: Sequence[Validation]) -> None:
-    steps = [one.step for one in validations]
+    steps = [validation.step for validation in validations]
     for name, marker in (("old", "s"), ("new", "^"), ("all", "o")):
-        points = [np.nan if (value := getattr(one, name)) is None else 100 * value for one in validations]
+        points = [
+            np.nan if (value := getattr(validation, name)) is None else 100 * value
+            for validation in validations
+        ]
         if not np.isnan(points).all():
             axes.plot(
                 steps, points, "--", marker=marker, label=f"AP50 {name}", color=f"C{len(axes.lines) + 2}"
@@ -46,7 +49,7 @@ def _add_validations(axes: Axes, validations: Sequence[Validation]) -> None:
 
 
 def _smoothed(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """The mean of the last `window` values, of fewer at the start."""
+    """Returns the mean of the last `window` values, of fewer at the start."""
     sums = np.cumsum(np.insert(values, 0, 0.0))
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - window, 0)

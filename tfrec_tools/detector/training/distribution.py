@@ -37,8 +37,8 @@ class LostWorker(TfrecError):  # noqa: N818
     """Another worker is gone, or cannot be reached any more."""
 
 
-class Wish(IntEnum):
-    """What a worker wants after a step; what any of them wants most is done by all."""
+class Vote(IntEnum):
+    """The vote of a worker after a step; the highest vote of any of them is followed by all."""
 
     GO_ON = 0
     END = 1
@@ -68,7 +68,7 @@ class Cluster:
 
     @contextmanager
     def folder(self, out: Path) -> Iterator[Path]:
-        """Where this worker writes: `out`, or a folder that does not stay."""
+        """Yields where this worker writes: `out`, or a folder that does not stay."""
         if self.is_chief:
             yield out
             return
@@ -77,7 +77,7 @@ class Cluster:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """LostWorker where an operation that needs all workers finds one gone."""
+        """Raises LostWorker where an operation that needs all workers finds one gone."""
         try:
             yield
         except _LOST as fault:
@@ -89,21 +89,21 @@ class Cluster:
                 "on from the last state.npz"
             ) from fault
 
-    def agree(self, wish: int) -> Wish:
-        """The strongest wish of all workers, each of which gives its own at the same time."""
+    def agree(self, wish: int) -> Vote:
+        """Returns the strongest vote of all workers, each of which gives its own at the same time."""
         if self.workers == 1:
-            return Wish(wish)
+            return Vote(wish)
         votes = self.local(_votes(self.strategy, tf.constant(wish)))
-        return Wish(int(tf.reduce_max(tf.where(votes > 0.0))))
+        return Vote(int(tf.reduce_max(tf.where(votes > 0.0))))
 
     def from_chief(self, values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """The chief's values, for all workers; the shapes are the same everywhere."""
+        """Returns the chief's values, for all workers; the shapes are the same everywhere."""
         if self.workers == 1:
             return list(values)
         return [self.local(value) for value in _from_first(self.strategy, list(values))]
 
     def local(self, value: Any) -> tf.Tensor:
-        """What `strategy.run` gives, of a replica of this worker."""
+        """Returns what `strategy.run` gives, of a replica of this worker."""
         return self.strategy.experimental_local_results(value)[0]
 
 
@@ -111,9 +111,9 @@ ALONE = Cluster(tf.distribute.get_strategy())
 
 
 def open_cluster(strategy: str) -> Cluster:
-    """By the name of a strategy: one, mirrored (all GPUs of this host, or else all its logical CPUs),
-    multiworker (the hosts of TF_CONFIG), or auto, what there is. To be called before TensorFlow does
-    anything. TfrecError where there is no such thing."""
+    """Opens a cluster by the name of a strategy: one, mirrored (all GPUs of this host, or else all its
+    logical CPUs), multiworker (the hosts of TF_CONFIG), or auto, what there is. To be called before
+    TensorFlow does anything. Raises TfrecError where there is no such thing."""
     if strategy == "auto":
         strategy = _found()
     if strategy == "mirrored":
@@ -122,7 +122,7 @@ def open_cluster(strategy: str) -> Cluster:
 
 
 def summed(values: Any) -> Any:
-    """Float32 tensors, any nest of them, added up over all replicas; to be called on each of them."""
+    """Returns float32 tensors, any nest of them, added up over all replicas; to be called on each of them."""
     replica = tf.distribute.get_replica_context()
     if replica.num_replicas_in_sync == 1:
         return values
@@ -131,7 +131,7 @@ def summed(values: Any) -> Any:
     flat = tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0)
     flat = replica.all_reduce(tf.distribute.ReduceOp.SUM, flat)
     sums = tf.split(flat, [tf.size(part) for part in parts])
-    shaped = [tf.reshape(one, part.shape) for one, part in zip(sums, parts, strict=True)]
+    shaped = [tf.reshape(total, part.shape) for total, part in zip(sums, parts, strict=True)]
     return tf.nest.pack_sequence_as(values, shaped)
 
 
@@ -162,7 +162,7 @@ def _multi_worker() -> Cluster:
 
 
 def _place(config: str) -> tuple[int, int]:
-    """Which worker this is, and of how many; a chief comes first."""
+    """Returns which worker this is, and of how many; a chief comes first."""
     try:
         parsed = json.loads(config)
         cluster, task = parsed["cluster"], parsed["task"]
@@ -177,13 +177,13 @@ def _place(config: str) -> tuple[int, int]:
 def _reason(fault: Exception) -> str:
     """TensorFlow's reason, without where in the graph it came up."""
     lines = [line.strip() for line in str(getattr(fault, "message", fault)).splitlines()]
-    told = [line for line in lines if line and not line.startswith(("Graph exec", "Detected at", "File "))]
-    return told[0].rstrip(".:") if told else type(fault).__name__
+    reasons = [line for line in lines if line and not line.startswith(("Graph exec", "Detected at", "File "))]
+    return reasons[0].rstrip(".:") if reasons else type(fault).__name__
 
 
 @tf.function
 def _votes(strategy: tf.distribute.Strategy, wish: tf.Tensor) -> Any:
-    return strategy.run(lambda: summed(tf.one_hot(wish, len(Wish))))
+    return strategy.run(lambda: summed(tf.one_hot(wish, len(Vote))))
 
 
 @tf.function

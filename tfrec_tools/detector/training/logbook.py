@@ -13,13 +13,13 @@ from types import FrameType
 
 from tfrec_tools.detector.model import detector
 from tfrec_tools.detector.training import curves, history, validation
-from tfrec_tools.detector.training.run_toml import Options, format_options, read_options
 from tfrec_tools.detector.training.tensorboard import Board
 from tfrec_tools.detector.training.train_step import LOSSES, StepLosses
 from tfrec_tools.detector.training.trainer import Trainer
 from tfrec_tools.detector.training.validation import Validation
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.atomic import published
+from tfrec_tools.system.toml_options import Values, format_options, read_options
 
 _SAVE_EVERY_S = 120.0
 # What does not change what is learnt at a step, but for rounding.
@@ -29,15 +29,16 @@ _MAY_DIFFER = frozenset(
 
 
 def numbered_run(parent: Path, *, resume: bool) -> Path:
-    """finetune-N, the next that is free, or with `resume` the last that is there. InputError without one."""
-    found = (re.fullmatch(r"finetune-([1-9]\d*)", folder.name) for folder in parent.glob("finetune-*"))
-    last = max((int(match[1]) for match in found if match), default=0)
+    """finetune-N, the next that is free, or with `resume` the last that is there. Raises InputError without
+    one."""
+    matches = (re.fullmatch(r"finetune-([1-9]\d*)", folder.name) for folder in parent.glob("finetune-*"))
+    last = max((int(match[1]) for match in matches if match), default=0)
     if resume and not last:
         raise InputError(parent, "holds no run to resume; leave out --resume, or give --out")
     return parent / f"finetune-{last if resume else last + 1}"
 
 
-def open_run(out: Path, options: Options, *, resume: bool) -> None:
+def open_run(out: Path, options: Values, *, resume: bool) -> None:
     """Makes the run's folder and notes in it what was asked for, or finds it there and the same."""
     notes = out / "run.toml"
     if resume:
@@ -50,7 +51,7 @@ def open_run(out: Path, options: Options, *, resume: bool) -> None:
         part.write_text(format_options(options), encoding="utf-8")
 
 
-def _require_same(notes: Path, asked: Options) -> None:
+def _require_same(notes: Path, asked: Values) -> None:
     if not notes.is_file():
         raise InputError(notes, "not found, so that there is no run to resume; leave out --resume")
     noted = read_options(notes)
@@ -93,7 +94,7 @@ class Logbook:
         self.curve = history.read_losses(self.out / "losses.csv")[: self._trainer.step]
         if self.best is not None:
             written = validation.read_validations(self.out / "results.csv")
-            self.validations = [one for one in written if one.step <= self._trainer.step]
+            self.validations = [done for done in written if done.step <= self._trainer.step]
 
     def add(self, done: StepLosses) -> str:
         """Notes a step, and says how it goes."""
@@ -109,13 +110,15 @@ class Logbook:
         images = (done.step - step) * self._trainer.config.batch_size
         return f"{loss}, {images / (now - at):.1f} images/s"
 
-    def add_validation(self, one: Validation, weights: detector.Values) -> None:
+    def add_validation(self, newest: Validation, weights: detector.Values) -> None:
         """Notes a validation of these weights, and shows it in results.csv and loss.png."""
-        self.validations.append(one)
-        if validation.best_of(self.validations) is one:
+        self.validations.append(newest)
+        if validation.best_of(self.validations) is newest:
             self.best = weights
         if self._board:
-            self._board.add(one.step, {f"AP50/{name}": getattr(one, name) for name in ("old", "new", "all")})
+            self._board.add(
+                newest.step, {f"AP50/{name}": getattr(newest, name) for name in ("old", "new", "all")}
+            )
             self._board.flush()
         validation.write_validations(self.out / "results.csv", self.validations)
         with published(self.out / "loss.png") as (part,):

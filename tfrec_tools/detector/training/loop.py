@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
-from tfrec_tools.detector.data.index import Annotated
+from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.model import detector
 from tfrec_tools.detector.training import validation
-from tfrec_tools.detector.training.distribution import LostWorker, Wish
+from tfrec_tools.detector.training.distribution import LostWorker, Vote
 from tfrec_tools.detector.training.logbook import Logbook, interrupts
 from tfrec_tools.detector.training.train_step import StepLosses
 from tfrec_tools.detector.training.trainer import Trainer
@@ -20,36 +21,38 @@ Validate = Callable[[int], Validation]  # of the model as it stands, after so ma
 Show = Callable[[int, int | None, str], None]  # done, total, how it goes
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingSet:
+    """What is learnt from: the new examples, and the old ones that are replayed."""
+
+    new: Sequence[IndexedExample]
+    old: Sequence[IndexedExample]
+
+
 def train(
-    trainer: Trainer,
-    log: Logbook,
-    watch: Watch,
-    new: Sequence[Annotated],
-    old: Sequence[Annotated],
-    validate: Validate,
-    show: Show,
+    trainer: Trainer, log: Logbook, watch: Watch, examples: TrainingSet, validate: Validate, show: Show
 ) -> str:
-    """Leaves the detector with its best weights or, where nothing was validated, with the average of the
-    last ones; says what ended the training. Interrupted at Ctrl-C, with the model so far in its folder.
+    """Leaves the detector with its best weights or, where nothing was validated, with the average of the last
+    ones; says what ended the training. Interrupted at Ctrl-C, with the model so far in its folder. Raises
     LostWorker with all that --resume needs."""
     started, steps = time.monotonic(), trainer.config.steps
 
-    def on_step(done: StepLosses) -> Wish:
+    def on_step(done: StepLosses) -> Vote:
         show(done.step, steps, log.add(done))
         if watch.every and done.step % watch.every == 0:
             _validate(trainer, log, validate)
         log.keep_now_and_then()
         if interrupted.is_set():
-            return Wish.STOP
-        return Wish.GO_ON if _reason_to_end(watch, log, started) is None else Wish.END
+            return Vote.STOP
+        return Vote.GO_ON if _reason_to_end(watch, log, started) is None else Vote.END
 
     with interrupts() as interrupted:
         try:
-            wish = trainer.run(new, old, on_step, is_over=_has_stalled(watch, log))
+            wish = trainer.run(examples.new, examples.old, on_step, is_over=_has_stalled(watch, log))
         except LostWorker:
             log.keep()
             raise
-        if wish is Wish.STOP:
+        if wish is Vote.STOP:
             _stop(trainer, log)
         if watch.every and (not log.validations or log.validations[-1].step < trainer.step):
             _validate(trainer, log, validate)
@@ -61,16 +64,16 @@ def train(
     return "all steps done" if trainer.step == steps else _reason_to_end(watch, log, started) or ""
 
 
-def help_training(trainer: Trainer, new: Sequence[Annotated], old: Sequence[Annotated], show: Show) -> None:
+def help_training(trainer: Trainer, examples: TrainingSet, show: Show) -> None:
     """What the other workers do while the chief is in `train`, which alone validates, keeps and decides.
     Interrupted at Ctrl-C, here or there."""
 
-    def on_step(done: StepLosses) -> Wish:
+    def on_step(done: StepLosses) -> Vote:
         show(done.step, trainer.config.steps, f"loss {done.localization + done.classification:.3f}")
-        return Wish.STOP if interrupted.is_set() else Wish.GO_ON
+        return Vote.STOP if interrupted.is_set() else Vote.GO_ON
 
     with interrupts() as interrupted:
-        if trainer.run(new, old, on_step) is Wish.STOP:
+        if trainer.run(examples.new, examples.old, on_step) is Vote.STOP:
             raise Interrupted(f"stopped after step {trainer.step}; the chief keeps what is needed to go on")
 
 

@@ -22,7 +22,7 @@ _WARMUP_SHARE = 0.1
 
 
 class Update:
-    """Of what is trained of a detector. To be made within the scope of a strategy."""
+    """The update of what is trained of a detector. It is made within the scope of a strategy."""
 
     def __init__(self, detector: Detector, config: TrainConfig) -> None:
         self._slowness = config.average
@@ -57,7 +57,7 @@ class Update:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """For a while, the detector has the average of its weights."""
+        """Gives the detector the average of its weights for a while."""
         own = [np.asarray(variable) for variable in self.trained]
         self.use_average()
         try:
@@ -73,12 +73,13 @@ class Update:
 
 
 def beside(value: tf.Tensor | keras.Variable) -> keras.Variable:
-    """State of a training that is no part of the network."""
+    """Returns state of a training that is no part of the network."""
     return keras.Variable(np.asarray(value, np.float32), trainable=False)
 
 
 def _groups(detector: Detector, config: TrainConfig) -> list[tuple[Schedule, list[keras.Variable]]]:
-    """The variables to train, each group with its learning rate: the rest, and the backbone unless frozen."""
+    """Returns the variables to train, each group with its learning rate: the rest, and the backbone unless
+    frozen."""
     trainable = {
         path: variable
         for path, variable in detectors.variables(detector.network).items()
@@ -94,7 +95,7 @@ def _groups(detector: Detector, config: TrainConfig) -> list[tuple[Schedule, lis
 
 
 def _schedule(config: TrainConfig, lr: float) -> Schedule:
-    """A linear warm-up and a cosine to zero, as TFOD's configurations for these models have."""
+    """Returns a linear warm-up and a cosine to zero, as TFOD's configurations for these models have."""
     warmup = max(1, round(config.steps * _WARMUP_SHARE))
     return keras.optimizers.schedules.CosineDecay(
         0.0, max(1, config.steps - warmup), warmup_target=lr, warmup_steps=warmup

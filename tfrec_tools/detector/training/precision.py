@@ -16,8 +16,8 @@ _STEPS_TO_DOUBLE = 2000
 
 
 def chosen(precision: str) -> str:
-    """The dtype to compute with: of "auto" float32 without a GPU, bfloat16 on GPUs of compute capability 8.0
-    or more, float16 from 7.0 on, and else float32; what the weakest GPU can do."""
+    """Returns the dtype to compute with: of "auto" float32 without a GPU, bfloat16 on GPUs of compute
+    capability 8.0 or more, float16 from 7.0 on, and else float32; what the weakest GPU can do."""
     if precision != "auto":
         return precision
     gpus = tf.config.list_physical_devices("GPU")

@@ -9,6 +9,8 @@ from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
 from tfrec_tools.detector.data.images import Cache
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.model.detector import Detector
+from tfrec_tools.detector.options.finetune import FinetuneOptions
+from tfrec_tools.detector.training import precision
 from tfrec_tools.detector.training.distribution import Cluster
 from tfrec_tools.errors import TfrecError
 
@@ -16,10 +18,10 @@ from tfrec_tools.errors import TfrecError
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
     """How to train; the learning rate of the backbone is lr * backbone_lr_mult, `average` how slowly the
-    average of the weights follows them, 0 for none, and `cache` where decoded pictures are kept.
+    average of the weights follows them, 0 for none, and `cache` where decoded images are kept.
 
     batch_size  of all replicas together; 0, of no trainer, is to be settled by `batch_size.fitted`
-    augment     how pictures are varied, kinds of pipeline.augmentation; None: as augmentation.by_default
+    augment     how images are varied, kinds of pipeline.augmentation; None: as augmentation.by_default
     precision   the dtype that layers compute with, "float32", "bfloat16" or "float16"
     jit         whether losses and gradients are compiled by XLA
     accumulate  how many parts a batch is taken in, one after the other
@@ -41,9 +43,29 @@ class TrainConfig:
     accumulate: int = 1
 
 
+def train_config(options: FinetuneOptions) -> TrainConfig:
+    """How the options ask for a training."""
+    return TrainConfig(
+        steps=options.steps,
+        batch_size=options.batch_size,
+        lr=options.lr,
+        backbone_lr_mult=options.backbone_lr_mult,
+        freeze_backbone=options.freeze == "backbone",
+        train_batch_norm=options.train_batch_norm,
+        replay_ratio=options.replay_ratio,
+        average=options.average,
+        seed=options.seed,
+        augment=options.augmentations,
+        cache=options.cache,
+        precision=precision.chosen(options.precision),
+        jit=options.jit,
+        accumulate=options.accumulate,
+    )
+
+
 def augmentations(detector: Detector, config: TrainConfig) -> tuple[str, ...]:
-    """How pictures are varied. InputError where only the pipeline.config says so, and asks for what is not
-    done."""
+    """Returns how images are augmented. Raises InputError where only the pipeline.config says so, and asks
+    for what is not done."""
     if config.augment is not None:
         return config.augment
     return augmentation.by_default(detector.pipeline_text, detector.labels.names)
@@ -52,7 +74,7 @@ def augmentations(detector: Detector, config: TrainConfig) -> tuple[str, ...]:
 def require_trainable(
     detector: Detector, config: TrainConfig, teacher: Teacher | None, cluster: Cluster
 ) -> None:
-    """TfrecError where a detector of this kind cannot be trained so."""
+    """Raises TfrecError where a detector of this kind cannot be trained so."""
     augmentations(detector, config)
     if cluster.workers > 1 and not config.batch_size:
         raise TfrecError("--batch auto: each worker would choose for itself; give a number")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tfrec_tools.detector.architectures import registry
 from tfrec_tools.detector.data import batches
 from tfrec_tools.detector.losses.distillation import Teacher
-from tfrec_tools.detector.losses.matching import Draw, Truth
+from tfrec_tools.detector.losses.matching import Draw, GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import Losses
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector, layers_of
@@ -32,11 +32,11 @@ from tfrec_tools.labels.label_map import LabelMap
 
 _Traced = TypeVar("_Traced", bound=Callable[..., Any])
 
-# Far above the norms of a healthy run; it keeps one strange picture from undoing the rest.
+# Far above the norms of a healthy run; it keeps one strange image from undoing the rest.
 _CLIP_NORM = 10.0
 # Padded with boxes of zeros to the next of these and their doubles, as XLA compiles each number anew.
 _FEWEST_BOXES_COMPILED = 8
-_MANY_BOXES = 100  # of a picture, more than most have
+_MANY_BOXES = 100  # of an image, more than most have
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ LOSSES = [field.name for field in fields(StepLosses)][1:]
 
 
 class _Piece(NamedTuple):
-    """Pictures of a batch, as `training_batches` gives them, from row `first` of the whole batch on, at a
+    """Images of a batch, as `training_batches` gives them, from row `first` of the whole batch on, at a
     step."""
 
     step: tf.Tensor
     first: tf.Tensor
-    pictures: list[tf.Tensor]
+    tensors: list[tf.Tensor]
 
 
 class Stepper:
@@ -88,8 +88,8 @@ class Stepper:
             self.taught, self.apart = (beside(tf.zeros(detector.config.num_classes)) for _ in range(2))
             self._loss_scale = LossScale() if config.precision == "float16" else None
         self._exists = tf.constant(_exists(detector.labels, detector.config.num_classes))
-        self.share = config.batch_size // cluster.workers  # pictures of this worker
-        self._part = config.batch_size // (cluster.replicas * config.accumulate)  # pictures of a part
+        self.share = config.batch_size // cluster.workers  # images of this worker
+        self._part = config.batch_size // (cluster.replicas * config.accumulate)  # images of a part
         place = tf.TensorSpec((), tf.int32)
         signature = batches.signature(detector.config, self.share)
         # Of the steps done and this worker's share of a batch, the losses in the order of StepLosses, and the
@@ -106,12 +106,12 @@ class Stepper:
         scale = self._loss_scale.variables if self._loss_scale else {}
         return detectors.variables(self._detector.network) | self.update.variables | scale
 
-    def is_finite(self, step: int, picture: Sequence[tf.Tensor]) -> bool:
-        """Whether a picture of a batch, taken alone, has a finite loss and gradient."""
-        return bool(self._is_finite(step, *(tf.repeat(part, self._part, axis=0) for part in picture)))
+    def is_finite(self, step: int, example: Sequence[tf.Tensor]) -> bool:
+        """Returns whether an image of a batch, taken alone, has a finite loss and gradient."""
+        return bool(self._is_finite(step, *(tf.repeat(part, self._part, axis=0) for part in example)))
 
     def fits(self) -> bool:
-        """Whether losses and gradients of such a batch fit the device's memory, by trying."""
+        """Returns whether losses and gradients of such a batch fit the device's memory, by trying."""
         shapes = (spec.shape.as_list() for spec in batches.signature(self._detector.config, self._part))
         zeros = [tf.zeros([_MANY_BOXES if size is None else size for size in shape]) for shape in shapes]
         try:
@@ -137,8 +137,8 @@ class Stepper:
         return [*tf.unstack(losses, len(LOSSES)), norm]
 
     def _of_replica(self, step: tf.Tensor, batch: Sequence[tf.Tensor]) -> _Gradients:
-        """What this replica's pictures add to the losses and to their gradients, one part after the other:
-        what one takes on the way is free for the next."""
+        """Returns what this replica's images add to the losses and to their gradients, one part after the
+        other: what one takes on the way is free for the next."""
         if self._config.accumulate == 1 and not self._config.jit:
             return self._backward(self._piece(step, batch, 0), summed)
         parts = tf.range(self._config.accumulate)
@@ -151,21 +151,21 @@ class Stepper:
         whole = summed(tf.reduce_sum(denominators, axis=0))
 
         def add(so_far: _Gradients, part: tf.Tensor) -> _Gradients:
-            found = self._backward_over(self._piece(step, batch, part), whole)
-            return tf.nest.map_structure(tf.add, so_far, found)
+            gradients = self._backward_over(self._piece(step, batch, part), whole)
+            return tf.nest.map_structure(tf.add, so_far, gradients)
 
         nothing = tf.zeros(len(LOSSES)), [tf.zeros(variable.shape) for variable in self.update.trained]
         return tf.foldl(add, parts, nothing, parallel_iterations=1)
 
     def _piece(self, step: tf.Tensor, batch: Sequence[tf.Tensor], part: tf.Tensor | int) -> _Piece:
-        """One of this replica's parts of the batch, of which `batch` is this worker's share."""
+        """Returns one of this replica's parts of the batch, of which `batch` is this worker's share."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         first = (replica * self._config.accumulate + part) * self._part
         with tf.device("/device:CPU:0"):  # the rest of the batch need not come to a GPU
             row = first - self._cluster.worker * self.share
-            pictures = [tensor[row : row + self._part] for tensor in batch]
-            pictures = [tf.ensure_shape(tensor, (self._part, *tensor.shape[1:])) for tensor in pictures]
-            return _Piece(step, first, _padded(pictures) if self._config.jit else pictures)
+            tensors = [tensor[row : row + self._part] for tensor in batch]
+            tensors = [tf.ensure_shape(tensor, (self._part, *tensor.shape[1:])) for tensor in tensors]
+            return _Piece(step, first, _padded(tensors) if self._config.jit else tensors)
 
     def _denominators_of(self, piece: _Piece) -> tf.Tensor:
         return self._losses(piece).denominators
@@ -174,14 +174,14 @@ class Stepper:
         return self._backward(piece, lambda _: denominators)
 
     def _backward(self, piece: _Piece, whole: Callable[[tf.Tensor], tf.Tensor]) -> _Gradients:
-        """What pictures add to the losses and to their gradients. `whole` gives the batch's denominators for
-        those of these pictures."""
+        """Returns what images add to the losses and to their gradients. `whole` gives the batch's
+        denominators for those of these images."""
         watched = [variable.value for variable in self.update.trained]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(watched)
-            found = self._losses(piece)
-            localization, classification, distillation = found.over(whole(found.denominators))
-            # It is not of pictures: of all that add it up, each adds as much.
+            terms = self._losses(piece)
+            localization, classification, distillation = terms.over(whole(terms.denominators))
+            # It is not of images: of all that add it up, each adds as much.
             parts = self._config.batch_size // self._part
             regularization = tf.add_n(self._detector.network.losses) / parts
             losses = tf.stack([localization, classification, regularization, distillation])
@@ -192,28 +192,28 @@ class Stepper:
 
     def _losses(self, piece: _Piece) -> Losses:
         config, network = self._detector.config, self._detector.network
-        images, windows, boxes, classes, weights, labeled = piece.pictures
+        images, windows, boxes, classes, weights, labeled = piece.tensors
         draw = Draw(tf.stack([self._config.seed, piece.step]), piece.first, self._config.batch_size)
         of_classes = self.taught.value, self._exists, self.apart.value
-        truth = Truth(windows, boxes, classes, weights, labeled, *of_classes, draw)
+        truth = GroundTruth(windows, boxes, classes, weights, labeled, *of_classes, draw)
         networks = [network, self._teacher.network] if self._teacher else [network]
         with computing_in(self._config.precision, networks):
             return registry.of(config).training_losses(
                 config, network, images, truth, self._teacher, training=self._config.train_batch_norm
             )
 
-    def _is_finite_alone(self, step: tf.Tensor, *pictures: tf.Tensor) -> tf.Tensor:
-        """Whether these pictures, taken for the whole batch, have finite losses and gradients."""
+    def _is_finite_alone(self, step: tf.Tensor, *tensors: tf.Tensor) -> tf.Tensor:
+        """Returns whether these images, taken for the whole batch, have finite losses and gradients."""
 
         def of_replica() -> tf.Tensor:
-            losses, gradients = self._backward(_Piece(step, tf.constant(0), list(pictures)), tf.identity)
+            losses, gradients = self._backward(_Piece(step, tf.constant(0), list(tensors)), tf.identity)
             return tf.math.is_finite(tf.reduce_sum(losses) + tf.linalg.global_norm(gradients))
 
         return self._cluster.local(self._cluster.strategy.run(of_replica))
 
 
 def _joined(detector: Detector, config: TrainConfig, teacher: Teacher | None) -> Teacher | None:
-    """The teacher behind the detector's backbone, where that stays what the teacher's is."""
+    """Returns the teacher behind the detector's backbone, where that stays what the teacher's is."""
     if teacher is None or not config.freeze_backbone or config.train_batch_norm:
         return teacher
     both = registry.of(detector.config).side_by_side(detector.network, teacher.network)
@@ -224,9 +224,9 @@ def _compiled(function: _Traced, jit: bool) -> _Traced:
     return tf.function(function, jit_compile=True) if jit else function
 
 
-def _padded(pictures: list[tf.Tensor]) -> list[tf.Tensor]:
-    """With boxes of zeros, to one of few numbers of them."""
-    images, windows, boxes, classes, weights, labeled = pictures
+def _padded(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Pads with boxes of zeros to one of few numbers of them."""
+    images, windows, boxes, classes, weights, labeled = tensors
     count = tf.shape(weights)[1]
     wanted = tf.constant(_FEWEST_BOXES_COMPILED)
     wanted = tf.while_loop(lambda most: most < count, lambda most: [most * 2], [wanted])[0]
@@ -236,5 +236,5 @@ def _padded(pictures: list[tf.Tensor]) -> list[tf.Tensor]:
 
 
 def _exists(labels: LabelMap, num_classes: int) -> NDArray[np.float32]:
-    """(K,) 1 for each id that has a class."""
+    """Returns (K,) 1 for each id that has a class."""
     return np.array([label_id in labels.name_by_id for label_id in range(1, num_classes + 1)], np.float32)

@@ -11,11 +11,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfrec_tools.detector.data import batches
-from tfrec_tools.detector.data.images import Pictures, pictures_of
-from tfrec_tools.detector.data.index import Annotated
+from tfrec_tools.detector.data.images import ImageReader, image_reader
+from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.model.detector import Detector, Values
-from tfrec_tools.detector.training.distribution import ALONE, Cluster, Wish
+from tfrec_tools.detector.training.distribution import ALONE, Cluster, Vote
 from tfrec_tools.detector.training.settings import TrainConfig, augmentations, require_trainable
 from tfrec_tools.detector.training.train_step import StepLosses, Stepper
 from tfrec_tools.errors import InputError, TfrecError
@@ -26,7 +26,8 @@ _BESIDE = "beside/"  # before the names of what is saved with a state but no par
 class Trainer:
     """A detector in training, with a teacher or without; `step` is how many steps it has done. The classes
     `apart`, by id, are taught as much as all others together, however few boxes they have. The networks are
-    to be made within the scope of the cluster's strategy. TfrecError where the batch cannot be cut so."""
+    to be made within the scope of the cluster's strategy. Raises TfrecError where the batch cannot be cut
+    so."""
 
     def __init__(
         self,
@@ -47,17 +48,18 @@ class Trainer:
 
     def run(
         self,
-        new: Sequence[Annotated],
-        old: Sequence[Annotated],
+        new: Sequence[IndexedExample],
+        old: Sequence[IndexedExample],
         on_step: Callable[[StepLosses], int | None],
         *,
         is_over: bool = False,
-    ) -> Wish:
+    ) -> Vote:
         """Trains from `step` to the last one, or, with several workers, until one of them wishes otherwise:
-        `on_step` gives a Wish, `is_over` says that there is nothing left to do. What all agreed on.
+        `on_step` gives a Vote, `is_over` says that there is nothing left to do. What all agreed on.
 
-        InputError, naming the record, where the loss or its gradient is not finite; the weights are then
-        those before that step. LostWorker where one is gone; the weights are those of the last whole step.
+        Raises InputError, naming the record, where the loss or its gradient is not finite; the weights are
+        then those before that step. Raises LostWorker where one is gone; the weights are those of the last
+        whole step.
         """
         config = self.config
         taught = _taught([*new, *old], self.detector.config.num_classes)
@@ -66,33 +68,34 @@ class Trainer:
         mix = batches.mix(len(new), len(old), config.batch_size, config.replay_ratio, config.seed)
         with self._cluster.together():
             self._follow_the_chief()
-            wish = self._cluster.agree(Wish.END if is_over else Wish.GO_ON)
-        if wish is not Wish.GO_ON:
+            wish = self._cluster.agree(Vote.END if is_over else Vote.GO_ON)
+        if wish is not Vote.GO_ON:
             return wish
-        with pictures_of([*new, *old], config.cache) as pictures:
-            return self._take_steps(pictures, mix, on_step)
+        with image_reader([*new, *old], config.cache) as reader:
+            return self._take_steps(reader, mix, on_step)
 
     def _take_steps(
-        self, pictures: Pictures, mix: batches.Mix, on_step: Callable[[StepLosses], int | None]
-    ) -> Wish:
+        self, reader: ImageReader, mix: batches.Mix, on_step: Callable[[StepLosses], int | None]
+    ) -> Vote:
         share = self._cluster.worker, self._cluster.workers
+        steps = range(self.step, self.config.steps)
         for batch in batches.training_batches(
-            self.detector.config, pictures, mix, self.step, self.config.steps, share, self.augmentations
+            self.detector.config, reader, mix, steps, share, self.augmentations
         ):
             with self._cluster.together():
-                *found, norm = (float(value) for value in self.stepper.run(self.step, *batch))
-            done = StepLosses(self.step + 1, *found)
+                *losses, norm = (float(value) for value in self.stepper.run(self.step, *batch))
+            done = StepLosses(self.step + 1, *losses)
             if not math.isfinite(done.total + norm):
                 first = self.step * mix.batch_size + self._cluster.worker * self.stepper.share
                 places = range(first, first + self.stepper.share)
-                raise self._blame(batch, [pictures.examples[mix.index(place)] for place in places], done)
+                raise self._blame(batch, [reader.examples[mix.index(place)] for place in places], done)
             self.step = done.step
-            mine = int(on_step(done) or Wish.GO_ON)
+            mine = int(on_step(done) or Vote.GO_ON)
             with self._cluster.together():
                 wish = self._cluster.agree(mine)
-            if wish is not Wish.GO_ON:
+            if wish is not Vote.GO_ON:
                 return wish
-        return Wish.GO_ON
+        return Vote.GO_ON
 
     def _follow_the_chief(self) -> None:
         """All workers begin with the chief's state, whatever each of them has read or computed."""
@@ -106,9 +109,9 @@ class Trainer:
                 variable.assign(value)
 
     def _blame(
-        self, batch: Sequence[tf.Tensor], examples: Sequence[Annotated], done: StepLosses
+        self, batch: Sequence[tf.Tensor], examples: Sequence[IndexedExample], done: StepLosses
     ) -> TfrecError:
-        """Which example of a batch it is whose loss is not finite, found by taking each alone."""
+        """Returns which example of a batch it is whose loss is not finite, found by taking each alone."""
         bad = [
             example
             for row, example in enumerate(examples)
@@ -118,12 +121,12 @@ class Trainer:
             f"the loss is {done.total:g}" if not math.isfinite(done.total) else "the gradient is not finite"
         )
         if self._cluster.workers > 1 and not bad:
-            return TfrecError(f"{what} at step {done.step}, by a picture that another worker will name")
+            return TfrecError(f"{what} at step {done.step}, by an image that another worker will name")
         sources = list(dict.fromkeys(example.source for example in bad or examples))
         if len(bad) == len(examples) or not bad:
-            why = "by every picture of the batch; a lower --lr keeps it finite"
+            why = "by every image of the batch; a lower --lr keeps it finite"
         else:
-            why = "by this picture" + (f" and {len(sources) - 1} more of the batch" if sources[1:] else "")
+            why = "by this image" + (f" and {len(sources) - 1} more of the batch" if sources[1:] else "")
         return InputError(sources[0], f"{what} at step {done.step}, {why}")
 
     def save(self, path: Path, beside: Values) -> None:
@@ -138,8 +141,8 @@ class Trainer:
         part.replace(path)
 
     def load(self, path: Path) -> Values:
-        """Goes on from what `save` wrote; what was saved beside. InputError where it is of another model or
-        another training."""
+        """Goes on from what `save` wrote; what was saved beside. Raises InputError where it is of another
+        model or another training."""
         state = self.stepper.variables
         with np.load(path) as saved:
             beside = [name for name in saved.files if name.startswith(_BESIDE)]
@@ -152,8 +155,8 @@ class Trainer:
             return {name.removeprefix(_BESIDE): saved[name] for name in beside}
 
 
-def _taught(examples: Sequence[Annotated], num_classes: int) -> NDArray[np.float32]:
-    """(K,) 1 for each class that has a box in the examples."""
+def _taught(examples: Sequence[IndexedExample], num_classes: int) -> NDArray[np.float32]:
+    """Returns (K,) 1 for each class that has a box in the examples."""
     taught = np.zeros(num_classes + 1, np.float32)
     for example in examples:
         taught[example.ids[~example.crowd & (example.weights > 0)]] = 1.0
@@ -161,6 +164,6 @@ def _taught(examples: Sequence[Annotated], num_classes: int) -> NDArray[np.float
 
 
 def _apart(ids: frozenset[int], taught: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(K,) 1 for each of the ids; none where no other class is taught, so that there is one group."""
+    """Returns (K,) 1 for each of the ids; none where no other class is taught, so that there is one group."""
     apart = np.isin(np.arange(1, len(taught) + 1), sorted(ids)).astype(np.float32)
     return apart * float((taught * (1.0 - apart)).any())

@@ -1,4 +1,4 @@
-"""How good a model is while it trains, by average precision on validation pictures."""
+"""How good a model is while it trains, by average precision on validation images."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from tfrec_tools.detector.data.index import Annotated
+from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation import average_precision
+from tfrec_tools.detector.model.class_rows import ClassRow
 from tfrec_tools.detector.model.detector import Detector
-from tfrec_tools.detector.model.growth import ClassRow
 from tfrec_tools.system.atomic import published
 
-# A choice among models needs no more than so many pictures.
-_MOST_PICTURES = 500
+# A choice among models needs no more than so many images.
+_MOST_IMAGES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +53,28 @@ class Validation:
 
 
 def validate(
-    detector: Detector, examples: Sequence[Annotated], rows: Sequence[ClassRow], step: int
+    detector: Detector, examples: Sequence[IndexedExample], rows: Sequence[ClassRow], step: int
 ) -> Validation:
-    found = average_precision.find(detector, examples, detector.labels)
-    precisions = average_precision.average_precision(examples, found, detector.labels)
+    detections = average_precision.find(detector, examples, detector.labels)
+    precisions = average_precision.average_precision(examples, detections, detector.labels)
     old = [row.id for row in rows if row.base_id is not None]
     new = [row.id for row in rows if row.base_id is None]
     means = (average_precision.mean(precisions, ids) for ids in (old, new, old + new))
-    return Validation(step, *(one.ap50 if one else None for one in means))
+    return Validation(step, *(mean.ap50 if mean else None for mean in means))
 
 
-def few(examples: Sequence[Annotated]) -> Sequence[Annotated]:
-    """Evenly spaced ones, few enough to be looked at again and again."""
-    return examples[:: max(1, -(-len(examples) // _MOST_PICTURES))]
+def few(examples: Sequence[IndexedExample]) -> Sequence[IndexedExample]:
+    """Returns evenly spaced examples, few enough to be evaluated again and again."""
+    return examples[:: max(1, -(-len(examples) // _MOST_IMAGES))]
 
 
 def best_of(validations: Sequence[Validation]) -> Validation:
-    """The first of the highest score."""
-    return max(validations, key=lambda one: one.score)
+    """Returns the first of the highest score."""
+    return max(validations, key=lambda validation: validation.score)
 
 
 def without_gain(validations: Sequence[Validation]) -> int:
-    """How many have gone by since the best."""
+    """Returns how many have gone by since the best."""
     return len(validations) - 1 - validations.index(best_of(validations)) if validations else 0
 
 
@@ -82,7 +82,10 @@ def write_validations(path: Path, validations: Sequence[Validation]) -> None:
     with published(path) as (part,), part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*_COLUMNS.values(), "score"])
-        writer.writerows([*(getattr(one, name) for name in _COLUMNS), one.score] for one in validations)
+        writer.writerows(
+            [*(getattr(validation, name) for name in _COLUMNS), validation.score]
+            for validation in validations
+        )
 
 
 def read_validations(path: Path) -> list[Validation]:

@@ -54,7 +54,7 @@ class _Block:
 
 
 def feature_levels(version: int, image: KerasTensor) -> list[KerasTensor]:
-    """Levels 3, 4, 5 (strides 8, 16, 32) of a picture (B, H, W, 3), normalised by ImageNet's mean and
+    """Returns levels 3, 4, 5 (strides 8, 16, 32) of an image (B, H, W, 3), normalised by ImageNet's mean and
     standard deviation; `version` is the digit of B0 to B7."""
     path = PATH.replace("/", ".")
     names = (f"{path}.layer_with_weights-{i}" for i in count())
@@ -69,7 +69,7 @@ def feature_levels(version: int, image: KerasTensor) -> list[KerasTensor]:
 
 
 def _blocks(version: int) -> Iterator[_Block]:
-    """The blocks of B0 to B7 up to level 5."""
+    """Yields the blocks of B0 to B7 up to level 5."""
     depth = _SCALES[version][1]
     for stack, (channels, repeats, stride, kernel_px, expansion) in enumerate(_STACKS):
         for index in range(math.ceil(repeats * depth)):

@@ -29,20 +29,21 @@ _LEVEL_3_BLOCK, _LEVEL_4_BLOCK = 5, 12
 
 
 def pyramid_levels(config: FpnConfig, image: KerasTensor) -> list[KerasTensor]:
-    """Levels 3, 4, 5 (strides 8, 16, 32) of a picture (B, H, W, 3) with values in [-1, 1]."""
+    """Returns levels 3, 4, 5 (strides 8, 16, 32) of an image (B, H, W, 3) with values in [-1, 1]."""
     outputs = _outputs(config, image)
     return [outputs[f"block_{_LEVEL_3_BLOCK}"], outputs[f"block_{_LEVEL_4_BLOCK}"], outputs["last"]]
 
 
 def last_levels(config: MobileNetV2Config, image: KerasTensor) -> list[KerasTensor]:
-    """Levels 4 and 5 (strides 16 and 32) as a detector without a pyramid takes them: the first from within a
-    block, before it makes the picture smaller."""
+    """Returns levels 4 and 5 (strides 16 and 32) as a detector without a pyramid takes them: the first from
+    within a block, before it makes the image smaller."""
     outputs = _outputs(config, image)
     return [outputs[f"expanded_{_LEVEL_4_BLOCK + 1}"], outputs["last"]]
 
 
 def _outputs(config: _Config, image: KerasTensor) -> dict[str, KerasTensor]:
-    """The output of each block, "block_N", of its expansion, "expanded_N", and of the last layer, "last"."""
+    """Returns the output of each block, "block_N", of its expansion, "expanded_N", and of the last layer,
+    "last"."""
     names = _names()
     features = _relu6(_conv_bn(config, image, _width(32, config), 3, names, stride=2))
     outputs: dict[str, KerasTensor] = {}
@@ -55,7 +56,7 @@ def _outputs(config: _Config, image: KerasTensor) -> dict[str, KerasTensor]:
 
 
 def _names() -> Iterator[str]:
-    """Checkpoint paths of the layers that have weights, in the order in which they are applied."""
+    """Yields checkpoint paths of the layers that have weights, in the order in which they are applied."""
     return (f"{_BACKBONE}.layer_with_weights-{i}" for i in count())
 
 

@@ -38,8 +38,8 @@ class Resnet:
 
 
 def default_hyperparams(weight_decay: float) -> ConvHyperparams:
-    """How TFOD builds a ResNet that a pipeline.config says nothing of. Its weight decay is Keras' own L2,
-    without the half of TFOD's regularizers."""
+    """Returns how TFOD builds a ResNet that a pipeline.config says nothing of. Its weight decay is Keras' own
+    L2, without the half of TFOD's regularizers."""
     return ConvHyperparams(
         l2_weight=2.0 * weight_decay,
         initializer=Initializer("variance_scaling", 1.0),
@@ -51,7 +51,8 @@ def default_hyperparams(weight_decay: float) -> ConvHyperparams:
 
 
 def feature_levels(resnet: Resnet, image: KerasTensor, path: str) -> list[KerasTensor]:
-    """Levels 3, 4, 5 (strides 8, 16, 32; conv3 to conv5) of a picture (B, H, W, 3), RGB less its means."""
+    """Returns levels 3, 4, 5 (strides 8, 16, 32; conv3 to conv5) of an image (B, H, W, 3), RGB less its
+    means."""
     names = _names(path)
     features = _stem(resnet, image, names)
     levels = []
@@ -62,7 +63,8 @@ def feature_levels(resnet: Resnet, image: KerasTensor, path: str) -> list[KerasT
 
 
 def conv4(resnet: Resnet, image: KerasTensor, path: str) -> KerasTensor:
-    """Level 4 alone (stride 16) of a picture (B, H, W, 3), RGB less its means: Faster R-CNN's first stage."""
+    """Returns level 4 alone (stride 16) of an image (B, H, W, 3), RGB less its means: Faster R-CNN's first
+    stage."""
     names = _names(path)
     features = _stem(resnet, image, names)
     for stage in range(3):
@@ -71,20 +73,18 @@ def conv4(resnet: Resnet, image: KerasTensor, path: str) -> KerasTensor:
 
 
 def conv5(resnet: Resnet, features: KerasTensor, path: str) -> KerasTensor:
-    """The last stage (stride 2) on features of conv4 (N, h, w, c): Faster R-CNN's second stage."""
+    """Runs the last stage (stride 2) on features of conv4 (N, h, w, c): Faster R-CNN's second stage."""
     return _stage(resnet, features, 3, _names(path))
 
 
 def _names(path: str) -> Iterator[str]:
-    """Layer names below a path of the checkpoint, in the order of its keys."""
+    """Yields layer names below a path of the checkpoint, in the order of its keys."""
     return (f"{path}.layer_with_weights-{i}" for i in count())
 
 
 def _stem(resnet: Resnet, image: KerasTensor, names: Iterator[str]) -> KerasTensor:
     channels = _width(resnet, STEM_CHANNELS)
-    # Padded alike on all sides, whereas 'same' pads less at the top and the left.
-    padded = keras.layers.ZeroPadding2D(3)(image)
-    features = layers.conv(resnet.hyperparams, channels, 7, next(names), stride=2, padding="valid")(padded)
+    features = layers.evenly_padded_conv(resnet.hyperparams, channels, 7, next(names), stride=2)(image)
     features = layers.activate(
         resnet.hyperparams, layers.batch_norm(resnet.hyperparams, next(names))(features)
     )
@@ -120,7 +120,7 @@ def _block(resnet: Resnet, inputs: KerasTensor, stage: int, names: Iterator[str]
 def _bottleneck(
     resnet: Resnet, features: KerasTensor, stage: int, names: Iterator[str], stride: int
 ) -> KerasTensor:
-    """The 1x1 and the 3x3 convolution of a block."""
+    """Returns the 1x1 and the 3x3 convolution of a block."""
     channels = _width(resnet, _CHANNELS[stage])
     features = layers.conv(resnet.hyperparams, channels, 1, next(names), stride=stride)(features)
     features = layers.activate(

@@ -1,0 +1,31 @@
+"""`tfrec config` from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.helpers import tiny
+from tests.helpers.command import fault, tfrec, write_map
+
+
+def test_a_config_follows_the_label_map_without_tensorflow(tmp_path: Path) -> None:
+    labels = write_map(tmp_path / "merged.pbtxt", "red", "green", "blue")
+    out, err = tfrec(
+        "config", tiny.PIPELINE, "--labels", labels, "--train", "new-*", "--out", tmp_path / "made/p.config"
+    )
+    assert (out, err) == (f"{tmp_path}/made/p.config: 3 classes, label map {labels}\n", "")
+    written = (tmp_path / "made/p.config").read_text(encoding="utf-8")
+    assert "num_classes: 3" in written
+    assert 'input_path: "new-*"' in written
+    assert "# A narrow SSD" in written
+
+
+def test_what_cannot_be_rewritten_is_one_line(tmp_path: Path) -> None:
+    labels = write_map(tmp_path / "merged.pbtxt", "red")
+    words = ("--labels", labels, "--out", tmp_path / "made/p.config")
+    assert "pipeline.config: cannot be read" in fault("config", tmp_path, *words)
+    (tmp_path / "pipeline.config").write_text("model { ssd {")
+    assert "line 1: not a pipeline.config" in fault("config", tmp_path, *words)
+    (tmp_path / "pipeline.config").write_text("model { ssd { } }")
+    assert "has no eval_input_reader, train_input_reader" in fault("config", tmp_path, *words)
+    assert not (tmp_path / "made").exists()

@@ -1,0 +1,59 @@
+"""`tfrec evaluate` from outside."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import tiny
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    tiny.model_folder(folder / "model", "red", "blue")
+    tiny.write_records(folder / "val.tfrecord", ["red", "blue"], 3)
+    return folder
+
+
+def evaluate(inputs: Path, *more: object, **changed: object) -> subprocess.CompletedProcess[str]:
+    words = {"model": inputs / "model", "records": inputs / "val.tfrecord"} | changed
+    options = [str(part) for key, value in words.items() for part in (f"--{key}", value)]
+    command = [sys.executable, "-m", "tfrec_tools", "evaluate", *options, *map(str, more)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_table_and_a_folder(inputs: Path, tmp_path: Path) -> None:
+    done = evaluate(inputs, "--voc07", out=tmp_path / "run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(
+        words in done.stdout
+        for words in ("AP50", "AP small", "VOC07 AP50", "red", "blue", "all", "score", "recall")
+    )
+    names = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert names == ["confusion.png", "metrics.json", "precision_recall.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    again = evaluate(inputs, out=tmp_path / "run")
+    assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
+    assert "run: is there already; give another --out" in again.stderr
+
+
+def test_json_is_all_of_stdout(inputs: Path) -> None:
+    done = evaluate(inputs, "--json")
+    measured = json.loads(done.stdout)
+    assert (measured["images"], measured["boxes"], measured["names"]) == (3, 6, ["red", "blue"])
+    assert [one["boxes"] for one in measured["classes"]] == [3, 3]
+    assert set(measured["overall"]) == {"ap", "ap50", "ap75", "small", "medium", "large"}
+    assert (len(measured["confusion"]), measured["voc07"]) == (3, None)
+
+
+def test_records_of_a_class_that_the_model_lacks_are_one_line(inputs: Path, tmp_path: Path) -> None:
+    tiny.write_records(tmp_path / "odd.tfrecord", ["green"], 1)
+    done = evaluate(inputs, records=tmp_path / "odd.tfrecord", out=tmp_path / "run")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "odd.tfrecord: record 0 (0.png): class 'green' is not in" in done.stderr
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,191 @@
+"""`tfrec merge-labels`: what it prints, what it writes, what it warns of, asks and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.command import fault, tfrec, write_map
+from tests.helpers.places import SCHEMAS
+from tfrec_tools.formats.classes import read_classes
+from tfrec_tools.labels.label_map import from_names
+from tfrec_tools.labels.pbtxt import format_label_map, read_label_map
+
+SCHEMA = SCHEMAS / "id_tables.schema.json"
+
+
+def test_merge_labels(tmp_path: Path) -> None:
+    write_map(tmp_path / "old.pbtxt", "RBC", "WBC")
+    write_map(tmp_path / "new.pbtxt", "Plättchen", "[RBC]", "wbc", "junk")
+    words = ["merge-labels", "old.pbtxt", "new.pbtxt", "--out", "d/merged.pbtxt"]
+    words += ("--alias", "wbc=WBC", "--ignore", "junk", "--rename", "[RBC]=cell = [x]")
+    out, err = tfrec(*words, cwd=tmp_path)
+    assert err == ""
+    assert read_label_map(tmp_path / "d/merged.pbtxt").names == ("RBC", "WBC", "Plättchen", "cell = [x]")
+    rows = [line[1:-1].split("│") for line in out.splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["1", "RBC", "1", ""],
+        ["2", "WBC", "2", "3 wbc"],
+        ["3", "Plättchen", "", "1"],
+        ["4", "cell = [x]", "", "2 [RBC]"],
+    ]
+    assert out.endswith("Left out of new.pbtxt: 4 junk\n")
+    tables = json.loads((tmp_path / "d/merged.id_tables.json").read_text(encoding="utf-8"))
+    assert tables["classes"][2] == {"id": 3, "name": "Plättchen"}
+    assert tables["sources"][1] == {
+        "path": "new.pbtxt",
+        "classes": [
+            {"name": "Plättchen", "old_id": 1, "new_name": "Plättchen", "new_id": 3},
+            {"name": "[RBC]", "old_id": 2, "new_name": "cell = [x]", "new_id": 4},
+            {"name": "wbc", "old_id": 3, "new_name": "WBC", "new_id": 2},
+        ],
+        "dropped": [{"name": "junk", "old_id": 4}],
+    }
+    assert json.loads(tfrec(*words, "--json", cwd=tmp_path)[0]) == tables
+    _matches(tables, json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def _matches(value: Any, schema: Any) -> None:
+    """That objects have just the keys that the schema lists and requires."""
+    if schema["type"] == "object":
+        assert list(value) == list(schema["properties"]) == schema["required"]
+        for key, inner in schema["properties"].items():
+            _matches(value[key], inner)
+    elif schema["type"] == "array":
+        for item in value:
+            _matches(item, schema["items"])
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("a.json", '{"WBC": ["wbc", "white blood cell"], "x": "unused"}'),
+        ("a.yaml", "wbc: WBC\nwhite blood cell: WBC\n"),
+    ],
+)
+def test_aliases_file(tmp_path: Path, file: str, text: str) -> None:
+    write_map(tmp_path / "old.pbtxt", "WBC")
+    write_map(tmp_path / "new.pbtxt", "wbc", "white blood cell")
+    (tmp_path / file).write_text(text)
+    tfrec("merge-labels", "old.pbtxt", "new.pbtxt", "--out", "m.txt", "--aliases", file, cwd=tmp_path)
+    assert (tmp_path / "m.txt").read_text() == "WBC\n"
+
+
+def test_real_maps_in_other_forms(tmp_path: Path, shared: Path) -> None:
+    coco = shared / "data/coco_tiny_38/annotations/instances_val2017.json"
+    words = ("merge-labels", coco, shared / "data/raccoon/training", "--out")
+    assert "--renumber counts from 1" in fault(*words, "m.yaml", cwd=tmp_path)
+    assert "no room for gaps" in fault(*words, "m.yaml", "--keep-gaps", cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    tfrec(*words, "m.json", "--keep-gaps", cwd=tmp_path)
+    assert read_classes(tmp_path / "m.json").labels[-1].id == 91
+    tfrec(*words, "m.yaml", "--renumber", cwd=tmp_path)
+    assert len(read_classes(tmp_path / "m.yaml").labels) == 81
+
+
+def test_warnings(tmp_path: Path) -> None:
+    write_map(tmp_path / "old.pbtxt", "Platelets")
+    (tmp_path / "new.pbtxt").write_text("item {id: 1 name: 'Platelet' display_name: 'it'}")
+    out, err = tfrec("merge-labels", "old.pbtxt", "new.pbtxt", "--out", "m.names", cwd=tmp_path)
+    assert "Platelet (it)" in out
+    left_out, similar = err.splitlines()
+    assert left_out.endswith("m.names: a list of names has no room for display_name and keypoints: left out")
+    assert similar.startswith("tfrec: warning: 'Platelet' (new.pbtxt) may be 'Platelets' (old.pbtxt)")
+    assert similar.endswith("; if so: --alias 'Platelet=Platelets'")
+
+
+def on_a_terminal(folder: Path, answers: str, *words: str) -> str:
+    """Runs the command with stdin on a terminal; what it prints to stderr."""
+    ours, its = pty.openpty()
+    command = [sys.executable, "-m", "tfrec_tools", *words]
+    with subprocess.Popen(command, cwd=folder, stdin=its, stdout=-3, stderr=-1, encoding="utf-8") as process:
+        os.write(ours, answers.encode())
+        err = process.communicate(timeout=60)[1]
+    os.close(ours)
+    os.close(its)
+    assert process.returncode == 0, err
+    return err
+
+
+def test_interactive_asks(tmp_path: Path) -> None:
+    write_map(tmp_path / "old.pbtxt", "cell", "Platelets", "queen")
+    write_map(tmp_path / "new.pbtxt", "WBC", "Platelet", "queens")
+    words = (
+        "merge-labels",
+        "old.pbtxt",
+        "new.pbtxt",
+        "--out",
+        "m.pbtxt",
+        "--interactive",
+        "--rename",
+        "cell=wbc",
+    )
+    err = on_a_terminal(tmp_path, "7\n2\ny\nn\n", *words)
+    assert "  2  'WBC' (new.pbtxt)" in err
+    assert "as --alias 'wbc=WBC'" in err
+    assert "as --alias 'Platelet=Platelets'" in err
+    assert read_label_map(tmp_path / "m.pbtxt").names == ("WBC", "Platelets", "queen", "queens")
+    assert "--interactive: stdin is no terminal" in fault(*words, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--alias", "a"), "--alias: 'a' is no pair, expected OLD=NEW"),
+        (("--rename", "=b"), "--rename: '=b' is no pair, expected OLD=NEW"),
+        (("--alias", "b=c", "--rename", "b=d"), "--rename: 'b' is to become both 'c' and 'd'"),
+        (("--ignore", "B"), "label maps: --ignore names 'B', which is no class of the maps, perhaps 'b'"),
+        (("--aliases", "no.json"), "no.json: cannot be read"),
+        (("--aliases", "list.json"), 'list.json: expected {"name": "new name"}'),
+        (("--aliases", "number.json"), "number.json: 'b': is 3, expected a name or a list of names"),
+    ],
+)
+def test_bad_rules(tmp_path: Path, words: tuple[str, str] | tuple[str, str, str, str], line: str) -> None:
+    write_map(tmp_path / "old.pbtxt", "a", "b")
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "number.json").write_text('{"b": 3}')
+    assert fault("merge-labels", "old.pbtxt", "--out", "m.pbtxt", *words, cwd=tmp_path).startswith(line)
+
+
+def test_keep_gaps_and_renumber_exclude_each_other(tmp_path: Path) -> None:
+    write_map(tmp_path / "old.pbtxt", "a")
+    words = ("merge-labels", "old.pbtxt", "--out", "m.pbtxt", "--keep-gaps", "--renumber")
+    assert fault(*words, cwd=tmp_path) == "--keep-gaps: excludes --renumber; give one of them"
+
+
+@pytest.mark.parametrize(
+    ("old", "line"),
+    [
+        (
+            "item{id:1 name:'a'} item{id:1 name:'B'}",
+            "label maps: old.pbtxt: id 1 stands 2 times ('a', 'B'); 'B' ",
+        ),
+        ("item{id:2 name:'a'}", "old.pbtxt: ids 1 are missing, so that its ids cannot stay"),
+        ("item{\n id 1", "old.pbtxt: line 2: not a label map"),
+    ],
+)
+def test_a_bad_map(tmp_path: Path, old: str, line: str) -> None:
+    (tmp_path / "old.pbtxt").write_text(old)
+    write_map(tmp_path / "new.pbtxt", "b")
+    found = fault("merge-labels", "old.pbtxt", "new.pbtxt", "--out", "d/merged.pbtxt", cwd=tmp_path)
+    assert found.startswith(line)
+    assert not (tmp_path / "d").exists()
+
+
+def test_inputs_are_not_overwritten(tmp_path: Path) -> None:
+    write_map(tmp_path / "old.pbtxt", "a")
+    write_map(tmp_path / "new.pbtxt", "b")
+    (tmp_path / "x.id_tables.json").write_text('["c"]')
+    for new, out in (("new.pbtxt", "new.pbtxt"), ("x.id_tables.json", "x.pbtxt")):
+        assert "both an input and --out" in fault(
+            "merge-labels", "old.pbtxt", new, "--out", out, cwd=tmp_path
+        )
+    assert "is a folder" in fault("merge-labels", "old.pbtxt", "--out", ".", cwd=tmp_path)
+    assert (tmp_path / "new.pbtxt").read_text() == format_label_map(from_names(["b"]))

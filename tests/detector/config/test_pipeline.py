@@ -1,0 +1,120 @@
+"""TFOD's pipeline.config: read, refused by name, rewritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.places import DATA
+from tfrec_tools.detector.config.read import parse_pipeline, read_pipeline
+from tfrec_tools.detector.config.rewrite import Changes, lacking, rewrite_pipeline
+from tfrec_tools.detector.config.ssd import FpnConfig, SsdConfig
+from tfrec_tools.errors import InputError
+
+TINY = DATA / "fpnlite.pipeline.config"
+TEXT = TINY.read_text(encoding="utf-8")
+
+
+def test_the_model_is_read_field_by_field() -> None:
+    config = read_pipeline(TINY)
+    assert isinstance(config, SsdConfig)
+    assert (config.num_classes, config.background) == (2, True)
+    assert (config.resizer.height_px, config.resizer.width_px) == (64, 64)
+    assert isinstance(config.extractor, FpnConfig)
+    assert (config.extractor.backbone, config.extractor.depth_multiplier) == ("mobilenet_v2", 0.25)
+    assert config.extractor.hyperparams.bn_momentum == 0.5
+    assert config.predictor.class_bias_init == -4.6
+    assert config.anchors.aspect_ratios == (1.0, 2.0, 0.5)
+    assert config.loss.focal_alpha == 0.25
+    assert config.nms.iou_threshold == 0.6
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "found"),
+    [
+        ("  ssd {", "  center_net {", "model", "found center_net, expected ssd"),
+        (
+            "ssd_mobilenet_v2_fpn_keras",
+            "ssd_inception_v2_keras",
+            "feature_extractor.type",
+            "supported: ssd with",
+        ),
+        ("height: 64", "height: 60", "image_resizer", "multiples of 32"),
+        ("multiscale_anchor_generator", "ssd_anchor_generator", "ssd_anchor_generator", "not understood"),
+        ("score_converter: SIGMOID", "score_converter: SOFTMAX", "score_converter", "expected SIGMOID"),
+        ("num_classes: 2", "num_classes: two", "num_classes", "expected numbers"),
+        ("num_classes: 2", "", "num_classes", "missing"),
+        ("activation: RELU_6", "activation: SIGMOID", "activation", "expected RELU or"),
+        ("gamma: 2.0", "gamma: 2.0\n          delta: 1", "weighted_sigmoid_focal.delta", "not understood"),
+        ("encode_background_as_zeros: true", "hard_example_miner {}", "", "expected"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(old: str, new: str, place: str, found: str) -> None:
+    assert old in TEXT
+    with pytest.raises(InputError) as caught:
+        parse_pipeline(Path("p.config"), TEXT.replace(old, new, 1))
+    assert place in str(caught.value)
+    assert found in str(caught.value)
+
+
+def test_text_that_is_no_proto_is_refused_with_its_line() -> None:
+    with pytest.raises(InputError, match=r"line 3: not a pipeline\.config"):
+        parse_pipeline(Path("p.config"), "model {\n  ssd {\n  }}}\n")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not found"):
+        read_pipeline(tmp_path / "pipeline.config")
+
+
+def test_rewriting_leaves_every_other_line_alone() -> None:
+    before, after = TEXT.splitlines(), rewrite_pipeline(TEXT, Changes(5, "label_map.pbtxt")).splitlines()
+    changed = [(old.strip(), new.strip()) for old, new in zip(before, after, strict=True) if old != new]
+    assert changed[0] == ("num_classes: 2", "num_classes: 5")
+    assert {new for _, new in changed[1:]} == {'label_map_path: "label_map.pbtxt"'}
+    assert parse_pipeline(Path("p"), "\n".join(after)).num_classes == 5
+
+
+def test_real_configs_are_read_or_refused_by_what_they_ask_for(shared: Path) -> None:
+    files = sorted((shared / "tfod").glob("*/*pipeline.config"))
+    refused = {}
+    for file in files:
+        try:
+            read_pipeline(file)
+        except InputError as fault:
+            refused[file] = fault
+    assert len(files) - len(refused) == 22
+    assert all(fault.where.startswith("model") for fault in refused.values())
+
+
+ALL = Changes(5, "m.pbtxt", "new-*", "val-*", "base/ckpt-0", "full", 4)
+
+
+def test_rewriting_everything() -> None:
+    found = rewrite_pipeline(TEXT, ALL)
+    for line in (
+        'input_path: "new-*"',
+        'input_path: "val-*"',
+        'fine_tune_checkpoint: "base/ckpt-0"',
+        'fine_tune_checkpoint_type: "full"',
+        "batch_size: 4",
+    ):
+        assert found.count(line) == 1
+    assert rewrite_pipeline(found, ALL) == found
+    assert lacking(TEXT, ALL) == []
+
+
+def test_what_a_config_lacks_is_told() -> None:
+    assert lacking("model { ssd { } }", Changes(5, "m")) == ["eval_input_reader", "train_input_reader"]
+    assert lacking("model { detr { } }", Changes(5, "m"))[1].startswith("model with ssd, faster_rcnn")
+
+
+def test_real_configs_of_every_family_are_rewritten_and_otherwise_the_same(shared: Path) -> None:
+    for file in sorted((shared / "tfod").glob("*/*pipeline.config")):
+        text = file.read_text(encoding="utf-8")
+        found = rewrite_pipeline(text, ALL)
+        assert lacking(text, ALL) == []
+        assert found.count("num_classes: 5") == 1
+        changed = set(found.splitlines()) - set(text.splitlines())
+        assert len(changed) <= 9, changed

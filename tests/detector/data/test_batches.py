@@ -1,0 +1,114 @@
+"""Batches as the trainer takes them: their order, their pictures with their boxes, and how they are kept."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers import tiny
+from tfrec_tools.detector.config.read import read_pipeline
+from tfrec_tools.detector.data import batches
+from tfrec_tools.detector.data.images import Cache, Encoded, image_reader
+from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.errors import TfrecError
+from tfrec_tools.labels.label_map import from_names
+
+CONFIG = read_pipeline(tiny.PIPELINE)
+RED_GREEN = from_names(["red", "green"])
+
+
+def test_every_example_comes_once_an_epoch_and_batches_hold_their_share_of_old() -> None:
+    mix = batches.mix(new=10, old=7, batch_size=4, replay_ratio=0.5, seed=3)
+    indices = [mix.index(place) for place in range(4 * 35)]
+    assert Counter(index for index in indices if index < 10) == dict.fromkeys(range(10), 7)
+    assert Counter(index for index in indices if index >= 10) == dict.fromkeys(range(10, 17), 10)
+    assert all(sum(index >= 10 for index in indices[start : start + 4]) == 2 for start in range(0, 140, 4))
+    assert indices[:10] != [index for index in indices[20:40] if index < 10][:10]
+
+
+def test_without_old_records_every_batch_is_new() -> None:
+    mix = batches.mix(new=3, old=0, batch_size=2, replay_ratio=0.5, seed=3)
+    assert {mix.index(place) for place in range(20)} == {0, 1, 2}
+
+
+def test_training_batches_go_on_anywhere(tmp_path: Path) -> None:
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["red", "green"], 5)
+    examples = index_records([str(file)], RED_GREEN)
+    mix = batches.mix(5, 0, 2, 0.0, seed=1)
+    whole = list(batches.training_batches(CONFIG, Encoded(examples), mix, range(4)))
+    rest = list(batches.training_batches(CONFIG, Encoded(examples), mix, range(2, 4)))
+    assert len(whole) == 4
+    for expected, found in zip(whole[2:], rest, strict=True):
+        for one, other in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("cache", ["ram", "disk"])
+def test_pictures_kept_decoded_are_the_same_and_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Cache
+) -> None:
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["red", "green"], 4)
+    examples = index_records([str(file)], RED_GREEN)
+    mix = batches.mix(4, 0, 2, 0.0, seed=1)
+    expected = list(batches.training_batches(CONFIG, Encoded(examples), mix, range(8)))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with image_reader(examples, cache) as pictures:
+        for index in range(4):
+            pictures.read(index)
+        file.unlink()
+        found = list(batches.training_batches(CONFIG, pictures, mix, range(8)))
+    for one, other in zip(expected, found, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    assert not list(tmp_path.glob("tfrec-pictures-*"))
+
+
+def test_more_pictures_than_memory_are_refused(tmp_path: Path) -> None:
+    examples = index_records([str(tiny.write_records(tmp_path / "a.tfrecord", ["red"], 1))], RED_GREEN)
+    huge = [replace(examples[0], width=10**7, height=10**7)]
+    with (
+        pytest.raises(TfrecError, match=r"--cache ram: 1 decoded images take 300000.0 GB, but .* free"),
+        image_reader(huge, "ram"),
+    ):
+        pass
+
+
+def test_training_batches_keep_picture_and_boxes_together(tmp_path: Path) -> None:
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["red"], 8)
+    examples = index_records([str(file)], RED_GREEN)
+    seen = 0
+    for images, _, boxes, classes, _, labeled in batches.training_batches(
+        CONFIG, Encoded(examples), batches.mix(8, 0, 4, 0, 2), range(8)
+    ):
+        assert images.shape == (4, 64, 64, 3)
+        assert labeled.numpy().tolist() == [[1, 1]] * 4
+        for image, image_boxes, one_hot in zip(images.numpy(), boxes.numpy(), classes.numpy(), strict=True):
+            for box, box_classes in zip(image_boxes, one_hot, strict=True):
+                if not box_classes.any():
+                    assert not box.any()
+                    continue
+                ymin, xmin, ymax, xmax = np.rint(box * 64).astype(int)
+                inside = image[ymin + 3 : ymax - 3, xmin + 3 : xmax - 3]
+                np.testing.assert_allclose(
+                    inside,
+                    np.broadcast_to(np.array(tiny.COLOURS["red"]) / 127.5 - 1, inside.shape),
+                    atol=0.02,
+                )
+                seen += 1
+    assert seen > 20
+
+
+def test_every_training_batch_fits_the_signature_of_a_step(tmp_path: Path) -> None:
+    """So a step is traced once, however many boxes a batch has."""
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["red", "green"], 3)
+    examples = index_records([str(file)], RED_GREEN)
+    signature = batches.signature(CONFIG, 2)
+    for batch in batches.training_batches(
+        CONFIG, Encoded(examples), batches.mix(3, 0, 2, 0.0, seed=1), range(4)
+    ):
+        assert all(spec.is_compatible_with(part) for spec, part in zip(signature, batch, strict=True))

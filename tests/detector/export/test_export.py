@@ -1,0 +1,230 @@
+"""`tfrec export`: each format is run, and gives what the original gives."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests.helpers import tiny
+from tfrec_tools.detector.export import saved_model
+from tfrec_tools.detector.export.agreement import Agreement, Answer, Tolerance, agrees, compare, original
+from tfrec_tools.detector.export.export import export_model
+from tfrec_tools.detector.export.pixels import pixels_of
+from tfrec_tools.detector.export.tflite_metadata import label_lines
+from tfrec_tools.detector.model import detector as detectors
+from tfrec_tools.detector.model.detector import load_detector
+from tfrec_tools.detector.options.models import ExportFormat, ExportOptions
+from tfrec_tools.errors import TfrecError
+from tfrec_tools.labels.label_map import Label, LabelMap
+
+PICTURE = np.random.default_rng(5).integers(0, 255, (48, 80, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    tiny.model_folder(folder / "model", "red", "blue")
+    tiny.write_records(folder / "val.tfrecord", ["red", "blue"], 3)
+    return folder
+
+
+def export(inputs: Path, to: ExportFormat, out: Path, *, records: bool = False) -> Agreement:
+    patterns = (str(inputs / "val.tfrecord"),) if records else ()
+    return export_model(ExportOptions(model=inputs / "model", to=to, out=out, records=patterns))
+
+
+def test_the_saved_model_has_tfods_signature(inputs: Path, tmp_path: Path) -> None:
+    agreement = export(inputs, "saved_model", tmp_path / "out")
+    assert (agreement.lost, agreement.compared) == (0, 10)
+    assert agreement.raw_scores < 1e-5
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "checkpoint", "label_map.pbtxt", "pipeline.config", "saved_model"
+    ]  # fmt: skip
+    loaded = tf.saved_model.load(str(tmp_path / "out" / "saved_model"))
+    signature = loaded.signatures["serving_default"]
+    (given,) = signature.structured_input_signature[1].values()
+    assert (given.name, given.dtype, given.shape.as_list()) == ("input_tensor", tf.uint8, [1, None, None, 3])
+    detector = load_detector(inputs / "model")
+    expected = original(detector, PICTURE)
+    outputs = {
+        name: value.numpy() for name, value in signature(input_tensor=tf.constant(PICTURE[None])).items()
+    }
+    assert all(value.dtype == np.float32 for value in outputs.values())
+    anchors, most = len(expected.raw_boxes), tiny.ssd_config(detector.config).nms.max_total
+    assert {name: value.shape for name, value in outputs.items()} == {
+        "detection_boxes": (1, most, 4),
+        "detection_scores": (1, most),
+        "detection_classes": (1, most),
+        "num_detections": (1,),
+        "raw_detection_boxes": (1, anchors, 4),
+        "raw_detection_scores": (1, anchors, 3),
+        "detection_anchor_indices": (1, most),
+        "detection_multiclass_scores": (1, most, 3),
+    }
+    count = int(outputs["num_detections"][0])
+    assert count == len(expected.ids) > 3
+    np.testing.assert_allclose(outputs["detection_boxes"][0, :count], expected.boxes, atol=1e-5)
+    assert np.array_equal(outputs["detection_classes"][0, :count], expected.ids)
+    anchors_of = outputs["detection_anchor_indices"][0, :count].astype(int)
+    clipped = np.clip(expected.raw_boxes[anchors_of], 0, 1)
+    np.testing.assert_allclose(clipped, expected.boxes, atol=1e-5)
+    multiclass = outputs["detection_multiclass_scores"][0, :count]
+    np.testing.assert_allclose(multiclass[np.arange(count), expected.ids], expected.scores, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ssd_mobilenet_v2_fpnlite", "faster_rcnn_resnet50"])
+def test_a_saved_model_gives_what_tfods_own_gives(shared: Path, tmp_path: Path, name: str) -> None:
+    folder = shared / "tfod" / name
+    saved_model.write(load_detector(folder), tmp_path / "saved_model")
+    expected = np.load(folder / "expected_inference.npz")
+    picture = np.array(Image.open(folder / "image1.png").convert("RGB"))
+    outputs = tf.saved_model.load(str(tmp_path / "saved_model"))(picture[None])
+    theirs = {key.removeprefix("im1/det/"): expected[key] for key in expected if key.startswith("im1/det/")}
+    theirs["detection_classes"] = theirs["detection_classes"] + 1  # as TFOD's exporter does
+    assert outputs.keys() == theirs.keys()
+    for key, values in theirs.items():
+        swapped = np.abs(outputs[key].numpy() - values) > 1e-3
+        assert swapped.mean() <= 0.04, key  # scores that differ by less than float32 can tell
+    for key in ("raw_detection_scores", "detection_scores", "num_detections"):
+        np.testing.assert_allclose(outputs[key], theirs[key], atol=1e-3, err_msg=key)
+
+
+def _interpreter(path: Path) -> tf.lite.Interpreter:
+    with pytest.warns(UserWarning, match="Interpreter is deprecated"):
+        interpreter = tf.lite.Interpreter(str(path))
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def test_tflite_gives_boxes_classes_from_0_scores_and_a_count(inputs: Path, tmp_path: Path) -> None:
+    agreement = export(inputs, "tflite", tmp_path / "out")
+    assert agreement.lost == 0
+    assert agreement.raw_scores < 1e-5
+    path = tmp_path / "out" / "model.tflite"
+    interpreter = _interpreter(path)
+    (given,) = interpreter.get_input_details()
+    assert (given["dtype"], given["shape"].tolist()) == (np.float32, [1, 64, 64, 3])
+    canvas = np.random.default_rng(2).uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
+    interpreter.set_tensor(given["index"], canvas)
+    interpreter.invoke()
+    boxes, classes, scores, count = (
+        interpreter.get_tensor(one["index"]) for one in interpreter.get_output_details()
+    )
+    most = 100
+    assert (boxes.shape, classes.shape, scores.shape, count.shape) == (
+        (1, most, 4),
+        (1, most),
+        (1, most),
+        (1,),
+    )
+    assert set(np.unique(classes)) == {0.0, 1.0}
+    assert np.array_equal(scores, np.sort(scores)[:, ::-1])
+    named = interpreter.get_signature_runner()(input=canvas)
+    for place, value in enumerate((count, scores, classes, boxes)):  # as TFOD's TF 2 models have them
+        np.testing.assert_array_equal(named[f"output_{place}"], value)
+    with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
+        assert archive.read("labelmap.txt").decode() == "red\nblue\n"
+    assert b"TFLITE_METADATA" in path.read_bytes()
+    assert b"M001" in path.read_bytes()
+
+
+def test_eight_bits_take_the_bytes_of_a_picture(inputs: Path, tmp_path: Path) -> None:
+    agreement = export(inputs, "tflite-int8", tmp_path / "out", records=True)
+    assert 0.0 < agreement.raw_scores < 0.3
+    interpreter = _interpreter(tmp_path / "out" / "model.tflite")
+    (given,) = interpreter.get_input_details()
+    assert (given["dtype"], given["quantization"]) == (np.uint8, (1.0, 0))
+
+
+def test_onnx_runs_in_onnxruntime(inputs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tf2onnx", reason="the extra onnx is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    agreement = export(inputs, "onnx", tmp_path / "out")
+    assert agreement.lost == 0
+    assert agreement.raw_scores < 1e-5
+    session = runtime.InferenceSession(str(tmp_path / "out" / "model.onnx"))
+    (given,) = session.get_inputs()
+    assert (given.name, given.type) == ("input_tensor", "tensor(uint8)")
+    assert len(session.run(["detection_anchor_indices"], {"input_tensor": PICTURE[None]})[0][0]) == 100
+
+
+def test_a_checkpoint_is_the_model_itself(inputs: Path, tmp_path: Path) -> None:
+    assert export(inputs, "checkpoint", tmp_path / "out") == Agreement(0.0, 0.0, 0.0, 0, 10)
+    before, after = (load_detector(path) for path in (inputs / "model", tmp_path / "out"))
+    values = [detectors.values(one.network) for one in (before, after)]
+    assert all(np.array_equal(values[0][path], values[1][path]) for path in values[0])
+
+
+def test_a_normalisation_is_found_from_what_it_does() -> None:
+    config = tiny.detector("red").config
+    pixels = pixels_of(config)
+    np.testing.assert_allclose([*pixels.mean, *pixels.std], [127.5] * 6, rtol=1e-6)
+    values = np.array([[0.0, 100.0, 255.0]], np.float32)
+    np.testing.assert_allclose(pixels.normalised(values), [[-1.0, 100 / 127.5 - 1, 1.0]], atol=1e-6)
+    np.testing.assert_allclose(pixels.bytes_of(np.asarray(pixels.normalised(values))), values, atol=1e-4)
+
+
+def test_label_lines_keep_the_place_of_ids_that_no_class_has() -> None:
+    labels = LabelMap((Label(1, "red"), Label(3, "blue")), "t")
+    assert label_lines(labels) == ["red", "???", "blue"]
+
+
+def _answer(scores: list[float], ids: list[int], left: float = 0.1, raw: float = 0.5) -> Answer:
+    boxes = np.array([[0.1, left, 0.4, left + 0.3]] * len(ids), np.float32)
+    return Answer(boxes, np.array(scores, np.float32), np.array(ids, np.int32), boxes, np.full((2, 2), raw))
+
+
+@pytest.mark.parametrize(
+    ("ours", "lost"),
+    [
+        (_answer([0.9, 0.8], [1, 2]), 0),
+        (_answer([0.8, 0.9], [2, 1]), 0),  # another order of like scores is no difference
+        (_answer([0.9, 0.8], [1, 1]), 1),
+        (_answer([0.9], [1]), 1),
+        (_answer([0.9, 0.7], [1, 2]), 1),
+        (_answer([0.9, 0.8], [1, 2], left=0.2), 2),
+    ],
+)
+def test_what_counts_as_the_same_detections(ours: Answer, lost: int) -> None:
+    tolerance = Tolerance(raw_scores=1e-3, raw_mean=1e-4, box=5e-3, lost=0)
+    found = compare(ours, _answer([0.9, 0.8], [1, 2]), tolerance)
+    assert found.lost == lost
+    assert agrees(found, tolerance) == (lost == 0)
+
+
+def test_other_scores_before_suppression_are_no_agreement() -> None:
+    tolerance = Tolerance(raw_scores=1e-3, raw_mean=1e-4, box=5e-3, lost=0)
+    found = compare(_answer([0.9], [1], raw=0.51), _answer([0.9], [1]), tolerance)
+    assert (found.lost, found.raw_scores) == (0, pytest.approx(0.01))
+    assert not agrees(found, tolerance)
+
+
+def test_nothing_is_left_where_there_is_nothing_to_calibrate_with(inputs: Path, tmp_path: Path) -> None:
+    with pytest.raises(TfrecError, match="needs --records"):
+        export(inputs, "tflite-int8", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def run_cli(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tfrec_tools", "export", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_the_command_says_how_near_the_copy_is(inputs: Path, tmp_path: Path) -> None:
+    words = ("--model", inputs / "model", "--to", "tflite", "--out", tmp_path / "out")
+    done = run_cli(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Beside the original, scores differ by at most" in done.stdout
+    again = run_cli(*words)
+    assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
+    assert "out: is there already" in again.stderr

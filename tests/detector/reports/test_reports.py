@@ -1,0 +1,98 @@
+"""What a finished run has to show: its page, the model's card, the pictures."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from lxml import html
+from PIL import Image
+
+from tests.helpers import tiny
+from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.evaluation.average_precision import AveragePrecision
+from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
+from tfrec_tools.detector.model.class_rows import ClassRow
+from tfrec_tools.detector.reports import comparison, images, model_card, run_page
+from tfrec_tools.detector.training import curves
+from tfrec_tools.detector.training.train_step import StepLosses
+from tfrec_tools.detector.training.validation import Validation
+from tfrec_tools.labels.label_map import from_names
+from tfrec_tools.system import toml_options
+
+LABELS = from_names(["<red>", "blue"])
+ROWS = [ClassRow(1, "<red>", 1), ClassRow(2, "blue", None)]
+LINES = comparison.comparison(
+    ROWS,
+    {1: AveragePrecision(0.5, 0.75, 4)},
+    {1: AveragePrecision(0.4, 0.5, 4), 2: AveragePrecision(0.25, 0.5, 2)},
+)
+FACTS = comparison.Facts(
+    base="models/base",
+    forgetting=25.0,
+    steps=80,
+    ended="the time was up",
+    best_step=60,
+    thresholds={1: 0.37},
+    blends={0.8: 0.512, 1.0: 0.4},
+    images={"new, to train with": 12, "old, to train with": 0},
+    augmentations=["crop", "color"],
+    seconds=90.0,
+    versions={"tfrec": "1.2.3"},
+)
+BEST = {"blue": OperatingPoint(0.25, 0.3, 0.78, 0.84)}
+OPTIONS: dict[str, toml_options.Value] = {"lr": 0.02, "train": ["new-*"]}
+
+
+def test_the_page_has_the_table_and_needs_nothing_else() -> None:
+    page = run_page.format_page(
+        LINES, BEST, FACTS, OPTIONS, LABELS, {"Training": "data:image/png;base64,AA=="}
+    )
+    tree = html.fromstring(page)
+    rows = [[cell.text_content() for cell in row] for row in tree.xpath("//table[1]//tr[td]")]
+    assert rows[0] == ["<red>", "old", "4", "75.0", "50.0", "-25.0", "50.0", "40.0"]
+    assert rows[1] == ["blue", "new", "2", "", "50.0", "", "", "25.0"]
+    assert len(tree.xpath("//tr[@class='mean']")) == 3
+    assert tree.xpath("//img/@src") == ["data:image/png;base64,AA=="]
+    assert not re.search(r"(src|href)=\"?http", page)
+    text = tree.text_content()
+    for words in ("80 steps in 1.5 minutes (the time was up)", "harmonic mean of old and new AP50 50.0",
+                  "forgetting 25.0 points", "blue0.2578.084.0", "0.37", "51.2", "new-*",
+                  "1.2.3"):  # fmt: skip
+        assert words in text
+
+
+def test_the_card_says_how_the_model_came_to_be() -> None:
+    card = model_card.format_card(LINES, BEST, FACTS, OPTIONS)
+    for words in ("new: blue.", "| new, to train with | 12 |", "| <red> | old | 4 | 75.0 | 50.0 | 40.0 |",
+                  "| blue | 0.25 | 78.0 | 84.0 |",
+                  "lost 25.0 points", "the weights of step 60", "tfrec 1.2.3"):  # fmt: skip
+        assert words in card
+    block = re.search(r"```toml\n(.*)```", card, re.DOTALL)
+    assert block
+    assert tomllib.loads(block[1]) == OPTIONS
+
+
+def test_boxes_in_doubt_are_grey(tmp_path: Path) -> None:
+    labels = from_names(["blue"])
+    examples = index_records([str(tiny.write_records(tmp_path / "a.tfrecord", ["blue"], 5))], labels)
+    doubtful = [replace(example, weights=np.zeros(1, np.float32)) for example in examples]
+    sure, unsure = (images.labels_sheet(some, labels) for some in (examples, doubtful))
+    assert sure.size == unsure.size
+    grey = (0x9A, 0xA0, 0xA6)
+    counts = [(np.asarray(sheet) == grey).all(axis=-1).sum() for sheet in (sure, unsure)]
+    assert counts[0] < counts[1] / 10
+    assert counts[1] > 5 * 50
+
+
+def test_the_loss_curve_has_room_for_validations(tmp_path: Path) -> None:
+    curve = [StepLosses(step, 1 / step, 2 / step, 0.1, 0.0) for step in range(1, 9)]
+    validations = [Validation(4, 0.5, None, 0.5), Validation(8, 0.4, None, 0.4)]
+    for name, some in (("without.png", []), ("with.png", validations)):
+        curves.save_loss_curve(curve, some, tmp_path / name)
+    with Image.open(tmp_path / "without.png") as without, Image.open(tmp_path / "with.png") as picture:
+        assert without.size == picture.size
+        assert without.tobytes() != picture.tobytes()

@@ -1,0 +1,75 @@
+"""What `tfrec finetune` says before TensorFlow is loaded: here it cannot be loaded at all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.command import tfrec, write_map
+from tests.helpers.places import SAMPLE
+
+_WITHOUT_TENSORFLOW = """
+import sys
+sys.modules["tensorflow"] = None
+sys.modules["keras"] = None
+sys.argv = ["tfrec", *{words!r}]
+from tfrec_tools.cli.app import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    write_map(folder / "merged.pbtxt", "apple", "banana", "pear", "cherry")
+    write_map(folder / "lacking.pbtxt", "apple", "cherry")
+    tfrec("convert", SAMPLE / "new/annotations.coco.json", "--out", folder / "records/new")
+    (folder / "taken").mkdir()
+    (folder / "taken/run.toml").touch()
+    (folder / "no_model").mkdir()
+    (folder / "run.toml").write_text("stpes = 2\n")
+    return folder
+
+
+def line_of(folder: Path, **changed: str) -> str:
+    words = {
+        "base": str(SAMPLE / "base_model"),
+        "labels": "merged.pbtxt",
+        "train": "records/new",
+        "val": "records/new",
+    }
+    options = [
+        part for key, value in (words | changed).items() for part in (f"--{key.replace('_', '-')}", value)
+    ]
+    program = _WITHOUT_TENSORFLOW.format(words=["finetune", *options])
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, encoding="utf-8")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    return done.stderr.removeprefix("tfrec: error: ").rstrip()
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"train": "records/nwe"}, "records/nwe: no record files found"),
+        ({"test": "records/nwe"}, "records/nwe: no record files found"),
+        ({"labels": "merge.pbtxt"}, "merge.pbtxt: no such file or folder"),
+        ({"base": "no_model"}, "no_model/pipeline.config: not found, expected TFOD's pipeline.config"),
+        ({"labels": "lacking.pbtxt"}, "lacking.pbtxt: lacks 'banana', 'pear', which the base knows;"),
+        ({"out": "taken"}, "taken: is there already; give another --out, or --resume"),
+        ({"time_budget": "10"}, "--time-budget: '10' is not a time such as 90s, 10m, 1h30m"),
+        ({"augment": "flip,blur"}, "--augment: 'blur' is none of flip, vertical-flip, rotate90, crop, color"),
+        ({"config": "run.toml"}, "run.toml: stpes: no such option, expected one of accumulate,"),
+    ],
+)
+def test_a_typo_is_told_at_once(folder: Path, changed: dict[str, str], line: str) -> None:
+    assert line_of(folder, **changed).startswith(line)
+
+
+def test_what_is_right_needs_tensorflow(folder: Path) -> None:
+    assert line_of(folder) == (
+        "this command needs TensorFlow (tensorflow is not installed): pip install 'tfrec-tools[train]'"
+    )

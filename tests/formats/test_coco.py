@@ -1,0 +1,388 @@
+"""COCO: ids of every kind, what stands beside the boxes, and everything that can be wrong with a file."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tests.helpers.small_sets import coco
+from tests.helpers.sources import assert_balanced, faults
+from tfrec_tools.annotations.accounts import Account
+from tfrec_tools.annotations.records import Source
+from tfrec_tools.errors import InputError
+from tfrec_tools.formats import json_arrays, registry
+from tfrec_tools.formats.coco_shapes import box_around
+from tfrec_tools.formats.options import ReadOptions
+from tfrec_tools.images import lookup
+
+CAT = ({"id": 1, "name": "cat"},)
+
+
+def coco_of(
+    tmp_path: Path,
+    images: Iterable[dict[str, Any]] = (),
+    annotations: Iterable[dict[str, Any]] = (),
+    categories: Iterable[dict[str, Any]] = CAT,
+) -> Path:
+    path = tmp_path / "instances.json"
+    box = {"bbox": [1, 2, 3, 4]}
+    path.write_text(
+        json.dumps(
+            {
+                "info": {"any": [1, {"x": None}]},
+                "images": [{"file_name": f"{i}.jpg"} | image for i, image in enumerate(images)],
+                "annotations": [box | annotation for annotation in annotations],
+                "categories": list(categories),
+            }
+        )
+    )
+    return path
+
+
+def read_coco(path: Path) -> Source:
+    return registry.read(path, "coco")
+
+
+def test_coco_ids_of_every_kind(tmp_path: Path) -> None:
+    images: list[dict[str, Any]] = [{"id": 1}, {"id": "2"}, {"id": 3.0}, {"id": "x7"}]
+    annotations: list[dict[str, Any]] = [
+        {"image_id": "1", "category_id": 1.0},
+        {"image_id": 2, "category_id": "1"},
+        {"image_id": 3, "category_id": 1},
+        {"image_id": "x7", "category_id": 1},
+    ]
+    source = read_coco(coco_of(tmp_path, images, annotations))
+    assert [(record.image_id, record.names) for record in source.records] == [
+        (key, ("cat",)) for key in ("1", "2", "3", "x7")
+    ]
+
+
+def test_coco_crowd_area_negatives_and_missing_sizes(tmp_path: Path) -> None:
+    annotations: list[dict[str, Any]] = [
+        {
+            "image_id": 1,
+            "category_id": 1,
+            "iscrowd": 1,
+            "area": 2.5,
+            "segmentation": {"counts": "x", "size": [1, 2]},
+        },
+        {"image_id": 1, "category_id": 1},
+    ]
+    first, second = read_coco(coco_of(tmp_path, [{"id": 1, "width": 60.0}, {"id": 2}], annotations)).records
+    assert first.crowd.tolist() == [True, False]
+    np.testing.assert_array_equal(first.area, [2.5, np.nan])
+    assert (first.width, first.height, second.names) == (60, 0, ())
+
+
+def test_coco_nan_and_infinity_are_read(tmp_path: Path) -> None:
+    annotations = [{"image_id": 1, "category_id": 1, "bbox": [1, float("nan"), float("inf"), 4]}]
+    (record,) = read_coco(coco_of(tmp_path, [{"id": 1}], annotations)).records
+    np.testing.assert_array_equal(record.boxes_xyxy, [[1, np.nan, np.inf, np.nan]])
+
+
+def test_coco_byte_order_mark(tmp_path: Path) -> None:
+    path = coco(tmp_path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(read_coco(path).records) == 3
+
+
+def test_coco_annotations_without_image_or_category(tmp_path: Path) -> None:
+    annotations = [
+        {"image_id": 1, "category_id": 1},
+        {"image_id": 9, "category_id": 1},
+        {"image_id": 1, "category_id": 5},
+    ]
+    source = read_coco(coco_of(tmp_path, [{"id": 1}], annotations))
+    assert [(issue.code, issue.source) for issue in source.issues] == [
+        ("image-unknown", "instances.json annotations[1]"),
+        ("class-unknown", "instances.json annotations[2]"),
+    ]
+    assert source.records[0].names == ("cat",)
+
+
+def test_coco_double_image_id(tmp_path: Path) -> None:
+    source = read_coco(coco_of(tmp_path, [{"id": 1}, {"id": 1}]))
+    assert [record.filename for record in source.records] == ["0.jpg"]
+    assert [(issue.code, issue.source) for issue in source.issues] == [
+        ("image-duplicate", "instances.json images[1]")
+    ]
+
+
+def test_coco_category_zero(tmp_path: Path) -> None:
+    root = {"id": 0, "name": "cells", "supercategory": "none"}
+    real = [
+        {"id": 1, "name": "rbc", "supercategory": "cells"},
+        {"id": 2, "name": "wbc", "supercategory": "cells"},
+    ]
+    source = read_coco(coco_of(tmp_path, [{"id": 1}], [], [root, *real]))
+    assert source.classes == ("rbc", "wbc")
+    assert [issue.code for issue in source.issues] == ["class-superfluous"]
+    used = read_coco(coco_of(tmp_path, [{"id": 1}], [{"image_id": 1, "category_id": 0}], [root, *real]))
+    assert (used.classes, used.issues) == (("cells", "rbc", "wbc"), ())
+    assert used.records[0].names == ("cells",)
+    no_root = read_coco(
+        coco_of(tmp_path, [{"id": 1}], [], [{"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}])
+    )
+    assert no_root.classes == ("cat", "dog")
+
+
+def test_coco_order_of_ids_is_by_number(tmp_path: Path) -> None:
+    categories: list[dict[str, Any]] = [
+        {"id": 10, "name": "j"},
+        {"id": "9", "name": "i"},
+        {"id": "b", "name": "z"},
+        {"id": 2, "name": "b"},
+    ]
+    assert read_coco(coco_of(tmp_path, [], [], categories)).classes == ("b", "i", "j", "z")
+
+
+def test_coco_same_name_twice_is_one_class(tmp_path: Path) -> None:
+    categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": " cat\n"}]
+    source = read_coco(coco_of(tmp_path, [{"id": 1}], [{"image_id": 1, "category_id": 2}], categories))
+    assert source.classes == ("cat",)
+    assert [issue.code for issue in source.issues] == ["class-untrimmed", "class-duplicate"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda _: "", "is empty"),
+        (lambda text: text[: len(text) // 2], r"line 1, column \d+ \(byte \d+\): broken JSON"),
+        (lambda _: "[]", "not COCO instances: Expected object, got array"),
+        (lambda text: text.replace("annotations", "annos"), "missing required field annotations"),
+        (
+            lambda text: text.replace('"annotations": [', '"annotations": 3, "others": ['),
+            "annotations: not COCO instances: Expected array",
+        ),
+        (lambda text: text[:-1] + ', "annotations": []}', 'the key "annotations" stands more than once'),
+        (lambda text: '{"images": [{"id": 9}], ' + text[1:], 'the key "images" stands more than once'),
+        (
+            lambda text: '{"x, \\"": {"x": NaN}, "x, \\"": 1, ' + text[1:],
+            'the key "x, .*" stands more than once',
+        ),
+        (lambda text: text.replace('"name": "dog"', '"name": " "'), "name of category id 3 is empty"),
+        (
+            lambda text: text.replace('{"id": 3, "name"', '{"id": 17, "name"'),
+            "category id 17 stands for 'cat' and 'dog'",
+        ),
+    ],
+)
+def test_coco_that_cannot_be_read(tmp_path: Path, change: Callable[[str], str], reason: str) -> None:
+    path = coco(tmp_path)
+    path.write_text(change(path.read_text()))
+    with pytest.raises(InputError, match=f"instances.json: .*{reason}"):
+        read_coco(path)
+
+
+def test_coco_masks_come_as_they_stand_in_the_file(tmp_path: Path) -> None:
+    path = coco(tmp_path)
+    document = json.loads(path.read_text())
+    document["annotations"][0]["segmentation"] = [[1, 2, 3.5, 4, 5, 6]]
+    path.write_text(json.dumps(document))
+    record = registry.read(path, options=ReadOptions(masks=True)).records[0]
+    assert record.masks == (b"[[1, 2, 3.5, 4, 5, 6]]", b"")
+    assert registry.read(path).records[0].masks == ()
+
+
+@pytest.mark.parametrize("size", [1, 50, 300])
+def test_coco_in_slices_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    path = coco(tmp_path)
+    document = json.loads(path.read_text())
+    for annotation in document["annotations"]:
+        annotation["attributes"] = [{"a": "} , {"}, {"b": [{"c": 1}, {"d": {}}]}]
+        annotation["caption"] = 'quote \\" }, { "'
+    path.write_text(json.dumps(document, indent=1))
+    whole = registry.read(path)
+    monkeypatch.setattr(json_arrays, "_SLICE_BYTES", size)
+    sliced = registry.read(path)
+    assert sliced.classes == whole.classes
+    for one, other in zip(sliced.records, whole.records, strict=True):
+        assert (one.names, one.filename) == (other.names, other.filename)
+        np.testing.assert_array_equal(one.boxes_xyxy, other.boxes_xyxy)
+    path.write_text(path.read_text().replace('"bbox"', '"box"').replace('"box"', '"bbox"', 3))
+    odd = registry.read(path)
+    assert [issue.message.partition(":")[0] for issue in odd.issues] == ["annotations[3]", "annotations[4]"]
+    assert_balanced(odd)
+
+
+def test_coco_nonnumbers_are_told_from_texts(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(
+        '{"images": [{"id": 1, "file_name": "NaN, Infinity.jpg"}], "categories": [{"id": 1, "name": "NaN"}],'
+        ' "annotations": [{"image_id": 1, "category_id": 1, "bbox": [NaN, -Infinity ,Infinity,1], "area"'
+        ": NaN}]}"
+    )
+    source = registry.read(path)
+    (record,) = source.records
+    assert (record.filename, record.names) == ("NaN, Infinity.jpg", ("NaN",))
+    np.testing.assert_array_equal(record.boxes_xyxy, [[np.nan, -np.inf, np.nan, -np.inf]])
+    assert math.isnan(record.area[0])
+
+
+def test_coco_repeated_annotation_ids_are_one_issue(tmp_path: Path) -> None:
+    path = coco(tmp_path)
+    path.write_text(path.read_text().replace('"id": 1,', '"id": 0,'))
+    source = registry.read(path)
+    assert faults(source) == ["annotation-id-duplicate"]
+    assert sum(len(record.names) for record in source.records) == 5
+
+
+POLYGON = [[30, 20, 70, 20, 70, 60], [40, 25, 45, 25, 45, 30]]
+RUNS = {"size": [80, 100], "counts": [2420, 40, 3080, 40, 2420]}  # columns 30 and 69, rows 20 to 59
+ONE: dict[str, Any] = {"image_id": 1, "category_id": 1}
+ABSENT = object()
+NO_BOXES = [
+    *(ABSENT, None, [], [1, 2, 3], [1, 2, 3, 4, 5], ["1", "2", "3", "4"], "1 2 3 4", {"x": 1}, 7),
+    *([[1, 2], [3, 4]], [True, 1, 2, 3], [None, 1, 2, 3]),
+]
+
+
+@pytest.mark.parametrize("nan", [False, True])
+@pytest.mark.parametrize("box", NO_BOXES)
+@pytest.mark.parametrize(
+    ("shape", "code"),
+    [
+        (POLYGON, "box-derived"),
+        (POLYGON[0], "box-derived"),
+        (RUNS, "box-derived"),
+        (ABSENT, "box-missing"),
+        ([], "box-missing"),
+        ([[1, 2]], "box-missing"),
+        ({"size": [0, 0], "counts": "x"}, "box-missing"),
+        ("x", "box-missing"),
+    ],
+)
+def test_coco_without_a_box_takes_it_from_the_shape(
+    tmp_path: Path, box: object, shape: object, code: str, nan: bool
+) -> None:
+    """Also in a file that writes NaN."""
+    odd = ONE | {"bbox": box, "segmentation": shape} | ({"area": math.nan} if nan else {})
+    odd = {key: value for key, value in odd.items() if value is not ABSENT}
+    path = coco_of(tmp_path, [{"id": 2}, {"id": 1}], [ONE, odd, ONE])
+    if box is ABSENT:  # coco_of gives every annotation one
+        document = json.loads(path.read_text())
+        del document["annotations"][1]["bbox"]
+        path.write_text(json.dumps(document))
+    source = read_coco(path)
+    _, record = source.records
+    expected = [[1, 2, 4, 6], [30, 20, 70, 60], [1, 2, 4, 6]]
+    assert record.boxes_xyxy.tolist() == (expected if code == "box-derived" else expected[::2])
+    ((found, at, number, message),) = [(one.code, one.source, one.box, one.message) for one in source.issues]
+    assert (found, at) == (code, record.source)
+    assert number == (1 if code == "box-derived" else None)
+    assert message.startswith("annotations[1]: ")
+    assert source.account == Account(1, 3, {code: 1} if code == "box-missing" else {}, images=2)
+
+
+@pytest.mark.parametrize(
+    ("odd", "code", "at"),
+    [
+        ({"category_id": None}, "class-unknown", "annotations[1]"),
+        ({"image_id": None}, "image-unknown", "annotations[1]"),
+        ({"image_id": [1]}, "image-unknown", "annotations[1]"),
+        ({"category_id": True}, "class-unknown", "annotations[1]"),
+        ({"id": None, "iscrowd": "0", "area": "big"}, "", ""),
+        (None, "annotation-unread", "annotations[1]"),
+        ([1, 2, 3, 4], "annotation-unread", "annotations[1]"),
+        (7, "annotation-unread", "annotations[1]"),
+    ],
+)
+def test_coco_one_odd_annotation_stops_nothing(tmp_path: Path, odd: Any, code: str, at: str) -> None:
+    path = coco_of(tmp_path, [{"id": 1}], [ONE, ONE, ONE])
+    document = json.loads(path.read_text())
+    document["annotations"][1] = document["annotations"][1] | odd if isinstance(odd, dict) else odd
+    path.write_text(json.dumps(document))
+    source = read_coco(path)
+    assert [(issue.code, issue.source) for issue in source.issues] == (
+        [(code, f"instances.json {at}")] if code else []
+    )
+    assert len(source.records[0].names) == (2 if code else 3)
+    assert not source.records[0].crowd.any()
+    assert_balanced(source)
+
+
+@pytest.mark.parametrize("absent", ["image_id", "category_id"])
+def test_coco_absent_ids(tmp_path: Path, absent: str) -> None:
+    odd = {key: value for key, value in ONE.items() if key != absent}
+    nameless = {"name": "dog", "id": None}
+    source = read_coco(coco_of(tmp_path, [{"id": 1}], [ONE, odd], [*CAT, nameless]))
+    code = "image-unknown" if absent == "image_id" else "class-unknown"
+    assert faults(source) == ["class-unknown", code]
+    assert source.account == Account(1, 2, {code: 1}, images=1)
+
+
+def test_coco_images_without_ids_or_names(tmp_path: Path) -> None:
+    images: list[dict[str, Any]] = [
+        {"id": 1}, {"id": None}, {"file_name": "x.jpg"}, {"id": 4, "file_name": None},
+        {"id": 5, "file_name": "."}, {"id": 6, "file_name": "a/.."}, {"id": 7, "file_name": "a\0.jpg"},
+    ]  # fmt: skip
+    source = read_coco(coco_of(tmp_path, images, [ONE, ONE | {"image_id": 4}, ONE | {"image_id": None}]))
+    assert [record.filename for record in source.records] == ["0.jpg", "1.jpg", "x.jpg", "", "", "", ""]
+    assert [len(record.names) for record in source.records] == [1, 0, 0, 1, 0, 0, 0]
+    assert len({record.image_id for record in source.records}) == 7
+    assert faults(source) == ["image-unannotated", "image-unannotated", "image-unknown"]
+    _, issues = lookup.places(source.records, tmp_path)
+    assert len(issues) == 7
+    assert_balanced(source)
+    with pytest.raises(InputError, match="no image has an id"):
+        read_coco(coco_of(tmp_path, [{"id": None}, {}], []))
+
+
+def test_coco_annotations_of_other_kinds(tmp_path: Path) -> None:
+    panoptic = {"image_id": 1, "file_name": "1.png", "segments_info": [{"id": 1, "category_id": 1}] * 3}
+    path = coco_of(tmp_path, [{"id": 1}], [ONE])
+    document = json.loads(path.read_text())
+    document["annotations"] += [panoptic, {"image_id": 1, "caption": "a cat"}, panoptic | {"image_id": 9}]
+    document["keypoint_annotations"] = [ONE, ONE, {"any": 1}, 3]
+    document["videos"] = [{"id": 1, "name": "v"}]
+    path.write_text(json.dumps(document))
+    source = read_coco(path)
+    assert [(issue.code, issue.source) for issue in source.issues] == [
+        ("annotation-unread", "instances.json images[0]"),
+        ("annotation-unread", "instances.json images[0]"),
+        ("annotation-unread", "instances.json annotations[3]"),
+        ("annotation-unread", "instances.json"),
+    ]
+    assert source.account == Account(1, 1 + 3 + 1 + 3 + 2, {"annotation-unread": 9}, images=1)
+    assert_balanced(source)
+
+
+@given(
+    st.integers(1, 9).flatmap(
+        lambda height: st.integers(1, 9).flatmap(
+            lambda width: st.lists(st.booleans(), min_size=height * width, max_size=height * width).map(
+                lambda bits: np.array(bits, np.uint8).reshape(height, width)
+            )
+        )
+    )
+)
+@settings(deadline=None)
+def test_the_box_around_a_mask_is_that_of_its_pixels(mask: NDArray[np.uint8]) -> None:
+    """Packed and plain, against pycocotools' packing and the pixels themselves."""
+    from pycocotools import mask as coco_mask
+
+    rows, columns = np.nonzero(mask)
+    expected = None
+    if len(rows):
+        left, top = columns.min(), rows.min()
+        expected = (left, top, columns.max() + 1 - left, rows.max() + 1 - top)
+    packed = coco_mask.encode(np.asfortranarray(mask))
+    flat = mask.T.ravel()
+    counts, value = [0], 0
+    for pixel in flat.tolist():
+        if pixel != value:
+            counts.append(0)
+            value = pixel
+        counts[-1] += 1
+    size = list(mask.shape)
+    assert box_around({"size": size, "counts": packed["counts"].decode()}) == expected
+    assert box_around({"size": size, "counts": counts}) == expected

@@ -1,0 +1,111 @@
+"""Which format a folder is in: what stands in its files, not which is looked at first."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.small_sets import coco, csv, save_pictures, tfrecord, voc, yolo
+from tfrec_tools.conversion.convert import convert
+from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.errors import InputError
+from tfrec_tools.formats import registry
+
+WRITERS: dict[str, Callable[[Path], Path]] = {
+    "coco": coco,
+    "csv": csv,
+    "tfrecord": tfrecord,
+    "voc": voc,
+    "yolo": yolo,
+}
+PAIRS = [(a, b) for a in WRITERS for b in WRITERS if a < b]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_two_formats_in_one_folder_are_refused(tmp_path: Path, first: str, second: str) -> None:
+    for kind in (first, second):
+        WRITERS[kind](tmp_path)
+    with pytest.raises(InputError, match=r"^.*holds annotations as .* and .*--format") as caught:
+        registry.detect(tmp_path)
+    titles = registry._TITLES
+    assert titles[first] in str(caught.value)
+    assert titles[second] in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("names", ["classes.txt", "obj.names"])
+def test_names_alone_are_no_second_format(tmp_path: Path, kind: str, names: str) -> None:
+    WRITERS[kind](tmp_path)
+    (tmp_path / names).write_text("dog\ncat\n")
+    (tmp_path / "readme.xml").write_text("<html></html>")
+    (tmp_path / "package.json").write_text('{"images": []}')
+    (tmp_path / "results.csv").write_text("epoch,loss\n1,2\n")
+    (tmp_path / "requirements.txt").write_text("numpy==2\n")
+    if kind in ("coco", "csv"):
+        with pytest.raises(InputError, match=r"name the file, such as \w+\.(json|csv)"):
+            registry.detect(tmp_path)
+    else:
+        assert registry.detect(tmp_path) == kind
+
+
+def test_texts_without_names_beside_xml(tmp_path: Path) -> None:
+    voc(tmp_path)
+    (tmp_path / "Annotations/a.txt").write_text("0 .5 .5 .4 .5\n")
+    for folder in (tmp_path, tmp_path / "Annotations"):
+        with pytest.raises(InputError, match=r"Pascal VOC .* and YOLO .*--format voc or --format yolo"):
+            registry.detect(folder)
+    (tmp_path / "Annotations/a.txt").rename(tmp_path / "Annotations/._a.txt")
+    assert registry.detect(tmp_path) == "voc"
+
+
+def test_labels_whose_names_lie_above(tmp_path: Path) -> None:
+    yolo(tmp_path)
+    assert registry.detect(tmp_path / "labels") == "yolo"
+    assert registry.detect(tmp_path / "labels" / "..") == "yolo"
+
+
+@pytest.mark.parametrize("split", [None, "train=0.5,val=0.5"])
+@pytest.mark.parametrize("kind", ["voc", "yolo"])
+def test_a_set_is_never_its_own_source(
+    tmp_path: Path, kind: str, split: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WRITERS[kind](tmp_path)
+    save_pictures(tmp_path / "images" if kind == "voc" else tmp_path)
+    monkeypatch.chdir(tmp_path)
+    options = ConvertOptions(".", "train", split=split, workers=1)
+    boxes = convert(options).manifest.boxes
+    assert convert(options).again
+    if kind == "voc":
+        (tmp_path / "Annotations/d.xml").write_text((tmp_path / "Annotations/a.xml").read_text())
+        shutil.copy(tmp_path / "images/a.png", tmp_path / "images/d.png")
+    else:
+        (tmp_path / "labels/val/d.txt").write_text("0 .5 .5 .4 .5\n")
+        shutil.copy(tmp_path / "images/val/a.png", tmp_path / "images/val/d.png")
+    with pytest.raises(InputError, match=re.escape("train.manifest.json: exists already")):
+        convert(options)
+    again = convert(ConvertOptions(".", "train", split=split, workers=1, overwrite=True))
+    assert (again.manifest.boxes, again.manifest.sources[0].format) == (boxes + 1, kind)
+    other = convert(ConvertOptions(".", "other", workers=1))  # beside a finished set
+    assert (other.manifest.boxes, other.manifest.sources[0].format) == (boxes + 1, kind)
+
+
+def test_records_of_others_are_read_without_the_set_that_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tfrecord(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    first = convert(ConvertOptions(".", "set", workers=1))
+    assert (first.manifest.images, first.again) == (3, False)
+    assert convert(ConvertOptions(".", "set", workers=1)).again
+    assert convert(ConvertOptions(".", "set", workers=1, seed=1, overwrite=True)).manifest.images == 3
+    (tmp_path / "old.tfrecord").unlink()
+    with pytest.raises(InputError, match=r"without \.xml files"):
+        convert(ConvertOptions(".", "set", workers=1))
+    with pytest.raises(InputError, match="no record files besides those of the set"):
+        convert(ConvertOptions(".", "set", format="tfrecord", workers=1))
+    assert registry.detect(tmp_path) == "tfrecord"  # a set as a source on purpose

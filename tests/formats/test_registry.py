@@ -1,0 +1,79 @@
+"""Formats: the same scenes from each, and what is no source at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers.small_sets import SCENES, WRITERS, voc
+from tests.helpers.sources import boxes_by_file
+from tfrec_tools.errors import InputError
+from tfrec_tools.formats import registry
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_each_format_reads_the_same_scenes(tmp_path: Path, kind: str) -> None:
+    path = WRITERS[kind](tmp_path)
+    assert registry.detect(path) == kind
+    source = registry.read(path, kind)
+    assert boxes_by_file(source) == {
+        name: (tuple(box[0] for box in boxes), [list(map(float, box[1:])) for box in boxes])
+        for name, _, _, boxes in SCENES
+    }
+    assert {record.filename: (record.width, record.height) for record in source.records} == {
+        name: (width, height) for name, width, height, _ in SCENES
+    }
+    assert {record.labeled for record in source.records} == {frozenset({"cat", "dog"})}
+    assert source.issues == ()
+
+
+def test_order_of_classes_and_images(tmp_path: Path) -> None:
+    given = {kind: registry.read(write(tmp_path), kind) for kind, write in WRITERS.items()}
+    assert {kind: source.classes for kind, source in given.items()} == {
+        "coco": ("dog", "cat"),  # by id
+        "voc": ("cat", "dog"),
+        "csv": ("cat", "dog"),
+    }
+    order = {kind: [record.filename for record in source.records] for kind, source in given.items()}
+    assert order == {kind: ["b.jpg", "a.png", "c.jpg"] for kind in ("coco", "csv")} | {
+        "voc": ["a.png", "b.jpg", "c.jpg"]
+    }
+
+
+def test_sources_point(tmp_path: Path) -> None:
+    points = {kind: registry.read(write(tmp_path), kind).records[1].source for kind, write in WRITERS.items()}
+    assert points == {"coco": "instances.json images[1]", "voc": "b.xml", "csv": "labels.csv line 4"}
+
+
+def test_what_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(InputError, match=r"unclear"):
+        registry.detect(tmp_path / "a.txt")
+    with pytest.raises(InputError, match=r"without \.xml files"):
+        registry.detect(tmp_path)
+    with pytest.raises(InputError, match=r"no such file"):
+        registry.detect(tmp_path / "none")
+
+
+def test_images_stand_nearby(tmp_path: Path) -> None:
+    annotations = voc(tmp_path)
+    assert registry.images_folder(annotations) == annotations
+    (tmp_path / "images").mkdir()
+    assert registry.images_folder(annotations) == tmp_path.resolve() / "images"
+    (tmp_path / "JPEGImages").mkdir()
+    assert registry.images_folder(annotations).name == "JPEGImages"
+    assert registry.images_folder(tmp_path / "instances.json") == tmp_path / "JPEGImages"
+
+
+def test_voc_and_coco_of_the_same_real_data_agree(shared: Path) -> None:
+    folder = shared / "data/voc2012_100/data/database/gts"
+    from_voc = boxes_by_file(registry.read(folder / "pascalvoc_format", "voc"))
+    from_coco = boxes_by_file(registry.read(folder / "coco_format_v1/instances_default.json", "coco"))
+    assert from_voc.keys() == {name.rsplit("/")[-1] for name in from_coco}
+    for name, (labels, boxes) in from_coco.items():
+        expected = sorted(zip(from_voc[name][0], from_voc[name][1], strict=True))
+        found = sorted(zip(labels, boxes, strict=True))
+        assert [one[0] for one in found] == [one[0] for one in expected]
+        np.testing.assert_allclose([one[1] for one in found], [one[1] for one in expected], atol=1e-9)

@@ -1,0 +1,39 @@
+"""The command in a process of its own, and label maps for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tfrec_tools.labels.label_map import from_names
+from tfrec_tools.labels.pbtxt import format_label_map
+
+
+def tfrec(*words: object, cwd: Path | None = None, code: int = 0, encoding: str = "utf-8") -> tuple[str, str]:
+    """Runs the command in a process of its own; what it prints to stdout and stderr."""
+    environment = os.environ | {"COLUMNS": "200", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tfrec_tools", *map(str, words)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        encoding=encoding,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout, done.stderr
+
+
+def fault(*words: object, cwd: Path | None = None) -> str:
+    """The one line that a command fails with."""
+    out, err = tfrec(*words, cwd=cwd, code=1)
+    assert out == ""
+    assert err.count("\n") == 1, err
+    assert err.startswith("tfrec: error: ")
+    return err.removeprefix("tfrec: error: ").rstrip()
+
+
+def write_map(path: Path, *names: str) -> Path:
+    path.write_text(format_label_map(from_names(names)), encoding="utf-8")
+    return path

@@ -1,0 +1,21 @@
+"""What lies in a folder, and what its records say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfrec_tools.dataset.shards import record_files
+from tfrec_tools.tfrecords import example, framing
+from tfrec_tools.tfrecords.example import Parsed
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def parsed(folder: Path, name: str = "new") -> list[Parsed]:
+    return [
+        example.parse_example(data, path.name)
+        for path in record_files([str(folder / name)])
+        for data in framing.read(path)
+    ]

@@ -1,0 +1,99 @@
+"""Images found by the names that annotations give them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tfrec_tools.annotations.records import ImageRecord, image_record
+from tfrec_tools.errors import InputError
+from tfrec_tools.images import lookup
+
+
+def wanted(*names: str, stem: str = "") -> list[ImageRecord]:
+    return [
+        image_record(image_id=name, filename=name, source=f"x.json images[{i}]", stem=stem)
+        for i, name in enumerate(names)
+    ]
+
+
+def locate(folder: Path, *names: str, stem: str = "") -> tuple[list[str], list[tuple[str, str, str]]]:
+    """The paths found below the folder, "" where there is none; and the issues."""
+    places, issues = lookup.places(wanted(*names, stem=stem), folder)
+    paths = [place.path.relative_to(folder).as_posix() if place else "" for place in places]
+    return paths, [(issue.code, issue.source, issue.message) for issue in issues]
+
+
+def test_found_as_named_else_by_base_name_in_any_case(tmp_path: Path) -> None:
+    for name in ("a.jpg", "sub/B.JPG", "train/1.jpg", "val/1.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    names, issues = locate(
+        tmp_path, "a.jpg", "b.jpg", "VAL/1.JPG", "C:\\pictures\\A.jpg", "/home/me/b.jpg", "sub\\B.JPG"
+    )
+    assert names == ["a.jpg", "sub/B.JPG", "val/1.jpg", "a.jpg", "sub/B.JPG", "sub/B.JPG"]
+    assert issues == []
+
+
+def test_missing_and_ambiguous_images_are_issues(tmp_path: Path) -> None:
+    for name in ("train/1.jpg", "val/1.jpg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    names, issues = locate(tmp_path, "train/1.jpg", "no.jpg", "1.jpg", "", "x" * 5000, "nul\0")
+    assert names == ["train/1.jpg", "", "", "", "", ""]
+    assert [code for code, _, _ in issues] == ["image-missing", "image-ambiguous", *["image-missing"] * 3]
+    assert issues[0][1] == "x.json images[1]"
+    assert "'no.jpg' is nowhere in" in issues[0][2]
+    assert "'1.jpg' could be any of 2 files" in issues[1][2]
+    assert issues[1][2].endswith(": train/1.jpg, val/1.jpg")
+    with pytest.raises(InputError, match="is no folder"):
+        locate(tmp_path / "none", "1.jpg")
+
+
+def test_what_is_no_file_is_no_image(tmp_path: Path) -> None:
+    (tmp_path / "gone.jpg").symlink_to("nowhere.jpg")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/gone.jpg").touch()
+    (tmp_path / "there.jpg").symlink_to("sub/gone.jpg")
+    names, issues = locate(tmp_path, "gone.jpg", "loop.jpg", "pipe.jpg", "folder.jpg", "there.jpg", "pipe")
+    assert names == ["sub/gone.jpg", "", "", "", "there.jpg", ""]
+    assert [code for code, _, _ in issues] == ["image-missing"] * 4
+
+
+def test_names_without_suffix_or_with_another(tmp_path: Path) -> None:
+    for name in ("a.jpg", "0001.v2.png", "b.PNG"):
+        (tmp_path / name).touch()
+    assert locate(tmp_path, "a", "0001.v2") == (["a.jpg", "0001.v2.png"], [])
+    names, issues = locate(tmp_path, "b.jpg", "c")
+    assert names == ["b.PNG", ""]
+    assert [code for code, _, _ in issues] == ["filename-mismatch", "image-missing"]
+
+
+def test_the_picture_with_the_annotations_own_name_wins(tmp_path: Path) -> None:
+    for name in ("raccoon-1.jpg", "raccoon-2.jpg"):
+        (tmp_path / name).touch()
+    names, issues = locate(tmp_path, "raccoon-2.jpg", stem="raccoon-1")
+    assert (names, issues[0][0]) == (["raccoon-1.jpg"], "filename-mismatch")
+    assert issues[0][2] == "its file name 'raccoon-2.jpg' is another image; raccoon-1.jpg was taken"
+    names, issues = locate(tmp_path, "gone.png", stem="raccoon-1")
+    assert (names, issues[0][2][:35]) == (["raccoon-1.jpg"], "its file name 'gone.png' is nowhere")
+    assert locate(tmp_path, "raccoon-2.jpg", stem="annotation of 2") == (["raccoon-2.jpg"], [])
+    assert locate(tmp_path, "raccoon-2", stem="raccoon-2") == (["raccoon-2.jpg"], [])
+
+
+def test_litter_is_no_image_and_accents_are_one_letter(tmp_path: Path) -> None:
+    for name in (
+        "sub/a.jpg",
+        "sub/._a.jpg",
+        "__MACOSX/sub/a.jpg",
+        ".ipynb_checkpoints/a.jpg",
+        "sub/cafe\u0301.jpg",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    assert locate(tmp_path, "a.jpg", "caf\u00e9.jpg") == (["sub/a.jpg", "sub/cafe\u0301.jpg"], [])

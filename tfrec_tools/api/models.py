@@ -1,0 +1,147 @@
+"""Models: grown, measured, exported and run, as functions that print nothing. TensorFlow is loaded at the
+first call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfrec_tools.api.keywords import taking
+from tfrec_tools.detector import preflight
+from tfrec_tools.detector.options.finetune import FinetuneOptions
+from tfrec_tools.detector.options.models import EvaluateOptions, ExportOptions
+from tfrec_tools.errors import InputError
+from tfrec_tools.formats.classes import read_map
+from tfrec_tools.system.options import StrPath, as_path
+
+if TYPE_CHECKING:
+    from tfrec_tools.detector.evaluation.metrics import Metrics
+    from tfrec_tools.detector.export.agreement import Agreement
+    from tfrec_tools.detector.inference.predictor import Finder
+    from tfrec_tools.detector.model.detector import Detector
+    from tfrec_tools.detector.reports.comparison import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished training: its folder, the grown model's, and for each class and mean its average precision
+    before and after."""
+
+    out: Path
+    model: Path
+    lines: tuple[Line, ...]
+
+    @property
+    def forgetting(self) -> float | None:
+        """Points of mean AP50 that the old classes lost; None where there are none."""
+        from tfrec_tools.detector.reports.comparison import forgetting
+
+        return forgetting(self.lines)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """What a model found in an image, best first.
+
+    boxes_xyxy  (N, 4) float32 [xmin ymin xmax ymax] in pixels
+    scores      (N,) float32, 0 to 1
+    labels      (N,) int64 class ids of the model's label map; names (N,)
+    """
+
+    boxes_xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A detector in memory; `classes` is {id: name}."""
+
+    folder: Path
+    classes: dict[int, str]
+    _detector: Detector = field(repr=False)
+    _finder: Finder = field(repr=False)
+
+    def detect(self, image: StrPath | NDArray[np.uint8], *, score: float | None = None) -> Detections:
+        """Finds objects in an image file, or in an image (H, W, 3) uint8, RGB. `score` is the lowest that
+        counts; None takes for each class that of the model folder's scores.json, else 0.5. Raises InputError
+        where the file is no image."""
+        from tfrec_tools.detector.evaluation import operating_points
+
+        pixels = image if isinstance(image, np.ndarray) else _pixels(as_path(image))
+        if score is None:
+            scores = operating_points.read_scores(self.folder / operating_points.FILE, self._detector.labels)
+        else:
+            scores = dict.fromkeys(self.classes, score)
+        (every,) = self._finder([pixels])
+        kept = operating_points.above_threshold(every, scores)
+        height, width = pixels.shape[:2]
+        boxes_xyxy = kept.boxes[:, [1, 0, 3, 2]] * np.array([width, height, width, height], np.float32)
+        labels = kept.ids.astype(np.int64)
+        names = tuple(self.classes[label] for label in labels.tolist())
+        return Detections(boxes_xyxy, kept.scores, labels, names)
+
+
+def open_model(model: StrPath) -> Model:
+    """Opens a model folder (pipeline.config, label_map.pbtxt, checkpoint/), or a model of TFOD's zoo by name.
+    Raises TfrecError where it cannot be opened or fetched."""
+    from tfrec_tools.detector.inference.predictor import finder
+    from tfrec_tools.detector.model.detector import load_detector
+    from tfrec_tools.detector.model.zoo import model_folder
+
+    folder = model_folder(str(model))
+    detector = load_detector(folder)
+    return Model(folder, dict(detector.labels.name_by_id), detector, finder(detector))
+
+
+@taking(FinetuneOptions)
+def finetune(options: FinetuneOptions) -> Run:
+    """Grows a detector by the classes that `labels` adds, and trains it without forgetting the old ones, as
+    `tfrec finetune` does. Raises TfrecError where an input cannot be used."""
+    if options.dry_run or options.control:
+        raise InputError("dry_run" if options.dry_run else "control", "is for the command `tfrec finetune`")
+    label_map = read_map(options.labels_path)
+    preflight.require_finetunable(options, label_map)
+    from tfrec_tools.detector import finetune as story
+
+    plan = story.planned(options, label_map)
+    lines = story.finetune(plan, resume=options.resume)
+    return Run(plan.out, plan.out / "model", tuple(lines))
+
+
+@taking(EvaluateOptions)
+def evaluate(options: EvaluateOptions) -> Metrics:
+    """Measures a detector by COCO's average precisions, as `tfrec evaluate` does. Raises TfrecError where an
+    input cannot be used."""
+    preflight.require_records(options.patterns)
+    from tfrec_tools.detector.evaluation.evaluate import evaluate_model
+
+    return evaluate_model(options)
+
+
+@taking(ExportOptions)
+def export(options: ExportOptions) -> Agreement:
+    """Writes a model for others to run, as `tfrec export` does; returns how far what was written is from the
+    original. Raises TfrecError, and writes nothing, where they do not agree."""
+    preflight.require_records(options.patterns)
+    from tfrec_tools.detector.export.export import export_model
+
+    return export_model(options)
+
+
+def _pixels(path: Path) -> NDArray[np.uint8]:
+    """Decodes an image file as `tfrec detect` does. Raises InputError where it is none, or several."""
+    from tfrec_tools.detector.inference.detect import decode
+    from tfrec_tools.detector.inference.inputs import input_images
+
+    images = list(islice(input_images([str(path)]), 2))
+    if len(images) != 1 or not images[0].data:
+        reasons = "; ".join(issue.message for image in images for issue in image.issues)
+        raise InputError(path, reasons or "holds several images; give one image file, or an array")
+    return decode(images[0])

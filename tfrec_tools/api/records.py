@@ -1,0 +1,73 @@
+"""Annotations and records: what the light commands do, as functions that print nothing."""
+
+from __future__ import annotations
+
+from tfrec_tools.api.keywords import taking
+from tfrec_tools.conversion import convert as conversion
+from tfrec_tools.conversion.convert import Checked
+from tfrec_tools.conversion.options import ConvertOptions, ValidateOptions
+from tfrec_tools.dataset import stats
+from tfrec_tools.dataset import verify as verification
+from tfrec_tools.dataset.options import InspectOptions, VerifyOptions
+from tfrec_tools.dataset.publish import Finished
+from tfrec_tools.dataset.stats import Stats
+from tfrec_tools.dataset.verify import Verified
+from tfrec_tools.remapping import label_merging
+from tfrec_tools.remapping import remap as remapping
+from tfrec_tools.remapping.label_merging import MergedLabels
+from tfrec_tools.remapping.options import MergeLabelsOptions, RemapOptions
+
+__all__ = [
+    "Checked",
+    "Finished",
+    "MergedLabels",
+    "Stats",
+    "Verified",
+    "convert",
+    "inspect",
+    "merge_labels",
+    "remap",
+    "validate",
+    "verify",
+]
+
+
+@taking(ConvertOptions)
+def convert(options: ConvertOptions) -> Finished:
+    """Converts annotations and their images to a set of sharded TFRecords, as `tfrec convert` does. Raises
+    TfrecError: InputError where an input cannot be used, Refused where the policies allow an issue not."""
+    return conversion.convert(options)
+
+
+@taking(ValidateOptions)
+def validate(options: ValidateOptions) -> Checked:
+    """Checks annotations and images as `convert` does, without writing any records. Raises InputError where
+    an input cannot be used; issues that would end a conversion are `refused` in the result."""
+    return conversion.validate(options)
+
+
+@taking(RemapOptions)
+def remap(options: RemapOptions) -> Finished:
+    """Rewrites records under a merged label map, and joins sets into one, as `tfrec remap` does. Raises
+    TfrecError as `convert` does."""
+    return remapping.remap(options)
+
+
+@taking(MergeLabelsOptions)
+def merge_labels(options: MergeLabelsOptions) -> MergedLabels:
+    """Merges label maps into one, in which the first map's ids stay, as `tfrec merge-labels` does. Raises
+    LabelConflict with all in which they disagree, InputError where one cannot be read."""
+    return label_merging.merge_labels(label_merging.read(options))
+
+
+@taking(VerifyOptions)
+def verify(options: VerifyOptions) -> tuple[Verified, ...]:
+    """Checks finished sets against their manifests, as `tfrec verify` does. Raises InputError where there is
+    no set."""
+    return verification.verify(options)
+
+
+@taking(InspectOptions)
+def inspect(options: InspectOptions) -> Stats:
+    """Counts what record files hold, as `tfrec inspect` does. Raises InputError where a record is damaged."""
+    return stats.inspect(options)

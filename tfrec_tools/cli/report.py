@@ -1,0 +1,109 @@
+"""How a command that writes a set of records goes on, and what it shows of the set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from tfrec_tools.cli import console
+
+
+def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
+    """Has a set DIR/NAME written by `engine`, which takes the options, and shows its manifest or its tables;
+    the issues, where the policies do not allow them."""
+    from tfrec_tools.dataset.manifest import format_manifest
+    from tfrec_tools.dataset.publish import Refused
+    from tfrec_tools.errors import Interrupted
+
+    try:
+        with console.watched(options) as watched:
+            finished = engine(watched)
+    except Refused as fault:
+        if len(fault.refused) > 1 and not json:  # a single one is told by the error itself
+            print_issues(fault.issues, "")
+        raise
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the same command goes on where this one stopped") from None
+    if json:
+        typer.echo(format_manifest(finished.manifest), nl=False)
+    else:
+        _summarise(options.prefix, finished)
+
+
+def _summarise(out: Path, finished: Any) -> None:
+    """The set's counts, its classes by split, and each kind of issue with its first example."""
+    from tfrec_tools.dataset.shards import issues_path
+
+    manifest = finished.manifest
+    if finished.again:
+        typer.echo("Finished before, by the same command on the same input; --overwrite does it again.")
+    size_mb = sum(shard.bytes for shard in manifest.shards) / 1e6
+    title = (
+        f"{out}: {manifest.images} images ({manifest.negatives} without boxes), {manifest.boxes} boxes, "
+        f"{len(manifest.shards)} shard(s), {size_mb:.1f} MB"
+    )
+    headers = ("id", "class", "images", "boxes", *(f"in {split.name}" for split in manifest.splits))
+    classes = [
+        (
+            *(item.id, item.name, item.images, item.boxes),
+            *(s.classes.get(item.name, 0) for s in manifest.splits),
+        )
+        for item in manifest.classes
+    ]
+    console.print_table(title, headers, classes)
+    for split in manifest.splits:
+        typer.echo(f"{split.name}: {split.images} images, {split.boxes} boxes")
+    sources = manifest.sources
+    print_accounts([source.path for source in sources], [source.accounting for source in sources])
+    _print_labeled(manifest)
+    print_issues(finished.issues, f", all of them in {issues_path(out)}")
+
+
+def _print_labeled(manifest: Any) -> None:
+    for source in manifest.sources:
+        if set(source.labeled) != set(manifest.names):
+            typer.echo(
+                f"{source.path} is annotated for {', '.join(source.labeled)} only; its records say so, "
+                "so that other classes count as unknown in them, not as background."
+            )
+
+
+def print_accounts(paths: Sequence[str], accounts: Sequence[Any]) -> None:
+    """A line for each source: what it holds, and what became of it."""
+    for path, account in zip(paths, accounts, strict=True):
+        if account is not None:
+            litter = f"; {account.litter} file(s) of the system passed over" if account.litter else ""
+            typer.echo(
+                f"{path}: {account.found} annotated objects in {account.files} file(s) = "
+                f"{_outcome(account.written, account.dropped)}; {account.images} images = "
+                f"{_outcome(account.images_written, account.images_dropped)}{litter}"
+            )
+
+
+def _outcome(written: int, dropped: Mapping[str, int]) -> str:
+    if not dropped:
+        return f"{written} written"
+    codes = ", ".join(f"{number} {code}" for code, number in dropped.items())
+    return f"{written} written + {sum(dropped.values())} dropped ({codes})"
+
+
+def print_issues(issues: Any, where: str) -> None:
+    """A row a code: how many, what it means, the first."""
+    from collections import Counter
+
+    from tfrec_tools.annotations.issues import CODES
+
+    if not issues:
+        typer.echo("No issues found.")
+        return
+    counts = Counter(issue.code for issue in issues)
+    first = {issue.code: issue for issue in reversed(issues)}
+    rows = [
+        (code, counts[code], CODES[code], f"{first[code].source}: {first[code].message}")
+        for code in CODES
+        if code in counts
+    ]
+    console.print_table(f"{len(issues)} issue(s){where}", ("code", "count", "meaning", "first"), rows)

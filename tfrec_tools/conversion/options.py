@@ -1,0 +1,187 @@
+"""The options of `tfrec convert` and `tfrec validate`, and what they mean together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tfrec_tools.dataset.options import PolicyOptions, SetOptions, WorkerOptions
+from tfrec_tools.errors import InputError
+from tfrec_tools.system.options import (
+    Option,
+    Panel,
+    Paths,
+    StrPath,
+    Words,
+    as_path,
+    as_paths,
+    narrowed,
+)
+
+Format = Literal["coco", "voc", "csv", "yolo", "tfrecord"]
+
+
+@dataclass(frozen=True)
+class SourceOptions(PolicyOptions, WorkerOptions):
+    """What is read."""
+
+    sources: Annotated[
+        Paths,
+        Option(
+            "COCO instances .json, folders of Pascal VOC .xml files, .csv, YOLO folders, TFRecords: one or "
+            "several.",
+            argument=True,
+            recorded=False,
+        ),
+    ]
+    _: KW_ONLY
+    images: Annotated[
+        Paths | None,
+        Option(
+            "Folder of the images, searched by name, then below it by base name in any case. Give it once "
+            "for "
+            "all sources, or once for each source.",
+            Panel.SOURCE,
+            default="the folder JPEGImages or images in or beside the source's own folder, else that folder",
+        ),
+    ] = None
+    format: Annotated[
+        Format | Sequence[Format] | None,
+        Option(
+            "Format, given once for all sources or once for each.",
+            Panel.SOURCE,
+            default="detected from the files",
+        ),
+    ] = None
+    labels: Annotated[
+        StrPath | None,
+        Option(
+            "Label map with the ids to write: whatever merge-labels reads.",
+            Panel.SOURCE,
+            default="made from the sources",
+        ),
+    ] = None
+    labeled: Annotated[
+        Words | None,
+        Option(
+            "Classes that the images were annotated for, with commas between them; once for all sources or "
+            "once for each.",
+            Panel.SOURCE,
+            metavar="A,B,C",
+            default="the classes that each source has",
+        ),
+    ] = None
+    masks: Annotated[Literal["none", "png"], Option("Store the masks of objects too.", Panel.SOURCE)] = "none"
+    voc_origin: Annotated[
+        int,
+        Option(
+            "Pascal VOC: 0 reads coordinates as they stand, 1 is for files of the VOC devkit, whose pixels "
+            "count from 1.",
+            Panel.SOURCE,
+            minimum=0,
+            maximum=1,
+        ),
+    ] = 0
+    yolo: Annotated[
+        Literal["detect", "segment", "pose", "obb"] | None,
+        Option(
+            "YOLO: what stands after the class of each row: a box, a polygon, a box with keypoints, or the "
+            "corners of a rotated box.",
+            Panel.SOURCE,
+            default="as data.yaml or the rows say",
+        ),
+    ] = None
+    columns: Annotated[
+        str | None,
+        Option(
+            "CSV: names or numbers (from 0) of columns that cannot be found by their names.",
+            Panel.SOURCE,
+            metavar="xmin=x1,...",
+        ),
+    ] = None
+    coordinates: Annotated[
+        Literal["pixels", "fractions"] | None,
+        Option(
+            "CSV: what the numbers of boxes are, pixels or fractions of the image.",
+            Panel.SOURCE,
+            default="seen from the numbers",
+        ),
+    ] = None
+    record_labels: Annotated[
+        StrPath | None,
+        Option("Label map of TFRecords that name no classes.", Panel.SOURCE, default="the one beside them"),
+    ] = None
+    rescale: Annotated[
+        bool, Option("Scale boxes to images of another size than the annotated one.", Panel.SOURCE)
+    ] = False
+    max_side: Annotated[
+        int | None,
+        Option(
+            "Shrink images, and boxes with them, to this longer side in pixels.", Panel.SOURCE, minimum=16
+        ),
+    ] = None
+    jpeg_quality: Annotated[
+        int, Option("JPEG quality of images that must be transcoded.", Panel.SOURCE, minimum=1, maximum=100)
+    ] = 95
+    no_negatives: Annotated[bool, Option("Leave out images without annotations.", Panel.SOURCE)] = False
+    min_side: Annotated[
+        float,
+        Option("Boxes with a shorter side than this (pixels) are called tiny.", Panel.CHECKS, minimum=0),
+    ] = 1.0
+    verify_images: Annotated[
+        Literal["header", "decode", "off"],
+        Option("header also looks for the end of each image file; decode decodes every image.", Panel.CHECKS),
+    ] = "header"
+
+    @property
+    def source_paths(self) -> tuple[Path, ...]:
+        return as_paths(self.sources)
+
+    @property
+    def labels_path(self) -> Path | None:
+        return None if self.labels is None else as_path(self.labels)
+
+
+@dataclass(frozen=True)
+class ConvertOptions(SetOptions, SourceOptions):
+    """What is read, and what is written."""
+
+    _: KW_ONLY
+    split: Annotated[
+        str | None,
+        Option(
+            "train=0.8,val=0.1,test=0.1 writes DIR/NAME-SPLIT-... files; source takes the splits that the "
+            "sources name themselves (VOC ImageSets, YOLO).",
+            Panel.OUTPUT,
+            metavar="SHARES|source",
+            default="one set without splits",
+        ),
+    ] = None
+    group_by: Annotated[
+        str | None,
+        Option(
+            "What stays in one split: images of the same bytes, or images whose names begin alike.",
+            Panel.OUTPUT,
+            metavar="sha256|prefix:REGEX",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ValidateOptions(SourceOptions):
+    """What is checked as `convert` would."""
+
+    @property
+    def as_conversion(self) -> ConvertOptions:
+        """The conversion of which this is the dry run."""
+        return narrowed(ConvertOptions, self, out="validate")
+
+
+def column_pairs(columns: str | None) -> tuple[tuple[str, str], ...]:
+    """Pairs of "xmin=x1,class=label". InputError where a word is no pair."""
+    words = [word.strip().partition("=") for word in columns.split(",")] if columns else []
+    if wrong := ["".join(word) for word in words if not (word[0] and word[2])]:
+        raise InputError("--columns", f"{wrong[0]!r} is not NAME=COLUMN")
+    return tuple((name, column) for name, _, column in words)

@@ -1,0 +1,277 @@
+"""The options of `tfrec finetune`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tfrec_tools.detector.config.augmentation import KINDS
+from tfrec_tools.detector.options.models import MODEL
+from tfrec_tools.errors import InputError
+from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path
+
+
+@dataclass(frozen=True)
+class TrainingOptions(Options):
+    """How a detector is trained."""
+
+    _: KW_ONLY
+    steps: Annotated[int, Option("Number of training steps.", Panel.TRAINING, minimum=1)] = 400
+    batch: Annotated[
+        int | Literal["auto"],
+        Option(
+            "Images per training step. auto: as many as fit the memory of a GPU; 8 on a CPU.",
+            Panel.TRAINING,
+            metavar="N|auto",
+            minimum=1,
+        ),
+    ] = 8
+    lr: Annotated[
+        float,
+        Option(
+            "Learning rate at its peak: it rises for a tenth of the steps, then falls to 0 as a cosine.",
+            Panel.TRAINING,
+            minimum=0,
+        ),
+    ] = 0.02
+    backbone_lr_mult: Annotated[
+        float, Option("Learning rate of the backbone, as a multiple of --lr.", Panel.TRAINING, minimum=0)
+    ] = 0.1
+    freeze: Annotated[
+        Literal["auto", "backbone", "none"],
+        Option("What is not trained at all. auto: the backbone, below 50 new images.", Panel.TRAINING),
+    ] = "auto"
+    augment: Annotated[
+        str | None,
+        Option(
+            "How training images are varied: some of flip, vertical-flip, rotate90, crop, color, with commas "
+            "between them; or off.",
+            Panel.TRAINING,
+            metavar="KINDS",
+            default="as the base's pipeline.config says, flip,crop where that says nothing; no flip where it "
+            "would make a class called left one called right",
+        ),
+    ] = None
+    train_batch_norm: Annotated[
+        bool,
+        Option(
+            "Let batch norm follow the new images; without this its statistics are frozen.", Panel.TRAINING
+        ),
+    ] = False
+    seed: Annotated[
+        int, Option("Seed of the new rows, of the order and of the augmentation.", Panel.TRAINING)
+    ] = 0
+    time_budget: Annotated[
+        str | None, Option("End training after this time: 90s, 10m, 1h30m.", Panel.TRAINING, metavar="10m")
+    ] = None
+    cache: Annotated[
+        Literal["off", "ram", "disk"],
+        Option("Keep decoded images in memory, or in a folder below $TMPDIR.", Panel.RUNNING),
+    ] = "off"
+    strategy: Annotated[
+        Literal["auto", "one", "mirrored", "multiworker"],
+        Option(
+            "Train on one device, on all GPUs of this host, or on all workers of TF_CONFIG. auto: whatever "
+            "there is.",
+            Panel.RUNNING,
+        ),
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        Option(
+            "What layers compute with; weights and losses are always float32. auto: float32 on a CPU, "
+            "bfloat16 "
+            "on GPUs from compute capability 8.0 on, float16 from 7.0 on.",
+            Panel.RUNNING,
+        ),
+    ] = "auto"
+    accumulate: Annotated[
+        int, Option("Take each batch in this many parts, which needs less memory.", Panel.RUNNING, minimum=1)
+    ] = 1
+    jit: Annotated[bool, Option("Compile losses and gradients by XLA.", Panel.RUNNING)] = False
+    tensorboard: Annotated[bool, Option("Also write the curves to OUT/tensorboard.", Panel.RUNNING)] = False
+
+    @property
+    def batch_size(self) -> int:
+        """0 for auto."""
+        return 0 if self.batch == "auto" else self.batch
+
+    @property
+    def augmentations(self) -> tuple[str, ...] | None:
+        """The kinds of --augment; None where the config decides. InputError where a word is no kind."""
+        if self.augment is None or self.augment == "off":
+            return () if self.augment else None
+        kinds = tuple(kind.strip() for kind in self.augment.split(","))
+        if unknown := [kind for kind in kinds if kind not in KINDS]:
+            reason = f"{', '.join(map(repr, unknown))} is none of {', '.join(KINDS)}, off"
+            raise InputError("--augment", reason)
+        return kinds
+
+    @property
+    def budget_s(self) -> float | None:
+        """Seconds of --time-budget."""
+        return None if self.time_budget is None else _seconds(self.time_budget)
+
+
+@dataclass(frozen=True)
+class RetentionOptions(Options):
+    """What keeps old classes known."""
+
+    _: KW_ONLY
+    replay: Annotated[
+        Paths | None, Option("Records of old images to mix in; may be repeated.", Panel.RETENTION)
+    ] = None
+    replay_budget: Annotated[
+        str,
+        Option(
+            "Old images to replay, some of each class: a number, or a share such as 10%.", Panel.RETENTION
+        ),
+    ] = "100%"
+    replay_ratio: Annotated[
+        float, Option("Share of each batch that is replayed.", Panel.RETENTION, minimum=0, maximum=0.9)
+    ] = 0.5
+    pseudo_labels: Annotated[
+        str,
+        Option(
+            "auto: the base labels its classes on the new images, in OUT/pseudo_labels. Or off, or records "
+            "of "
+            "these images that are so labelled.",
+            Panel.RETENTION,
+        ),
+    ] = "auto"
+    distill: Annotated[
+        Literal["on", "off"],
+        Option("Hold answers to the base's where the base is confident.", Panel.RETENTION),
+    ] = "on"
+    interpolate: Annotated[
+        str,
+        Option(
+            "How much of the training to keep, 0 to 1, the rest being the base. auto: the best by --val; or "
+            "off.",
+            Panel.RETENTION,
+        ),
+    ] = "auto"
+    average: Annotated[
+        float,
+        Option(
+            "How slowly the average of the weights follows them; 0 takes no average.",
+            Panel.RETENTION,
+            minimum=0,
+            maximum=0.9999,
+        ),
+    ] = 0.98
+    max_forget: Annotated[
+        float | None,
+        Option("End with exit code 3 where the old classes lost more points of mean AP50.", Panel.RETENTION),
+    ] = None
+    control: Annotated[
+        bool, Option("Also fine-tune plainly, in OUT/control, to see what is gained.", Panel.RETENTION)
+    ] = False
+
+
+@dataclass(frozen=True)
+class FinetuneOptions(TrainingOptions, RetentionOptions):
+    """Which model grows by which classes, how it is trained and measured."""
+
+    _: KW_ONLY
+    base: Annotated[
+        StrPath,
+        Option(
+            f"{MODEL} With --pipeline: weights of a MobileNetV2 or ResNet of keras.applications, without "
+            "top, "
+            "or imagenet.",
+            Panel.MODELS,
+        ),
+    ]
+    labels: Annotated[
+        StrPath,
+        Option("Label map of the grown model: whatever merge-labels reads, as it writes it.", Panel.MODELS),
+    ]
+    train: Annotated[Paths, Option("Records of the new images: 'DIR/NAME-*'; may be repeated.", Panel.MODELS)]
+    val: Annotated[
+        Paths,
+        Option("Records to choose by, and to measure with before and after; may be repeated.", Panel.MODELS),
+    ]
+    out: Annotated[
+        StrPath | None,
+        Option(
+            "Folder of the run; the grown model comes to OUT/model.",
+            Panel.MODELS,
+            default="runs/finetune-1, -2 ...",
+            recorded=False,
+        ),
+    ] = None
+    pipeline: Annotated[
+        StrPath | None,
+        Option("The pipeline.config of a detector to make anew, where --base knows no boxes.", Panel.MODELS),
+    ] = None
+    table: Annotated[
+        StrPath | None,
+        Option(
+            "The tables of the merge: a class that it renamed keeps its row.",
+            Panel.MODELS,
+            default="NAME.id_tables.json beside --labels, if there",
+        ),
+    ] = None
+    drop_classes: Annotated[bool, Option("Drop classes of the base that --labels lacks.", Panel.MODELS)] = (
+        False
+    )
+    test: Annotated[
+        Paths | None,
+        Option(
+            "Records to measure with instead, which nothing is chosen by; may be repeated.", Panel.MEASURING
+        ),
+    ] = None
+    eval_every: Annotated[
+        int | None,
+        Option(
+            "Steps between measurements on --val, of which the best model is kept.",
+            Panel.MEASURING,
+            minimum=1,
+            default="none; with --patience a tenth of the steps",
+        ),
+    ] = None
+    patience: Annotated[
+        int | None,
+        Option("End after this many measurements without a better one.", Panel.MEASURING, minimum=1),
+    ] = None
+    dry_run: Annotated[
+        bool,
+        Option(
+            "Grow only: print the classes, prove that old logits are unchanged.",
+            Panel.RUNNING,
+            recorded=False,
+        ),
+    ] = False
+    resume: Annotated[
+        bool,
+        Option("Go on with the run in --out, or else the last numbered one.", Panel.RUNNING, recorded=False),
+    ] = False
+
+    @property
+    def base_path(self) -> Path:
+        return as_path(self.base)
+
+    @property
+    def labels_path(self) -> Path:
+        return as_path(self.labels)
+
+    @property
+    def table_path(self) -> Path | None:
+        return None if self.table is None else as_path(self.table)
+
+    @property
+    def measured_every(self) -> int | None:
+        """Steps between two measurements; None where nothing is measured meanwhile."""
+        return self.eval_every or (max(1, self.steps // 10) if self.patience else None)
+
+
+def _seconds(time: str) -> float:
+    """Of 90s, 10m, 1h30m."""
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", time)
+    if not match or not any(match.groups()):
+        raise InputError("--time-budget", f"{time!r} is not a time such as 90s, 10m, 1h30m")
+    hours, minutes, rest = (int(part or 0) for part in match.groups())
+    return 3600.0 * hours + 60.0 * minutes + rest

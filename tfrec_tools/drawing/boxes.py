@@ -1,0 +1,86 @@
+"""Boxes with their names and scores, drawn on an image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+from tfrec_tools.drawing.palette import ink
+
+FONT_PX = 11
+_PADDING_PX = 2
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnBox:
+    """A box to draw.
+
+    xyxy     pixels of the image, rounded when it is drawn
+    colour   as "#RRGGBB"
+    name     what to write at it; nothing, and a thin line, where it is empty
+    score    written behind the name, if there is one
+    """
+
+    xyxy: Sequence[float]
+    colour: str
+    name: str = ""
+    score: float | None = None
+
+
+def draw_boxes(image: Image.Image, boxes: Sequence[DrawnBox], font_px: int = FONT_PX) -> None:
+    """Draws boxes on an RGB image: below those without a name, on top that of the best score. Labels lie
+    above all boxes, and within the image; a box that is not finite is left out."""
+    canvas, font = ImageDraw.Draw(image), ImageFont.load_default(font_px)
+    finite = [box for box in boxes if all(map(math.isfinite, box.xyxy))]
+    from_below = sorted(finite, key=lambda box: (box.name != "", box.score or 0.0))
+    for box in from_below:
+        left, top, right, bottom = _seen(box.xyxy, image.size)
+        width = max(2, font_px // 5) if box.name else 1
+        canvas.rectangle(
+            (left, top, max(left, right - 1), max(top, bottom - 1)), outline=box.colour, width=width
+        )
+    for box in from_below:
+        if box.name:
+            _draw_label(canvas, box, image.size, font, font_px)
+
+
+def fitting(text: str, font: Font, width_px: float, ending: str = "") -> str:
+    """Returns the text and its ending, of the text the middle left out where they are too long, and all of it
+    where even two letters are. Line breaks become spaces."""
+    text = " ".join(text.split())
+    if font.getlength(text + ending) <= width_px:
+        return text + ending
+    for half in range((len(text) - 1) // 2, 0, -1):
+        if font.getlength(cut := f"{text[:half]}...{text[-half:]}{ending}") <= width_px:
+            return cut
+    return ending.strip()
+
+
+def _seen(xyxy: Sequence[float], size_wh: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Returns left, top, right, bottom in this order; what lies far outside of the image is drawn nearer,
+    since Pillow cannot count so far."""
+    (left, right), (top, bottom) = (
+        sorted(round(min(max(value, -side), 2 * side)) for value in values)
+        for values, side in zip((xyxy[::2], xyxy[1::2]), size_wh, strict=True)
+    )
+    return left, top, right, bottom
+
+
+def _draw_label(
+    canvas: ImageDraw.ImageDraw, box: DrawnBox, size_wh: tuple[int, int], font: Font, font_px: int
+) -> None:
+    """Draws the label above its box; in it, where the box begins at the image's upper edge."""
+    width, height = size_wh
+    left, top, _, _ = _seen(box.xyxy, size_wh)
+    ending = "" if box.score is None else f" {box.score:.2f}"
+    text = fitting(box.name, font, width - 2 * _PADDING_PX, ending)
+    label_wh = math.ceil(font.getlength(text)) + 2 * _PADDING_PX, font_px + 2 * _PADDING_PX
+    above = top - label_wh[1] if top >= label_wh[1] else top
+    x, y = max(0, min(left, width - label_wh[0])), max(0, min(above, height - label_wh[1]))
+    canvas.rectangle((x, y, x + label_wh[0] - 1, y + label_wh[1] - 1), fill=box.colour)
+    canvas.text((x + _PADDING_PX, y + 1), text, fill=ink(box.colour), font=font)

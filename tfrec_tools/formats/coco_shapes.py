@@ -1,0 +1,79 @@
+"""The box around a COCO segmentation: polygons, or run lengths by columns from the top left."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any
+
+Box = tuple[float, float, float, float]  # x y width height
+
+_MAX_PIXELS = 2**30
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def box_around(segmentation: Any) -> Box | None:
+    """Returns None where a segmentation is none, or is empty."""
+    if isinstance(segmentation, dict):
+        return _of_runs(segmentation)
+    if not isinstance(segmentation, list):
+        return None
+    polygons = [segmentation] if segmentation and all(map(is_number, segmentation)) else segmentation
+    xs, ys = list[float](), list[float]()
+    for polygon in polygons:
+        if not isinstance(polygon, list) or len(polygon) % 2 or not all(map(is_number, polygon)):
+            return None
+        if len(polygon) >= 6:  # less has no area
+            xs += polygon[::2]
+            ys += polygon[1::2]
+    return (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)) if xs else None
+
+
+def _of_runs(run_lengths: dict[str, Any]) -> Box | None:
+    size, counts = run_lengths.get("size"), run_lengths.get("counts")
+    if not isinstance(size, list) or len(size) != 2 or not all(isinstance(side, int) for side in size):
+        return None
+    height, width = size
+    if isinstance(counts, str):
+        counts = _unpacked(counts)
+    if not isinstance(counts, list) or not all(isinstance(run, int) and run >= 0 for run in counts):
+        return None
+    if not 0 < height * width < _MAX_PIXELS or height < 0 or sum(counts) != height * width:
+        return None
+    bounds = list(accumulate(counts, initial=0))
+    runs = [(start, end) for start, end in zip(bounds[1::2], bounds[2::2], strict=False) if end > start]
+    if not runs:
+        return None
+    left, right = runs[0][0] // height, (runs[-1][1] - 1) // height + 1
+    edges = [_rows(start, end, height) for start, end in runs]
+    top, bottom = min(edge[0] for edge in edges), max(edge[1] for edge in edges)
+    return float(left), float(top), float(right - left), float(bottom - top)
+
+
+def _rows(start: int, end: int, height: int) -> tuple[int, int]:
+    """Returns the rows that a run covers: all where it goes on in a second column."""
+    if start // height != (end - 1) // height:
+        return 0, height
+    return start % height, (end - 1) % height + 1
+
+
+def _unpacked(text: str) -> list[int] | None:
+    """Returns the runs of COCO's packed text: 5 bits a letter, lowest first, the 6th says that more follow;
+    from the fourth run on each is the difference to the one before the last. None where it is none."""
+    runs: list[int] = []
+    value = shift = 0
+    for letter in text:
+        bits = ord(letter) - 48
+        if not 0 <= bits < 64 or shift > 60:
+            return None
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    return None if shift else runs

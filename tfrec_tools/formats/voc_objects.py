@@ -1,0 +1,342 @@
+"""What stands in one Pascal VOC file: its objects and their boxes, wherever and however tools write them.
+
+Tags and attributes are taken whatever their case; a value may be an element or an attribute. Objects stand
+in the root or in a list <objects>; the boxes of an object are its <bndbox> elements, else its <robndbox>
+elements (cx cy w h and angle in radians) or the box around its polygon, else four corners of its own. The
+boxes of a <part> are known, and no objects.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_ROTATED = ("cx", "cy", "w", "h", "angle")
+_SHAPES = ("polygon", "segmentation", "points")
+_BOXES = ("bndbox", "robndbox")
+_LISTS = ("objects",)
+_CORNER_SETS = (  # of any box that there is
+    frozenset(CORNERS),
+    frozenset(("xtl", "ytl", "xbr", "ybr")),
+    frozenset(("x1", "y1", "x2", "y2")),
+    frozenset(("cx", "cy", "w", "h")),
+    frozenset(("x", "y", "w", "h")),
+    frozenset(("x", "y", "width", "height")),
+)
+_NUMBER = re.compile(r"[-+.\deE]+")
+_NUMBERS = re.compile(r"[-+.\deE\s,;()\[\]]+")
+
+# Of files as LabelImg and the VOC devkit write them, which are read the quick way.
+_PLAIN_TOP = frozenset(("folder", "filename", "path", "source", "owner", "size", "segmented"))
+_PLAIN_BELOW = frozenset(
+    ("database", "annotation", "image", "flickrid", "name", "width", "height", "depth", "owner")
+)
+_PLAIN_FIELDS = frozenset(("name", "pose", "truncated", "difficult", "occluded"))
+_PLAIN_CORNERS = frozenset(CORNERS)
+_HAS_ATTRIBUTES = "boolean(/*//*/@*)"
+_PLAIN_COUNT = "count(/annotation/object/bndbox) + count(/annotation/object[not(bndbox)])"
+
+Corners = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """An object with one of its boxes, or what is in its place.
+
+    fields    the object's texts by tag
+    line      of the file where the box, or else the object, stands
+    corners   None where there is no box to be read, as `code` and `why` say
+    code      "", "box-derived", "box-missing" or "annotation-unread"
+    """
+
+    fields: Mapping[str, str]
+    line: int
+    corners: Corners | None
+    code: str = ""
+    why: str = ""
+
+
+def things_of(root: Any) -> tuple[list[Thing], int]:
+    """Returns all of a file in its order: objects, a thing for each of their boxes, and boxes that stand
+    where none is known to stand; and how many there are, counted by the tags."""
+    things = _plain_things(root)
+    if things is not None:
+        return things, int(_xpath(_PLAIN_COUNT)(root))
+    return _odd_things(root), counted(root)
+
+
+def _odd_things(root: Any) -> list[Thing]:
+    found: list[Thing] = []
+    objects = objects_of(root)
+    understood: set[Any] = set()
+    for element in objects:
+        things, read = _things(element)
+        found += _of_one_class(element, things)
+        understood.update(read)
+    unread = [root] if _has_corners(root) else []
+    unread += _outermost(root, understood, set(objects))
+    found += [
+        Thing({}, element.sourceline, None, "annotation-unread", _unread(element)) for element in unread
+    ]
+    return sorted(found, key=lambda thing: thing.line)
+
+
+def _of_one_class(element: Any, things: list[Thing]) -> list[Thing]:
+    """Returns an object's boxes, unread where it has several names, since nothing says which one counts."""
+    names = dict.fromkeys((one.text or "").strip() for one in children(element) if tag_of(one) == "name")
+    if len(names) < 2:
+        return things
+    why = f"an <object> with several <name>: {', '.join(names)}"
+    return [replace(thing, corners=None, code="annotation-unread", why=why) for thing in things]
+
+
+def counted(root: Any) -> int:
+    """Returns how many boxes, and objects without one, stand in a file: counted by tags alone, wherever they
+    stand."""
+    return int(_has_corners(root)) + sum(map(_weight, _elements(root)))
+
+
+def _weight(element: Any) -> int:
+    tag = tag_of(element)
+    if any(map(_is_whole, _above(element))):
+        return 0
+    if _is_geometry(element):
+        return int(not _is_of_another(element))
+    return int(tag == "object" and not any(map(_is_geometry, _elements(element))))
+
+
+def _above(element: Any) -> Iterator[Any]:
+    """Yields the elements that hold this one, but the root."""
+    return (one for one in element.iterancestors() if one.getparent() is not None)
+
+
+def _is_of_another(element: Any) -> bool:
+    """Returns whether a shape belongs to an object that has a plainer one beside it."""
+    tag, parent = tag_of(element), element.getparent()
+    if tag not in (*_BOXES, *_SHAPES) or tag_of(parent) != "object":
+        return False
+    beside = {tag_of(one) for one in children(parent)}
+    return "bndbox" in beside - {tag} or (tag in _SHAPES and "robndbox" in beside)
+
+
+@cache
+def _xpath(expression: str) -> Any:
+    from lxml import etree
+
+    return etree.XPath(expression)
+
+
+def _plain_things(root: Any) -> list[Thing] | None:
+    """Returns what stands in a file; None where anything in it is unusual."""
+    if root.tag != "annotation" or _xpath(_HAS_ATTRIBUTES)(root):
+        return None
+    things: list[Thing] = []
+    for element in root:
+        if element.tag == "object":
+            of_object = _plain_object(element)
+            if of_object is None:
+                return None
+            things += of_object
+        elif element.tag not in _PLAIN_TOP or any(one.tag not in _PLAIN_BELOW or len(one) for one in element):
+            return None
+    return things
+
+
+def _plain_object(element: Any) -> list[Thing] | None:
+    fields: dict[str, str] = {}
+    boxes = []
+    for one in element:
+        tag = one.tag
+        if tag == "bndbox":
+            boxes.append(one)
+        elif tag in _PLAIN_FIELDS and tag not in fields and not len(one):
+            fields[tag] = (one.text or "").strip()
+        elif tag != "part":
+            return None
+    if not boxes:
+        return [_boxless(fields, element)]
+    if any(edge.tag not in _PLAIN_CORNERS or len(edge) for box in boxes for edge in box):
+        return None
+    return [_upright(fields, box) for box in boxes]
+
+
+def _boxless(fields: Mapping[str, str], element: Any) -> Thing:
+    return Thing(fields, element.sourceline, None, "box-missing", "an <object> without <bndbox>")
+
+
+def objects_of(root: Any) -> list[Any]:
+    """Returns the elements <object> of the root and of its lists of them."""
+    lists = [root, *(one for one in children(root) if tag_of(one) in _LISTS)]
+    return [one for parent in lists for one in children(parent) if tag_of(one) == "object"]
+
+
+def tag_of(element: Any) -> str:
+    """Returns the tag in lower case without its namespace; "" of what is no element."""
+    return element.tag.rpartition("}")[2].lower() if isinstance(element.tag, str) else ""
+
+
+def children(element: Any) -> list[Any]:
+    return [one for one in element if isinstance(one.tag, str)]
+
+
+def fields_of(element: Any) -> dict[str, str]:
+    """Returns the trimmed texts of an element's children, the first of each tag, else of its attributes."""
+    fields: dict[str, str] = {}
+    for child in element:
+        if (tag := tag_of(child)) and tag not in fields:
+            fields[tag] = (child.text or "").strip()
+    if element.attrib:
+        fields = {name: value.strip() for name, value in _attributes(element).items()} | fields
+    return fields
+
+
+def size_of(root: Any) -> Mapping[str, str]:
+    """Returns the fields of <size>."""
+    return next((fields_of(one) for one in children(root) if tag_of(one) == "size"), {})
+
+
+def _attributes(element: Any) -> dict[str, str]:
+    return {str(name).rpartition("}")[2].lower(): value for name, value in element.attrib.items()}
+
+
+def _elements(root: Any) -> Iterator[Any]:
+    """Yields the elements below one in the order of the file, without parts and what is in them."""
+    for element in children(root):
+        if tag_of(element) != "part":
+            yield element
+            yield from _elements(element)
+
+
+def _names(element: Any) -> frozenset[str]:
+    return frozenset(_attributes(element)) | {tag_of(one) for one in children(element)}
+
+
+def _has_corners(element: Any) -> bool:
+    names = _names(element)
+    return any(corners <= names for corners in _CORNER_SETS)
+
+
+def _is_geometry(element: Any) -> bool:
+    """Returns whether an element says where something is."""
+    tag = tag_of(element)
+    if tag in _BOXES or _has_corners(element):
+        return True
+    return tag in _SHAPES and any(_points(element))
+
+
+def _is_whole(element: Any) -> bool:
+    """Returns whether all that is in an element belongs to one shape."""
+    return tag_of(element) in (*_BOXES, *_SHAPES) and _is_geometry(element)
+
+
+def _outermost(root: Any, understood: set[Any], objects: set[Any]) -> Iterator[Any]:
+    """Yields the elements with coordinates, and objects, that are not in what was understood, nor in one
+    another."""
+    for element in children(root):
+        if element in understood or tag_of(element) == "part":
+            continue
+        geometry, is_object = _is_geometry(element), tag_of(element) == "object"
+        bare = is_object and element not in objects and not any(map(_is_geometry, _elements(element)))
+        if bare or (geometry and not _is_of_another(element)):
+            yield element
+        if not _is_whole(element):
+            yield from _outermost(element, understood, objects)
+
+
+def _unread(element: Any) -> str:
+    parent = element.getparent()
+    place = "" if parent is None else f" in <{parent.tag}>"
+    return f"<{element.tag}>{place} stands where no box is known to stand"
+
+
+def _things(element: Any) -> tuple[list[Thing], list[Any]]:
+    """Returns an object's boxes, and the elements that were understood for that."""
+    parts = {tag: [one for one in children(element) if tag_of(one) == tag] for tag in (*_BOXES, *_SHAPES)}
+    polygons = [one for tag in _SHAPES for one in parts[tag] if _is_geometry(one)]
+    known, fields = [*parts["bndbox"], *parts["robndbox"], *polygons], fields_of(element)
+    if parts["bndbox"]:
+        return [_upright(fields, box) for box in parts["bndbox"]], known
+    if parts["robndbox"]:
+        return [_rotated(fields, box) for box in parts["robndbox"]], known
+    if polygons:
+        return [_around(fields, polygon) for polygon in polygons], known
+    if any(map(_is_geometry, _elements(element))):
+        return [], []
+    if fields.keys() >= set(CORNERS):
+        return [_upright(fields, element)], [element]
+    return ([], []) if _is_geometry(element) else ([_boxless(fields, element)], [])
+
+
+def _upright(fields: Mapping[str, str], box: Any) -> Thing:
+    values, why = _values(box, CORNERS)
+    if why:
+        return Thing(fields, box.sourceline, None, "box-missing", why)
+    xmin, ymin, xmax, ymax = values
+    return Thing(fields, box.sourceline, (xmin, ymin, xmax, ymax))
+
+
+def _rotated(fields: Mapping[str, str], box: Any) -> Thing:
+    """Returns the box around a rotated one. Degrees would come out as another box, so what cannot be radians
+    is none."""
+    values, why = _values(box, _ROTATED)
+    if not why and not (all(map(math.isfinite, values)) and abs(values[4]) <= math.tau):
+        why = f"<angle> of a <robndbox> is {values[4]:g}, expected radians"
+    if why:
+        return Thing(fields, box.sourceline, None, "box-missing", why)
+    x, y, width, height, angle = values
+    sine, cosine = abs(math.sin(angle)), abs(math.cos(angle))
+    across = (width * cosine + height * sine) / 2
+    down = (width * sine + height * cosine) / 2
+    corners = (x - across, y - down, x + across, y + down)
+    return Thing(fields, box.sourceline, corners, "box-derived", "the box around a <robndbox>")
+
+
+def _around(fields: Mapping[str, str], polygon: Any) -> Thing:
+    """Returns the box around a polygon."""
+    xs, ys = _points(polygon)
+    if len(xs) < 2 or len(xs) != len(ys) or not all(map(math.isfinite, (*xs, *ys))):
+        why = f"a <{polygon.tag}> whose points are {len(xs)} x and {len(ys)} y"
+        return Thing(fields, polygon.sourceline, None, "box-missing", why)
+    corners = (min(xs), min(ys), max(xs), max(ys))
+    return Thing(fields, polygon.sourceline, corners, "box-derived", f"the box around a <{polygon.tag}>")
+
+
+def _points(polygon: Any) -> tuple[list[float], list[float]]:
+    """Returns x and y of a polygon: of elements or attributes x1 y1 x2 y2 ... or points with x and y, or of
+    a text of numbers, x and y in turn. Empty where they are none."""
+    named = [(tag_of(one), one.text or "") for one in _elements(polygon)]
+    named += _attributes(polygon).items()
+    words = [[word for name, word in named if re.fullmatch(rf"{axis}\d*", name)] for axis in "xy"]
+    if not any(words):
+        said = f"{' '.join(polygon.itertext())} {_attributes(polygon).get('points', '')}"
+        numbers = _NUMBER.findall(said) if _NUMBERS.fullmatch(said) else []
+        words = [numbers[::2], numbers[1::2]]
+    try:
+        return [float(word) for word in words[0]], [float(word) for word in words[1]]
+    except ValueError:
+        return [], []
+
+
+def _values(box: Any, names: Sequence[str]) -> tuple[list[float], str]:
+    """Returns the numbers of those names, and why there are none."""
+    values, fields = [], fields_of(box)
+    if len(box) > len(fields) and (twice := _said_twice(box, names)):
+        return [], f"<{twice}> of a <{box.tag}> stands more than once"
+    for name in names:
+        word = fields.get(name, "")
+        try:
+            values.append(float(word))
+        except ValueError:
+            return [], f"<{name}> of a <{box.tag}> is {word!r}, expected a number"
+    return values, ""
+
+
+def _said_twice(box: Any, names: Sequence[str]) -> str:
+    """Returns the first of the names that has several values; "" where none has."""
+    said = [(tag_of(one), (one.text or "").strip()) for one in children(box)]
+    return next((name for name in names if len({text for tag, text in said if tag == name}) > 1), "")

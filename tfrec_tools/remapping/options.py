@@ -1,0 +1,132 @@
+"""The options of `tfrec merge-labels` and `tfrec remap`."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tfrec_tools.dataset.options import PolicyOptions, SetOptions
+from tfrec_tools.system.options import (
+    Option,
+    Options,
+    Panel,
+    Paths,
+    StrPath,
+    Words,
+    as_path,
+    as_paths,
+    several,
+)
+
+
+@dataclass(frozen=True)
+class MergeLabelsOptions(Options):
+    """Which label maps become one, and by which rules."""
+
+    old: Annotated[
+        StrPath,
+        Option(
+            "The classes whose ids stay, those of the trained model: a label map (.pbtxt, .json, .yaml, "
+            ".txt, "
+            ".names), COCO annotations, a folder of Pascal VOC .xml files, a model folder, or the manifest "
+            "or "
+            "DIR/NAME of records.",
+            argument=True,
+        ),
+    ]
+    new: Annotated[
+        Paths | None,
+        Option("Likewise one or several; their new names follow at the next ids.", argument=True),
+    ] = None
+    _: KW_ONLY
+    out: Annotated[
+        StrPath,
+        Option(
+            "The merged map: .pbtxt, or .json, .yaml, .txt, .names. The tables of ids go beside it as "
+            "NAME.id_tables.json.",
+            Panel.OUTPUT,
+        ),
+    ]
+    alias: Annotated[
+        Words | None,
+        Option("A and C are other names of class B. May be repeated.", Panel.CLASSES, metavar="A=B,C=B"),
+    ] = None
+    aliases: Annotated[
+        StrPath | None,
+        Option('The same as a .json or .yaml file: {"A": "B"} or {"B": ["A", "C"]}.', Panel.CLASSES),
+    ] = None
+    rename: Annotated[
+        Words | None,
+        Option("Class A is called B. Several may become one. May be repeated.", Panel.CLASSES, metavar="A=B"),
+    ] = None
+    ignore: Annotated[
+        Words | None, Option("Leave a class out. May be repeated.", Panel.CLASSES, metavar="NAME")
+    ] = None
+    only: Annotated[
+        Words | None,
+        Option("Leave out all classes but this. May be repeated.", Panel.CLASSES, metavar="NAME"),
+    ] = None
+    keep_gaps: Annotated[
+        bool, Option("Keep the first map's ids although some are missing.", Panel.CLASSES)
+    ] = False
+    renumber: Annotated[
+        bool, Option("Count the first map's classes anew, from 1 without gaps.", Panel.CLASSES)
+    ] = False
+
+    @property
+    def maps(self) -> tuple[Path, ...]:
+        """All label maps, the old one first."""
+        return (as_path(self.old), *as_paths(several(self.new)))
+
+    @property
+    def merged_path(self) -> Path:
+        return as_path(self.out)
+
+
+@dataclass(frozen=True)
+class RecordOptions(PolicyOptions):
+    """Which records are read, and under which label map they come."""
+
+    records: Annotated[
+        Paths,
+        Option(
+            "Record files, folders of them, DIR/NAME of sets, or 'DIR/NAME-*': one or several sets, which "
+            "become one.",
+            argument=True,
+            recorded=False,
+        ),
+    ]
+    _: KW_ONLY
+    labels: Annotated[StrPath, Option("The merged label map: whatever merge-labels reads.", Panel.SOURCE)]
+    table: Annotated[
+        StrPath | None,
+        Option(
+            "The tables of the merge, which say what renamed classes became.",
+            Panel.SOURCE,
+            default="NAME.id_tables.json beside --labels, if there",
+        ),
+    ] = None
+    record_labels: Annotated[
+        StrPath | None,
+        Option(
+            "Label map that the ids of the records are of.",
+            Panel.SOURCE,
+            default="that of their manifest, else the only one beside them",
+        ),
+    ] = None
+    labeled: Annotated[
+        Words | None,
+        Option(
+            "Classes that the images were annotated for, with commas between them; once for all sets or once "
+            "for each.",
+            Panel.SOURCE,
+            metavar="A,B,C",
+            default="those that each record names, else all of its set's own label map",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class RemapOptions(SetOptions, RecordOptions):
+    """Which records are rewritten under which label map, and where to."""

@@ -1,0 +1,46 @@
+"""Options as a TOML file: read by `--config`, kept by a training run."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfrec_tools.errors import InputError
+
+Value = str | int | float | bool | list[str]
+Values = Mapping[str, Value]  # {long name of the option, without its dashes: what it is set to}
+
+
+def format_options(options: Values) -> str:
+    """The inverse of `read_options`."""
+    return "".join(f"{name} = {_format(value)}\n" for name, value in options.items())
+
+
+def read_options(path: Path) -> dict[str, Value]:
+    """Raises InputError where it is no TOML, or holds what no option can be."""
+    try:
+        options = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        raise InputError(path, f"cannot be read as TOML ({fault})") from fault
+    for name, value in options.items():
+        if not _is_simple(value):
+            raise InputError(
+                path, f"found {value!r}, expected text, a number, true, false or a list", where=name
+            )
+    return options
+
+
+def _is_simple(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(item, str) for item in value)
+    return isinstance(value, str | int | float)
+
+
+def _format(value: Value) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_format, value))}]"
+    if isinstance(value, str):  # JSON's escapes are TOML's too, but it leaves DEL as it is
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value).lower() if isinstance(value, bool) else repr(value)
