@@ -66,7 +66,7 @@ def test_boxes_stand_where_they_belong(tmp_path: Path) -> None:
 
 def test_names_cannot_break_the_page(tmp_path: Path) -> None:
     save_picture(tmp_path / "images/a.jpg")
-    name = "<script>alert('x')</script>{{cards}}{{ cards }}{% raw %}"
+    name = "'\"></figure></script><script>alert('x')</script>{{cards}}{{ cards }}{% raw %}<!--"
     one = csv(tmp_path, [("a.jpg", 60, 40, [(name, 1, 1, 90, 9)])])
     data = page.render("<b>", "&", (), preview.of_source(ConvertOptions(one, tmp_path), 1))
     document = html.fromstring(data)
@@ -99,13 +99,13 @@ def test_boxes_that_are_not_finite_are_left_out_and_damaged_pictures_said(tmp_pa
     assert b"cannot be shown" in data
 
 
-def test_pictures_of_more_pixels_than_are_decoded_are_said(
+def test_images_of_more_pixels_than_pillow_opens_are_shown(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1100)  # a text is a small image, too
     shown = preview.of_source(ConvertOptions(source, tmp_path), 2)
     assert sheet.sheet(shown)
-    assert page.render("t", "l", (), shown).count(b"this image cannot be decoded") == 2
+    assert b"cannot be" not in page.render("t", "l", (), shown)
 
 
 def test_a_page_of_issues_shows_the_first_pictures_of_each(tmp_path: Path) -> None:

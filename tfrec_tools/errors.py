@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+_LONGEST = 2000  # characters of a reason; a file may hold a name of megabytes
 _LONE = re.compile(r"[\ud800-\udfff]")  # half a surrogate pair, which Python has for bytes that are no UTF-8
 
 
@@ -19,6 +20,13 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
 
 
+def short(text: str) -> str:
+    """Returns a text as it is, or the beginning and the end of one that would fill a screen."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST - 500]} ... ({len(text)} characters in all) ... {text[-300:]}"
+
+
 class TfrecError(Exception):
     """A fault of the input or of the machine that the user can mend; its text is one line."""
 
@@ -28,9 +36,9 @@ class InputError(TfrecError):
 
     def __init__(self, path: Path | str, reason: str, *, where: str = "") -> None:
         self.path = str(path)
-        self.where = where
-        self.reason = reason
-        super().__init__(readable(": ".join(part for part in (self.path, where, reason) if part)))
+        self.where = short(where)
+        self.reason = short(reason)
+        super().__init__(readable(": ".join(part for part in (self.path, self.where, self.reason) if part)))
 
     def __reduce__(self) -> tuple[Callable[[str, str, str], InputError], tuple[str, str, str]]:
         return _input_error, (self.path, self.reason, self.where)
@@ -61,7 +69,7 @@ class LabelConflict(TfrecError):  # noqa: N818
 
     def __init__(self, subject: Path | str, conflicts: Sequence[str]) -> None:
         self.subject = str(subject)
-        self.conflicts = tuple(conflicts)
+        self.conflicts = tuple(map(short, conflicts))
         super().__init__(f"{self.subject}: " + "; ".join(self.conflicts))
 
     def __reduce__(self) -> tuple[type[LabelConflict], tuple[str, tuple[str, ...]]]:

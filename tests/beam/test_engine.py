@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import secrets
 import signal
 import subprocess
 import sys
@@ -163,7 +164,8 @@ def test_a_shard_that_two_workers_write_at_a_time(folder: Path) -> None:
     (job,) = plan.jobs
     parts = staging.folder_of(folder / "set")
     parts.mkdir()
-    beam_engine._lay_out([job], parts)
+    key = secrets.token_bytes(32)
+    beam_engine._lay_out([job], parts, key)
     seen: list[tuple[staging.ShardResult, bytes]] = []
 
     def tick() -> None:
@@ -173,8 +175,34 @@ def test_a_shard_that_two_workers_write_at_a_time(folder: Path) -> None:
 
     slower = job.perform(tick, parts)
     assert seen == [(slower, staging.shard_path(parts, job.fingerprint).read_bytes())]
-    beam_engine._WriteShard(parts).process(job.fingerprint)
+    beam_engine._WriteShard(parts, key).process(job.fingerprint)
     assert sorted(path.suffix for path in parts.iterdir()) == [".job", ".json", ".tfrecord"]
+
+
+def test_a_job_that_another_wrote_is_not_unpickled(folder: Path) -> None:
+    (job,) = make_plan(ConvertOptions(coco(folder), folder / "set", shards=1)).jobs
+    parts = staging.folder_of(folder / "set")
+    parts.mkdir()
+    beam_engine._lay_out([job], parts, b"k" * 32)
+    (path,) = parts.glob("*.job")
+    opened = folder / "opened"
+    hostile = pickle.dumps(_Opens(opened))
+    for data in (hostile, path.read_bytes()[:32] + hostile, b"", path.read_bytes()[:-1]):
+        path.write_bytes(data)
+        beam_engine._WriteShard(parts, b"k" * 32).process(job.fingerprint)
+        with pytest.raises(InputError, match="is not as this run wrote it"):
+            beam_engine._raise_faults([job.fingerprint], parts)
+        assert not opened.exists()
+
+
+class _Opens:
+    """What makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.touch, (self._path,)
 
 
 def test_what_a_run_has_finished_is_not_done_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

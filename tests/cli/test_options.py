@@ -28,6 +28,7 @@ CONVERT: dict[str, Any] = {
     "record-labels": "map.pbtxt",
     "rescale": True,
     "max-side": 48,
+    "max-pixels": 100_000,
     "jpeg-quality": 80,
     "no-negatives": True,
     "policy": "lenient",

@@ -94,7 +94,7 @@ def test_names_that_name_no_file(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("letter", ["\x1b", "\x07", "\x08", "\x7f", "\x9b"])
 def test_a_name_does_not_command_the_terminal(tmp_path: Path, letter: str) -> None:
-    name, shown = f"c{letter}[31mat", f"c\\x{ord(letter):02x}[31mat"
+    name, shown = f"c{letter}[31mat", f"c\\u{ord(letter):04x}[31mat"
     save_picture(tmp_path / "images/a.jpg")
     source = csv(tmp_path, [("a.jpg", 60, 40, [(name, -5, 1, 30, 30)])])
     for words in (("convert", source, "--out", tmp_path / "out/new"), ("inspect", tmp_path / "out/new")):

@@ -15,7 +15,9 @@ from tests.helpers.small_sets import SCENES, coco, save_pictures
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.dataset import shards, stats, verify
+from tfrec_tools.dataset.manifest import read_manifest
 from tfrec_tools.dataset.options import InspectOptions, VerifyOptions
+from tfrec_tools.errors import InputError
 from tfrec_tools.tfrecords import example, framing
 
 
@@ -154,6 +156,21 @@ def test_a_manifest_that_was_changed_is_found(made: Path, change: Callable[[dict
     change(document)
     path.write_text(json.dumps(document))
     assert faults(made)[-1] == f"{path}: what it says is not what was written: its SHA-256 is another"
+
+
+@pytest.mark.parametrize("name", ["", ".", "../secret", "/etc/passwd", "a/b", "a\\b", "a\0"])
+def test_a_manifest_names_only_files_beside_it(made: Path, name: str) -> None:
+    path = shards.manifest_path(made)
+    document = json.loads(path.read_bytes())
+    for place, part in (("shards[0].file", document["shards"][0]), ("label_map", document)):
+        key = place.rpartition(".")[2]
+        kept, part[key] = part[key], name
+        path.write_text(json.dumps(document))
+        with pytest.raises(InputError) as caught:
+            read_manifest(path)
+        reason = f"is {name!r}, expected the name of a file beside the manifest"
+        assert str(caught.value) == f"{path}: {place}: {reason}"
+        part[key] = kept
 
 
 def test_sets_of_earlier_versions_have_no_checksums(made: Path) -> None:

@@ -19,6 +19,7 @@ from tests.helpers.sources import assert_balanced, faults
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats import coco as coco_reader
 from tfrec_tools.formats import json_arrays, registry
 from tfrec_tools.formats.coco_shapes import box_around
 from tfrec_tools.formats.options import ReadOptions
@@ -50,6 +51,14 @@ def coco_of(
 
 def read_coco(path: Path) -> Source:
     return registry.read(path, "coco")
+
+
+def test_what_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(
+        InputError, match=r"a.json: cannot be read \(Is a directory\), expected COCO instances"
+    ):
+        coco_reader.read(tmp_path / "a.json")
 
 
 def test_coco_ids_of_every_kind(tmp_path: Path) -> None:

@@ -359,3 +359,29 @@ def test_folders_are_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [finder.text_of(tmp_path / "images" / name) for name in names] == [None] * 50
     assert finder.text_of(tmp_path / "images/a.jpg") == tmp_path / "labels/a.txt"
     assert len(listed) == len(set(listed))
+
+
+def outside(source: Source) -> list[str]:
+    return [issue.message for issue in source.issues if issue.code == "path-outside"]
+
+
+def test_a_place_outside_of_the_folder_of_data_yaml_is_said(tmp_path: Path) -> None:
+    plain(tmp_path / "other", "images/a.png", "labels/a.txt")
+    own = plain(tmp_path / "own", "train/images/b.png", "train/labels/b.txt")
+    for train, found in (("../train/images", []), ("train/images", []), ("../other/images", ["a.png"])):
+        (own / "data.yaml").write_text(f"names: [cat, dog]\ntrain: {train}\n")
+        source = registry.read(own)
+        assert [Path(record.filename).name for record in source.records] == (found or ["b.png"])
+        assert len(outside(source)) == len(found)
+    (own / "data.yaml").write_text("names: [cat, dog]\npath: ../other\ntrain: images\n")
+    (said,) = outside(registry.read(own))
+    assert said.startswith("train: 'images' is ")
+    assert said.endswith(f"outside of {own}; it was read")
+
+
+def test_a_list_that_names_an_image_outside_is_said(tmp_path: Path) -> None:
+    plain(tmp_path / "other", "images/a.png", "labels/a.txt")
+    own = plain(tmp_path / "own", "train.txt", "images/b.png", "labels/b.txt")
+    (own / "train.txt").write_text("images/b.png\n../other/images/a.png\n../own/images/b.png\n")
+    (said,) = outside(registry.read(own))
+    assert said.startswith("train.txt: '../other/images/a.png', the first of 1 such images, is ")

@@ -10,7 +10,8 @@ from tfrec_tools.tfrecords.example import Parsed
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """Without the hidden file that holds the times of the source's files."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".state"}
 
 
 def parsed(folder: Path, name: str = "new") -> list[Parsed]:

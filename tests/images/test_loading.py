@@ -140,21 +140,17 @@ def test_files_that_are_no_images_are_issues(tmp_path: Path) -> None:
 
 def test_an_empty_file_is_called_so(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
-    assert refused(tmp_path / "a.jpg", (0, 0)).message == "a.jpg: is no image that can be read; it is empty"
+    assert refused(tmp_path / "a.jpg", (0, 0)).message == "a.jpg: is no image; it is empty"
 
 
-def test_the_most_pixels_that_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60 * 40 - 1)  # over it Pillow warns, over twice it refuses
+def test_pillows_own_ceiling_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # over it Pillow warns, over twice it refuses
     large = save_picture(tmp_path / "a.png")
     monkeypatch.setattr(warnings, "filters", [("error", None, Warning, None, 0)])
     image, issues = load(large, (60, 40), verify="decode")
     assert issues == ()
     assert loading.decoded(image, 20).size == (60, 40)
     assert load(large, (60, 40), max_side=30)[0].width == 30
-    huge = there(loading.load(ByteRange(save_picture(tmp_path / "b.png", 90, 90)), (0, 0), "s"))
-    with pytest.raises(ValueError, match="exceeds limit"):
-        loading.decoded(huge)
-    assert refused(tmp_path / "b.png", (0, 0), verify="decode").code == "image-damaged"
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tfrec_tools.annotations.records import ImageRecord, image_record
+from tfrec_tools.annotations.records import ByteRange, ImageRecord, image_record
 from tfrec_tools.errors import InputError
 from tfrec_tools.images import lookup
 
@@ -61,8 +61,8 @@ def test_what_is_no_file_is_no_image(tmp_path: Path) -> None:
     (tmp_path / "sub/gone.jpg").touch()
     (tmp_path / "there.jpg").symlink_to("sub/gone.jpg")
     names, issues = locate(tmp_path, "gone.jpg", "loop.jpg", "pipe.jpg", "folder.jpg", "there.jpg", "pipe")
-    assert names == ["sub/gone.jpg", "", "", "", "there.jpg", ""]
-    assert [code for code, _, _ in issues] == ["image-missing"] * 4
+    assert names == ["sub/gone.jpg", "", "pipe.jpg", "", "there.jpg", "pipe.jpg"]  # a pipe is image-damaged
+    assert [code for code, _, _ in issues] == ["image-missing"] * 2
 
 
 def test_names_without_suffix_or_with_another(tmp_path: Path) -> None:
@@ -97,3 +97,31 @@ def test_litter_is_no_image_and_accents_are_one_letter(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
     assert locate(tmp_path, "a.jpg", "caf\u00e9.jpg") == (["sub/a.jpg", "sub/cafe\u0301.jpg"], [])
+
+
+@pytest.mark.parametrize(
+    "filename", ["../secret/a.jpg", "x/../../secret/a.jpg", "..\\secret\\a.jpg", "/../secret/a.jpg"]
+)
+def test_a_name_that_leads_out_of_the_folder_is_not_followed(tmp_path: Path, filename: str) -> None:
+    inside, outside = tmp_path / "given/deep/a.jpg", tmp_path / "secret/a.jpg"
+    outside.parent.mkdir()
+    outside.touch()
+    (tmp_path / "given").mkdir()
+    (record,) = wanted(filename)
+    places, issues = lookup.places([record], tmp_path / "given")
+    assert places == [None]
+    assert [issue.code for issue in issues] == ["path-outside", "image-missing"]
+    inside.parent.mkdir()
+    inside.touch()
+    places, issues = lookup.places([record], tmp_path / "given")
+    assert places == [ByteRange(inside)]
+    assert [issue.code for issue in issues] == ["path-outside"]
+
+
+def test_of_a_name_that_leads_out_the_folders_still_count(tmp_path: Path) -> None:
+    for name in ("images/train/1.jpg", "images/val/1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    names, issues = locate(tmp_path / "images", "../images/val/1.jpg", "../../x/train/1.jpg")
+    assert names == ["val/1.jpg", ""]
+    assert [code for code, _, _ in issues] == ["path-outside", "path-outside", "image-ambiguous"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from tests.helpers.contained import contained_code
 from tests.helpers.masks import SQUARE, pixels
 from tfrec_tools.errors import InputError
-from tfrec_tools.images import masks
+from tfrec_tools.images import clipping, masks
 
 
 def drawn(
@@ -76,3 +78,75 @@ def test_no_mask_is_all_zero(empty: bytes) -> None:
 def test_what_is_no_mask(wrong: bytes) -> None:
     with pytest.raises(InputError, match="s: segmentation: is no mask"):
         drawn(wrong)
+
+
+FAR = ["1e7", "1e8", "1e12", "1e300"]
+
+
+@pytest.mark.parametrize("far", FAR)
+def test_corners_far_away_are_cut_off(far: str) -> None:
+    """pycocotools crashes on 1e8; so it is tried in another process."""
+    code = (
+        "import json; from tfrec_tools.images import clipping, masks; "
+        f"png = masks.to_png(b'[[10, 5, {far}, 5, {far}, 25, 10, 25]]', 's', (60, 40), (60, 40)); "
+        "print(sum(png), max(__import__('resource').getrusage(0).ru_maxrss, 0))"
+    )
+    done = contained_code(code)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[1]) < 400_000  # KiB
+    np.testing.assert_array_equal(
+        drawn(f"[[10, 5, {far}, 5, {far}, 25, 10, 25]]".encode()), expected(10, 5, 60, 25)
+    )
+    np.testing.assert_array_equal(
+        drawn(f"[[-{far}, -{far}, {far}, -{far}, {far}, {far}, -{far}, {far}]]".encode()),
+        expected(0, 0, 60, 40),
+    )
+    assert not drawn(f"[[{far}, 5, {far}, 25, {far}, 30]]".encode()).any()
+
+
+def test_polygons_near_the_image_stay_as_they_are() -> None:
+    polygon = [-60.0, -40.0, 120.0, -40.0, 120.0, 80.0, 3.5, 17.25]
+    assert clipping.near(polygon, (60, 40)) == polygon
+
+
+def test_cut_polygons_cover_the_same() -> None:
+    generator = np.random.default_rng(3)
+    for _ in range(200):
+        corners = generator.uniform(-400, 400, (7, 2)).round(2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools' own use of NumPy
+            whole = coco_mask.decode(coco_mask.frPyObjects([corners.ravel().tolist()], 40, 60))[..., 0]
+        found = drawn([corners.ravel().tolist()])
+        assert np.abs(found.astype(int) - whole).mean() < 0.02  # its rounding of edges
+
+
+def test_too_long_an_edge_is_refused() -> None:
+    zigzag = [value for i in range(200_000) for value in (60 * (i % 2), 40 * (i % 2))]
+    with pytest.raises(InputError, match=r"its edges are .* pixels long, expected 4,000,000 at most"):
+        drawn([zigzag])
+
+
+@pytest.mark.parametrize(
+    ("size", "counts", "said"),
+    [
+        ([20, 60], [1200], "its size is .20, 60., expected 40 x 60 of the image"),
+        ([60, 40], [2400], "expected 40 x 60 of the image"),
+        ([40, 60], [1 << 40], "do not add up to 40 x 60"),
+        ([40, 60], [-100, 2500], "are no run lengths"),
+        ([40, 60], [(1 << 32) + 2400], "do not add up"),
+        ([40, 60], [2400.0], "are no run lengths"),
+        ([40, 60], "oooooooooooooooo0", "are no run lengths"),
+        ([40, 60], "ooooooo0", "do not add up"),
+        ([40, 60], "\u0001", "are no run lengths"),
+        ([40, 60], {}, "are no run lengths"),
+        ([40.0, 60.0], [2400], "expected 40 x 60"),
+        (40, [2400], "expected 40 x 60"),
+    ],
+)
+def test_run_lengths_are_judged_first(
+    monkeypatch: pytest.MonkeyPatch, size: object, counts: object, said: str
+) -> None:
+    monkeypatch.setattr(coco_mask, "decode", lambda *_: pytest.fail("the library was called"))
+    monkeypatch.setattr(coco_mask, "frPyObjects", lambda *_: pytest.fail("the library was called"))
+    with pytest.raises(InputError, match=said):
+        drawn({"size": size, "counts": counts})

@@ -46,8 +46,8 @@ class Tally:
         return Tally(
             self.images + other.images,
             self.boxes + other.boxes,
-            added(self.lost_images, other.lost_images),
-            added(self.lost_boxes, other.lost_boxes),
+            added(self.lost_images, other.lost_images) if other.lost_images else self.lost_images,
+            added(self.lost_boxes, other.lost_boxes) if other.lost_boxes else self.lost_boxes,
         )
 
 
@@ -64,7 +64,9 @@ class Reading:
 
 def added(*counts: Mapping[str, int]) -> dict[str, int]:
     """Returns the sums by code, without zeros."""
-    total = sum((Counter(count) for count in counts), Counter[str]())
+    total = Counter[str]()
+    for count in counts:
+        total.update(count)
     return {code: number for code, number in total.items() if number}
 
 

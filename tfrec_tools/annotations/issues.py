@@ -34,6 +34,7 @@ CODES: dict[str, str] = {
     "image-missing": "no image file of that name is found: nothing is written",
     "image-ambiguous": "several image files have that name: nothing is written",
     "image-damaged": "the image file is cut off, damaged or no image: nothing is written",
+    "image-huge": "the image has more pixels than --max-pixels: nothing is written",
     "image-suffix": "the image file's name says another format than its bytes: stored by its bytes",
     "image-transcoded": "TensorFlow cannot decode the image file as it is: stored as JPEG or PNG",
     "exif-turned": "the annotation fits the image as its EXIF orientation turns it: the pixels were turned",
@@ -42,6 +43,8 @@ CODES: dict[str, str] = {
     "scaled with --rescale",
     "filename-mismatch": "the annotation names no image or another than its own file does: the image of "
     "its own name was taken",
+    "path-outside": "a path leads out of the folder that was given: an image is looked for inside by its "
+    "name alone; a place that data.yaml or a list of images names is read: kept",
     "filename-escaped": "the image's file name is no UTF-8: such bytes are written as \\xNN",
     "image-unannotated": "nothing says what is in the image, not even that it is empty: kept without objects",
     "annotation-unread": "something in the source is not understood where it stands: not carried over",

@@ -26,6 +26,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "image-missing": ("error", "drop-image"),
     "image-ambiguous": ("error", "drop-image"),
     "image-damaged": ("error", "drop-image"),
+    "image-huge": ("error", "drop-image"),
     "annotation-damaged": ("error", "drop-image"),
     "class-mismatch": ("fix", "drop-image"),
     "image-transcoded": ("fix", "drop-image"),
@@ -33,6 +34,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "exif-turned": ("fix", "drop-image"),
     "exif-kept": ("keep", "drop-image"),
     "size-mismatch": ("keep", "drop-image"),
+    "path-outside": ("keep",),
     "image-unannotated": ("keep", "drop-image"),
     "annotation-unread": ("drop-box", "drop-image"),
     "label-ids-differ": ("keep",),
@@ -46,7 +48,7 @@ _BY_READER = ("fix",)  # readers have dealt with an issue as CODES says; it may 
 
 _NEAR = 0.7  # of a mistyped code to the one that was meant, as difflib measures
 
-_GRAVE = ("image-missing", "image-ambiguous", "image-damaged", "annotation-damaged")
+_GRAVE = ("image-missing", "image-ambiguous", "image-damaged", "image-huge", "annotation-damaged")
 
 PRESETS: dict[str, dict[str, str]] = {
     "default": {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError, readable
+from tfrec_tools.system.regular_files import open_unbuffered
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+_BLOCK_BYTES = 1 << 20
 _FLAGS = ("crowd", "difficult", "truncated", "occluded", "group_of")
 _COLUMNS = (*_FLAGS, "area")
 _columns = attrgetter(*_COLUMNS)
@@ -44,10 +47,29 @@ class ByteRange:
         path = str(self.path)
         return os.path.normpath(path) if ".." in path else path, self.offset
 
-    def read(self) -> bytes:
-        with self.path.open("rb", buffering=0) as file:
+    def sha256(self) -> bytes:
+        """Returns the digest of its bytes, which are never all in memory."""
+        digest = hashlib.sha256()
+        left = self.length
+        with open_unbuffered(self.path) as file:
             file.seek(self.offset)
-            return file.read() if self.length is None else file.read(self.length)
+            while block := file.read(_BLOCK_BYTES if left is None else min(_BLOCK_BYTES, left)):
+                digest.update(block)
+                left = None if left is None else left - len(block)
+        return digest.digest()
+
+    def head(self, count: int) -> bytes:
+        """Returns its first bytes, at most so many."""
+        with open_unbuffered(self.path) as file:
+            file.seek(self.offset)
+            return file.read(count if self.length is None else min(count, self.length))
+
+    def read(self) -> bytes:
+        with open_unbuffered(self.path) as file:
+            if self.length is None:
+                return file.read()
+            file.seek(self.offset)
+            return file.read(self.length)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tfrec_tools.dataset import label_maps, shards, stats
 from tfrec_tools.images.loading import decoded
 from tfrec_tools.system.options import Paths, as_texts
+from tfrec_tools.system.regular_files import open_unbuffered
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import Parsed, parse_example
 
@@ -84,7 +85,7 @@ class Records(Sequence[Sample]):
         """Reads one record, its CRC included. Raises IndexError, and InputError where it is damaged."""
         entry = self._entries[index.__index__()]
         file, where = self.files[entry.file], f"record {entry.number}"
-        with self._plain[entry.file].open("rb", buffering=0) as opened:
+        with open_unbuffered(self._plain[entry.file]) as opened:
             pieces = framing.read_at(opened, entry.offset, [entry.length], entry.crc, file, where)
         return _sample(parse_example(b"".join(pieces), f"{file}: {where}"), self.classes, self.decode)
 
@@ -117,7 +118,7 @@ def load(records: Paths, *, decode: bool = True) -> Records:
 
 
 def _found(file_number: int, file: Path) -> Iterator[_Entry]:
-    with file.open("rb", buffering=0) as opened:
+    with open_unbuffered(file) as opened:
         for number, frame in enumerate(framing.frames(opened, file)):
             yield _Entry(file_number, number, frame.offset, frame.length, frame.crc)
 

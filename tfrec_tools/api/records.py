@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tfrec_tools.api.keywords import taking
+from tfrec_tools.conversion import comparison
 from tfrec_tools.conversion import convert as conversion
 from tfrec_tools.conversion.convert import Checked
 from tfrec_tools.conversion.options import ConvertOptions, ValidateOptions
 from tfrec_tools.dataset import stats
-from tfrec_tools.dataset import verify as verification
 from tfrec_tools.dataset.options import InspectOptions, VerifyOptions
 from tfrec_tools.dataset.publish import Finished
 from tfrec_tools.dataset.stats import Stats
@@ -62,9 +62,9 @@ def merge_labels(options: MergeLabelsOptions) -> MergedLabels:
 
 @taking(VerifyOptions)
 def verify(options: VerifyOptions) -> tuple[Verified, ...]:
-    """Checks finished sets against their manifests, as `tfrec verify` does. Raises InputError where there is
-    no set."""
-    return verification.verify(options)
+    """Checks finished sets against their manifests, and with `against` one set against its source, as `tfrec
+    verify` does. Raises InputError where there is no set, or a source cannot be used."""
+    return comparison.verified(options)
 
 
 @taking(InspectOptions)

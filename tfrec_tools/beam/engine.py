@@ -4,14 +4,18 @@ What travels through Beam are names. Jobs lie in the work folder, as files; work
 their shards beside them and rename them, as the processes of the local engine do. So a bundle that is
 retried, or done by two workers at a time, changes nothing, and what a run has finished is there for the next.
 
-    FINGERPRINT.job     a job and what does it, pickled
-    FINGERPRINT.fault   why it cannot be done: (path, where, reason) of an InputError
+    FINGERPRINT.RUN.job   a job and what does it, pickled, behind an HMAC by the run's key: who can write to
+                          the folder cannot have workers unpickle what the launcher did not write
+    FINGERPRINT.fault     why it cannot be done: (path, where, reason) of an InputError
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import io
 import pickle
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, suppress
@@ -30,6 +34,7 @@ from tfrec_tools.dataset.staging import ShardResult
 from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.system.atomic import published
 
+_KEY_BYTES = 32  # of a key, and of an HMAC by SHA-256
 _LOOK_EVERY_S = 1.0
 
 
@@ -53,9 +58,10 @@ def on_beam(runner: str, words: Sequence[str]) -> Engine:
         noted = staging.noted(folder)
         before = finished([job for job in jobs if job.fingerprint in noted], folder)
         left = {job.fingerprint: job for job in jobs if job.fingerprint not in before}
-        _lay_out(left.values(), folder)
+        key = secrets.token_bytes(_KEY_BYTES)
+        _lay_out(left.values(), folder, key)
         with _watched(jobs, folder, progress):
-            _run(sorted(left), folder, options)
+            _run(sorted(left), _WriteShard(folder, key), options)
         _raise_faults(left, folder)
         done = finished(jobs, folder)
         if lacking := [job.file for job in jobs if job.fingerprint not in done]:
@@ -81,14 +87,36 @@ def parsed(words: Sequence[str]) -> PipelineOptions:
     return options
 
 
-def _lay_out(jobs: Iterable[Job], folder: Path) -> None:
+def _lay_out(jobs: Iterable[Job], folder: Path, key: bytes) -> None:
     for fault in folder.glob("*.fault"):
         fault.unlink()
     for job in jobs:
-        _path(folder, job.fingerprint, "job").write_bytes(pickle.dumps(job))
+        path = _job_path(folder, job.fingerprint, key)
+        data = pickle.dumps(job)
+        path.write_bytes(_seal(path, data, key) + data)
 
 
-def _run(fingerprints: Sequence[str], folder: Path, options: PipelineOptions) -> None:
+def _job_path(folder: Path, fingerprint: str, key: bytes) -> Path:
+    """Runs have files of their own, so that two at a time do not take each other's."""
+    return _path(folder, fingerprint, f"{hashlib.sha256(key).hexdigest()[:8]}.job")
+
+
+def _seal(path: Path, data: bytes, key: bytes) -> bytes:
+    """Returns the HMAC of a job under its name, so that none stands for another."""
+    return hmac.digest(key, path.name.encode() + b"\0" + data, "sha256")
+
+
+def _read_job(path: Path, key: bytes) -> Job:
+    """Raises InputError where the launcher did not write the job."""
+    sealed = path.read_bytes()
+    seal, data = sealed[:_KEY_BYTES], sealed[_KEY_BYTES:]
+    if not hmac.compare_digest(seal, _seal(path, data, key)):
+        raise InputError(path, "is not as this run wrote it: another has changed it; start the run anew")
+    job: Job = pickle.loads(data)  # noqa: S301  (sealed by this run's key)
+    return job
+
+
+def _run(fingerprints: Sequence[str], write: beam.DoFn, options: PipelineOptions) -> None:
     if not fingerprints:
         return
     try:
@@ -97,7 +125,7 @@ def _run(fingerprints: Sequence[str], folder: Path, options: PipelineOptions) ->
             pipeline
             | "Shards" >> beam.Create(fingerprints)
             | "Spread" >> beam.Reshuffle()
-            | "Write" >> beam.ParDo(_WriteShard(folder))
+            | "Write" >> beam.ParDo(write)
         )
         result = pipeline.run()
         _wait(result)
@@ -128,12 +156,13 @@ def last_line(fault: Exception) -> str:
 class _WriteShard(beam.DoFn):
     """The shard of a job, unless it was finished before; what it has is counted either way."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: bytes) -> None:
         self._folder = folder
+        self._key = key
 
     def process(self, fingerprint: str) -> None:
-        job = pickle.loads(_path(self._folder, fingerprint, "job").read_bytes())
         try:
+            job = _read_job(_job_path(self._folder, fingerprint, self._key), self._key)
             done = finished([job], self._folder).get(fingerprint) or job.perform(_no_tick, self._folder)
         except InputError as fault:
             if isinstance(fault.__cause__, OSError):  # the next try may read it

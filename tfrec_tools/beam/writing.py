@@ -175,7 +175,7 @@ def _write(shard: tuple[int, Iterable[tuple[Key, Converted]]], target: Target) -
     ordered = [image for _, image in sorted(placed, key=lambda pair: pair[0])]
     kept = [image for image in ordered if image.encoded is not None]
     folder, name = staging.folder_of(target.out), target.files[number].name
-    folder.mkdir(parents=True, exist_ok=True)
+    staging.make_folder(folder)
     examples = map(_with_image, kept)
     size = sum(image.size or len(image.encoded or b"") for image in kept)
     written, sha256 = write_shard(staging.shard_path(folder, name), examples, target.compression, size)

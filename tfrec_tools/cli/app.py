@@ -16,8 +16,8 @@ import typer
 from typer.core import TyperGroup
 
 from tfrec_tools import __version__
-from tfrec_tools.cli.console import tame
 from tfrec_tools.cli.options import example_of
+from tfrec_tools.cli.shown import shown
 from tfrec_tools.errors import Interrupted, TfrecError
 
 # New objects between two searches for circles among them. Modules and annotations are hundreds of thousands,
@@ -155,7 +155,7 @@ def _escaped(fault: UnicodeError) -> tuple[str, int]:
 
 
 def _fail(reason: str, code: int) -> NoReturn:
-    print(f"tfrec: error: {tame(' '.join(reason.split()))}", file=sys.stderr)  # noqa: T201
+    print(f"tfrec: error: {shown(' '.join(reason.split()))}", file=sys.stderr)  # noqa: T201
     raise typer.Exit(code)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import typer
-
 from tfrec_tools.cli.options import command
+from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.models import ConfigOptions
 
 
@@ -28,4 +27,4 @@ def config(options: ConfigOptions) -> None:
         batch_size=options.batch,
     )
     rewrite_file(as_path(options.source), as_path(options.out), changes)
-    typer.echo(f"{options.out}: {changes.num_classes} classes, label map {options.labels}")
+    say(f"{options.out}: {changes.num_classes} classes, label map {options.labels}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -10,21 +9,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from tfrec_tools.cli.shown import shown
 from tfrec_tools.system.options import Options, Progress
 
-_COMMANDING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PLAIN_WIDTH = 120  # columns, where the output is a file or a pipe
 _PLAIN_EVERY_S = 10.0
 _BAR_EVERY_S = 0.1
 
 
 _Watched = TypeVar("_Watched", bound=Options)
-
-
-def tame(text: str) -> str:
-    """Returns a text in which what would command a terminal, such as a colour in a class's name, is written
-    as \\xNN; line breaks and tabs stay."""
-    return _COMMANDING.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -37,9 +30,9 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[obje
         numeric = all(isinstance(row[column], int | float) for row in rows)
         table.add_column(header, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(tame(str(cell))) for cell in row))
+        table.add_row(*(Text(shown(str(cell))) for cell in row))
     console = _console()
-    console.print(Text(tame(title)), soft_wrap=True)
+    console.print(Text(shown(title)), soft_wrap=True)
     console.print(table)
 
 
@@ -60,7 +53,7 @@ def print_precisions(title: str, lines: Sequence[Any]) -> None:
             points(precision and getattr(precision, key)) for key in ("ap50", "ap") for precision in pair
         ]
         style = "bold" if line.is_mean else None
-        row = (Text(tame(line.name)), line.group, str(line.boxes or ""), *scores)
+        row = (Text(shown(line.name)), line.group, str(line.boxes or ""), *scores)
         table.add_row(*row, style=style, end_section=index == last_class)
     _console().print(table)
 
@@ -110,7 +103,7 @@ def _bar_progress(bar: Any) -> Progress:
             tasks.clear()
             tasks[step] = bar.add_task(step, total=total)
             drawn_at = 0.0
-        bar.update(tasks[step], completed=done, total=total, description=f"{step}  {note}".rstrip())
+        bar.update(tasks[step], completed=done, total=total, description=shown(f"{step}  {note}").rstrip())
         if time.monotonic() - drawn_at > _BAR_EVERY_S:
             bar.refresh()
             drawn_at = time.monotonic()
@@ -126,6 +119,6 @@ def _plain_progress() -> Progress:
         if time.monotonic() - last > _PLAIN_EVERY_S:
             last = time.monotonic()
             of_total = f" of {total}" if total else ""
-            print(f"{step}: {done}{of_total}  {note}".rstrip(), file=sys.stderr)  # noqa: T201
+            print(shown(f"{step}: {done}{of_total}  {note}").rstrip(), file=sys.stderr)  # noqa: T201
 
     return show

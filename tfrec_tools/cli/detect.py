@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
-
 from tfrec_tools.cli.options import command
+from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.models import DetectOptions
 
 
@@ -29,9 +28,9 @@ def detect(options: DetectOptions) -> None:
     if rows:
         console.print_table(title, ("class", "boxes", "scores from"), rows)
     else:
-        typer.echo(title)
+        say(title)
     for line in summary.left_out:
-        typer.echo(line, err=True)
+        say(line, err=True)
     _report_issues(summary)
 
 
@@ -40,7 +39,7 @@ def _report_issues(summary: Any) -> None:
 
     for issue in summary.issues:
         if issue not in summary.damaged:
-            typer.echo(f"{issue.code}: {issue.message}", err=True)
+            say(f"{issue.code}: {issue.message}", err=True)
     if summary.damaged:
         listed = "; ".join(issue.message for issue in summary.damaged[:5])
         raise TfrecError(

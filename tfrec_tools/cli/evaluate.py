@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import typer
-
 from tfrec_tools.cli.options import Json, command
+from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.models import EvaluateOptions
 
 
@@ -26,9 +25,9 @@ def evaluate(options: EvaluateOptions, json: Json = False) -> None:
     from tfrec_tools.detector.evaluation import evaluate as story
 
     with console.watched(options) as watched:
-        metrics = story.evaluate_model(watched, partial(typer.echo, err=True))
+        metrics = story.evaluate_model(watched, partial(say, err=True))
     if json:
-        typer.echo(story.format_document(options, metrics), nl=False)
+        say(story.format_document(options, metrics), nl=False)
         return
     _print(options, metrics)
 
@@ -54,7 +53,7 @@ def _print(options: EvaluateOptions, metrics: Any) -> None:
         rows = [[*row, points(value)] for row, value in zip(rows, values, strict=True)]
     console.print_table(f"{options.model} on {metrics.images} images, in points of 100", headers, rows)
     if options.out is not None:
-        typer.echo(f"Curves and confusion: {options.out}")
+        say(f"Curves and confusion: {options.out}")
 
 
 def _best(point: Any) -> tuple[str, ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import typer
-
 from tfrec_tools.cli.options import command
+from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.models import ExportOptions
 
 
@@ -23,8 +22,8 @@ def export(options: ExportOptions) -> None:
 
     with tensorflow.quiet():
         agreement = story.export_model(options)
-    typer.echo(f"{options.out}: {options.to}")
-    typer.echo(
+    say(f"{options.out}: {options.to}")
+    say(
         f"Beside the original, scores differ by at most {agreement.raw_scores:.2g} "
         f"(mean {agreement.raw_mean:.2g}) and boxes by at most {agreement.raw_boxes:.2g} of the image; of "
         "the "

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from tfrec_tools.cli.options import Json, command
+from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.finetune import FinetuneOptions
 
 
@@ -55,7 +56,7 @@ def _show_proof(plan: Any, proof: Any, json: bool) -> None:
     from tfrec_tools.cli import console
 
     if json:
-        typer.echo(json_.dumps(asdict(proof), indent=2))
+        say(json_.dumps(asdict(proof), indent=2))
         return
     rows = [
         (row.id, row.name, "new" if row.base_id is None else f"column {row.base_id} of the base, bit for bit")
@@ -64,7 +65,7 @@ def _show_proof(plan: Any, proof: Any, json: bool) -> None:
     title = f"{plan.base} grown to {len(rows)} classes"
     console.print_table(title, ("id", "class", "row of the class head"), rows)
     change = f"change by at most {proof.max_difference:g}"
-    typer.echo(f"On {proof.images} images the logits of the old classes {change}.")
+    say(f"On {proof.images} images the logits of the old classes {change}.")
 
 
 def _judge(lines: Any, max_forget: float | None) -> None:
@@ -72,7 +73,7 @@ def _judge(lines: Any, max_forget: float | None) -> None:
 
     lost = comparison.forgetting(lines)
     if max_forget is not None and lost is not None and lost > max_forget:
-        typer.echo(f"tfrec: the old classes lost {lost:g} points of AP50, more than {max_forget:g}", err=True)
+        say(f"tfrec: the old classes lost {lost:g} points of AP50, more than {max_forget:g}", err=True)
         raise typer.Exit(3)
 
 
@@ -82,7 +83,7 @@ def _show(plan: Any, lines: Any, json: bool) -> None:
     if not plan.cluster.is_chief:
         return
     if json:
-        typer.echo((plan.out / "report.json").read_text(encoding="utf-8"), nl=False)
+        say((plan.out / "report.json").read_text(encoding="utf-8"), nl=False)
         return
     console.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines)
-    typer.echo(f"The grown model is {plan.out / 'model'}; look at {plan.out / 'report.html'}.")
+    say(f"The grown model is {plan.out / 'model'}; look at {plan.out / 'report.html'}.")

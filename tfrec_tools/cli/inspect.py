@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import typer
-
 from tfrec_tools.cli.options import Json, command
+from tfrec_tools.cli.shown import say
 from tfrec_tools.dataset.options import InspectOptions
 
 
@@ -25,7 +24,7 @@ def inspect(options: InspectOptions, json: Json = False) -> None:
     with console.watched(options) as watched:
         stats = engine.inspect(watched)
     if json:
-        typer.echo(json_.dumps(_document(stats), ensure_ascii=False, indent=2))
+        say(json_.dumps(_document(stats), ensure_ascii=False, indent=2))
     else:
         _print(stats)
 
@@ -66,7 +65,7 @@ def _print(stats: Any) -> None:
     from tfrec_tools.cli.report import print_accounts
 
     title = f"{stats.files} file(s), {stats.bytes / 1e6:.1f} MB, {stats.images} images, {stats.boxes} boxes"
-    typer.echo(f"{title}; every CRC is right")
+    say(f"{title}; every CRC is right")
     accounts = _accounts(stats)
     print_accounts([path for path, _ in accounts], [account for _, account in accounts])
     if set(stats.splits) != {""}:

@@ -7,7 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from tfrec_tools.cli.options import command
+from tfrec_tools.cli.shown import say
 from tfrec_tools.remapping.options import MergeLabelsOptions
+
+_MOST_ROWS = 500  # of the table that is printed
 
 
 @command("tfrec merge-labels old.pbtxt new.pbtxt --alias 'T-shirt=t_shirt' --out merged.pbtxt")
@@ -37,13 +40,13 @@ def merge_labels(
         for hint in engine.similar_names(merging):
             _warn(hint)
     if json:
-        typer.echo(merged.document, nl=False)
+        say(merged.document, nl=False)
     else:
         _print(merged)
 
 
 def _warn(reason: str) -> None:
-    typer.echo(f"tfrec: warning: {reason}", err=True)
+    say(f"tfrec: warning: {reason}", err=True)
 
 
 def _print(merged: Any) -> None:
@@ -52,16 +55,21 @@ def _print(merged: Any) -> None:
     from tfrec_tools.cli import console
 
     sources = merged.tables["sources"]
+    labels, old_ids = merged.label_map.labels, [_old_ids(source) for source in sources]
     rows = [
-        (label.id, _shown(label), *(_old_ids(source, label.id) for source in sources))
-        for label in merged.label_map.labels
+        (label.id, _shown(label), *(", ".join(of_source.get(label.id, ())) for of_source in old_ids))
+        for label in labels[:_MOST_ROWS]
     ]
     headers = ("id", "class", *(f"id in {source['path']}" for source in sources))
-    console.print_table(f"{merged.out}: {len(rows)} classes", headers, rows)
+    console.print_table(f"{merged.out}: {len(labels)} classes", headers, rows)
+    if len(labels) > _MOST_ROWS:
+        typer.echo(
+            f"... and {len(labels) - _MOST_ROWS} more; all are in {merged.out} and the tables beside it"
+        )
     for source in sources:
         if source["dropped"]:
             listed = ", ".join(f"{row['old_id']} {row['name']}" for row in source["dropped"])
-            typer.echo(f"Left out of {source['path']}: {listed}")
+            say(f"Left out of {source['path']}: {listed}")
 
 
 def _shown(label: Any) -> str:
@@ -69,9 +77,12 @@ def _shown(label: Any) -> str:
     return f"{label.name} ({label.display_name})" if other else str(label.name)
 
 
-def _old_ids(source: dict[str, Any], new_id: int) -> str:
-    return ", ".join(
-        str(row["old_id"]) if row["name"] == row["new_name"] else f"{row['old_id']} {row['name']}"
-        for row in source["classes"]
-        if row["new_id"] == new_id
-    )
+def _old_ids(source: dict[str, Any]) -> dict[int, list[str]]:
+    """Returns {new id: the ids that it had in a source, with other names than the new one}."""
+    shown: dict[int, list[str]] = {}
+    for row in source["classes"]:
+        same = row["name"] == row["new_name"]
+        shown.setdefault(row["new_id"], []).append(
+            str(row["old_id"]) if same else f"{row['old_id']} {row['name']}"
+        )
+    return shown

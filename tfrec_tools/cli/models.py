@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import typer
-
 from tfrec_tools.cli.options import Json, command
+from tfrec_tools.cli.shown import say
 
 
 @command("tfrec models --json")
@@ -25,7 +24,7 @@ def models(json: Json = False) -> None:
         keys = ("short_name", "name", "family", "address")
         listed = [{key: getattr(model, key) for key in keys} for model in known]
         extractors = {kind: list(names) for kind, names in EXTRACTORS.items()}
-        typer.echo(json_.dumps({"extractors": extractors, "zoo": listed}, indent=2))
+        say(json_.dumps({"extractors": extractors, "zoo": listed}, indent=2))
         return
     console.print_table(
         "What a pipeline.config may say: model and feature_extractor",
@@ -34,4 +33,4 @@ def models(json: Json = False) -> None:
     )
     rows = [(model.short_name, model.family, f"{model.name}.tar.gz") for model in known]
     console.print_table("TFOD's zoo, trained on COCO", ("name", "family", "archive"), rows)
-    typer.echo(f"Address: {zoo.address()}/ARCHIVE")
+    say(f"Address: {zoo.address()}/ARCHIVE")

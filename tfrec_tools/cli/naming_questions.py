@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import typer
 
+from tfrec_tools.cli.shown import say
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.conflicts import alias, places, similar, spellings
 from tfrec_tools.labels.naming import MergeRules, Source
@@ -39,9 +40,9 @@ def _asked(sources: Sequence[Source], rules: MergeRules) -> MergeRules:
 
 def _which(sources: Sequence[Source], rules: MergeRules, group: Sequence[str]) -> str:
     """The spelling that the user wants for one class."""
-    typer.echo("These differ only in spelling:", err=True)
+    say("These differ only in spelling:", err=True)
     for number, name in enumerate(group, start=1):
-        typer.echo(f"  {number}  {_placed(sources, rules, name)}", err=True)
+        say(f"  {number}  {_placed(sources, rules, name)}", err=True)
     number = 0
     while not 1 <= number <= len(group):
         number = typer.prompt("Number of the spelling to keep", default=1, type=int, err=True)
@@ -54,7 +55,7 @@ def _placed(sources: Sequence[Source], rules: MergeRules, name: str) -> str:
 
 def _with(rules: MergeRules, names: Sequence[str], keep: str) -> MergeRules:
     """Names become `keep`, those that rules gave to classes too."""
-    typer.echo(f"  as {alias(names, keep)}", err=True)
+    say(f"  as {alias(names, keep)}", err=True)
     renamed, aliased = (
         {old: keep if new in names else new for old, new in names_by_old.items()}
         for names_by_old in (rules.renames, rules.aliases)

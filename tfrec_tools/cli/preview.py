@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tfrec_tools.cli.options import command
+from tfrec_tools.cli.shown import say
 from tfrec_tools.conversion.options import Format
 
 
@@ -45,4 +46,4 @@ def preview(
     out.parent.mkdir(parents=True, exist_ok=True)
     with published(out) as (part,):
         part.write_bytes(engine.preview(shown, what, suffix))
-    typer.echo(f"{out}: {len(shown)} images, {sum(len(item.record.names) for item in shown)} boxes")
+    say(f"{out}: {len(shown)} images, {sum(len(item.record.names) for item in shown)} boxes")

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from tfrec_tools.cli import console
+from tfrec_tools.cli.shown import say
 
 
 def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
@@ -28,7 +27,7 @@ def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command goes on where this one stopped") from None
     if json:
-        typer.echo(format_manifest(finished.manifest), nl=False)
+        say(format_manifest(finished.manifest), nl=False)
     else:
         _summarise(options.prefix, finished)
 
@@ -39,7 +38,7 @@ def _summarise(out: Path, finished: Any) -> None:
 
     manifest = finished.manifest
     if finished.again:
-        typer.echo("Finished before, by the same command on the same input; --overwrite does it again.")
+        say("Finished before, by the same command on the same input; --overwrite does it again.")
     size_mb = sum(shard.bytes for shard in manifest.shards) / 1e6
     title = (
         f"{out}: {manifest.images} images ({manifest.negatives} without boxes), {manifest.boxes} boxes, "
@@ -55,7 +54,7 @@ def _summarise(out: Path, finished: Any) -> None:
     ]
     console.print_table(title, headers, classes)
     for split in manifest.splits:
-        typer.echo(f"{split.name}: {split.images} images, {split.boxes} boxes")
+        say(f"{split.name}: {split.images} images, {split.boxes} boxes")
     sources = manifest.sources
     print_accounts([source.path for source in sources], [source.accounting for source in sources])
     _print_labeled(manifest)
@@ -65,7 +64,7 @@ def _summarise(out: Path, finished: Any) -> None:
 def _print_labeled(manifest: Any) -> None:
     for source in manifest.sources:
         if set(source.labeled) != set(manifest.names):
-            typer.echo(
+            say(
                 f"{source.path} is annotated for {', '.join(source.labeled)} only; its records say so, "
                 "so that other classes count as unknown in them, not as background."
             )
@@ -76,7 +75,7 @@ def print_accounts(paths: Sequence[str], accounts: Sequence[Any]) -> None:
     for path, account in zip(paths, accounts, strict=True):
         if account is not None:
             litter = f"; {account.litter} file(s) of the system passed over" if account.litter else ""
-            typer.echo(
+            say(
                 f"{path}: {account.found} annotated objects in {account.files} file(s) = "
                 f"{_outcome(account.written, account.dropped)}; {account.images} images = "
                 f"{_outcome(account.images_written, account.images_dropped)}{litter}"
@@ -97,7 +96,7 @@ def print_issues(issues: Any, where: str) -> None:
     from tfrec_tools.annotations.issues import CODES
 
     if not issues:
-        typer.echo("No issues found.")
+        say("No issues found.")
         return
     counts = Counter(issue.code for issue in issues)
     first = {issue.code: issue for issue in reversed(issues)}

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tfrec_tools.cli.options import Json, command
+from tfrec_tools.cli.shown import say
 from tfrec_tools.conversion.options import ValidateOptions
 
 
@@ -34,7 +35,7 @@ def validate(
     if report is not None:
         _write(report, engine.report(checked, report))
     if json:
-        typer.echo(issue_lines(checked.issues), nl=False)
+        say(issue_lines(checked.issues), nl=False)
     else:
         _print(options, checked, report)
     if checked.refused:

@@ -1,29 +1,56 @@
-"""`tfrec verify`: sets against their manifests."""
+"""`tfrec verify`: sets against their manifests, and against their sources."""
 
 from __future__ import annotations
 
-import typer
+from typing import Any
 
-from tfrec_tools.cli.options import command
+from tfrec_tools.cli.options import Json, command
+from tfrec_tools.cli.shown import say
 from tfrec_tools.dataset.options import VerifyOptions
 
 
-@command("tfrec verify records/train")
-def verify(options: VerifyOptions) -> None:
+@command("tfrec verify records/train --against instances.json")
+def verify(options: VerifyOptions, json: Json = False) -> None:
     """Check finished sets: sizes, SHA-256 and CRCs of all shards, records counted, nothing missing.
 
-    Exit code 1 where anything is not as the manifest says.
+    With --against the source is read again with the set's own options, and what differs is listed. Exit code
+    1 where anything is not as the manifest or the source says.
     """
+    import json as json_
+
     from tfrec_tools.cli import console
-    from tfrec_tools.dataset import verify as engine
+    from tfrec_tools.conversion import comparison
     from tfrec_tools.errors import TfrecError
 
     with console.watched(options) as watched:
-        sets = engine.verify(watched)
-    for verified in sets:
-        count = len(verified.faults)
-        typer.echo(f"{verified.prefix}: {f'{count} fault(s)' if count else 'sound'}")
-        for line in verified.faults:
-            typer.echo(f"  {line}")
+        sets = comparison.verified(watched)
+    if json:
+        say(json_.dumps([_document(verified) for verified in sets], ensure_ascii=False, indent=2))
+    else:
+        for verified in sets:
+            _print(verified, options.against is not None)
     if bad := sum(len(verified.faults) for verified in sets):
         raise TfrecError(f"{bad} fault(s) found; convert again with --overwrite")
+    if other := sum(len(verified.differences) for verified in sets):
+        raise TfrecError(f"{other} difference(s) from the source; convert again with --overwrite")
+
+
+def _document(verified: Any) -> dict[str, Any]:
+    differences = [
+        {"kind": difference.kind, "name": difference.name, "message": difference.message}
+        for difference in verified.differences
+    ]
+    return {"set": str(verified.prefix), "faults": list(verified.faults), "differences": differences}
+
+
+def _print(verified: Any, compared: bool) -> None:
+    count = len(verified.faults)
+    say(f"{verified.prefix}: {f'{count} fault(s)' if count else 'sound'}")
+    for line in verified.faults:
+        say(f"  {line}")
+    if compared:
+        other = len(verified.differences)
+        said = f"{other} difference(s) from the source" if other else "as the source says"
+        say(f"{verified.prefix}: {'not compared before it is sound' if count else said}")
+        for difference in verified.differences:
+            say(f"  {difference.kind}: {difference.name}: {difference.message}")

@@ -17,7 +17,6 @@ from tfrec_tools.dataset.engine import Engine, run
 from tfrec_tools.dataset.manifest import SourceAccount, SourceInfo
 from tfrec_tools.dataset.neighbours import differing_ids
 from tfrec_tools.dataset.publish import Finished, SetPlan, issue_lines
-from tfrec_tools.drawing.page import issues_page
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.system import fsspec_path
 from tfrec_tools.system.options import recorded_texts
@@ -63,6 +62,8 @@ def validate(options: ValidateOptions) -> Checked:
 def report(checked: Checked, path: Path) -> bytes:
     """The issues as the file that its suffix asks for: .jsonl, or .html with images."""
     if path.suffix == ".html":
+        from tfrec_tools.drawing.page import issues_page
+
         name = ", ".join(readable(source.path.name) for source in checked.plan.inputs)
         return issues_page(name, checked.plan.images, checked.issues)
     if path.suffix == ".jsonl":
@@ -85,7 +86,9 @@ def _set_plan(options: ConvertOptions, plan: Plan) -> SetPlan:
         digest=plan.digest,
         issues=(*plan.issues, *differing_ids(options.prefix, plan.label_map.id_by_name)),
         readings=tuple(source.reading for source in plan.inputs),
+        durable=not options.no_fsync,
         images=plan.images,
+        by_time=True,
     )
 
 

@@ -14,6 +14,7 @@ from tfrec_tools.annotations.box_checks import Checks
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.policies import Policies
 from tfrec_tools.annotations.records import ByteRange, ImageRecord
+from tfrec_tools.conversion import sharing
 from tfrec_tools.conversion.sharing import SourceImage
 from tfrec_tools.dataset import staging
 from tfrec_tools.dataset.staging import ShardResult
@@ -66,6 +67,7 @@ def _perform(job: ConversionJob, tick: Tick, folder: Path | None) -> ShardResult
         nonlocal images_, negatives
         for index, item in enumerate(job.items):
             record, image, issues = load_checked(item.record, item.place, job.checks, job.rules)
+            sharing.require_unchanged(item)
             issues_by_index.extend((index, issue) for issue in issues)
             for source, tally in _tallies(item, record, issues, job.checks.policies):
                 tallies[source] = tallies.get(source, Tally()) + tally
@@ -134,7 +136,7 @@ def write_shard(
             digest.update(without_image(example, image))
             yield example
 
-    with published(path, alone=False) as (part,):
+    with published(path, alone=False, durable=False) as (part,):
         written = framing.write(part, records(), compression, expected)
     return written, digest.hexdigest()
 

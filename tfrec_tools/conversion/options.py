@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from tfrec_tools.dataset.options import PolicyOptions, SetOptions, WorkerOptions
 from tfrec_tools.errors import InputError
+from tfrec_tools.images.limits import MAX_PIXELS
 from tfrec_tools.system.options import (
     Option,
     Panel,
@@ -122,6 +123,14 @@ class SourceOptions(PolicyOptions, WorkerOptions):
             "Shrink images, and boxes with them, to this longer side in pixels.", Panel.SOURCE, minimum=16
         ),
     ] = None
+    max_pixels: Annotated[
+        int,
+        Option(
+            "Images of more pixels are image-huge; their headers are judged before anything is decoded.",
+            Panel.CHECKS,
+            minimum=1,
+        ),
+    ] = MAX_PIXELS
     jpeg_quality: Annotated[
         int, Option("JPEG quality of images that must be transcoded.", Panel.SOURCE, minimum=1, maximum=100)
     ] = 95

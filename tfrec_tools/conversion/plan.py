@@ -68,7 +68,9 @@ def read_options_of(options: SourceOptions) -> ReadOptions:
 
 
 def image_options_of(options: SourceOptions) -> ImageOptions:
-    return ImageOptions(options.rescale, options.max_side, options.jpeg_quality, options.verify_images)
+    return ImageOptions(
+        options.rescale, options.max_side, options.jpeg_quality, options.verify_images, options.max_pixels
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@ stay together."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections import Counter
@@ -20,6 +19,8 @@ from tfrec_tools.annotations.policies import Policies
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, joined, subset
 from tfrec_tools.dataset.identity import clash_issues, distinct_names, unlike_ids
 from tfrec_tools.errors import InputError, readable
+from tfrec_tools.system.regular_files import NotRegularError
+from tfrec_tools.system.remote_path import RemotePath
 
 _SHARED = "image-shared"
 
@@ -49,6 +50,23 @@ def item(record: ImageRecord, place: ByteRange, source: int, order: int) -> Sour
     file = place.path.stat()
     size = file.st_size if place.length is None else place.length
     return SourceImage(record, place, size, file.st_mtime_ns, source, order)
+
+
+def require_unchanged(item: SourceImage) -> None:
+    """Raises InputError where an image's file, which was just read, is not the one that was planned with. A
+    store is not asked again: its objects change whole, and the next run sees their times."""
+    path = item.place.path
+    if isinstance(path, RemotePath):
+        return
+    try:
+        file = path.stat()
+    except OSError as fault:
+        raise InputError(path, f"cannot be read any more ({fault.strerror or fault})") from fault
+    size = file.st_size if item.place.length is None else item.size
+    if (size, file.st_mtime_ns) != (item.size, item.mtime_ns):
+        found = f"planned with {item.size} bytes, now {size} of another time"
+        reason = f"was changed while the set was made: {found}"
+        raise InputError(path, f"{reason}; run the same command when nothing writes to it any more")
 
 
 def of_one_file(
@@ -218,12 +236,20 @@ def _same_bytes(items: Sequence[SourceImage], within: bool) -> list[list[int]]:
     for i, item in enumerate(items):
         if sizes[item.size] > 1:
             if item.place not in digests:
-                digests[item.place] = hashlib.sha256(item.place.read()).digest()
+                digests[item.place] = _digest(item.place)
             by_bytes.setdefault(digests[item.place], []).append(i)
     several = (index for index in by_bytes.values() if len(index) > 1)
     if within:
         return list(several)
     return [_one_a_source(items, index) for index in several if len({items[i].source for i in index}) > 1]
+
+
+def _digest(place: ByteRange) -> bytes:
+    """Returns one that nothing else has for what is no regular file; whoever loads it says so."""
+    try:
+        return place.sha256()
+    except NotRegularError:
+        return str(place.path).encode(errors="surrogateescape")
 
 
 def _one_a_source(items: Sequence[SourceImage], index: Sequence[int]) -> list[int]:

@@ -21,7 +21,7 @@ def accounts(
         for number, reading in enumerate(readings)
     )
     known = [account for account in of_sources if account is not None]
-    if len(known) == len(readings):
+    if known and len(known) == len(readings):
         _require_equal(subject, known, done)
     return of_sources
 

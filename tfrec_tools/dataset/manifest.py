@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.system.regular_files import read_bytes
 
 FORMAT_VERSION = 1
 
@@ -147,19 +148,37 @@ def sealed(manifest: Manifest) -> Manifest:
 
 def content_sha256(data: bytes) -> str:
     """Returns the SHA-256 of what a manifest's JSON says, however it is laid out, but for the checksum in
-    it."""
-    document = json.loads(data)
+    it; "" where it is nested too deeply for one of ours."""
+    try:
+        document = json.loads(data)
+    except RecursionError:
+        return ""
     document.pop("manifest_sha256", None)
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Raises InputError where the file is no manifest, or one of a later version."""
+    """Raises InputError where the file is no manifest, or one of a later version, or names files that are
+    not beside it."""
     try:
-        version = msgspec.json.decode(path.read_bytes(), type=dict)["format_version"]
+        version = msgspec.json.decode(read_bytes(path), type=dict)["format_version"]
         if version != FORMAT_VERSION:
             reason = f"format_version is {version}, but this tfrec reads {FORMAT_VERSION}; update tfrec"
             raise InputError(path, reason)
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(read_bytes(path), type=Manifest)
+    except RecursionError as fault:
+        raise InputError(path, "is no manifest of a set of shards (nested too deeply)") from fault
     except (msgspec.DecodeError, KeyError, UnicodeDecodeError) as fault:
         raise InputError(path, f"is no manifest of a set of shards ({fault})") from fault
+    shards = [(f"shards[{number}].file", shard.file) for number, shard in enumerate(manifest.shards)]
+    for where, name in (("name", manifest.name), ("label_map", manifest.label_map), *shards):
+        if not _is_plain(name):
+            raise InputError(
+                path, f"is {name!r}, expected the name of a file beside the manifest", where=where
+            )
+    return manifest
+
+
+def _is_plain(name: str) -> bool:
+    """Returns whether a name is that of a file in the same folder, on any system."""
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0")

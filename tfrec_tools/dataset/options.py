@@ -72,6 +72,14 @@ class SetOptions(WorkerOptions):
         "none"
     )
     overwrite: Annotated[bool, Option("Replace a set that exists.", Panel.OUTPUT, recorded=False)] = False
+    no_fsync: Annotated[
+        bool,
+        Option(
+            "Do not wait until the shards are on the disk; a power failure may damage them.",
+            Panel.RUNNING,
+            recorded=False,
+        ),
+    ] = False
 
     @property
     def prefix(self) -> Path:
@@ -107,6 +115,24 @@ class VerifyOptions(Options):
         StrPath,
         Option("A folder (all sets in it), or one set.", argument=True, metavar="DIR|DIR/NAME"),
     ]
+    _: KW_ONLY
+    against: Annotated[
+        Paths | None,
+        Option(
+            "Source of the set, to be read again with the options of its manifest and compared; may be "
+            "repeated.",
+            Panel.SOURCE,
+            metavar="SOURCE",
+        ),
+    ] = None
+    images: Annotated[
+        Paths | None,
+        Option(
+            "With --against: folder of the images, as for convert.",
+            Panel.SOURCE,
+            default="the one that the set was made with",
+        ),
+    ] = None
 
 
 def class_sets(labeled: Words | None) -> list[frozenset[str]] | None:

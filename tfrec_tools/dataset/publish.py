@@ -18,7 +18,7 @@ from tfrec_tools.annotations import set_checks
 from tfrec_tools.annotations.accounts import Reading
 from tfrec_tools.annotations.issues import CODES, Issue
 from tfrec_tools.annotations.policies import Policies, going_on
-from tfrec_tools.dataset import accounting, shards, staging, tfds
+from tfrec_tools.dataset import accounting, freshness, shards, staging, tfds
 from tfrec_tools.dataset.engine import Engine, ImageProgress, Job
 from tfrec_tools.dataset.manifest import (
     FORMAT_VERSION,
@@ -54,6 +54,9 @@ class SetPlan:
     readings   how each of the sources was read; None where nobody counted
     images     (ImageRecord, ByteRange) of each, for the page of issues
     for_tfds   whether TFDS can read its records
+    durable    whether it is waited until the shards are on the disk
+    by_time    whether the digest does not see the bytes of the images, so that their files' times of change
+               must be looked at before the set may be called finished
     """
 
     out: Path
@@ -71,6 +74,8 @@ class SetPlan:
     issues: tuple[Issue, ...] = ()
     images: Iterable[tuple[Any, Any]] = ()
     for_tfds: bool = True
+    durable: bool = True
+    by_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +110,22 @@ def require_name(out: Path) -> None:
 def finish(set_plan: SetPlan, policies: Policies, engine: Engine, progress: ImageProgress) -> Finished:
     """The set, its shards written by `engine`, or found finished. When it is killed, the same call does the
     rest. A fault of the input leaves the output folder as it was: InputError, or Refused by the policies."""
+    out = set_plan.out
+    before = _finished_before(set_plan)
+    if before is not None and not staging.is_there(out) and not _unsure(set_plan, before):
+        return before
+    with staging.claimed(out):
+        return _finish(set_plan, policies, engine, progress)
+
+
+def _finish(set_plan: SetPlan, policies: Policies, engine: Engine, progress: ImageProgress) -> Finished:
+    """With the hidden folder claimed."""
     out, folder = set_plan.out, staging.folder_of(set_plan.out)
     if (before := _finished_before(set_plan)) is not None:
+        _require_fresh(set_plan, before, engine, progress)
         staging.discard(folder)
         return before
     old = _old_files(set_plan)
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         done = engine(set_plan.jobs, folder, progress)
         issues = all_issues(set_plan.issues, set_plan.label_map, set_plan.jobs, done)
@@ -122,7 +137,7 @@ def finish(set_plan: SetPlan, policies: Policies, engine: Engine, progress: Imag
     except (InputError, Refused, AccountError):
         staging.discard(folder)
         raise
-    label_map = pbtxt.format_label_map(set_plan.label_map).encode()
+    label_map, by_time = pbtxt.format_label_map(set_plan.label_map).encode(), set_plan.by_time
     manifest = _manifest(replace(set_plan, sources=_with(set_plan.sources, accounted)), done, issues)
     manifest = sealed(replace(manifest, label_map_sha256=hashlib.sha256(label_map).hexdigest()))
     sidecars = {
@@ -130,9 +145,12 @@ def finish(set_plan: SetPlan, policies: Policies, engine: Engine, progress: Imag
         shards.issues_path(out): issue_lines(issues),
         **({shards.page_path(out): _page(set_plan, issues)} if issues else {}),
         **(tfds.sidecars(out, manifest) if set_plan.for_tfds else {}),
+        **({freshness.state_path(out): freshness.state_of(manifest, set_plan.jobs)} if by_time else {}),
         shards.manifest_path(out): format_manifest(manifest),
     }
-    staging.publish(folder, {job.file: job.fingerprint for job in set_plan.jobs}, sidecars, old)
+    staging.publish(
+        folder, {job.file: job.fingerprint for job in set_plan.jobs}, sidecars, old, set_plan.durable
+    )
     return Finished(manifest, issues)
 
 
@@ -185,6 +203,27 @@ def _finished_before(set_plan: SetPlan) -> Finished | None:
     return Finished(manifest, tuple(msgspec.json.decode(line, type=Issue) for line in lines), True)
 
 
+def _unsure(set_plan: SetPlan, before: Finished) -> list[Job]:
+    """The jobs that must be done again before the set may be called finished."""
+    return freshness.unsure(set_plan.out, before.manifest, set_plan.jobs) if set_plan.by_time else []
+
+
+def _require_fresh(set_plan: SetPlan, before: Finished, engine: Engine, progress: ImageProgress) -> None:
+    """Raises InputError where image files were changed since the set was finished."""
+    out, manifest = set_plan.out, before.manifest
+    unsure = _unsure(set_plan, before)
+    if not unsure:
+        return
+    folder = staging.folder_of(out)
+    try:
+        done = engine(unsure, folder, progress)
+        freshness.require_same(out, manifest, before.issues, unsure, done)
+    except InputError:
+        staging.discard(folder)
+        raise
+    freshness.write_state(out, manifest, set_plan.jobs)
+
+
 def _old_files(set_plan: SetPlan) -> list[Path]:
     """Returns the files of the set that is there, to be removed before the new one appears; but not the label
     map if it is the one given. Raises InputError unless they may be overwritten."""
@@ -197,7 +236,7 @@ def _old_files(set_plan: SetPlan) -> list[Path]:
     there = [path for path in files if path.resolve() not in staying]
     if there and not set_plan.overwrite and not moving:
         raise InputError(there[0], "exists already; replace the set with --overwrite or choose another --out")
-    left = (set_plan.out.with_name(name) for name in moving)
+    left = (set_plan.out.with_name(name) for name in moving if shards.is_name_of(name, set_plan.out))
     return [*there, *left]
 
 

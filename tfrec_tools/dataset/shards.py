@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tfrec_tools.dataset.manifest import Manifest, read_manifest
 from tfrec_tools.errors import InputError
+from tfrec_tools.system.regular_files import require_regular
 
 # Ours, and those that TFOD (x.record-00000-of-00010) and TFDS (x.tfrecord-00000-of-00010) write.
 _OURS = re.compile(r"(?P<name>.+)-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.tfrecord(?:\.gz)?")
@@ -57,9 +58,16 @@ def set_files(prefix: Path, splits: Iterable[str] = ()) -> list[Path]:
     shards = (
         path
         for path in _entries(prefix.parent)
-        if path.name in listed or any(_is_shard_of(path, name) for name in names)
+        if (path.name in listed and is_name_of(path.name, prefix))
+        or any(_is_shard_of(path, name) for name in names)
     )
     return [path for path in sidecars if path.exists()] + sorted(shards)
+
+
+def is_name_of(name: str, prefix: Path) -> bool:
+    """Returns whether a file can be a shard of a set DIR/NAME or of one of its splits, by its name."""
+    match = _OURS.fullmatch(name)
+    return match is not None and (match["name"] == prefix.name or match["name"].startswith(f"{prefix.name}-"))
 
 
 def files_in(folder: Path, without: Path | None = None) -> list[Path]:
@@ -128,6 +136,7 @@ def _matching(pattern: str | Path) -> list[Path]:
         return [path]
     if path.is_dir():
         return files_in(path)
+    require_regular(path)
     matches = sorted(Path(match) for match in glob.glob(str(pattern), recursive=True))  # noqa: PTH207
     files = [match for match in matches if is_record_file(match)]
     files = files or sorted(entry for entry in _entries(path.parent) if _is_shard_of(entry, path.name))

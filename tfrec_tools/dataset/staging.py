@@ -5,12 +5,19 @@ that a conversion that was killed goes on where it stopped, and the moves to the
     FINGERPRINT.json       what it holds (ShardResult), written after it
     names.json             {final name: fingerprint}: every shard is finished, the old set is gone, and
                            files are being moved to their final names
+    lock                   held by the run that works in it
+
+The folder is its user's own: links are not followed, and what another user made is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,10 +25,18 @@ import msgspec
 
 from tfrec_tools.annotations.accounts import Tally
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.system.atomic import published
+from tfrec_tools.errors import InputError
+from tfrec_tools.system.atomic import published, sync
+from tfrec_tools.system.remote_path import RemotePath
 from tfrec_tools.tfrecords.framing import Written
 
+if sys.platform != "win32":
+    import fcntl
+
 _NAMES = "names.json"
+_LOCK = "lock"
+_OURS = frozenset({".tfrecord", ".json", ".job", ".fault", ".part"})  # what stands in the folder
+_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +59,88 @@ def folder_of(out: Path) -> Path:
     return out.with_name(f".{out.name}.part")
 
 
+def is_there(out: Path) -> bool:
+    """Returns whether something has the folder's name; a store is not asked."""
+    folder = folder_of(out)
+    return isinstance(folder, RemotePath) or os.path.lexists(folder)
+
+
+@contextmanager
+def claimed(out: Path) -> Iterator[None]:
+    """The folder is there, and no other run works in it until the block ends. One that was made for nothing
+    goes with the InputError that says why. Raises InputError where it is another's, or held."""
+    folder = folder_of(out)
+    if isinstance(folder, RemotePath):  # whose store has no locks; a run's files are whole there
+        yield
+        return
+    is_new = not is_there(out)
+    lock = _held(out, folder)
+    try:
+        yield
+    except InputError:
+        if is_new:
+            discard(folder)
+        raise
+    finally:
+        with suppress(FileNotFoundError):
+            (folder / _LOCK).unlink()
+        if lock is not None:
+            os.close(lock)
+
+
+def make_folder(folder: Path) -> None:
+    """Raises InputError where a link, a file or another user's folder has its name."""
+    if isinstance(folder, RemotePath):
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        kind = "a link" if stat.S_ISLNK(found.st_mode) else "a file"
+        raise InputError(folder, f"is {kind}, expected the work folder of a run; remove it")
+    if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
+        reason = f"belongs to user {found.st_uid}, expected {os.geteuid()}, who runs this"
+        raise InputError(folder, f"{reason}; remove it or choose another --out")
+    if found.st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+def _held(out: Path, folder: Path) -> int | None:
+    """Makes the folder and returns its open lock, which ends with the process and is not that of its forks;
+    None where the system has none."""
+    for _ in range(_TRIES):  # the run before may be removing the folder just now
+        make_folder(folder)
+        if sys.platform == "win32":
+            return None
+        with suppress(FileNotFoundError):
+            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            if not _take(lock):
+                os.close(lock)
+                break
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), (folder / _LOCK).stat()):
+                    return lock
+            os.close(lock)
+    raise InputError(out, "another run is writing this set; wait until it ends, or choose another --out")
+
+
+def _take(lock: int) -> bool:
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as fault:
+        return fault.errno not in (errno.EACCES, errno.EAGAIN)  # others: this file system has no locks
+    return True
+
+
 def shard_path(folder: Path, fingerprint: str) -> Path:
     return folder / f"{fingerprint}.tfrecord"
 
 
 def note(folder: Path, fingerprint: str, done: ShardResult) -> None:
-    """Says that a shard is finished; not before it lies under its name in the folder."""
-    with published(_note_path(folder, fingerprint), alone=False) as (part,):
+    """Says that a shard is finished; not before it lies under its name in the folder. A note that is lost or
+    cut off costs the shard only."""
+    with published(_note_path(folder, fingerprint), alone=False, durable=False) as (part,):
         part.write_bytes(msgspec.json.encode(done))
 
 
@@ -72,6 +162,8 @@ def finished(folder: Path, fingerprint: str, name: str) -> ShardResult | None:
 
 def names(folder: Path) -> dict[str, str]:
     """Returns {final name: fingerprint} of the shards that are being moved; none before that."""
+    if _is_link(folder):
+        return {}
     try:
         return msgspec.json.decode((folder / _NAMES).read_bytes(), type=dict[str, str])
     except (FileNotFoundError, msgspec.DecodeError):
@@ -79,30 +171,52 @@ def names(folder: Path) -> dict[str, str]:
 
 
 def publish(
-    folder: Path, shards: Mapping[str, str], sidecars: Mapping[Path, bytes], old: Iterable[Path]
+    folder: Path,
+    shards: Mapping[str, str],
+    sidecars: Mapping[Path, bytes],
+    old: Iterable[Path],
+    durable: bool,
 ) -> None:
     """Removes the files `old`, moves the shards {final name: fingerprint} and writes the sidecars, in
-    order; then the folder goes. When it was stopped anywhere, the same call does the rest."""
+    order; then the folder goes. When it was stopped anywhere, the same call does the rest. Power may fail:
+    the old manifest is gone from the disk before a shard is replaced, and all is there before the new one.
+    Not `durable`, the shards are not waited for."""
     if names(folder) != shards:
+        for fingerprint in shards.values() if durable else ():
+            sync(shard_path(folder, fingerprint))
         for path in old:
             path.unlink(missing_ok=True)
+        sync(folder.parent)
         with published(folder / _NAMES) as (part,):
             part.write_bytes(msgspec.json.encode(shards))
+        sync(folder)
     for name, fingerprint in shards.items():
         if (path := shard_path(folder, fingerprint)).exists():
             path.replace(folder.parent / name)
+    last = [*sidecars][-1:]
     for path, data in sidecars.items():
+        if path in last:
+            sync(folder.parent)
         with published(path) as (part,):
             part.write_bytes(data)
+    sync(folder.parent)
     discard(folder)
 
 
 def discard(folder: Path) -> None:
-    """Removes the folder, in which there are only files."""
+    """Removes what runs have put into the folder, and the folder unless something else is in it. A link to
+    a folder is none."""
     with suppress(OSError):
+        if _is_link(folder):
+            return
         for path in folder.iterdir():
-            path.unlink(missing_ok=True)
+            if path.suffix in _OURS or path.name == _LOCK:
+                path.unlink(missing_ok=True)
         folder.rmdir()
+
+
+def _is_link(folder: Path) -> bool:
+    return not isinstance(folder, RemotePath) and folder.is_symlink()
 
 
 def _note_path(folder: Path, fingerprint: str) -> Path:

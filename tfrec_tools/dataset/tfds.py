@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tfrec_tools.dataset.manifest import Manifest, ShardInfo
+from tfrec_tools.system.regular_files import read_bytes
 from tfrec_tools.tfrecords.features import FEATURES, Feature
 
 INFO = "dataset_info.json"
@@ -32,7 +33,7 @@ def sidecars(prefix: Path, manifest: Manifest) -> dict[Path, bytes]:
 def _owner(info: Path) -> str | None:
     """Returns the name of the set that a dataset_info.json describes."""
     try:
-        return str(json.loads(info.read_bytes())["name"])
+        return str(json.loads(read_bytes(info))["name"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -14,16 +14,32 @@ from tfrec_tools.dataset.options import VerifyOptions
 from tfrec_tools.errors import InputError, LabelConflict
 from tfrec_tools.labels.pbtxt import read_label_map
 from tfrec_tools.system.options import as_path
+from tfrec_tools.system.regular_files import read_bytes
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import parse_example, without_image
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """Between a set and its source.
+
+    kind   "added", "removed", "image", "annotations", "split": of an image, whose name follows; "class" of
+           the label map; "version" of what has made the set
+    """
+
+    kind: str
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verified:
-    """A finished set DIR/NAME, and a line for each of its faults."""
+    """A finished set DIR/NAME, a line for each of its faults, and in what it differs from its source, where
+    that was asked."""
 
     prefix: Path
     faults: tuple[str, ...]
+    differences: tuple[Difference, ...] = ()
 
 
 def verify(options: VerifyOptions) -> tuple[Verified, ...]:
@@ -55,7 +71,7 @@ def _faults(prefix: Path, progress: Callable[[int, int], None]) -> Iterator[str]
         if file.suffix in (".tfrecord", ".gz") and file.name not in listed:
             yield f"{file}: is not listed in {path.name}"
     yield from _label_map_faults(shards.label_map_path(prefix), manifest)
-    if manifest.manifest_sha256 not in ("", content_sha256(path.read_bytes())):
+    if manifest.manifest_sha256 not in ("", content_sha256(read_bytes(path))):
         yield f"{path}: what it says is not what was written: its SHA-256 is another"
 
 
@@ -72,7 +88,7 @@ def _label_map_faults(path: Path, manifest: Manifest) -> Iterator[str]:
         yield f"{path}: id {label_id} is {found.get(label_id)!r}, the manifest says {name!r}"
     if more := found.keys() - {item.id for item in manifest.classes}:
         yield f"{path}: id {min(more)} is {found[min(more)]!r}, the manifest has no such class"
-    if manifest.label_map_sha256 not in ("", hashlib.sha256(path.read_bytes()).hexdigest()):
+    if manifest.label_map_sha256 not in ("", hashlib.sha256(read_bytes(path)).hexdigest()):
         yield f"{path}: its SHA-256 is not that of the manifest: it was changed"
 
 

@@ -40,9 +40,9 @@ def thumbnail(image: EncodedImage, side_px: int) -> Image.Image | None:
     """Returns the image in RGB, its longer side at most side_px; None where it cannot be decoded."""
     try:
         small = decoded(image, side_px)
-    except (OSError, ValueError, SyntaxError):
+        small.thumbnail((side_px, side_px))
+    except Exception:  # Pillow raises many kinds; a page without one of its images is still a page
         return None
-    small.thumbnail((side_px, side_px))
     return small
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Any
 
+from tfrec_tools.annotations.run_lengths import unpacked
+
 Box = tuple[float, float, float, float]  # x y width height
 
 _MAX_PIXELS = 2**30
@@ -37,7 +39,7 @@ def _of_runs(run_lengths: dict[str, Any]) -> Box | None:
         return None
     height, width = size
     if isinstance(counts, str):
-        counts = _unpacked(counts)
+        counts = unpacked(counts)
     if not isinstance(counts, list) or not all(isinstance(run, int) and run >= 0 for run in counts):
         return None
     if not 0 < height * width < _MAX_PIXELS or height < 0 or sum(counts) != height * width:
@@ -57,23 +59,3 @@ def _rows(start: int, end: int, height: int) -> tuple[int, int]:
     if start // height != (end - 1) // height:
         return 0, height
     return start % height, (end - 1) % height + 1
-
-
-def _unpacked(text: str) -> list[int] | None:
-    """Returns the runs of COCO's packed text: 5 bits a letter, lowest first, the 6th says that more follow;
-    from the fourth run on each is the difference to the one before the last. None where it is none."""
-    runs: list[int] = []
-    value = shift = 0
-    for letter in text:
-        bits = ord(letter) - 48
-        if not 0 <= bits < 64 or shift > 60:
-            return None
-        value |= (bits & 31) << shift
-        shift += 5
-        if bits & 32:
-            continue
-        if bits & 16:
-            value -= 1 << shift
-        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-        value = shift = 0
-    return None if shift else runs

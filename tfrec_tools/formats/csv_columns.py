@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.system.regular_files import open_text
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 SIZES = ("width", "height")
@@ -75,7 +76,7 @@ def layout(path: Path, user_columns: Mapping[str, str]) -> CsvLayout:
     from 0}. InputError lists the columns that are missing and those that there are."""
     line = _first_line(path)
     separator = max(_SEPARATORS, key=_outside_quotes(line).count)
-    header = [name.strip() for name in next(csv.reader([line], delimiter=separator))]
+    header = _cells(path, line, separator)
     unknown = [name for name in user_columns if name not in _NAMES]
     if unknown:
         raise InputError("--columns", f"{', '.join(unknown)} is none of {', '.join(_NAMES)}")
@@ -144,13 +145,21 @@ def chunks(path: Path, file: BinaryIO, csv_layout: CsvLayout, rows: int) -> Iter
 
 def _first_line(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8-sig", newline=None) as file:
+        with open_text(path, "utf-8-sig") as file:
             line = file.readline(1_000_000)
     except (OSError, UnicodeDecodeError) as fault:
         raise InputError(path, f"cannot be read as CSV in UTF-8 ({fault})") from fault
     if not line.strip():
         raise InputError(path, f"is empty, expected a header {','.join(COLUMNS)}")
     return line
+
+
+def _cells(path: Path, line: str, separator: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader([line], delimiter=separator))]
+    except csv.Error as fault:
+        reason = f"cannot be read as a header of CSV ({fault}), expected {','.join(COLUMNS)}"
+        raise InputError(path, reason, where="line 1") from fault
 
 
 def _outside_quotes(line: str) -> str:

@@ -22,6 +22,7 @@ from tfrec_tools.formats.csv_columns import FLAGS, CsvLayout
 from tfrec_tools.formats.csv_rows import RowState, Units
 from tfrec_tools.formats.grouping import Boxes, Column, by_image
 from tfrec_tools.formats.options import ReadOptions
+from tfrec_tools.system.regular_files import open_binary
 
 _BLOCK_BYTES = 4_000_000
 
@@ -62,7 +63,7 @@ def blocks(path: Path, options: ReadOptions) -> Iterator[Block]:
     """Raises InputError where the columns that are needed are not there."""
     layout = csv_columns.layout(path, dict(options.columns))
     line, header = 1, layout.first_line - 1
-    with path.open("rb") as file:
+    with open_binary(path) as file:
         for data in _cut(iter(lambda: file.read(_BLOCK_BYTES), b"")):
             yield Block(data, replace(layout, first_line=header + 1), line)
             line, header = line + _unquoted(data).count(b"\n"), 0
@@ -74,8 +75,11 @@ def _cut(read: Iterable[bytes]) -> Iterator[bytes]:
     for data in read:
         held += data
         end = held.rfind(b"\n") + 1
-        while end and held.count(b'"', 0, end) % 2:
-            end = held.rfind(b"\n", 0, end - 1) + 1
+        quotes = held.count(b'"', 0, end)
+        while end and quotes % 2:
+            before = held.rfind(b"\n", 0, end - 1) + 1
+            quotes -= held.count(b'"', before, end)
+            end = before
         if end:
             yield held[:end]
             held = held[end:]

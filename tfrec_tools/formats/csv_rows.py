@@ -28,6 +28,7 @@ from tfrec_tools.formats.csv_columns import BLANKS, CORNERS, FLAGS, NO_CLASS, SI
 from tfrec_tools.formats.file_names import names_a_file, plain
 from tfrec_tools.formats.grouping import Boxes, Column, by_image, joined
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
+from tfrec_tools.system.regular_files import open_binary
 
 _ROWS = 100_000  # read at a time
 
@@ -69,7 +70,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     occur, in alphabetical order. InputError names the column or line that cannot be used."""
     layout = csv_columns.layout(path, dict(options.columns))
     state = RowState()
-    columns = columns_of(path, path.open("rb"), layout, 1, state)
+    columns = columns_of(path, open_binary(path), layout, 1, state)
     names = list(state.classes)
     relative = is_relative(path, state.units, options.coordinates)
     issues = [issue for _, _, issue in state.issues]

@@ -11,6 +11,7 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.formats import csv_columns, yolo_layout
 from tfrec_tools.formats.yolo_search import has_rows
 from tfrec_tools.system.litter import sifted
+from tfrec_tools.system.regular_files import open_binary
 from tfrec_tools.system.remote_path import files_below
 
 _SNIFFED = 1 << 16  # bytes of a file, at its beginning and at its end
@@ -80,7 +81,7 @@ def _is_csv(file: Path) -> bool:
 def _ends(file: Path) -> bytes:
     """Returns what a file begins and ends with; nothing of one that cannot be read."""
     try:
-        with file.open("rb") as opened:
+        with open_binary(file) as opened:
             begins = bytes(opened.read(_SNIFFED))
             if (size := file.stat().st_size) > _SNIFFED:
                 opened.seek(max(_SNIFFED, size - _SNIFFED))

@@ -9,6 +9,7 @@ ends inside an element is no JSON, and is tried again longer.
 from __future__ import annotations
 
 import mmap
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ import msgspec
 import numpy as np
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.system.regular_files import open_binary
 
 T = TypeVar("T")
 Decode = Callable[[bytes], list[T]]  # raises msgspec's errors
@@ -34,11 +36,15 @@ NONNUMBERS = {"n": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 
 def mapped(path: Path, expected: str) -> mmap.mmap:
     """Returns the file in memory, where changes to it stay; it is closed with the last view of it. Raises
-    InputError where the file is empty."""
-    if path.stat().st_size == 0:
-        raise InputError(path, f"is empty, expected {expected}")
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    InputError where the file is empty or cannot be read."""
+    try:
+        with open_binary(path) as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise InputError(path, f"is empty, expected {expected}")
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    except OSError as fault:
+        reason = f"cannot be read ({fault.strerror or fault}), expected {expected}"
+        raise InputError(path, reason) from fault
 
 
 def spans(

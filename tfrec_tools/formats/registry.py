@@ -11,6 +11,7 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.formats import coco, csv_rows, evidence, tfod, voc, yolo
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.yolo_places import names_images
+from tfrec_tools.system.regular_files import require_regular
 
 READERS: dict[str, Callable[[Path, ReadOptions], Source]] = {
     "coco": coco.read,
@@ -36,6 +37,7 @@ _BY_SUFFIX = {
 
 def read(path: Path, kind: str | None = None, options: ReadOptions = DEFAULT) -> Source:
     """Returns a source in a format, which is detected where none is named."""
+    require_regular(path)
     return READERS[kind or detect(path, options.writes)](path, options)
 
 
@@ -43,6 +45,7 @@ def detect(path: Path, writes: Path | None = None) -> str:
     """Returns the key of READERS for a file, folder or set DIR/NAME of shards; raises InputError where
     nothing fits, or where a folder holds annotations in several formats. The set DIR/NAME that is being
     written is left out of account."""
+    require_regular(path)
     if path.is_dir():
         return _detect_folder(path, writes)
     if shards.is_record_file(path) or (not path.exists() and shards.set_files(path)):

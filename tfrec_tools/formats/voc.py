@@ -20,7 +20,8 @@ from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats import voc_objects
 from tfrec_tools.formats.file_names import names_a_file, sifted
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.formats.voc_objects import Thing, tag_of
+from tfrec_tools.formats.voc_objects import Entry, tag_of
+from tfrec_tools.system.regular_files import is_special, read_text
 
 _DROPPING = ("box-missing", "class-unknown", "annotation-unread")
 SPLITS = ("train", "val", "test", "trainval")  # the lists in ImageSets/Main; a later one yields to an earlier
@@ -49,16 +50,16 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     read_ = [read_file(path, file, options) for file in files]
     if len(files) == 1 and read_[0].fault is not None:
         raise read_[0].fault
-    issues += [issue for one in read_ for issue in one.issues]
+    issues += [issue for child in read_ for issue in child.issues]
     records = [
-        replace(one.record, split=splits.get(file))
-        for file, one in zip(files, read_, strict=True)
-        if one.record is not None
+        replace(child.record, split=splits.get(file))
+        for file, child in zip(files, read_, strict=True)
+        if child.record is not None
     ]
     labeled = frozenset(name for record in records for name in record.names)
-    dropped = sum((dropped_of(one) for one in read_), Counter[str]())
-    unusable = Counter(one.issues[0].code for one in read_ if one.record is None)
-    found = sum(one.found for one in read_)
+    dropped = sum((dropped_of(child) for child in read_), Counter[str]())
+    unusable = Counter(child.issues[0].code for child in read_ if child.record is None)
+    found = sum(child.found for child in read_)
     account = Account(len(files), found, dropped, litter, len(files), unusable)
     records = [replace(record, labeled=labeled) for record in records]
     return Source(tuple(sorted(labeled)), records, tuple(issues), account)
@@ -88,7 +89,8 @@ def annotation_files(folder: Path) -> list[Path]:
 
 
 def _xml(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.suffix.lower() == ".xml" and path.is_file()]
+    named = (path for path in folder.rglob("*") if path.suffix.lower() == ".xml")
+    return [path for path in named if path.is_file() or is_special(path)]
 
 
 def _below(folder: Path, file: Path) -> PurePosixPath:
@@ -144,7 +146,7 @@ def _lines(path: Path) -> list[str]:
     if not path.is_file():
         return []
     try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [line for line in read_text(path).splitlines() if line.strip()]
     except UnicodeDecodeError as fault:
         raise InputError(path, f"byte {fault.start} is not UTF-8, expected a list of names") from fault
 
@@ -168,8 +170,8 @@ def read_file(path: Path, file: Path, options: ReadOptions = DEFAULT) -> VocFile
         )
         return _unusable(file, "annotation-unread", foreign, voc_objects.counted(root))
     folder = path.parent if path == file else path
-    things, found = voc_objects.things_of(root)
-    record, issues = _record(file, _below(folder, file), root, things, options)
+    entries, found = voc_objects.entries_of(root)
+    record, issues = _record(file, _below(folder, file), root, entries, options)
     return VocFile(record, tuple(issues), found)
 
 
@@ -179,6 +181,7 @@ def _root(file: Path) -> Any:
 
     try:
         root = etree.fromstring(ByteRange(file).read(), _parser())
+        _require_no_entities(file, root)
     except etree.XMLSyntaxError as fault:
         line, column = fault.position
         reason = " ".join(str(fault.msg).partition(", line")[0].split())
@@ -188,6 +191,20 @@ def _root(file: Path) -> Any:
     if root is None:
         raise InputError(file, "its root is <None>, expected Pascal VOC's <annotation>")
     return root
+
+
+def _require_no_entities(file: Path, root: Any) -> None:
+    """What an entity stands for is not looked up, so that a number with one would be read as another."""
+    declared = None if root is None else root.getroottree().docinfo.internalDTD
+    if declared is None:
+        return
+    from lxml import etree
+
+    entity = next(root.iter(etree.Entity), None)
+    if entity is not None or any(True for _ in declared.iterentities()):
+        line = entity.sourceline if entity is not None else 1
+        reason = "declares entities (&name;), which Pascal VOC has not; write out what they stand for"
+        raise InputError(file, reason, where=f"line {line}")
 
 
 def _unusable(file: Path, code: str, fault: InputError, found: int) -> VocFile:
@@ -205,21 +222,21 @@ def _mentioned(file: Path) -> int:
 
 
 def _record(
-    file: Path, below: PurePosixPath, root: Any, things: Sequence[Thing], options: ReadOptions
+    file: Path, below: PurePosixPath, root: Any, entries: Sequence[Entry], options: ReadOptions
 ) -> tuple[ImageRecord, list[Issue]]:
     """Returns the image of a file, and an issue for each box or object that is not in it, or was derived."""
-    named, issues = _sorted_out(str(below), things)
+    named, issues = _sorted_out(str(below), entries)
     said = voc_objects.fields_of(root).get("filename", "")
     size = voc_objects.size_of(root)
     filename = said if names_a_file(said) else file.stem
-    poses = tuple(thing.fields.get("pose", "") for thing, _ in named)
+    poses = tuple(entry.fields.get("pose", "") for entry, _ in named)
     record = image_record(
         image_id=filename,
         filename=str(below.parent / filename),
         source=str(below),
         width=_size(size, "width"),
         height=_size(size, "height"),
-        boxes_xyxy=[_from_origin(thing, options.voc_origin) for thing, _ in named],
+        boxes_xyxy=[_from_origin(entry, options.voc_origin) for entry, _ in named],
         names=tuple(name for _, name in named),
         difficult=_flags(named, "difficult"),
         truncated=_flags(named, "truncated"),
@@ -230,32 +247,32 @@ def _record(
     return record, issues
 
 
-def _sorted_out(source: str, things: Sequence[Thing]) -> tuple[list[tuple[Thing, str]], list[Issue]]:
+def _sorted_out(source: str, entries: Sequence[Entry]) -> tuple[list[tuple[Entry, str]], list[Issue]]:
     """Returns the boxes with their class names; and an issue for each that has none, or was derived."""
-    named: list[tuple[Thing, str]] = []
+    named: list[tuple[Entry, str]] = []
     issues: list[Issue] = []
-    for thing in things:
-        code, why, box = thing.code, thing.why, None
-        name = thing.fields.get("name", "")
+    for entry in entries:
+        code, why, box = entry.code, entry.why, None
+        name = entry.fields.get("name", "")
         if code != "annotation-unread" and not name:
             code, why = "class-unknown", "an <object> without <name>"
-        elif thing.corners is not None:
+        elif entry.corners is not None:
             box = len(named)
-            named.append((thing, name))
+            named.append((entry, name))
         if code:
             of = f"{name}: " if code.startswith("box-") else ""
-            message = f"line {thing.line}: {of}{why}"
+            message = f"line {entry.line}: {of}{why}"
             issues.append(Issue(code, source, box, message, code != "box-derived"))
     return named, issues
 
 
-def _flags(named: Sequence[tuple[Thing, str]], tag: str) -> list[bool]:
-    return [thing.fields.get(tag, "").lower() in ("1", "true", "yes") for thing, _ in named]
+def _flags(named: Sequence[tuple[Entry, str]], tag: str) -> list[bool]:
+    return [entry.fields.get(tag, "").lower() in ("1", "true", "yes") for entry, _ in named]
 
 
-def _from_origin(thing: Thing, origin: int) -> tuple[float, ...]:
-    assert thing.corners is not None
-    xmin, ymin, xmax, ymax = thing.corners
+def _from_origin(entry: Entry, origin: int) -> tuple[float, ...]:
+    assert entry.corners is not None
+    xmin, ymin, xmax, ymax = entry.corners
     return xmin - origin, ymin - origin, xmax, ymax
 
 

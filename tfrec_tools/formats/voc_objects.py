@@ -45,7 +45,7 @@ Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class Entry:
     """An object with one of its boxes, or what is in its place.
 
     fields    the object's texts by tag
@@ -61,58 +61,60 @@ class Thing:
     why: str = ""
 
 
-def things_of(root: Any) -> tuple[list[Thing], int]:
-    """Returns all of a file in its order: objects, a thing for each of their boxes, and boxes that stand
+def entries_of(root: Any) -> tuple[list[Entry], int]:
+    """Returns all of a file in its order: objects, an entry for each of their boxes, and boxes that stand
     where none is known to stand; and how many there are, counted by the tags."""
-    things = _plain_things(root)
-    if things is not None:
-        return things, int(_xpath(_PLAIN_COUNT)(root))
-    return _odd_things(root), counted(root)
+    entries = _plain_entries(root)
+    if entries is not None:
+        return entries, int(_xpath(_PLAIN_COUNT)(root))
+    return _odd_entries(root), counted(root)
 
 
-def _odd_things(root: Any) -> list[Thing]:
-    found: list[Thing] = []
+def _odd_entries(root: Any) -> list[Entry]:
+    found: list[Entry] = []
     objects = objects_of(root)
     understood: set[Any] = set()
     for element in objects:
-        things, read = _things(element)
-        found += _of_one_class(element, things)
+        entries, read = _entries_of(element)
+        found += _of_one_class(element, entries)
         understood.update(read)
     unread = [root] if _has_corners(root) else []
     unread += _outermost(root, understood, set(objects))
     found += [
-        Thing({}, element.sourceline, None, "annotation-unread", _unread(element)) for element in unread
+        Entry({}, element.sourceline, None, "annotation-unread", _unread(element)) for element in unread
     ]
-    return sorted(found, key=lambda thing: thing.line)
+    return sorted(found, key=lambda entry: entry.line)
 
 
-def _of_one_class(element: Any, things: list[Thing]) -> list[Thing]:
+def _of_one_class(element: Any, entries: list[Entry]) -> list[Entry]:
     """Returns an object's boxes, unread where it has several names, since nothing says which one counts."""
-    names = dict.fromkeys((one.text or "").strip() for one in children(element) if tag_of(one) == "name")
+    names = dict.fromkeys(
+        (child.text or "").strip() for child in children(element) if tag_of(child) == "name"
+    )
     if len(names) < 2:
-        return things
+        return entries
     why = f"an <object> with several <name>: {', '.join(names)}"
-    return [replace(thing, corners=None, code="annotation-unread", why=why) for thing in things]
+    return [replace(entry, corners=None, code="annotation-unread", why=why) for entry in entries]
 
 
 def counted(root: Any) -> int:
     """Returns how many boxes, and objects without one, stand in a file: counted by tags alone, wherever they
     stand."""
-    return int(_has_corners(root)) + sum(map(_weight, _elements(root)))
+    return int(_has_corners(root)) + _counted_below(root)
+
+
+def _counted_below(parent: Any) -> int:
+    """What is in a shape belongs to it, so it is not entered: looking up from each point would take the
+    square of a polygon's points."""
+    below = [element for element in children(parent) if tag_of(element) != "part"]
+    return sum(_weight(element) + (0 if _is_whole(element) else _counted_below(element)) for element in below)
 
 
 def _weight(element: Any) -> int:
     tag = tag_of(element)
-    if any(map(_is_whole, _above(element))):
-        return 0
     if _is_geometry(element):
         return int(not _is_of_another(element))
     return int(tag == "object" and not any(map(_is_geometry, _elements(element))))
-
-
-def _above(element: Any) -> Iterator[Any]:
-    """Yields the elements that hold this one, but the root."""
-    return (one for one in element.iterancestors() if one.getparent() is not None)
 
 
 def _is_of_another(element: Any) -> bool:
@@ -120,7 +122,7 @@ def _is_of_another(element: Any) -> bool:
     tag, parent = tag_of(element), element.getparent()
     if tag not in (*_BOXES, *_SHAPES) or tag_of(parent) != "object":
         return False
-    beside = {tag_of(one) for one in children(parent)}
+    beside = {tag_of(child) for child in children(parent)}
     return "bndbox" in beside - {tag} or (tag in _SHAPES and "robndbox" in beside)
 
 
@@ -131,31 +133,33 @@ def _xpath(expression: str) -> Any:
     return etree.XPath(expression)
 
 
-def _plain_things(root: Any) -> list[Thing] | None:
+def _plain_entries(root: Any) -> list[Entry] | None:
     """Returns what stands in a file; None where anything in it is unusual."""
     if root.tag != "annotation" or _xpath(_HAS_ATTRIBUTES)(root):
         return None
-    things: list[Thing] = []
+    entries: list[Entry] = []
     for element in root:
         if element.tag == "object":
             of_object = _plain_object(element)
             if of_object is None:
                 return None
-            things += of_object
-        elif element.tag not in _PLAIN_TOP or any(one.tag not in _PLAIN_BELOW or len(one) for one in element):
+            entries += of_object
+        elif element.tag not in _PLAIN_TOP or any(
+            child.tag not in _PLAIN_BELOW or len(child) for child in element
+        ):
             return None
-    return things
+    return entries
 
 
-def _plain_object(element: Any) -> list[Thing] | None:
+def _plain_object(element: Any) -> list[Entry] | None:
     fields: dict[str, str] = {}
     boxes = []
-    for one in element:
-        tag = one.tag
+    for child in element:
+        tag = child.tag
         if tag == "bndbox":
-            boxes.append(one)
-        elif tag in _PLAIN_FIELDS and tag not in fields and not len(one):
-            fields[tag] = (one.text or "").strip()
+            boxes.append(child)
+        elif tag in _PLAIN_FIELDS and tag not in fields and not len(child):
+            fields[tag] = (child.text or "").strip()
         elif tag != "part":
             return None
     if not boxes:
@@ -165,14 +169,14 @@ def _plain_object(element: Any) -> list[Thing] | None:
     return [_upright(fields, box) for box in boxes]
 
 
-def _boxless(fields: Mapping[str, str], element: Any) -> Thing:
-    return Thing(fields, element.sourceline, None, "box-missing", "an <object> without <bndbox>")
+def _boxless(fields: Mapping[str, str], element: Any) -> Entry:
+    return Entry(fields, element.sourceline, None, "box-missing", "an <object> without <bndbox>")
 
 
 def objects_of(root: Any) -> list[Any]:
     """Returns the elements <object> of the root and of its lists of them."""
-    lists = [root, *(one for one in children(root) if tag_of(one) in _LISTS)]
-    return [one for parent in lists for one in children(parent) if tag_of(one) == "object"]
+    lists = [root, *(child for child in children(root) if tag_of(child) in _LISTS)]
+    return [child for parent in lists for child in children(parent) if tag_of(child) == "object"]
 
 
 def tag_of(element: Any) -> str:
@@ -181,7 +185,7 @@ def tag_of(element: Any) -> str:
 
 
 def children(element: Any) -> list[Any]:
-    return [one for one in element if isinstance(one.tag, str)]
+    return [child for child in element if isinstance(child.tag, str)]
 
 
 def fields_of(element: Any) -> dict[str, str]:
@@ -197,7 +201,7 @@ def fields_of(element: Any) -> dict[str, str]:
 
 def size_of(root: Any) -> Mapping[str, str]:
     """Returns the fields of <size>."""
-    return next((fields_of(one) for one in children(root) if tag_of(one) == "size"), {})
+    return next((fields_of(child) for child in children(root) if tag_of(child) == "size"), {})
 
 
 def _attributes(element: Any) -> dict[str, str]:
@@ -213,7 +217,7 @@ def _elements(root: Any) -> Iterator[Any]:
 
 
 def _names(element: Any) -> frozenset[str]:
-    return frozenset(_attributes(element)) | {tag_of(one) for one in children(element)}
+    return frozenset(_attributes(element)) | {tag_of(child) for child in children(element)}
 
 
 def _has_corners(element: Any) -> bool:
@@ -254,10 +258,12 @@ def _unread(element: Any) -> str:
     return f"<{element.tag}>{place} stands where no box is known to stand"
 
 
-def _things(element: Any) -> tuple[list[Thing], list[Any]]:
+def _entries_of(element: Any) -> tuple[list[Entry], list[Any]]:
     """Returns an object's boxes, and the elements that were understood for that."""
-    parts = {tag: [one for one in children(element) if tag_of(one) == tag] for tag in (*_BOXES, *_SHAPES)}
-    polygons = [one for tag in _SHAPES for one in parts[tag] if _is_geometry(one)]
+    parts = {
+        tag: [child for child in children(element) if tag_of(child) == tag] for tag in (*_BOXES, *_SHAPES)
+    }
+    polygons = [child for tag in _SHAPES for child in parts[tag] if _is_geometry(child)]
     known, fields = [*parts["bndbox"], *parts["robndbox"], *polygons], fields_of(element)
     if parts["bndbox"]:
         return [_upright(fields, box) for box in parts["bndbox"]], known
@@ -272,44 +278,44 @@ def _things(element: Any) -> tuple[list[Thing], list[Any]]:
     return ([], []) if _is_geometry(element) else ([_boxless(fields, element)], [])
 
 
-def _upright(fields: Mapping[str, str], box: Any) -> Thing:
+def _upright(fields: Mapping[str, str], box: Any) -> Entry:
     values, why = _values(box, CORNERS)
     if why:
-        return Thing(fields, box.sourceline, None, "box-missing", why)
+        return Entry(fields, box.sourceline, None, "box-missing", why)
     xmin, ymin, xmax, ymax = values
-    return Thing(fields, box.sourceline, (xmin, ymin, xmax, ymax))
+    return Entry(fields, box.sourceline, (xmin, ymin, xmax, ymax))
 
 
-def _rotated(fields: Mapping[str, str], box: Any) -> Thing:
+def _rotated(fields: Mapping[str, str], box: Any) -> Entry:
     """Returns the box around a rotated one. Degrees would come out as another box, so what cannot be radians
     is none."""
     values, why = _values(box, _ROTATED)
     if not why and not (all(map(math.isfinite, values)) and abs(values[4]) <= math.tau):
         why = f"<angle> of a <robndbox> is {values[4]:g}, expected radians"
     if why:
-        return Thing(fields, box.sourceline, None, "box-missing", why)
+        return Entry(fields, box.sourceline, None, "box-missing", why)
     x, y, width, height, angle = values
     sine, cosine = abs(math.sin(angle)), abs(math.cos(angle))
     across = (width * cosine + height * sine) / 2
     down = (width * sine + height * cosine) / 2
     corners = (x - across, y - down, x + across, y + down)
-    return Thing(fields, box.sourceline, corners, "box-derived", "the box around a <robndbox>")
+    return Entry(fields, box.sourceline, corners, "box-derived", "the box around a <robndbox>")
 
 
-def _around(fields: Mapping[str, str], polygon: Any) -> Thing:
+def _around(fields: Mapping[str, str], polygon: Any) -> Entry:
     """Returns the box around a polygon."""
     xs, ys = _points(polygon)
     if len(xs) < 2 or len(xs) != len(ys) or not all(map(math.isfinite, (*xs, *ys))):
         why = f"a <{polygon.tag}> whose points are {len(xs)} x and {len(ys)} y"
-        return Thing(fields, polygon.sourceline, None, "box-missing", why)
+        return Entry(fields, polygon.sourceline, None, "box-missing", why)
     corners = (min(xs), min(ys), max(xs), max(ys))
-    return Thing(fields, polygon.sourceline, corners, "box-derived", f"the box around a <{polygon.tag}>")
+    return Entry(fields, polygon.sourceline, corners, "box-derived", f"the box around a <{polygon.tag}>")
 
 
 def _points(polygon: Any) -> tuple[list[float], list[float]]:
     """Returns x and y of a polygon: of elements or attributes x1 y1 x2 y2 ... or points with x and y, or of
     a text of numbers, x and y in turn. Empty where they are none."""
-    named = [(tag_of(one), one.text or "") for one in _elements(polygon)]
+    named = [(tag_of(child), child.text or "") for child in _elements(polygon)]
     named += _attributes(polygon).items()
     words = [[word for name, word in named if re.fullmatch(rf"{axis}\d*", name)] for axis in "xy"]
     if not any(words):
@@ -338,5 +344,5 @@ def _values(box: Any, names: Sequence[str]) -> tuple[list[float], str]:
 
 def _said_twice(box: Any, names: Sequence[str]) -> str:
     """Returns the first of the names that has several values; "" where none has."""
-    said = [(tag_of(one), (one.text or "").strip()) for one in children(box)]
+    said = [(tag_of(child), (child.text or "").strip()) for child in children(box)]
     return next((name for name in names if len({text for tag, text in said if tag == name}) > 1), "")

@@ -11,8 +11,10 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.options import YOLO_TASKS
 from tfrec_tools.formats.yolo_search import Search, YoloImage, has_rows, nothing_annotated, tails
+from tfrec_tools.labels import yaml_text
 from tfrec_tools.labels.lists import names_from_zero
 from tfrec_tools.labels.pbtxt import read_text
+from tfrec_tools.system import regular_files
 from tfrec_tools.system.remote_path import is_file
 
 _YAML = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
@@ -94,7 +96,10 @@ def _search_splits(search: Search, file: Path, document: dict[str, Any], root: P
         if place is None:
             message = f"{split}: there is no {entry!r} in {base}"
             issues.append(Issue("split-missing", file.name, None, message, False))
-        elif is_file(place):
+            continue
+        if search.is_outside(place):
+            search.note_outside(f"{split}: {entry!r}", place)
+        if is_file(place):
             search.listed(place, _lines(place), _SPLIT_NAMES.get(split, split))
         else:
             search.folder(place, _SPLIT_NAMES.get(split, split))
@@ -118,12 +123,11 @@ def _search_lists(search: Search, root: Path) -> None:
 
 
 def _load_yaml(file: Path) -> dict[str, Any]:
-    import yaml
-
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError, yaml.YAMLError) as fault:
+        text = regular_files.read_text(file, "utf-8-sig")
+    except (OSError, UnicodeDecodeError) as fault:
         raise InputError(file, f"cannot be read as YAML ({' '.join(str(fault).split())})") from fault
+    document = yaml_text.safe(file, text)
     if not isinstance(document, dict):
         raise InputError(file, "is no mapping, expected YOLO's data.yaml with names, train and val")
     return document
@@ -179,7 +183,7 @@ def _is_there(path: Path) -> bool:
 
 def _lines(file: Path) -> list[str]:
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = regular_files.read_text(file, "utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as fault:
         raise InputError(file, f"cannot be read as text ({fault})") from fault
     return [line.strip() for line in lines if line.strip()]

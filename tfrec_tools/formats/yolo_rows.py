@@ -19,6 +19,7 @@ import numpy as np
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.options import YOLO_TASKS
+from tfrec_tools.system.regular_files import read_bytes
 
 BOX = 4
 _CORNERS = 8
@@ -96,7 +97,7 @@ class Meaning:
 def read(file: Path) -> Text:
     """Returns a text; its lines are counted before anything is made of them."""
     try:
-        data = file.read_bytes()
+        data = read_bytes(file)
     except OSError as fault:
         return Text(0, fault=InputError(file, f"cannot be read ({fault.strerror or fault})"))
     lines = sum(1 for line in data.removeprefix(b"\xef\xbb\xbf").splitlines() if line.strip())

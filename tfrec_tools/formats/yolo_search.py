@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.errors import readable
 from tfrec_tools.formats.yolo_places import TextFinder, expected_folder, names_images
 from tfrec_tools.images.loading import has_image_suffix
 from tfrec_tools.images.lookup import key
 from tfrec_tools.system.litter import sifted
+from tfrec_tools.system.regular_files import open_binary
 from tfrec_tools.system.remote_path import files_below, is_file
 
 _SPLITS = ("train", "val", "valid", "test")
 _NO_TEXTS = frozenset({"classes.txt", "obj.txt", "readme.txt", *(f"{name}.txt" for name in _SPLITS)})
+_LONGEST_PATH = 4096  # characters, as Linux has it
 _SNIFFED = 4096  # bytes of a text that show whether it has rows
 
 
@@ -69,9 +72,19 @@ class Search:
             if has_image_suffix(path.name):
                 self._items.append(YoloImage(path, path.name, self._finder.text_of(path), split))
 
+    def is_outside(self, place: Path) -> bool:
+        """Returns whether a place is not below the folder of the data set's names."""
+        folder = os.path.normpath(self._names_file.parent.absolute())
+        return not Path(os.path.normpath(place.absolute())).is_relative_to(folder)
+
+    def note_outside(self, said: str, place: Path) -> None:
+        message = f"{said} is {place}, outside of {self._names_file.parent}; it was read"
+        self.issues.append(Issue("path-outside", readable(self._names_file.name), None, message, False))
+
     def listed(self, file: Path, lines: Sequence[str], split: str) -> None:
         """Takes the images of a list, whose paths often start above or below the folder that it now lies
         in."""
+        outside: list[tuple[str, Path]] = []
         for line in lines:
             paths = [file.parent.joinpath(*tail) for tail in tails(line)]
             image = next((path for path in paths if is_file(path)), None)
@@ -80,6 +93,11 @@ class Search:
             if text is not None:
                 self._of_lists.add(text.parent)
             self._items.append(YoloImage(image, line, text, split))
+            if image is not None and (".." in line or line.startswith("/")) and self.is_outside(image):
+                outside.append((line, image))
+        if outside:
+            line, image = outside[0]
+            self.note_outside(f"{file.name}: {line!r}, the first of {len(outside)} such images,", image)
 
     def result(self) -> tuple[tuple[YoloImage, ...], tuple[Left, ...]]:
         """Returns each image once, after them texts whose image is missing, and the texts that are left."""
@@ -140,6 +158,8 @@ def tails(path: str) -> list[tuple[str, ...]]:
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
     whole = ("/", *parts) if path.startswith(("/", "\\")) else tuple(parts)
     found = [whole]
+    if len(path) > _LONGEST_PATH:
+        return found
     for start in range(len(parts)):
         tail = tuple(parts[start:])
         if start and len(tail) == 1 and names_images(tail[0]) and parts[start - 1].lower() in _SPLITS:
@@ -228,7 +248,7 @@ def _is_row(words: Sequence[bytes]) -> bool:
 
 def _head(text: Path) -> bytes:
     try:
-        with text.open("rb") as file:
+        with open_binary(text) as file:
             return bytes(file.read(_SNIFFED))
     except OSError:
         return b"?"

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import struct
-import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.images.limits import MAX_PIXELS
+from tfrec_tools.images.opening import format_of, open_image, quiet, require_within
 
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 5 to 8 swap width and height
 _JPEG_END = b"\xff\xd9"  # EOI; inside the coded pixels 0xff is never followed by 0xd9
 _PNG_END = b"IEND\xaeB`\x82"
+
+HEAD_BYTES = 1 << 16  # of a large file, by which it is judged
+_MOST_BYTES = (1 << 31) - 1  # of a protobuf message, which a record is
+_MOST_BYTES_A_PIXEL = 16  # twice those of 16 bits a sample that no coder could shrink
+_MOST_APPENDED_BYTES = 1 << 26  # such as the film of a phone's photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +39,38 @@ class Header:
     pixels_at: int = 0
 
 
-def read_header(data: bytes, path: Path) -> Header:
-    """Returns what an image file is; raises InputError, naming `path`, where it is none or is cut off."""
+def read_header(data: bytes, path: Path, max_pixels: int | None = MAX_PIXELS) -> Header:
+    """Returns what an image file is; raises InputError, naming `path`, where it is none or is cut off, and
+    HugeImageError, before anything is decoded, where it has more than max_pixels."""
+    header = _known_header(data, path)
+    if header is None:
+        return _decoded_header(data, path, max_pixels)
+    require_within((header.width, header.height), path, max_pixels)
+    return header
+
+
+def require_plausible(head: bytes, size: int, path: Path, max_pixels: int | None) -> None:
+    """Judges a large file of so many bytes by its first ones, so that it need not be read whole. Raises
+    InputError where it cannot be an image, or HugeImageError."""
+    if size > _MOST_BYTES:
+        raise InputError(path, f"has {size:,} bytes, expected {_MOST_BYTES:,} at most, as a record holds")
+    if format_of(head, path) not in ("JPEG", "PNG"):
+        return
+    try:
+        header = _jpeg_header(head) if head.startswith(_JPEG_MAGIC) else _png_header(head)
+    except (struct.error, IndexError):  # it goes on behind the head
+        return
+    except ValueError as fault:
+        raise InputError(path, f"damaged image: {fault}") from fault
+    require_within((header.width, header.height), path, max_pixels)
+    most = header.width * header.height * _MOST_BYTES_A_PIXEL + _MOST_APPENDED_BYTES
+    if size > most:
+        wanted = f"expected {most:,} at most of {header.width} x {header.height} pixels"
+        raise InputError(path, f"damaged image: it has {size:,} bytes, {wanted}")
+
+
+def _known_header(data: bytes, path: Path) -> Header | None:
+    """Returns that of a JPEG or PNG."""
     try:
         if data.startswith(_JPEG_MAGIC):
             return _jpeg_header(data)
@@ -44,13 +80,20 @@ def read_header(data: bytes, path: Path) -> Header:
         raise InputError(path, f"the image ends inside its header, after {len(data)} bytes") from fault
     except ValueError as fault:
         raise InputError(path, f"damaged image: {fault}") from fault
-    image = decode(data, path)
+    return None
+
+
+def _decoded_header(data: bytes, path: Path, max_pixels: int | None) -> Header:
+    """Returns that of another format."""
+    image = decode(data, path, max_pixels)
     kind = image.format or "unknown"
-    frames = getattr(image, "n_frames", 1)
+    with _faults(path), quiet():  # a later frame may be damaged where the first is not
+        frames = getattr(image, "n_frames", 1)
+        orientation = _orientation_of(image.getexif())
     obstacle = f"its format is {kind}" + (
         f", of whose {frames} frames the first is taken" if frames > 1 else ""
     )
-    return Header(kind.lower(), *image.size, _orientation_of(image.getexif()), obstacle)
+    return Header(kind.lower(), *image.size, orientation, obstacle)
 
 
 def require_end(data: bytes, header: Header, path: Path) -> None:
@@ -127,9 +170,10 @@ def _parse_exif(block: bytes) -> int:
     """Returns the orientation of an EXIF block; a damaged block says nothing, as for every viewer."""
     exif = Image.Exif()
     try:
-        exif.load(block)
-        return _orientation_of(exif)
-    except (SyntaxError, ValueError, KeyError, TypeError, struct.error):
+        with quiet():
+            exif.load(block)
+            return _orientation_of(exif)
+    except Exception:  # Pillow raises many kinds
         return 1
 
 
@@ -138,26 +182,21 @@ def _orientation_of(exif: Image.Exif) -> int:
     return orientation if orientation in range(1, 9) else 1
 
 
-def opened(data: bytes) -> Image.Image:
-    """Pillow's image, whose pixels are not read yet. Raises OSError, ValueError or SyntaxError where it is
-    none, is damaged, or has more pixels than Pillow decodes; half as many are no reason to warn."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(BytesIO(data))
-    except Image.DecompressionBombError as fault:
-        raise ValueError(str(fault)) from fault
-
-
-def decode(data: bytes, path: Path) -> Image.Image:
+def decode(data: bytes, path: Path, max_pixels: int | None = MAX_PIXELS) -> Image.Image:
     """Pillow's image, its first where there are several. Loaded at once, since TIFF turns only then. Raises
-    InputError, naming `path`, where it is none or is damaged."""
-    try:
-        image = opened(data)
+    InputError, naming `path`, where it is none or is damaged; HugeImageError as `read_header` does."""
+    with _faults(path), quiet():
+        image = open_image(data, path, max_pixels)
         image.load()
-    except UnidentifiedImageError as fault:
-        start = f"it starts with {data[:8]!r}" if data else "it is empty"
-        raise InputError(path, f"is no image that can be read; {start}") from fault
-    except Exception as fault:  # Pillow's decoders let many kinds through on damaged files
-        raise InputError(path, f"damaged image: {' '.join(str(fault).split())}") from fault
     return image
+
+
+@contextmanager
+def _faults(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as fault:  # Pillow's decoders let many kinds through on damaged files
+        reason = " ".join(str(fault).split()) or type(fault).__name__
+        raise InputError(path, f"damaged image: {reason}") from fault

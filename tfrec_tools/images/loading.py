@@ -13,11 +13,16 @@ from PIL import Image, ImageOps
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange
 from tfrec_tools.errors import InputError
-from tfrec_tools.images.headers import Header, decode, opened, read_header, require_end
+from tfrec_tools.images.headers import HEAD_BYTES, Header, decode, read_header, require_end, require_plausible
+from tfrec_tools.images.limits import MAX_PIXELS
+from tfrec_tools.images.opening import HugeImageError, open_image, quiet
+from tfrec_tools.system.regular_files import NotRegularError
+from tfrec_tools.system.remote_path import RemotePath
 
 VERIFY = ("header", "decode", "off")
 _LOSSY = frozenset({"JPEG", "MPO", "JPEG2000", "AVIF", "WEBP"})
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+_LARGE_BYTES = 1 << 26
 _UNSCALABLE = {"1": "L", "P": "RGB"}  # modes whose values cannot be averaged, and what can
 _SUFFIXES = {
     "jpeg": frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}),
@@ -34,6 +39,7 @@ class ImageOptions:
     rescale        boxes are scaled to the image where the annotation states another size of its shape
     max_side       images are shrunk so that no side is longer; None leaves them as they are
     jpeg_quality   of what is transcoded, 1 to 100
+    max_pixels     images of more are not taken; their headers say how many they have
     verify         "header" looks for the end marker too, "decode" decodes every image, "off" does neither
     """
 
@@ -41,6 +47,7 @@ class ImageOptions:
     max_side: int | None = None
     jpeg_quality: int = 95
     verify: str = "header"
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         if self.verify not in VERIFY:
@@ -81,25 +88,43 @@ def load(
     """
     path = place.path
     try:
+        if _is_large(place):
+            require_plausible(place.head(HEAD_BYTES), place.size, path, rules.max_pixels)
         data = place.read()
+    except InputError as fault:
+        return _not_taken(fault, path, source)
+    except NotRegularError as fault:
+        return _not_taken(InputError(path, str(fault.strerror)), path, source)
     except OSError as fault:
         raise InputError(path, f"cannot be read ({fault.strerror or fault})") from fault
     try:
         return _loaded(data, path, annotated_wh, source, rules)
     except InputError as fault:
-        issue = Issue("image-damaged", source, None, f"{path.name}: {fault.reason}", False)
-        return Loaded(None, (1.0, 1.0), (issue,))
+        return _not_taken(fault, path, source)
+
+
+def _is_large(place: ByteRange) -> bool:
+    """Returns whether a file is so large that its head is looked at first; stores are not asked."""
+    return place.length is None and not isinstance(place.path, RemotePath) and place.size > _LARGE_BYTES
+
+
+def _not_taken(fault: InputError, path: Path, source: str) -> Loaded:
+    code = "image-huge" if isinstance(fault, HugeImageError) else "image-damaged"
+    issue = Issue(code, source, None, f"{path.name}: {fault.reason}", False)
+    return Loaded(None, (1.0, 1.0), (issue,))
 
 
 def decoded(image: EncodedImage, within_px: int | None = None) -> Image.Image:
     """Returns the image in RGB, 16 bits cut to 8; with `within_px` it may be read as small as its longer side
-    comes near that. Raises OSError, ValueError or SyntaxError, as Pillow does, where it is damaged."""
-    picture = opened(image.data)
-    if within_px is not None:
-        picture.draft("RGB", (within_px, within_px))
-    if picture.mode.startswith("I"):  # 16 bits
-        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    return picture.convert("RGB")
+    comes near that. It may have any number of pixels: whoever stored it has judged that. Raises InputError,
+    or OSError, ValueError or SyntaxError, as Pillow does, where it is damaged."""
+    with quiet():
+        opened = open_image(image.data, f"an image of {image.width} x {image.height}", None)
+        if within_px is not None:
+            opened.draft("RGB", (within_px, within_px))
+        if opened.mode.startswith("I"):  # 16 bits
+            opened = Image.fromarray((np.asarray(opened) >> 8).astype(np.uint8))
+        return opened.convert("RGB")
 
 
 def is_file_itself(rules: ImageOptions, issues: Iterable[Issue]) -> bool:
@@ -116,17 +141,19 @@ def has_image_suffix(name: str) -> bool:
 def _loaded(
     data: bytes, path: Path, annotated_wh: tuple[int, int], source: str, rules: ImageOptions
 ) -> Loaded:
-    header = read_header(data, path)
+    header = read_header(data, path, rules.max_pixels)
     if rules.verify != "off":
         require_end(data, header, path)
     turn = _fits_only_turned(header, annotated_wh)
     upright_wh = (header.height, header.width) if turn else (header.width, header.height)
     stored_wh = _within(upright_wh, rules.max_side)
     if turn or header.obstacle or stored_wh != upright_wh:
-        image = _transcode(decode(data, path), data, path, turn, stored_wh, rules.jpeg_quality)
+        image = _transcode(
+            decode(data, path, rules.max_pixels), data, path, turn, stored_wh, rules.jpeg_quality
+        )
     else:
         if rules.verify == "decode":
-            decode(data, path)
+            decode(data, path, rules.max_pixels)
         image = EncodedImage(data, header.format, *stored_wh)
     rescale = rules.rescale and annotated_wh != upright_wh and _same_shape(annotated_wh, upright_wh)
     issues = (

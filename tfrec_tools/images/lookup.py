@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
@@ -63,11 +63,46 @@ def _direct(record: ImageRecord, folder: Path) -> ByteRange | None:
     """Returns the file that the record names, unless the annotation's own file has another name."""
     if record.stem and record.stem != _relative(record.filename).stem:
         return None
+    if leads_out(record.filename):
+        return None
     path = folder / _slashed(record.filename)
     return ByteRange(path) if is_file(path) else None
 
 
+def leads_out(path: str) -> bool:
+    """Returns whether a path, of any system, leads out of the folder that it starts from."""
+    if ".." not in path:
+        return False
+    depth = 0
+    for part in path.replace("\\", "/").split("/"):
+        depth += -1 if part == ".." else part not in ("", ".")
+        if depth < 0:
+            return True
+    return False
+
+
 def _search(folder: Path, index: _Index, record: ImageRecord) -> Located:
+    """Searches the image of a record, never outside of the folder."""
+    if not leads_out(record.filename):
+        return _search_inside(folder, index, record)
+    inside = _inside(record.filename)
+    found, odd = _search_inside(folder, index, replace(record, filename=inside))
+    message = f"its file name {record.filename!r} leads out of {folder}; {inside!r} was looked for inside"
+    return found, (Issue("path-outside", record.source, None, message, True), *odd)
+
+
+def _inside(path: str) -> str:
+    """Returns a path without the steps that lead out."""
+    parts: list[str] = []
+    for part in path.replace("\\", "/").split("/"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts) or "?"
+
+
+def _search_inside(folder: Path, index: _Index, record: ImageRecord) -> Located:
     relative = _relative(record.filename)
     exact = folder / relative
     named = [exact] if is_file(exact) else _closest(index.by_name, relative.name, relative)
@@ -132,9 +167,9 @@ def key(name: str) -> str:
 
 def _closest(index: dict[str, list[Path]], name: str, relative: PurePosixPath) -> list[Path]:
     """Returns the files of a name; of several those whose folders, and then whose case, agree as well. A link
-    to nowhere and a pipe are no files."""
+    to nowhere is no file."""
     candidates = index.get(key(name), [])
-    candidates = [path for path in candidates if isinstance(path, RemotePath) or is_file(path)]
+    candidates = [path for path in candidates if isinstance(path, RemotePath) or path.exists()]
     ending = key(f"/{relative}")
     candidates = _narrowed(candidates, (path for path in candidates if _ends(path, ending)))
     return _narrowed(candidates, (path for path in candidates if name in (path.name, path.stem)))

@@ -12,10 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tfrec_tools.annotations.run_lengths import unpacked
 from tfrec_tools.errors import InputError
+from tfrec_tools.images import clipping
+from tfrec_tools.images.limits import MAX_PIXELS
+from tfrec_tools.images.opening import open_image
 
 _PNG_MAGIC = b"\x89PNG"
-_MAX_PIXELS = 2**30
+_MAX_PIXELS = 2**30  # beyond four times as many pycocotools' own numbers overflow
+_MOST_STEPS = 4_000_000  # pixels along the edges of a mask, for which pycocotools takes 0.3 GB
 
 
 def to_png(
@@ -28,12 +33,14 @@ def to_png(
     InputError, naming `source`, where it is none.
     """
     try:
+        if size_wh[0] * size_wh[1] >= _MAX_PIXELS:
+            raise ValueError(f"its image has {size_wh[0]} x {size_wh[1]} pixels")
         if mask.startswith(_PNG_MAGIC):
-            image = Image.open(BytesIO(mask))
+            image = open_image(mask, source, max(MAX_PIXELS, size_wh[0] * size_wh[1]))
             return mask if image.size == size_wh else _encode(_resized(image, size_wh))
         segmentation = json.loads(mask or b"[]")
         if isinstance(segmentation, dict):
-            return _encode(_resized(Image.fromarray(_decoded(segmentation)), size_wh))
+            return _encode(_resized(Image.fromarray(_decoded(segmentation, given_wh)), size_wh))
         if not isinstance(segmentation, list | type(None)):
             raise ValueError(f"{segmentation!r} is neither polygons nor run lengths")
         scale_xy = size_wh if relative else (size_wh[0] / given_wh[0], size_wh[1] / given_wh[1])
@@ -58,21 +65,39 @@ def _filled(
     ]
     if not np.isfinite([value for polygon in scaled for value in polygon]).all():
         raise ValueError("a coordinate is not finite")
+    scaled = [near for polygon in scaled if (near := clipping.near(polygon, size_wh))]
     if not scaled:
         return np.zeros((height, width), np.uint8)
+    _require_drawable(scaled)
     return _pixels(coco_mask.merge(coco_mask.frPyObjects(scaled, height, width)))
 
 
-def _decoded(run_lengths: dict[str, Any]) -> NDArray[np.uint8]:
-    """Returns (height, width) 0 or 1, from COCO's RLE, plain or packed."""
+def _require_drawable(polygons: list[list[float]]) -> None:
+    """Raises ValueError where pycocotools would need too much memory: it notes every step along the edges."""
+    steps = 0.0
+    for polygon in polygons:
+        corners = np.array(polygon, np.float64).reshape(-1, 2)  # (N, 2) x y
+        edges = np.abs(corners - np.roll(corners, 1, 0))
+        steps += float(edges.max(axis=1).sum())
+    if steps > _MOST_STEPS:
+        raise ValueError(f"its edges are {steps:,.0f} pixels long, expected {_MOST_STEPS:,} at most")
+
+
+def _decoded(run_lengths: dict[str, Any], given_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """Returns (height, width) 0 or 1, from COCO's RLE, plain or packed. All is judged before pycocotools
+    sees it, which reads and writes on without a bound."""
     from pycocotools import mask as coco_mask
 
-    height, width = run_lengths["size"]
-    if not 0 < height * width < _MAX_PIXELS:
-        raise ValueError(f"its size is {height} x {width}")
-    if isinstance(run_lengths["counts"], list):
-        if sum(run_lengths["counts"]) != height * width:  # pycocotools reads on without a bound
-            raise ValueError(f"its runs do not add up to {height} x {width}")
+    size, counts = run_lengths["size"], run_lengths["counts"]
+    if size != [given_wh[1], given_wh[0]] or not all(type(side) is int for side in size):
+        raise ValueError(f"its size is {size}, expected {given_wh[1]} x {given_wh[0]} of the image")
+    height, width = size
+    runs = unpacked(counts) if isinstance(counts, str) else counts
+    if not isinstance(runs, list) or not all(type(run) is int and run >= 0 for run in runs):
+        raise ValueError("its counts are no run lengths, expected whole numbers from 0 on or COCO's text")
+    if sum(runs) != height * width:
+        raise ValueError(f"its runs do not add up to {height} x {width}")
+    if isinstance(counts, list):
         run_lengths = coco_mask.frPyObjects(run_lengths, height, width)
     return _pixels(run_lengths)
 

@@ -3,8 +3,8 @@ oversight."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, combinations
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from tfrec_tools.errors import LabelConflict
 from tfrec_tools.labels.label_map import ClassList, faults
@@ -17,7 +17,7 @@ from tfrec_tools.labels.naming import (
     names_of,
     uses_of,
 )
-from tfrec_tools.labels.spelling import is_similar, may_be_one, normal
+from tfrec_tools.labels.spelling import alike, may_be_one, normal
 
 _SHOWN_IDS = 20
 
@@ -40,25 +40,26 @@ def spellings(sources: Sequence[Source], rules: MergeRules) -> list[tuple[str, .
     groups: dict[str, set[str]] = {}
     for name in names_of(chain(*uses)):
         groups.setdefault(normal(name), set()).add(name)
-    of_first = names_of(uses[0])
+    of_first, meant = names_of(uses[0]), rules.meant
     return [
         tuple(sorted(group, key=lambda name: (name not in of_first, name)))
         for _, group in sorted(groups.items())
-        if len(group) > 1 and len(group - rules.meant) > 1
+        if len(group) > 1 and len(group - meant) > 1
     ]
 
 
 def similar(sources: Sequence[Source], rules: MergeRules) -> list[tuple[str, str]]:
     """Returns pairs (name, name to keep) of classes that may be one by a typo, a plural or a display_name.
-    Classes that stand side by side in a map are two."""
+    Classes that stand side by side in a map are two; spellings of one word are conflicts by themselves."""
     uses = uses_of(sources, rules)
     owners = _owners(uses)
     shown = _display_names(chain(*uses))
-    pairs = []
-    for first, second in combinations(sorted(owners.keys() - rules.meant), 2):
-        if owners[first].isdisjoint(owners[second]) and _may_be_one(first, second, shown):
-            pairs.append((first, second) if 0 in owners[second] else (second, first))
-    return pairs
+    names = sorted(owners.keys() - rules.meant)
+    return [
+        (first, second) if 0 in owners[second] else (second, first)
+        for first, second in alike(names, shown)
+        if owners[first].isdisjoint(owners[second]) and normal(first) != normal(second)
+    ]
 
 
 def alias(names: Iterable[str], keep: str) -> str:
@@ -181,14 +182,6 @@ def _display_names(uses: Iterable[SourceClass]) -> dict[str, set[str]]:
         if use.name is not None and use.label.display_name:
             shown.setdefault(use.name, set()).add(normal(use.label.display_name))
     return shown
-
-
-def _may_be_one(first: str, second: str, shown: Mapping[str, set[str]]) -> bool:
-    """Returns whether it is worth asking. Spellings of one word are conflicts by themselves."""
-    if normal(first) == normal(second):
-        return False
-    displayed = normal(first) in shown.get(second, ()) or normal(second) in shown.get(first, ())
-    return displayed or is_similar(first, second)
 
 
 def _quoted(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.merge import Merged, MergedClass
+from tfrec_tools.system.regular_files import read_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def read_tables(path: Path, label_map: LabelMap) -> Tables:
     import msgspec
 
     try:
-        tables = msgspec.json.decode(path.read_bytes(), type=_File)
+        tables = msgspec.json.decode(read_bytes(path), type=_File)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise InputError(path, f"no tables of ids, as merge-labels writes them ({fault})") from fault
     ids = label_map.id_by_name

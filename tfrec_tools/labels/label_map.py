@@ -6,7 +6,6 @@ ids count from 1, because 0 is the background of TFOD's models.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -92,12 +91,15 @@ def faults(labels: Sequence[Label], lowest_id: int = 1) -> list[str]:
     texts += [f"id {label.id} of {label.name!r} is above {_MAX_ID}" for label in labels if label.id > _MAX_ID]
     texts += [f"the name of id {label.id} is empty" for label in labels if not label.name]
     texts += [f"the name {label.name!a} is no text" for label in labels if label.name != readable(label.name)]
-    for label_id, count in Counter(label.id for label in labels).items():
-        if count > 1:
-            names = ", ".join(repr(label.name) for label in labels if label.id == label_id)
-            texts.append(f"id {label_id} stands {count} times ({names})")
-    for name, count in Counter(label.name for label in labels if label.name).items():
-        if count > 1:
-            ids = ", ".join(str(label.id) for label in labels if label.name == name)
-            texts.append(f"name {name!r} stands {count} times (ids {ids})")
+    names: dict[int, list[str]] = {}
+    ids: dict[str, list[int]] = {}
+    for label in labels:
+        names.setdefault(label.id, []).append(label.name)
+        ids.setdefault(label.name, []).append(label.id)
+    for label_id, of_id in names.items():
+        if len(of_id) > 1:
+            texts.append(f"id {label_id} stands {len(of_id)} times ({', '.join(map(repr, of_id))})")
+    for name, of_name in ids.items():
+        if name and len(of_name) > 1:
+            texts.append(f"name {name!r} stands {len(of_name)} times (ids {', '.join(map(str, of_name))})")
     return texts

@@ -15,6 +15,7 @@ from typing import Any
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import ClassList, Label, LabelMap
 from tfrec_tools.labels.pbtxt import format_label_map
+from tfrec_tools.labels.yaml_text import composed
 
 Tree = Any  # str, number, bool or None; a list; an object as a tuple of (key, value), doubled keys included
 
@@ -37,7 +38,9 @@ def parse_json(path: Path, text: str) -> Tree:
     except json.JSONDecodeError as fault:
         where = f"line {fault.lineno}, column {fault.colno}"
         raise InputError(path, f"broken JSON: {fault.msg}", where=where) from fault
-    except (ValueError, RecursionError) as fault:  # a number of thousands of digits; nested too deeply
+    except RecursionError as fault:
+        raise InputError(path, "broken JSON: is nested too deeply, expected a few levels") from fault
+    except ValueError as fault:  # a number of thousands of digits
         raise InputError(path, f"broken JSON: {fault}") from fault
 
 
@@ -46,48 +49,29 @@ def parse_yaml(path: Path, text: str) -> Tree:
     the place where it is broken, or has a key twice at its top level: readers keep the last value."""
     import yaml
 
-    try:
-        root = yaml.compose(text, Loader=yaml.BaseLoader)
-        _require_single_keys(root)
-        return _tree(root, {})
-    except yaml.MarkedYAMLError as fault:
-        where = f"line {fault.problem_mark.line + 1}" if fault.problem_mark else ""
-        raise InputError(path, f"broken YAML: {' '.join(str(fault.problem).split())}", where=where) from fault
-    except (yaml.YAMLError, RecursionError) as fault:
-        raise InputError(path, f"broken YAML: {' '.join(str(fault).split())}") from fault
+    return _tree(path, composed(path, text, yaml.BaseLoader), {})
 
 
-def _require_single_keys(root: Any) -> None:
-    import yaml
-
-    known: set[str] = set()
-    for node, _ in root.value if root is not None and root.id == "mapping" else ():
-        if (key := _yaml_key(node)) in known:
-            raise yaml.MarkedYAMLError(
-                problem=f"the key {key!r} stands more than once", problem_mark=node.start_mark
-            )
-        known.add(key)
-
-
-def _tree(node: Any, done: dict[int, Tree]) -> Tree:
+def _tree(path: Path, node: Any, done: dict[int, Tree]) -> Tree:
     """`done` is by node: what anchors repeat is made once, however often it is repeated."""
     if node is None:
         return None
     if id(node) not in done:
         if node.id == "mapping":
-            done[id(node)] = tuple((_yaml_key(key), _tree(value, done)) for key, value in node.value)
+            done[id(node)] = tuple(
+                (_yaml_key(path, key), _tree(path, value, done)) for key, value in node.value
+            )
         elif node.id == "sequence":
-            done[id(node)] = [_tree(item, done) for item in node.value]
+            done[id(node)] = [_tree(path, item, done) for item in node.value]
         else:
             done[id(node)] = node.value
     return done[id(node)]
 
 
-def _yaml_key(node: Any) -> str:
-    import yaml
-
+def _yaml_key(path: Path, node: Any) -> str:
     if node.id != "scalar":
-        raise yaml.MarkedYAMLError(problem="a key that is no text", problem_mark=node.start_mark)
+        where = f"line {node.start_mark.line + 1}"
+        raise InputError(path, "broken YAML: a key that is no text", where=where)
     return str(node.value)
 
 

@@ -64,8 +64,9 @@ class SourceClass:
 def uses_of(sources: Sequence[Source], rules: MergeRules) -> list[list[SourceClass]]:
     """Returns the classes of each source, by id."""
     shown = {name: texts[0][0] for name, texts in display_names_of_mids(sources).items()}
+    new_names = rules.new_names
     return [
-        [_use(label, shown.get(label.name, label.name), rules) for label in _by_id(source.labels)]
+        [_use(label, shown.get(label.name, label.name), rules, new_names) for label in _by_id(source.labels)]
         for source in sources
     ]
 
@@ -95,8 +96,7 @@ def heads(uses: Iterable[SourceClass]) -> dict[str, SourceClass]:
     return dict(sorted(first.items(), key=lambda item: item[1].label.id))
 
 
-def _use(label: Label, plain: str, rules: MergeRules) -> SourceClass:
-    new_names = rules.new_names
+def _use(label: Label, plain: str, rules: MergeRules, new_names: Mapping[str, str]) -> SourceClass:
     name = new_names.get(label.name, new_names.get(plain, plain))
     called = {label.name, plain, name}
     left_out = bool(called & rules.ignore) or not (rules.only is None or called & rules.only)

@@ -9,8 +9,10 @@ from google.protobuf import text_format
 from tfrec_tools._pb2 import label_map_pb2
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import ClassList, Label, LabelMap
+from tfrec_tools.system.regular_files import read_bytes
 
 _BACKGROUND = "background"
+_MOST_CHARACTERS = 8_000_000  # 200,000 classes; protobuf reads a million characters a second
 
 
 def read_label_map(path: Path) -> LabelMap:
@@ -23,7 +25,7 @@ def read_label_map(path: Path) -> LabelMap:
 def read_text(path: Path) -> str:
     """Returns the text of a file in UTF-8, with its line ends as they are and without a byte order mark."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_bytes(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
         raise InputError(path, f"cannot be read as a label map ({_why(fault)})") from fault
 
@@ -32,6 +34,9 @@ def parse_pbtxt(path: Path, text: str) -> ClassList:
     """TFOD's text form; `path` is for errors. What TFOD has no word for is an error; of what it has, LVIS's
     counts and hierarchies are read over. An item of id 0 may only be the background, as in TFOD, and is no
     class: all others keep their ids."""
+    if len(text) > _MOST_CHARACTERS:
+        reason = f"has {len(text)} characters, expected a label map of at most {_MOST_CHARACTERS}"
+        raise InputError(path, f"{reason}; keep as many classes in a .json")
     message = label_map_pb2.StringIntLabelMap()
     try:
         text_format.Parse(text, message)

@@ -89,7 +89,7 @@ def _perform(job: RemapJob, tick: Callable[[], None], folder: Path) -> ShardResu
                 yield remapped.pieces
             tick()
 
-    with published(staging.shard_path(folder, job.fingerprint), alone=False) as (part,):
+    with published(staging.shard_path(folder, job.fingerprint), alone=False, durable=False) as (part,):
         size = sum(record.length for record in job.items)
         written = framing.write(part, records(), job.compression, size)
     done = ShardResult(

@@ -79,6 +79,7 @@ def _set_plan(options: RemapOptions) -> SetPlan:
         ),
         readings=tuple(map(_reading, sets, indexes)),
         for_tfds=all(index.complete for index in indexes),
+        durable=not options.no_fsync,
     )
 
 

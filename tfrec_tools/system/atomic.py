@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -9,17 +11,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.system.remote_path import RemotePath
+
+_CANNOT = (errno.EINVAL, errno.ENOTSUP)  # a file system that keeps nothing back
 
 
 @contextmanager
-def published(*paths: Path, alone: bool = True) -> Iterator[tuple[Path, ...]]:
+def published(*paths: Path, alone: bool = True, durable: bool = True) -> Iterator[tuple[Path, ...]]:
     """Yields temporary names beside `paths` to write to. They get their final names, in the order given, when
-    the block ends well, and are removed when it does not. Not `alone`: another may write the same at the same
-    time, so that the temporary names are nobody else's."""
+    the block ends well and their bytes are on the disk, and are removed when it does not. Not `alone`:
+    another may write the same at the same time, so that the temporary names are nobody else's. Not
+    `durable`: the disk is not waited for, as whoever reads the file can do without it."""
     mark = "" if alone else f".{uuid.uuid4().hex}"
     parts = tuple(path.with_name(f".{path.name}{mark}.part") for path in paths)
+    for part in parts:
+        if not isinstance(part, RemotePath) and part.is_symlink():  # which would be written through
+            part.unlink()
     try:
         yield parts
+        for part in parts if durable else ():
+            sync(part)
         for part, path in zip(parts, paths, strict=True):
             part.replace(path)
     except OSError as fault:
@@ -29,6 +40,20 @@ def published(*paths: Path, alone: bool = True) -> Iterator[tuple[Path, ...]]:
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """A file's bytes, or the names in a folder, are on the disk when it returns, whatever the power does."""
+    if isinstance(path, RemotePath) or (os.name == "nt" and path.is_dir()):
+        return
+    file = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(file)
+    except OSError as fault:
+        if fault.errno not in _CANNOT:
+            raise
+    finally:
+        os.close(file)
 
 
 def require_free(folder: Path) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.system.regular_files import read_text
 
 Value = str | int | float | bool | list[str]
+_MOST_CHARACTERS = 1_000_000
+_MOST_PARTS = 100  # of a dotted name; tomllib takes their square in time
+_MANY_PARTS = re.compile(rf"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{_MOST_PARTS}}}""")
 Values = Mapping[str, Value]  # {long name of the option, without its dashes: what it is set to}
 
 
@@ -21,8 +26,14 @@ def format_options(options: Values) -> str:
 def read_options(path: Path) -> dict[str, Value]:
     """Raises InputError where it is no TOML, or holds what no option can be."""
     try:
-        options = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        text = read_text(path)
+        if len(text) > _MOST_CHARACTERS or _MANY_PARTS.search(text):
+            reason = f"is no file of options: expected at most {_MOST_CHARACTERS} characters, and names of "
+            raise InputError(path, f"{reason}fewer than {_MOST_PARTS} parts with dots between them")
+        options = tomllib.loads(text)
+    except RecursionError as fault:
+        raise InputError(path, "cannot be read as TOML (is nested too deeply)") from fault
+    except (OSError, ValueError) as fault:  # no UTF-8, no TOML, a number of thousands of digits
         raise InputError(path, f"cannot be read as TOML ({fault})") from fault
     for name, value in options.items():
         if not _is_simple(value):

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, NamedTuple
 import google_crc32c
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.system.regular_files import open_binary
 from tfrec_tools.system.remote_path import RemotePath
 
 _HEADER = struct.Struct("<QI")
@@ -104,7 +105,7 @@ class Tally(BufferedIOBase):
 
 def tally(path: Path) -> Tally:
     """Returns the size and CRC-32C of a file."""
-    with path.open("rb") as file, Path(os.devnull).open("wb") as nowhere:
+    with open_binary(path) as file, Path(os.devnull).open("wb") as nowhere:
         counted = Tally(nowhere)
         while block := file.read(1 << 20):
             counted.write(block)
@@ -182,7 +183,7 @@ def read_at(file: FileIO, offset: int, sizes: Iterable[int], said: int, path: Pa
 
 def is_gzip(path: Path) -> bool:
     """A plain file may start with gzip's magic by chance, but then its CRC fits."""
-    with path.open("rb") as file:
+    with open_binary(path) as file:
         start = file.read(_HEADER.size)
     return start.startswith(_GZIP_MAGIC) and not _header_fits(start)
 
@@ -193,7 +194,7 @@ def unpacked(file: Path) -> Path:
         return file
     target = _scratch() / f"{len(list(_scratch().iterdir()))}.tfrecord"
     try:
-        with gzip.open(file, "rb") as packed, target.open("wb") as out:
+        with open_binary(file) as opened, gzip.open(opened, "rb") as packed, target.open("wb") as out:
             shutil.copyfileobj(packed, out, 1 << 20)
     except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
         raise InputError(file, f"the gzip data is cut off or damaged ({fault})") from fault
@@ -213,7 +214,7 @@ def _open(path: Path) -> BinaryIO:
     """Returns the file, unpacked."""
     if is_gzip(path):
         return gzip.open(path, "rb")  # type: ignore[return-value]
-    return path.open("rb")
+    return open_binary(path)
 
 
 def _read_record(file: BinaryIO, path: Path, where: str) -> bytes | None:

@@ -11,6 +11,7 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_the_zoo_has_what_can_be_built() -> None:
     assert {one.extractor for one in zoo.models()} <= extractors
     assert len({one.short_name for one in zoo.models()}) == len(zoo.models())
     addresses = {one.short_name: one.address for one in zoo.models()}
-    tf2 = "http://download.tensorflow.org/models/object_detection/tf2/20200711"
+    tf2 = "https://download.tensorflow.org/models/object_detection/tf2/20200711"
     assert addresses[SHORT] == f"{tf2}/{NAME}.tar.gz"
 
 
@@ -179,3 +180,44 @@ def test_the_command_lists_what_there_is() -> None:
     assert "ssd_mobilenet_v2_fpn_keras" in done.stdout
     listed = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True).stdout)
     assert SHORT in [one["short_name"] for one in listed["zoo"]]
+
+
+@pytest.mark.parametrize(
+    "place", ["http://example.org/zoo", "ftp://example.org", "file:///zoo", "example.org"]
+)
+def test_addresses_that_others_could_change_are_refused(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setenv("TFREC_ZOO", place)
+    with pytest.raises(TfrecError, match="expected an address that begins with https://"):
+        zoo.address()
+
+
+@pytest.mark.parametrize(
+    ("name", "limits", "said"),
+    [
+        (
+            "pipeline.config",
+            {"_MOST_BYTES": {"pipeline.config": 9, "checkpoint": 99}},
+            "has 10 bytes, expected 9",
+        ),
+        (
+            "checkpoint/a",
+            {"_MOST_BYTES": {"pipeline.config": 99, "checkpoint": 9}},
+            "has 10 bytes, expected 9",
+        ),
+        ("other", {"_MOST_BYTES_IN_ALL": 9}, "holds over 9 bytes"),
+        ("other", {"_MOST_FILES": 0}, "or 0 files"),
+    ],
+)
+def test_archives_are_not_unpacked_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, limits: dict[str, Any], said: str
+) -> None:
+    archive = tmp_path / "a.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        member = tarfile.TarInfo(f"model/{name}")
+        member.size = 10
+        tar.addfile(member, io.BytesIO(b"0123456789"))
+    for limit, value in limits.items():
+        monkeypatch.setattr(zoo, limit, value)
+    with pytest.raises(InputError, match=said):
+        zoo._unpack(archive, tmp_path / "model")
+    assert not (tmp_path / "model").exists()

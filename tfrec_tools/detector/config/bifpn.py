@@ -30,7 +30,7 @@ def read_bifpn(block: Fields, version: int) -> BifpnConfig:
     if (multiplier := block.number("depth_multiplier", 1.0)) != 1.0:
         raise block.fault("depth_multiplier", f"found {multiplier:g}, expected 1")
     bifpn = block.block("bifpn")
-    levels = int(bifpn.number("min_level", 3)), int(bifpn.number("max_level", 7))
+    levels = bifpn.whole("min_level", 3), bifpn.whole("max_level", 7)
     if levels != (3, 7):
         raise InputError(
             bifpn.path, f"found levels {levels[0]} to {levels[1]}, expected 3 to 7", where=bifpn.place
@@ -39,8 +39,8 @@ def read_bifpn(block: Fields, version: int) -> BifpnConfig:
         raise bifpn.fault("combine_method", f"found {method!r}, expected 'fast_attention' or 'sum'")
     config = BifpnConfig(
         version=version,
-        rounds=int(bifpn.number("num_iterations")),
-        depth=max(int(bifpn.number("num_filters")), int(block.number("min_depth", 16))),
+        rounds=bifpn.whole("num_iterations"),
+        depth=max(bifpn.whole("num_filters"), block.whole("min_depth", 16)),
         weighted=method == "fast_attention",
         hyperparams=read_hyperparams(block.block("conv_hyperparams")),
     )

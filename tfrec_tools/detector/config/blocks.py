@@ -90,12 +90,12 @@ def read_resizer(resizer: Fields) -> Resizer:
 
 
 def _fixed_shape(block: Fields) -> Resizer:
-    return Resizer(int(block.number("height")), int(block.number("width")), False, 0)
+    return Resizer(block.whole("height"), block.whole("width"), False, 0)
 
 
 def _keep_aspect(block: Fields) -> Resizer:
     block.must_be("pad_to_max_dimension", False, True)
-    shorter, longer = int(block.number("min_dimension", 600)), int(block.number("max_dimension", 1024))
+    shorter, longer = block.whole("min_dimension", 600), block.whole("max_dimension", 1024)
     if any(value != 0.0 for value in block.numbers("per_channel_pad_value")):
         raise block.fault("per_channel_pad_value", "expected 0")
     return Resizer(longer, longer, True, shorter)
@@ -167,8 +167,8 @@ def read_nms(block: Fields, converter: str) -> NmsConfig:
     config = NmsConfig(
         score_threshold=nms.number("score_threshold", 0.0),
         iou_threshold=nms.number("iou_threshold", 0.6),
-        max_per_class=int(nms.number("max_detections_per_class", 100)),
-        max_total=int(nms.number("max_total_detections", 100)),
+        max_per_class=nms.whole("max_detections_per_class", 100),
+        max_total=nms.whole("max_total_detections", 100),
     )
     nms.done()
     block.done()

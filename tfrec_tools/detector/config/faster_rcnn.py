@@ -84,19 +84,19 @@ def read_faster_rcnn(block: Fields) -> FasterRcnnConfig:
     if (stages := block.number("number_of_stages", 2)) != 2:
         raise block.fault("number_of_stages", f"found {stages:g}, expected 2")
     config = FasterRcnnConfig(
-        num_classes=int(block.number("num_classes")),
+        num_classes=block.whole("num_classes"),
         resizer=read_resizer(block.block("image_resizer")),
         depth=_depth(block.block("feature_extractor")),
         proposals=_proposals(block),
         boxes=_boxes(block),
         proposal_loss=StageLoss(
-            samples=int(block.number("first_stage_minibatch_size", 256)),
+            samples=block.whole("first_stage_minibatch_size", 256),
             positive_fraction=block.number("first_stage_positive_balance_fraction", 0.5),
             localization_weight=block.number("first_stage_localization_loss_weight", 1.0),
             classification_weight=block.number("first_stage_objectness_loss_weight", 1.0),
         ),
         box_loss=StageLoss(
-            samples=int(block.number("second_stage_batch_size", 64)),
+            samples=block.whole("second_stage_batch_size", 64),
             positive_fraction=block.number("second_stage_balance_fraction", 0.25),
             localization_weight=block.number("second_stage_localization_loss_weight", 1.0),
             classification_weight=block.number("second_stage_classification_loss_weight", 1.0),
@@ -137,10 +137,10 @@ def _depth(block: Fields) -> int:
 def _proposals(block: Fields) -> ProposalConfig:
     if (rate := block.number("first_stage_atrous_rate", 1)) != 1:
         raise block.fault("first_stage_atrous_rate", f"found {rate:g}, expected 1")
-    most = int(block.number("first_stage_max_proposals", 300))
+    most = block.whole("first_stage_max_proposals", 300)
     return ProposalConfig(
-        kernel_px=int(block.number("first_stage_box_predictor_kernel_size", 3)),
-        depth=int(block.number("first_stage_box_predictor_depth", 512)),
+        kernel_px=block.whole("first_stage_box_predictor_kernel_size", 3),
+        depth=block.whole("first_stage_box_predictor_depth", 512),
         hyperparams=read_kernel_hyperparams(block.block("first_stage_box_predictor_conv_hyperparams")),
         anchors=_anchors(block.block("first_stage_anchor_generator")),
         clip_anchors=block.flag("clip_anchors_to_image", False),
@@ -158,7 +158,7 @@ def _anchors(block: Fields) -> GridAnchors:
     grid = block.block("grid_anchor_generator")
     anchors = GridAnchors(
         base_px=(grid.number("height", 256), grid.number("width", 256)),
-        stride_px=(int(grid.number("height_stride", 16)), int(grid.number("width_stride", 16))),
+        stride_px=(grid.whole("height_stride", 16), grid.whole("width_stride", 16)),
         offset_px=(grid.number("height_offset", 0), grid.number("width_offset", 0)),
         scales=tuple(grid.numbers("scales")),
         aspect_ratios=tuple(grid.numbers("aspect_ratios")),
@@ -180,9 +180,9 @@ def _boxes(block: Fields) -> BoxConfig:
         heads.must_be(name, False, False)
     heads.ignore("dropout_keep_probability")
     config = BoxConfig(
-        crop_px=int(block.number("initial_crop_size")),
-        pool_px=int(block.number("maxpool_kernel_size")),
-        pool_stride=int(block.number("maxpool_stride")),
+        crop_px=block.whole("initial_crop_size"),
+        pool_px=block.whole("maxpool_kernel_size"),
+        pool_stride=block.whole("maxpool_stride"),
         shares_box=heads.flag("share_box_across_classes", False),
         hyperparams=read_kernel_hyperparams(heads.block("fc_hyperparams")),
         nms=read_nms(block.block("second_stage_post_processing"), "SOFTMAX"),

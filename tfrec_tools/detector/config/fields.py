@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 from tfrec_tools.detector.config import textproto
 from tfrec_tools.errors import InputError
+
+_LARGEST = 2**31 - 1  # of an int32, as the protos have it
 
 # Ends the messages that refuse a model.
 SUPPORTED = (
@@ -54,9 +57,18 @@ class Fields:
     def numbers(self, name: str) -> list[float]:
         words = self.words(name)
         try:
-            return [float(word.rstrip("f")) for word in words]
+            numbers = [float(word.rstrip("f")) for word in words]
         except ValueError as fault:
             raise self.fault(name, f"found {words}, expected numbers") from fault
+        if not all(map(math.isfinite, numbers)):
+            raise self.fault(name, f"found {words}, expected finite numbers")
+        return numbers
+
+    def whole(self, name: str, default: int | None = None) -> int:
+        number = self.number(name, default)
+        if not number.is_integer() or abs(number) > _LARGEST:
+            raise self.fault(name, f"found {number:g}, expected a whole number up to {_LARGEST}")
+        return int(number)
 
     def flag(self, name: str, default: bool) -> bool:
         return self.word(name, str(default).lower()).lower() in ("true", "1", "t")

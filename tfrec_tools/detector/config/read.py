@@ -15,8 +15,11 @@ from tfrec_tools.detector.config.faster_rcnn import FASTER_RCNN_EXTRACTORS, Fast
 from tfrec_tools.detector.config.fields import Fields
 from tfrec_tools.detector.config.ssd import SSD_EXTRACTORS, SsdConfig, read_ssd
 from tfrec_tools.errors import InputError
+from tfrec_tools.system.regular_files import read_text
 
 Config = SsdConfig | FasterRcnnConfig
+
+_MOST_BYTES = 4_000_000  # TFOD's have 10,000
 
 # What a `model` block may hold, and who reads it.
 _READERS: dict[str, Callable[[Fields], Config]] = {"ssd": read_ssd, "faster_rcnn": read_faster_rcnn}
@@ -29,7 +32,10 @@ def read_pipeline(path: Path) -> Config:
     """Returns the model of a pipeline.config. Raises InputError where the text is no text proto, or names a
     model or a field that is not supported."""
     try:
-        text = path.read_text(encoding="utf-8")
+        if (size := path.stat().st_size) > _MOST_BYTES:
+            reason = f"has {size} bytes, expected TFOD's pipeline.config of at most {_MOST_BYTES}"
+            raise InputError(path, reason)
+        text = read_text(path)
     except FileNotFoundError as fault:
         raise InputError(path, "not found, expected TFOD's pipeline.config") from fault
     except (OSError, UnicodeDecodeError) as fault:

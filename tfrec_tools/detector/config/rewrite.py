@@ -12,6 +12,7 @@ from pathlib import Path
 from tfrec_tools.detector.config import textproto
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.atomic import published
+from tfrec_tools.system.regular_files import read_text
 
 _FAMILIES = ("ssd", "faster_rcnn", "center_net", "context_rcnn")
 
@@ -40,7 +41,7 @@ def rewrite_file(source: Path, out: Path, changes: Changes) -> None:
     none or lacks a message that would be changed."""
     path = source / "pipeline.config" if source.is_dir() else source
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         missing = lacking(text, changes)
         rewritten = rewrite_pipeline(text, changes)
     except (OSError, UnicodeDecodeError) as fault:

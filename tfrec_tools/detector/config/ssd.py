@@ -108,7 +108,7 @@ class SsdConfig:
 def read_ssd(ssd: Fields) -> SsdConfig:
     """Raises InputError where a field is not supported."""
     config = SsdConfig(
-        num_classes=int(ssd.number("num_classes")),
+        num_classes=ssd.whole("num_classes"),
         background=ssd.flag("add_background_class", True),
         resizer=read_resizer(ssd.block("image_resizer")),
         extractor=_extractor(ssd.block("feature_extractor")),
@@ -183,14 +183,14 @@ def _mobilenet_v2(block: Fields) -> MobileNetV2Config:
     block.must_be("use_depthwise", False, False)
     return MobileNetV2Config(
         depth_multiplier=block.number("depth_multiplier", 1.0),
-        min_depth=int(block.number("min_depth", 16)),
+        min_depth=block.whole("min_depth", 16),
         hyperparams=read_hyperparams(block.block("conv_hyperparams")),
     )
 
 
 def _fpn(block: Fields, backbone: str) -> FpnConfig:
     fpn = block.block("fpn")
-    levels = int(fpn.number("min_level", 3)), int(fpn.number("max_level", 7))
+    levels = fpn.whole("min_level", 3), fpn.whole("max_level", 7)
     if levels != (3, 7):
         raise InputError(
             fpn.path, f"found levels {levels[0]} to {levels[1]}, expected 3 to 7", where=fpn.place
@@ -198,8 +198,8 @@ def _fpn(block: Fields, backbone: str) -> FpnConfig:
     config = FpnConfig(
         backbone=backbone,
         depth_multiplier=block.number("depth_multiplier", 1.0),
-        min_depth=int(block.number("min_depth", 16)),
-        depth=int(fpn.number("additional_layer_depth", 256)),
+        min_depth=block.whole("min_depth", 16),
+        depth=fpn.whole("additional_layer_depth", 256),
         use_depthwise=block.flag("use_depthwise", False),
         hyperparams=read_hyperparams(block.block("conv_hyperparams")),
     )
@@ -226,8 +226,8 @@ def _weight_shared(predictor: Fields) -> WeightSharedPredictor:
     if (kernel_size := predictor.number("kernel_size", 3)) != 3:
         raise predictor.fault("kernel_size", f"found {kernel_size:g}, expected 3")
     return WeightSharedPredictor(
-        depth=int(predictor.number("depth")),
-        tower_layers=int(predictor.number("num_layers_before_predictor", 0)),
+        depth=predictor.whole("depth"),
+        tower_layers=predictor.whole("num_layers_before_predictor", 0),
         shares_tower=predictor.flag("share_prediction_tower", False),
         use_depthwise=predictor.flag("use_depthwise", False),
         class_bias_init=predictor.number("class_prediction_bias_init", 0.0),
@@ -243,7 +243,7 @@ def _convolutional(predictor: Fields) -> ConvolutionalPredictor:
         if (number := predictor.number(name, 0)) != 0:
             raise predictor.fault(name, f"found {number:g}, expected 0")
     return ConvolutionalPredictor(
-        kernel_px=int(predictor.number("kernel_size", 1)),
+        kernel_px=predictor.whole("kernel_size", 1),
         class_bias_init=predictor.number("class_prediction_bias_init", 0.0),
         hyperparams=read_hyperparams(predictor.block("conv_hyperparams")),
     )
@@ -261,11 +261,11 @@ def _anchors(block: Fields) -> MultiscaleAnchors | SsdAnchors:
 def _multiscale(grid: Fields) -> MultiscaleAnchors:
     grid.must_be("normalize_coordinates", True, True)
     anchors = MultiscaleAnchors(
-        min_level=int(grid.number("min_level", 3)),
-        max_level=int(grid.number("max_level", 7)),
+        min_level=grid.whole("min_level", 3),
+        max_level=grid.whole("max_level", 7),
         anchor_scale=grid.number("anchor_scale", 4.0),
         aspect_ratios=tuple(grid.numbers("aspect_ratios")),
-        scales_per_octave=int(grid.number("scales_per_octave", 2)),
+        scales_per_octave=grid.whole("scales_per_octave", 2),
     )
     if (anchors.min_level, anchors.max_level) != (3, 7):
         raise InputError(grid.path, "expected levels 3 to 7, as in the feature pyramid", where=grid.place)
@@ -274,7 +274,7 @@ def _multiscale(grid: Fields) -> MultiscaleAnchors:
 
 def _ssd_anchors(grid: Fields) -> SsdAnchors:
     """Of those with strides and offsets of their own nobody has been seen."""
-    if (layers := int(grid.number("num_layers", 6))) != 6:
+    if (layers := grid.whole("num_layers", 6)) != 6:
         raise grid.fault("num_layers", f"found {layers}, expected 6, as the feature extractor has levels")
     return SsdAnchors(
         levels=layers,

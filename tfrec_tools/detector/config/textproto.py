@@ -20,6 +20,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _CLOSING = {"{": "}", "<": ">"}
+_DEEPEST = 100  # blocks in blocks; TFOD's have 10
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
@@ -80,8 +81,20 @@ class _Token:
 def parse(text: str) -> Message:
     """Returns the fields of a text; raises TextError where it is not in the format."""
     tokens = list(_tokens(text))
+    _require_shallow(text, tokens)
     fields, _ = _fields(text, tokens, 0, closing="")
     return Message(tuple(fields), 0, len(text))
+
+
+def _require_shallow(text: str, tokens: list[_Token]) -> None:
+    depth = 0
+    for token in tokens:
+        if token.kind == "mark":
+            depth += (token.text in "{<[") - (token.text in "}>]")
+            if depth > _DEEPEST:
+                raise TextError(
+                    _line(text, token.start), f"is nested more than {_DEEPEST} deep, expected about 10"
+                )
 
 
 def unquote(written: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.system.regular_files import read_bytes
 
 _PIXEL_DIGITS = 2
 Id = int | str
@@ -91,7 +92,7 @@ class CocoIds:
 def read_coco_ids(path: Path) -> CocoIds:
     """Raises InputError where the file is none of COCO's instances."""
     try:
-        instances = _instances(path.read_bytes())
+        instances = _instances(read_bytes(path))
     except OSError as fault:
         raise InputError(path, f"cannot be read ({fault.strerror or fault})") from fault
     except (msgspec.DecodeError, ValueError, RecursionError) as fault:

@@ -15,6 +15,7 @@ from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.evaluation.overlaps import SAME_OBJECT, hits, ious
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import LabelMap
+from tfrec_tools.system.regular_files import read_bytes
 
 USUAL = 0.5  # where there is nothing to choose a score by
 FILE = "scores.json"  # in a model folder: {name of a class: score}
@@ -75,9 +76,9 @@ def read_scores(path: Path, labels: LabelMap) -> dict[int, float]:
         return {}
     try:
         scores = {
-            labels.id_by_name[name]: float(score) for name, score in json.loads(path.read_bytes()).items()
+            labels.id_by_name[name]: float(score) for name, score in json.loads(read_bytes(path)).items()
         }
-    except (ValueError, AttributeError, TypeError) as fault:
+    except (ValueError, AttributeError, TypeError, RecursionError) as fault:
         raise InputError(path, f"is no {{class: score}} ({fault}); remove it, or say --score") from fault
     except KeyError as fault:
         raise InputError(path, f"class {fault} is not in the label map; remove it, or say --score") from fault

@@ -29,12 +29,14 @@ from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.atomic import published_folder, require_free
 from tfrec_tools.system.options import as_path
 
+_NOT_TAKEN = ("image-damaged", "image-huge")
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What was found: images processed, boxes by class, the scores from which on they count, and what was odd
-    about files. Those whose issue is `image-damaged` could not be decoded. `left_out`: a line for each kind
-    of detections that the file of --like has no ids for."""
+    about files. Those whose issue is `image-damaged` or `image-huge` were not looked at. `left_out`: a line
+    for each kind of detections that the file of --like has no ids for."""
 
     images: int
     boxes: Counter[str]
@@ -44,7 +46,7 @@ class Summary:
 
     @property
     def damaged(self) -> tuple[Issue, ...]:
-        return tuple(issue for issue in self.issues if issue.code == "image-damaged")
+        return tuple(issue for issue in self.issues if issue.code in _NOT_TAKEN)
 
 
 def detect_images(options: DetectOptions) -> Summary:

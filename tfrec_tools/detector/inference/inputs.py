@@ -11,6 +11,7 @@ from tfrec_tools.annotations.records import ByteRange
 from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.images import loading
+from tfrec_tools.system.regular_files import require_regular
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import parse_example
 
@@ -56,6 +57,7 @@ def _places(word: str) -> list[Path]:
         if not files:
             raise InputError(path, "neither images nor record files in it")
         return files
+    require_regular(path)
     try:
         return shards.record_files([word])
     except InputError as fault:

@@ -13,6 +13,7 @@ from tfrec_tools.detector.evaluation.coco_ids import NamedDetection
 from tfrec_tools.labels.label_map import LabelMap
 
 _COLUMNS = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax", "score", "image_id")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets begin to calculate at
 _PIXEL_DIGITS, _SCORE_DIGITS = 2, 5
 
 
@@ -94,12 +95,19 @@ def named(detected: Sequence[Row], paths: Mapping[int, str]) -> list[NamedDetect
 
 
 def write_csv(path: Path, detected: Sequence[Row]) -> None:
-    """A table that `tfrec convert` reads too, as labels to be corrected."""
+    """A table that `tfrec convert` reads too, as labels to be corrected. A file or class whose name a
+    spreadsheet would take for a formula is written as ./NAME or 'NAME."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
-        writer.writerows(
-            [row.filename, row.width, row.height, row.name, row.xmin, row.ymin, row.xmax, row.ymax,
-             row.score, row.image_id]
-            for row in detected
-        )  # fmt: skip
+        writer.writerows(map(_cells, detected))
+
+
+def _cells(row: Row) -> tuple[object, ...]:
+    names = _no_formula(row.filename, "./"), _no_formula(row.name, "'")
+    edges = row.xmin, row.ymin, row.xmax, row.ymax
+    return names[0], row.width, row.height, names[1], *edges, row.score, row.image_id
+
+
+def _no_formula(text: str, before: str) -> str:
+    return before + text if text.startswith(_FORMULA) else text

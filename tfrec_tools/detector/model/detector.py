@@ -25,6 +25,7 @@ from tfrec_tools.detector.network.detections import Detections
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.pbtxt import format_label_map, read_label_map
+from tfrec_tools.system.regular_files import read_text
 
 Values = dict[str, NDArray[np.generic]]
 # Keras 3 calls a depthwise kernel "kernel", TFOD (Keras 2) "depthwise_kernel".
@@ -72,7 +73,7 @@ def load_detector(folder: Path) -> Detector:
     config = registry.fitted(config, graph)
     network = registry.of(config).build(config)
     _assign(weights, network, graph, registry.unused(config))
-    text = (folder / "pipeline.config").read_text(encoding="utf-8")
+    text = read_text(folder / "pipeline.config")
     return Detector(config, text, labels, network, graph)
 
 

@@ -15,6 +15,7 @@ from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector, layers_of
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import from_names
+from tfrec_tools.system.regular_files import read_text
 
 IMAGENET = "imagenet"
 # The one class of a detector that knows none.
@@ -34,7 +35,7 @@ def new_detector(pipeline: Path, weights: str, seed: int) -> Detector:
              Keras downloads. InputError where it does not fit the backbone
     """
     try:
-        text = pipeline.read_text(encoding="utf-8")
+        text = read_text(pipeline)
     except OSError as fault:
         raise InputError(pipeline, "cannot be read, expected TFOD's pipeline.config") from fault
     name, width = _backbone(pipeline, parse_pipeline(pipeline, text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 import tarfile
 import zlib
@@ -12,13 +13,19 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 from tfrec_tools.detector.config.read import EXTRACTORS
 from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.system.atomic import published_folder
 
-_ADDRESS = "http://download.tensorflow.org/models/object_detection/tf2/20200711"
+_ADDRESS = "https://download.tensorflow.org/models/object_detection/tf2/20200711"
 _ADDRESS_VARIABLE = "TFREC_ZOO"  # another place that has the same files
+_OWN_HOSTS = ("localhost", "127.0.0.1", "::1")  # what is asked of them never leaves the machine
+# Of what is unpacked; the largest model of the zoo has 1 GB.
+_MOST_BYTES = {"pipeline.config": 1 << 20, "checkpoint": 4 << 30}
+_MOST_BYTES_IN_ALL = 8 << 30
+_MOST_FILES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +47,12 @@ class ZooModel:
 
 
 def address() -> str:
-    """Returns where the zoo's archives are."""
-    return os.environ.get(_ADDRESS_VARIABLE, _ADDRESS).rstrip("/")
+    """Returns where the zoo's archives are. Raises TfrecError where others could change them on the way."""
+    place = os.environ.get(_ADDRESS_VARIABLE, _ADDRESS).rstrip("/")
+    parts = urlsplit(place)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _OWN_HOSTS):
+        raise TfrecError(f"{_ADDRESS_VARIABLE}: is {place!r}, expected an address that begins with https://")
+    return place
 
 
 def models() -> list[ZooModel]:
@@ -112,7 +123,11 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _extract(tar: tarfile.TarFile, archive: Path, folder: Path) -> None:
-    for member in tar:
+    left = _MOST_BYTES_IN_ALL
+    for number, member in enumerate(tar):
+        left -= member.size
+        if left < 0 or number >= _MOST_FILES:
+            raise InputError(archive, f"holds over {_MOST_BYTES_IN_ALL:,} bytes or {_MOST_FILES} files")
         match PurePosixPath(member.name).parts[1:]:
             case ("pipeline.config",):
                 target = folder / "pipeline.config"
@@ -123,7 +138,13 @@ def _extract(tar: tarfile.TarFile, archive: Path, folder: Path) -> None:
         content = tar.extractfile(member) if member.isfile() else None
         if content is None:
             raise InputError(archive, "is no plain file", where=member.name)
-        target.write_bytes(content.read())
+        most = _MOST_BYTES.get(target.name, _MOST_BYTES["checkpoint"])
+        if member.size > most:
+            raise InputError(
+                archive, f"has {member.size:,} bytes, expected {most:,} at most", where=member.name
+            )
+        with target.open("wb") as out:
+            shutil.copyfileobj(content, out, 1 << 20)
 
 
 def _listed() -> list[ZooModel]:

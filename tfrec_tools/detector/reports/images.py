@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from tfrec_tools.detector.data.index import IndexedExample, read_image
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.drawing.boxes import FONT_PX, DrawnBox, draw_boxes
 from tfrec_tools.drawing.palette import palette
+from tfrec_tools.images.opening import open_image, quiet
 from tfrec_tools.labels.label_map import LabelMap
 
 _PANEL_PX = 320
@@ -82,7 +82,7 @@ def _panel_height(example: IndexedExample) -> int:
 def _panel(
     example: IndexedExample, detections: ImageDetections | None, labels: LabelMap, height_px: int
 ) -> Image.Image:
-    panel = Image.open(io.BytesIO(read_image(example))).convert("RGB").resize((_PANEL_PX, height_px))
+    panel = _decoded(example).resize((_PANEL_PX, height_px))
     draw_boxes(
         panel,
         _annotated(example, labels, panel.size)
@@ -90,6 +90,12 @@ def _panel(
         else _detected(detections, labels, panel.size),
     )
     return panel
+
+
+def _decoded(example: IndexedExample) -> Image.Image:
+    with quiet():
+        size = f"{example.width} x {example.height}"
+        return open_image(read_image(example), f"an image of {size}", None).convert("RGB")
 
 
 def _annotated(example: IndexedExample, labels: LabelMap, size_wh: tuple[int, int]) -> list[DrawnBox]:

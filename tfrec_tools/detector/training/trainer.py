@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,6 +23,17 @@ from tfrec_tools.detector.training.train_step import StepLosses, Stepper
 from tfrec_tools.errors import InputError, TfrecError
 
 _BESIDE = "beside/"  # before the names of what is saved with a state but no part of it
+_UNREADABLE = (  # what NumPy and zipfile raise at a file that is cut, foreign, or larger than memory
+    EOFError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class Trainer:
@@ -142,9 +155,16 @@ class Trainer:
 
     def load(self, path: Path) -> Values:
         """Goes on from what `save` wrote; what was saved beside. Raises InputError where it is of another
-        model or another training."""
+        model or another training, or damaged."""
+        try:
+            return self._loaded(path)
+        except _UNREADABLE as fault:
+            reason = f"cannot be read as the state of a training ({fault}); start the run anew"
+            raise InputError(path, reason) from fault
+
+    def _loaded(self, path: Path) -> Values:
         state = self.stepper.variables
-        with np.load(path) as saved:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as saved:
             beside = [name for name in saved.files if name.startswith(_BESIDE)]
             fits = set(saved.files) - set(beside) == {"step", "names", *state}
             if not fits or tuple(saved["names"]) != self.detector.labels.names:

@@ -1,0 +1,1 @@
+"""What strangers upload to break a service, and what becomes of it."""

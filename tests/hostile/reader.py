@@ -1,0 +1,79 @@
+"""`python -m tests.hostile.reader FOLDER`: reads each FOLDER/KIND/FILE within limits of time and memory; a
+line of JSON for each, [its name, what came of it, how long that is]."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+from tfrec_tools.dataset.manifest import read_manifest
+from tfrec_tools.detector.config.read import read_pipeline
+from tfrec_tools.errors import TfrecError
+from tfrec_tools.formats import coco, csv_parts, csv_rows, voc, yolo
+from tfrec_tools.formats.classes import read_classes
+from tfrec_tools.formats.options import ReadOptions
+from tfrec_tools.system.toml_options import read_options
+
+MEMORY_BYTES = 2_000_000_000
+CPU_S = 120
+SECONDS = 10.0
+
+
+def _blocks(path: Path) -> list[frozenset[str]]:
+    return [csv_parts.read(path, block).classes for block in csv_parts.blocks(path, ReadOptions())]
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "classes": read_classes,
+    "coco": lambda path: coco.read(path).classes,
+    "csv": lambda path: csv_rows.read(path).classes,
+    "csv_blocks": _blocks,
+    "voc": lambda path: [record.boxes_xyxy.tolist() for record in voc.read(path).records],
+    "yolo": lambda path: yolo.read(path).classes,
+    "manifest": read_manifest,
+    "config": read_pipeline,
+    "options": read_options,
+}
+
+
+def outcome(read: Callable[[], object]) -> tuple[str, str]:
+    """Returns "read", "refused" or the name of what was not foreseen, and what it says."""
+    try:
+        return "read", repr(read())
+    except TfrecError as fault:
+        return "refused", str(fault)
+    except BaseException as fault:
+        return type(fault).__name__, str(fault)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise TimeoutError(f"took more than {SECONDS:g} s")
+
+
+def limit() -> None:
+    """Gives this process limits of memory and of time."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    signal.signal(signal.SIGALRM, _stop)
+
+
+def main(folder: Path) -> None:
+    limit()
+    for path in sorted(folder.glob("*/*")):
+        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        read = READERS[path.parent.name]
+        came, text = outcome(partial(read, path))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        name = path.relative_to(folder).as_posix()
+        sys.stdout.write(json.dumps([name, came, text[:300], len(text)]) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
