@@ -17,5 +17,5 @@ def commands(source: Path) -> dict[str, list[str]]:
     merged = source.parent / "merged.pbtxt"
     if not merged.exists():
         records.tfrec("merge-labels", str(folder / "set"), "--rename", "class 03=third", "--out", str(merged))
-    remap = ["remap", str(folder / "set"), "--labels", str(merged), "--out"]
+    remap = ["remap", str(folder / "set"), "--labels", str(merged), "--no-fsync", "--out"]
     return {"copy": ["cp", "-r", str(folder)], "remap": [sys.executable, "-m", "tfrec_tools", *remap]}

@@ -24,7 +24,6 @@ from tfrec_tools.dataset.staging import ShardResult
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.atomic import published
 from tfrec_tools.tfrecords import framing
-from tfrec_tools.tfrecords.example import parse_example
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,8 @@ def _is_same(info: ShardInfo | None, result: ShardResult, known: set[Issue]) -> 
 
 def _differing(before: Path, now: Path) -> Iterator[str]:
     """The names of the images whose records differ, as far as both files can be read."""
+    from tfrec_tools.tfrecords.example import parse_example  # loads numpy, which nothing else here needs
+
     try:
         for old, new in zip_longest(framing.read(before), framing.read(now)):
             if old != new:

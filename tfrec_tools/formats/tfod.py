@@ -23,7 +23,8 @@ from tfrec_tools.formats.file_names import names_a_file
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.labels import label_map, pbtxt
 from tfrec_tools.tfrecords import framing
-from tfrec_tools.tfrecords.example import Parsed, boxes_in, parse_example, unknown_features
+from tfrec_tools.tfrecords.counting import boxes_in
+from tfrec_tools.tfrecords.example import Parsed, parse_example, unknown_features
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from tfrec_tools.remapping.examples import Remapped
 from tfrec_tools.remapping.sources import File, Record, place_of
 from tfrec_tools.system.atomic import published
 from tfrec_tools.tfrecords import framing
-from tfrec_tools.tfrecords.example import boxes_in
+from tfrec_tools.tfrecords.counting import boxes_in
 from tfrec_tools.tfrecords.framing import Pieces
 
 _OPEN = 200  # files at a time

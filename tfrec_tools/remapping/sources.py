@@ -16,7 +16,7 @@ from tfrec_tools.formats import classes
 from tfrec_tools.remapping import examples
 from tfrec_tools.system import workers
 from tfrec_tools.tfrecords import framing
-from tfrec_tools.tfrecords.example import boxes_in
+from tfrec_tools.tfrecords.counting import boxes_in
 from tfrec_tools.tfrecords.features import FEATURES, IMAGE_ENCODED, IMAGE_FILENAME, IMAGE_SOURCE_ID
 from tfrec_tools.tfrecords.framing import Frame
 from tfrec_tools.tfrecords.spans import OddLayoutError, Spans, find_around, guess

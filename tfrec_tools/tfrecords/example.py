@@ -136,23 +136,6 @@ def unknown_features(data: bytes) -> list[str]:
     )
 
 
-def boxes_in(data: bytes) -> int:
-    """Returns how many boxes bytes have, whatever else is wrong with them; 0 where they are no Example."""
-    try:
-        features = example_pb2.Example.FromString(data).features.feature
-    except DecodeError:
-        return 0
-    keys = [key for key in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX, BOX_LABEL, BOX_TEXT) if key in features]
-    return max(
-        (len(getattr(features[key], kind).value) for key in keys if (kind := _kind(features[key]))), default=0
-    )
-
-
-def _kind(feature: example_pb2.Feature) -> str | None:
-    kind: str | None = feature.WhichOneof("kind")
-    return kind
-
-
 def _features(record: ImageRecord, image: EncodedImage, ids: Mapping[str, int]) -> dict[str, Values]:
     fractions = boxes.normalise(record.boxes_xyxy, image.width, image.height)  # (N, 4)
     xmin, ymin, xmax, ymax = fractions.T.tolist()
