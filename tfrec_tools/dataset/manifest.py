@@ -161,11 +161,12 @@ def read_manifest(path: Path) -> Manifest:
     """Raises InputError where the file is no manifest, or one of a later version, or names files that are
     not beside it."""
     try:
-        version = msgspec.json.decode(read_bytes(path), type=dict)["format_version"]
+        data = read_bytes(path)
+        version = msgspec.json.decode(data, type=dict)["format_version"]
         if version != FORMAT_VERSION:
             reason = f"format_version is {version}, but this tfrec reads {FORMAT_VERSION}; update tfrec"
             raise InputError(path, reason)
-        manifest = msgspec.json.decode(read_bytes(path), type=Manifest)
+        manifest = msgspec.json.decode(data, type=Manifest)
     except RecursionError as fault:
         raise InputError(path, "is no manifest of a set of shards (nested too deeply)") from fault
     except (msgspec.DecodeError, KeyError, UnicodeDecodeError) as fault:
