@@ -14,6 +14,7 @@ from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import registry
+from tfrec_tools.formats.table import FORMATS
 
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "coco": coco,
@@ -31,9 +32,8 @@ def test_two_formats_in_one_folder_are_refused(tmp_path: Path, first: str, secon
         WRITERS[kind](tmp_path)
     with pytest.raises(InputError, match=r"^.*holds annotations as .* and .*--format") as caught:
         registry.detect(tmp_path)
-    titles = registry._TITLES
-    assert titles[first] in str(caught.value)
-    assert titles[second] in str(caught.value)
+    assert FORMATS[first].title in str(caught.value)
+    assert FORMATS[second].title in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

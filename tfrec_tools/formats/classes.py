@@ -12,6 +12,7 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import ClassList, LabelMap, from_names
 from tfrec_tools.labels.lists import class_list, lines, parse_json, parse_yaml
 from tfrec_tools.labels.pbtxt import parse_pbtxt, read_text
+from tfrec_tools.system.remote_path import files_below
 
 _NAMES_FILES = ("data.yaml", "data.yml", "obj.names", "classes.txt", "labels.txt")
 _ITEM = re.compile(r"(\s*#.*\n)*\s*item\s*:?\s*[{<]")  # how a pbtxt begins
@@ -59,7 +60,7 @@ def _read_voc(path: Path) -> ClassList:
     """Returns the classes that occur, in alphabetical order, as `tfrec convert` numbers them."""
     from tfrec_tools.formats import voc
 
-    if path.is_dir() and not voc.annotation_files(path):
+    if path.is_dir() and not any(file.suffix.lower() == ".xml" for file in files_below(path)):
         raise InputError(path, f"a folder without a label map or .xml files; expected {_EXPECTED}")
     classes = voc.read(path).classes
     if not classes:

@@ -8,6 +8,7 @@ take in the file.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,10 @@ from tfrec_tools.formats.file_names import names_a_file
 from tfrec_tools.formats.grouping import Boxes, Column, by_image, joined
 from tfrec_tools.formats.json_arrays import NONNUMBERS
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
+from tfrec_tools.formats.sniffing import ends
 
+_LISTS = re.compile(rb'"(?:annotations|images)"\s*:\s*\[')
+_PARTS = re.compile(rb'"(?:bbox|file_name|image_id|segmentation)"')
 NEEDED = ("images", "annotations", "categories")
 _EXPECTED = "COCO instances"
 _REPEATED = "image-duplicate"
@@ -391,3 +395,9 @@ def record_of(
         labeled=labeled,
         masks=boxes.masks,
     )
+
+
+def shows(file: Path) -> bool:
+    """Returns whether a JSON file is of COCO's."""
+    data = ends(file)
+    return _LISTS.search(data) is not None and _PARTS.search(data) is not None

@@ -243,3 +243,12 @@ def _require_single(
 def _plain(name: str) -> str:
     """Returns a name in lower case without all but its letters and digits."""
     return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def shows(file: Path) -> bool:
+    """Returns whether a CSV file has the columns that are needed."""
+    try:
+        layout(file, {})
+    except (InputError, OSError):
+        return False
+    return True

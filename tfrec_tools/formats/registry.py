@@ -1,48 +1,28 @@
-"""Annotation formats: each module reads one into a Source."""
+"""A source of annotations, read in the format that it has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats import coco, csv_rows, evidence, tfod, voc, yolo
+from tfrec_tools.formats import evidence
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
+from tfrec_tools.formats.table import FORMATS
 from tfrec_tools.formats.yolo_places import names_images
 from tfrec_tools.system.regular_files import require_regular
-
-READERS: dict[str, Callable[[Path, ReadOptions], Source]] = {
-    "coco": coco.read,
-    "voc": voc.read,
-    "csv": csv_rows.read,
-    "yolo": yolo.read,
-    "tfrecord": tfod.read,
-}
-
-_TITLES = {"coco": "COCO", "voc": "Pascal VOC", "csv": "CSV", "yolo": "YOLO", "tfrecord": "TFRecords"}
-_ONE_FILE = ("coco", "csv")  # a source is one file of these
-
-_BY_SUFFIX = {
-    ".json": "coco",
-    ".xml": "voc",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".yaml": "yolo",
-    ".yml": "yolo",
-    ".names": "yolo",
-}
 
 
 def read(path: Path, kind: str | None = None, options: ReadOptions = DEFAULT) -> Source:
     """Returns a source in a format, which is detected where none is named."""
     require_regular(path)
-    return READERS[kind or detect(path, options.writes)](path, options)
+    return FORMATS[kind or detect(path, options.writes)].read(path, options)
 
 
 def detect(path: Path, writes: Path | None = None) -> str:
-    """Returns the key of READERS for a file, folder or set DIR/NAME of shards; raises InputError where
+    """Returns the key of FORMATS for a file, folder or set DIR/NAME of shards; raises InputError where
     nothing fits, or where a folder holds annotations in several formats. The set DIR/NAME that is being
     written is left out of account."""
     require_regular(path)
@@ -52,29 +32,34 @@ def detect(path: Path, writes: Path | None = None) -> str:
         return "tfrecord"
     if not path.exists():
         raise InputError(path, "no such file or folder")
-    if path.suffix.lower() not in _BY_SUFFIX:
-        known = ", ".join(_BY_SUFFIX)
-        raise InputError(
-            path,
-            f"its format is unclear from {path.suffix!r}, expected {known} or TFRecords; or say --format",
-        )
-    return _BY_SUFFIX[path.suffix.lower()]
+    kinds = evidence.of_file(path)
+    if len(kinds) != 1:
+        raise InputError(path, _unclear(path, kinds))
+    return kinds[0]
+
+
+def _unclear(path: Path, kinds: Sequence[str]) -> str:
+    if kinds:
+        listed = " and as ".join(FORMATS[kind].title for kind in kinds)
+        return f"can be read as {listed}; choose by {' or '.join(f'--format {kind}' for kind in kinds)}"
+    known = ", ".join(evidence.suffixes())
+    return f"its format is unclear from {path.suffix!r}, expected {known} or TFRecords; or say --format"
 
 
 def _detect_folder(path: Path, writes: Path | None) -> str:
     found = evidence.strong(path, writes)
     if len(found) > 1:
         listed = " and ".join(
-            f"{_TITLES[kind]} ({file.relative_to(path)})" for kind, file in sorted(found.items())
+            f"{FORMATS[kind].title} ({file.relative_to(path)})" for kind, file in sorted(found.items())
         )
-        flags = " or ".join(f"--format {kind}" for kind in sorted(found) if kind not in _ONE_FILE)
-        one_file = " or name the file" if any(kind in _ONE_FILE for kind in found) else ""
+        flags = " or ".join(f"--format {kind}" for kind in sorted(found) if FORMATS[kind].of_folder)
+        one_file = " or name the file" if not all(FORMATS[kind].of_folder for kind in found) else ""
         raise InputError(path, f"holds annotations as {listed}; choose by {flags or '--format'}{one_file}")
     kind = next(iter(found), "")
-    if kind in _ONE_FILE:
+    if kind and not FORMATS[kind].of_folder:
         file = found[kind].relative_to(path)
         raise InputError(
-            path, f"is a folder with annotations as {_TITLES[kind]}; name the file, such as {file}"
+            path, f"is a folder with annotations as {FORMATS[kind].title}; name the file, such as {file}"
         )
     kind = kind or next(iter(evidence.weak(path)), "")
     if not kind:

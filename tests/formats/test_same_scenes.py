@@ -1,0 +1,54 @@
+"""The same scenes in every format, box by box against COCO's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers.places import SAMPLE
+from tests.helpers.sources import assert_balanced
+from tfrec_tools.annotations.records import ImageRecord
+from tfrec_tools.formats import registry
+from tfrec_tools.formats.options import ReadOptions
+
+FORMATS = SAMPLE / "formats"
+SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, what has to be said)}
+    "coco": ("coco", "coco/instances.json", ReadOptions()),
+}
+WITHOUT_NEGATIVES: tuple[str, ...] = ()  # formats that cannot say that an image is empty
+WITHIN = 1e-6  # pixels; more where a format writes few decimals
+COARSE: dict[str, float] = {}
+
+
+def sorted_boxes(record: ImageRecord, width: int, height: int) -> list[tuple[str, list[float]]]:
+    size = np.array([width, height] * 2) if record.relative else 1.0
+    return sorted(zip(record.names, (record.boxes_xyxy * size).tolist(), strict=True))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_each_format_has_the_same_boxes(name: str) -> None:
+    kind, path, options = SOURCES[name]
+    assert registry.detect(FORMATS / path) == kind
+    source = registry.read(FORMATS / path, None, options)
+    assert_balanced(source)
+    expected = {record.filename: record for record in registry.read(FORMATS / "coco/instances.json").records}
+    by_name = {Path(record.filename).name: record for record in source.records}
+    lacking = {"empty.jpg"} if name in WITHOUT_NEGATIVES else set()
+    assert by_name.keys() == expected.keys() - lacking
+    for filename, record in by_name.items():
+        original = expected[filename]
+        assert (record.width or original.width) == original.width
+        assert (record.height or original.height) == original.height
+        boxes = sorted_boxes(record, original.width, original.height)
+        truth = sorted_boxes(original, original.width, original.height)
+        assert [label for label, _ in boxes] == [label for label, _ in truth]
+        np.testing.assert_allclose(
+            [box for _, box in boxes], [box for _, box in truth], atol=COARSE.get(name, WITHIN)
+        )
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_its_images_are_beside_it(name: str) -> None:
+    assert registry.images_folder(FORMATS / SOURCES[name][1]).resolve() == (FORMATS / "images").resolve()

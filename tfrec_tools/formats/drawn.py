@@ -1,0 +1,184 @@
+"""What annotation tools draw on images, made into records: a reader says what stands where in its files, and
+everything that becomes no box leaves under a code."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tfrec_tools.annotations.accounts import Account
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.annotations.records import ImageRecord, Source, image_record
+from tfrec_tools.errors import InputError, readable
+from tfrec_tools.formats.file_names import names_a_file
+from tfrec_tools.formats.shapes import Corners
+
+_FLAGS = ("crowd", "difficult", "truncated", "occluded", "group_of", "area")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """An object that a file lists.
+
+    where     its place in the file ("shapes[3]", "line 12")
+    name      its class; "" where the file names none (class-unknown)
+    box_xyxy  [xmin ymin xmax ymax]; None where there is none, as `code` and `why` say
+    shape     what the box is around ("polygon"), where the object has no box of its own (box-derived)
+    code      of the issue where there is no box: box-missing, or annotation-unread for what is not understood
+    """
+
+    where: str
+    name: str
+    box_xyxy: Corners | None
+    shape: str = ""
+    code: str = "box-missing"
+    why: str = ""
+    crowd: bool = False
+    difficult: bool = False
+    truncated: bool = False
+    occluded: bool = False
+    group_of: bool = False
+    area: float = math.nan
+    pose: str = ""
+    mask: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnImage:
+    """An image that a file lists, with its objects.
+
+    source    where it stands ("via.json images[2]", "a.json"); each image of a source has its own
+    filename  as the file gives it, relative to the folder of images
+    stem      of the annotation's own file, where that is the image's (ImageRecord.stem)
+    relative  whether boxes are fractions of the image
+    labeled   the classes that it was annotated for; None means all of the source
+    issues    of the image itself, and of what its file holds besides objects
+    """
+
+    source: str
+    filename: str
+    objects: tuple[Drawn, ...] = ()
+    width: int = 0
+    height: int = 0
+    image_id: str = ""
+    stem: str = ""
+    split: str | None = None
+    relative: bool = False
+    labeled: frozenset[str] | None = None
+    issues: tuple[Issue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """An image, or a file of one, that nothing can be made of: where it stands, an issue that says why, and
+    how many objects it seems to have."""
+
+    issue: Issue
+    objects: int = 0
+
+
+def damaged(file: Path, fault: InputError, objects: int = 0) -> Unusable:
+    """Returns a file of item image that cannot be read."""
+    message = ": ".join(filter(None, (fault.where, fault.reason)))
+    return Unusable(Issue("annotation-damaged", readable(str(file)), None, message, False), objects)
+
+
+def source(
+    images: Iterable[DrawnImage | Unusable],
+    files: int = 1,
+    *,
+    classes: Sequence[str] = (),
+    litter: int = 0,
+    issues: Sequence[Issue] = (),
+    unread: int = 0,
+) -> Source:
+    """Returns the Source of a tool's files, in the order of its images.
+
+    classes   in the order of their ids, where the files list them; others that occur follow by alphabet
+    issues    of no image; `unread` of them (annotation-unread) are of annotations that belong to none
+    """
+    made = [_made(image) for image in images]
+    used = {name for item in made if item.record for name in item.record.names}
+    names = (*dict.fromkeys(classes), *sorted(used - set(classes)))
+    everything = frozenset(names)
+    records = [_labeled(item.record, everything) for item in made if item.record is not None]
+    dropped = sum((item.dropped for item in made), Counter({"annotation-unread": unread} if unread else {}))
+    unusable = Counter(item.issues[0].code for item in made if item.record is None)
+    account = Account(
+        files, sum(item.objects for item in made) + unread, dropped, litter, len(made), unusable
+    )
+    return Source(names, records, (*issues, *(issue for item in made for issue in item.issues)), account)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A record, None where there is none; issues; how many objects there were, and which of them were
+    dropped, by code."""
+
+    record: ImageRecord | None
+    issues: tuple[Issue, ...]
+    objects: int
+    dropped: Counter[str]
+
+
+def _made(image: DrawnImage | Unusable) -> _Made:
+    if isinstance(image, Unusable):
+        dropped = Counter({image.issue.code: image.objects} if image.objects else {})
+        return _Made(None, (image.issue,), image.objects, dropped)
+    if not names_a_file(image.filename):
+        message = f"its file name is {image.filename or 'empty'!r}, expected that of an image"
+        return _made(Unusable(Issue("image-unknown", image.source, None, message, True), len(image.objects)))
+    kept: list[Drawn] = []
+    issues = list(image.issues)
+    dropped = Counter[str]()
+    for item in image.objects:
+        code, why, box = _judged(item, len(kept))
+        if code:
+            issues.append(Issue(code, image.source, box, f"{item.where}: {why}", code != "box-derived"))
+        if box is None:
+            dropped[code] += 1
+        else:
+            kept.append(item)
+    return _Made(_record(image, kept), tuple(issues), len(image.objects), dropped)
+
+
+def _judged(item: Drawn, number: int) -> tuple[str, str, int | None]:
+    """Returns the code and reason of an object's issue ("" where there is none), and its number among the
+    boxes of its image, None where it is nitem."""
+    if item.box_xyxy is None:
+        return item.code, f"{item.name}: {item.why}" if item.name else item.why, None
+    if not item.name.strip():
+        return "class-unknown", "names no class", None
+    if item.shape:
+        return "box-derived", f"{item.name.strip()}: the box around its {item.shape}", number
+    if item.name != item.name.strip():
+        return "class-untrimmed", f"the class is {item.name!r}", number
+    return "", "", number
+
+
+def _record(image: DrawnImage, kept: Sequence[Drawn]) -> ImageRecord:
+    said: dict[str, Any] = {flag: [getattr(item, flag) for item in kept] for flag in _FLAGS}
+    return image_record(
+        image_id=image.image_id or image.filename,
+        filename=image.filename,
+        source=image.source,
+        boxes_xyxy=[item.box_xyxy for item in kept],
+        names=tuple(item.name.strip() for item in kept),
+        width=image.width,
+        height=image.height,
+        labeled=image.labeled,
+        relative=image.relative,
+        poses=tuple(item.pose for item in kept) if any(item.pose for item in kept) else (),
+        masks=tuple(item.mask for item in kept) if any(item.mask for item in kept) else (),
+        stem=image.stem,
+        split=image.split,
+        **said,
+    )
+
+
+def _labeled(record: ImageRecord, everything: frozenset[str]) -> ImageRecord:
+    return record if record.labeled is not None else replace(record, labeled=everything)
