@@ -14,6 +14,7 @@ from tfrec_tools.drawing import page
 from tfrec_tools.drawing.previews import Preview, show
 from tfrec_tools.drawing.sheet import sheet
 from tfrec_tools.errors import InputError
+from tfrec_tools.system import stores
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import parse_example
 
@@ -52,7 +53,7 @@ def of_records(patterns: Sequence[str], count: int) -> list[Preview]:
 
 def of_source(options: ConvertOptions, count: int) -> list[Preview]:
     """`count` images of a source, evenly spaced, with their issues."""
-    items = plan.make_plan(options).items
+    items = plan.make_plan(plan.with_paths(options, stores.located)).items
     wanted = min(count, len(items))
     chosen = [items[i * len(items) // wanted] for i in range(wanted)]
     return [_checked(show(item.record, item.place)) for item in chosen]

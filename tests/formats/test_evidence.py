@@ -46,11 +46,7 @@ def test_names_alone_are_no_second_format(tmp_path: Path, kind: str, names: str)
     (tmp_path / "package.json").write_text('{"images": []}')
     (tmp_path / "results.csv").write_text("epoch,loss\n1,2\n")
     (tmp_path / "requirements.txt").write_text("numpy==2\n")
-    if kind in ("coco", "csv"):
-        with pytest.raises(InputError, match=r"name the file, such as \w+\.(json|csv)"):
-            registry.detect(tmp_path)
-    else:
-        assert registry.detect(tmp_path) == kind
+    assert registry.detect(tmp_path) == kind
 
 
 def test_texts_without_names_beside_xml(tmp_path: Path) -> None:
@@ -104,7 +100,7 @@ def test_records_of_others_are_read_without_the_set_that_is_written(
     assert convert(ConvertOptions(".", "set", workers=1)).again
     assert convert(ConvertOptions(".", "set", workers=1, seed=1, overwrite=True)).manifest.images == 3
     (tmp_path / "old.tfrecord").unlink()
-    with pytest.raises(InputError, match=r"without \.xml files"):
+    with pytest.raises(InputError, match="no annotations are found"):
         convert(ConvertOptions(".", "set", workers=1))
     with pytest.raises(InputError, match="no record files besides those of the set"):
         convert(ConvertOptions(".", "set", format="tfrecord", workers=1))

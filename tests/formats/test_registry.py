@@ -51,7 +51,7 @@ def test_what_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
     with pytest.raises(InputError, match=r"unclear"):
         registry.detect(tmp_path / "a.txt")
-    with pytest.raises(InputError, match=r"without \.xml files"):
+    with pytest.raises(InputError, match=r"no annotations are found, expected those of COCO, Pascal VOC"):
         registry.detect(tmp_path)
     with pytest.raises(InputError, match=r"no such file"):
         registry.detect(tmp_path / "none")
@@ -64,7 +64,7 @@ def test_images_stand_nearby(tmp_path: Path) -> None:
     assert registry.images_folder(annotations) == tmp_path.resolve() / "images"
     (tmp_path / "JPEGImages").mkdir()
     assert registry.images_folder(annotations).name == "JPEGImages"
-    assert registry.images_folder(tmp_path / "instances.json") == tmp_path / "JPEGImages"
+    assert registry.images_folder(tmp_path / "instances.json", "coco") == tmp_path / "JPEGImages"
 
 
 def test_voc_and_coco_of_the_same_real_data_agree(shared: Path) -> None:

@@ -23,7 +23,7 @@ from tfrec_tools.dataset.options import VerifyOptions
 from tfrec_tools.dataset.verify import Difference, Verified
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import LabelMap
-from tfrec_tools.system import fsspec_path, workers
+from tfrec_tools.system import stores, workers
 from tfrec_tools.system.options import as_path
 from tfrec_tools.system.workers import Tick
 from tfrec_tools.tfrecords import framing
@@ -62,7 +62,7 @@ def verified(options: VerifyOptions) -> tuple[Verified, ...]:
 
 def _differences(prefix: Path, options: VerifyOptions) -> tuple[Difference, ...]:
     manifest = read_manifest(shards.manifest_path(prefix))
-    again = with_paths(options_of(prefix, manifest, options), fsspec_path.located)
+    again = with_paths(options_of(prefix, manifest, options), stores.located)
     plan = make_plan(again)
     source = _of_source(plan.jobs, partial(options.progress, "reading the source"))
     found = [

@@ -31,8 +31,8 @@ class SourceOptions(PolicyOptions, WorkerOptions):
     sources: Annotated[
         Paths,
         Option(
-            "COCO instances .json, folders of Pascal VOC .xml files, .csv, YOLO folders, TFRecords: one or "
-            "several.",
+            "COCO instances .json, folders of Pascal VOC .xml files, .csv, YOLO folders, TFRecords; folders "
+            "with a file for each split, .zip archives: one or several.",
             argument=True,
             recorded=False,
         ),
@@ -162,7 +162,7 @@ class ConvertOptions(SetOptions, SourceOptions):
         str | None,
         Option(
             "train=0.8,val=0.1,test=0.1 writes DIR/NAME-SPLIT-... files; source takes the splits that the "
-            "sources name themselves (VOC ImageSets, YOLO).",
+            "sources name themselves (VOC ImageSets, YOLO), or that folders and files are called after.",
             Panel.OUTPUT,
             metavar="SHARES|source",
             default="one set without splits",

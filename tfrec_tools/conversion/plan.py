@@ -24,7 +24,7 @@ from tfrec_tools.conversion.sharing import SourceImage
 from tfrec_tools.dataset import partition
 from tfrec_tools.dataset.options import class_sets
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats import registry
+from tfrec_tools.formats import parts, registry
 from tfrec_tools.formats.classes import read_map
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.images import lookup
@@ -143,6 +143,9 @@ def _read(
     if options.no_negatives:
         source, negatives = accounting.without_negatives(source)
         lost += negatives
+    if options.split == SOURCE_SPLIT:
+        records = [replace(record, split=parts.split_of(record, path)) for record in source.records]
+        source = replace(source, records=records)
     if not source.records:
         raise InputError(path, _why_empty(source, options.no_negatives and bool(read.records)))
     if not source.classes:
@@ -152,7 +155,7 @@ def _read(
         classes = tuple(dict.fromkeys((*source.classes, *sorted(labeled))))
         source = replace(source, classes=classes, records=records)
     reading = accounting.reading(path, read.account, read.records, lost)
-    return Input(path, kind, folder or registry.images_folder(path), source, reading)
+    return Input(path, kind, folder or registry.images_folder(path, kind, options.prefix), source, reading)
 
 
 def _why_empty(source: Source, has_negatives: bool) -> str:
@@ -255,7 +258,8 @@ def _shares(options: ConvertOptions, items: Sequence[SourceImage]) -> tuple[spli
     if options.split != SOURCE_SPLIT:
         return splits.parse_shares(options.split) if options.split else ()
     if unsaid := [item.record.source for item in items if item.record.split is None]:
-        reason = f"{unsaid[0]} is in no split that its source names ({len(unsaid)} of {len(items)} images)"
+        nowhere = "is in no split that its source, a file or a folder is called after"
+        reason = f"{unsaid[0]} {nowhere} ({len(unsaid)} of {len(items)} images)"
         raise InputError("--split", reason, where=SOURCE_SPLIT)
     counts = Counter(str(item.record.split) for item in items)
     return tuple(splits.Share(name, count / len(items)) for name, count in sorted(counts.items()))

@@ -50,6 +50,13 @@ def strong(folder: Path, writes: Path | None = None) -> dict[str, Path]:
     return found
 
 
+def files_of(folder: Path, kind: str) -> list[Path]:
+    """Returns the files in a folder or below that show a format."""
+    files, _ = sifted(files_below(folder), folder)
+    form = FORMATS[kind]
+    return [file for file in files if file.suffix.lower() in form.suffixes and form.shows(file)]
+
+
 def weak(folder: Path) -> dict[str, Path]:
     """Returns {format: a file that has its name}, whatever stands in it."""
     files, _ = sifted(files_below(folder), folder)

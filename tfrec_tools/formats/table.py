@@ -22,6 +22,7 @@ class Format:
     shows      whether what stands in a file of these suffixes is of the format
     of_file    whether one of these files can be a source
     of_folder  whether a folder of them can be one
+    lists_classes  whether a file lists all its classes, and not only those that occur
     """
 
     title: str
@@ -30,10 +31,11 @@ class Format:
     shows: Callable[[Path], bool] = lambda _: False
     of_file: bool = True
     of_folder: bool = True
+    lists_classes: bool = False
 
 
 FORMATS: dict[str, Format] = {
-    "coco": Format("COCO", coco.read, (".json",), coco.shows, of_folder=False),
+    "coco": Format("COCO", coco.read, (".json",), coco.shows, of_folder=False, lists_classes=True),
     "voc": Format("Pascal VOC", voc.read, (".xml",), voc.shows),
     "csv": Format("CSV", csv_rows.read, (".csv", ".tsv"), csv_columns.shows, of_folder=False),
     "yolo": Format("YOLO", yolo.read, (".txt",), yolo_search.has_rows, of_file=False),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tfrec_tools.images.lookup import key
 from tfrec_tools.system.litter import is_litter
-from tfrec_tools.system.remote_path import RemotePath, is_file, is_url
+from tfrec_tools.system.remote_path import RemotePath, is_file
 
 # A word of its own, also in images_train and trainImages.
 _IMAGES = re.compile(
@@ -88,7 +88,7 @@ class TextFinder:
         here = images if images.name else images.resolve()
         below: tuple[str, ...] = ()
         for folder in (here, *here.parents):
-            if isinstance(folder, RemotePath) and not is_url(folder.parent):
+            if isinstance(folder, RemotePath) and folder.is_outermost:
                 return
             for swapped in self._swapped(folder):
                 if (found := self._descended(swapped, below)) is not None:

@@ -83,6 +83,11 @@ class RemotePath(PosixPath, ABC):
     def below(self, deep: bool) -> Iterator[tuple[str, Stat]]:
         """Yields (URL, what it is) of the files in this folder, and where `deep` in those below it."""
 
+    @property
+    def is_outermost(self) -> bool:
+        """Whether no folder of the store is above it."""
+        return not is_url(self.parent)
+
     def writer(self) -> BinaryIO:
         """Returns a stream whose bytes become the file when it is closed."""
         raise self._only_read()
