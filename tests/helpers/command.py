@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,11 @@ def fault(*words: object, cwd: Path | None = None) -> str:
     assert err.count("\n") == 1, err
     assert err.startswith("tfrec: error: ")
     return err.removeprefix("tfrec: error: ").rstrip()
+
+
+def without_progress(stderr: str) -> str:
+    """Without the lines that a command says where it takes more than ten seconds, as on a busy machine."""
+    return re.sub(r"^[a-z ,]+: \d+( of \d+)?( .*)?\n", "", stderr, flags=re.MULTILINE)
 
 
 def write_map(path: Path, *names: str) -> Path:
