@@ -123,3 +123,11 @@ def _cvat() -> Iterator[tuple[str, str]]:
     typed = f'<!DOCTYPE annotations [<!ENTITY a "x">{laughs}]>'
     yield "cvat/laughs.xml", f"{typed}<annotations>{image}<box label='&i;'/></image></annotations>"
     yield "cvat/laughs_of_the_root.xml", f"{typed}<annotations a='&i;'>{image}</image></annotations>"
+
+
+def _rows() -> Iterator[tuple[str, str]]:
+    """Words without end, and lines that only some systems know."""
+    yield "kitti/words.txt", "Car" + " 1" * 500_000
+    yield "kitti/name.txt", "x" * 1_000_000 + " 1 1 1"
+    yield "dota/words.txt", "1 " * 500_000 + "ship 0"
+    yield "dota/lines.txt", "\u2028".join(["1 1 2 1 2 2 1 2"] * 1000)

@@ -21,7 +21,7 @@ from tfrec_tools.system.options import (
     narrowed,
 )
 
-Format = Literal["coco", "voc", "csv", "yolo", "tfrecord", "cvat"]
+Format = Literal["coco", "voc", "csv", "yolo", "tfrecord", "cvat", "kitti", "dota"]
 
 
 @dataclass(frozen=True)

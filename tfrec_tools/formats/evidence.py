@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfrec_tools.dataset import shards
@@ -40,14 +42,25 @@ def strong(folder: Path, writes: Path | None = None) -> dict[str, Path]:
     files, _ = sifted(files_below(folder), folder)
     found: dict[str, Path] = {}
     for kind, form in FORMATS.items():
-        likely = [file for file in files if file.suffix.lower() in form.suffixes][:_MOST]
-        if (first := next(filter(form.shows, likely), None)) is not None:
+        likely = _spread([file for file in files if file.suffix.lower() in form.suffixes])
+        if (first := next(filter(form.shows, likely[:_MOST]), None)) is not None:
             found[kind] = first
     records = shards.files_in(folder, writes)
     foreign = [file for file in records if not _is_ours(file)]
     if foreign or (records and not found):
         found["tfrecord"] = (foreign or records)[0]
     return found
+
+
+def _spread(files: Sequence[Path]) -> list[Path]:
+    """Returns files so that the first of each folder come first: thousands of one kind (KITTI's calibrations)
+    may lie before all others."""
+    seen = Counter[Path]()
+    ranks = []
+    for file in files:
+        ranks.append(seen[file.parent])
+        seen[file.parent] += 1
+    return [files[i] for i in sorted(range(len(files)), key=ranks.__getitem__)]
 
 
 def weak(folder: Path) -> dict[str, Path]:

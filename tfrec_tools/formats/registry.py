@@ -72,11 +72,11 @@ def _detect_folder(path: Path, writes: Path | None) -> str:
 
 
 def images_folder(path: Path) -> Path:
-    """Returns where a source's images are when nobody says: the folder JPEGImages, images or another of such
-    a name in the source's own folder or beside it, else the source's own folder."""
+    """Returns where a source's images are when nobody says: the folder JPEGImages, images, image_2 (KITTI's)
+    or another of such a name in the source's own folder or beside it, else the source's own folder."""
     own = path if path.is_dir() else path.parent
     parents = (own, own.resolve().parent)
-    nearby = [parent / name for parent in parents for name in ("JPEGImages", "images")]
+    nearby = [parent / name for parent in parents for name in ("JPEGImages", "images", "image_2")]
     usual = next((folder for folder in nearby if folder.is_dir()), None)
     return usual or next((folder for parent in parents for folder in _of_images(parent)), own)
 

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfrec_tools.annotations.records import Source
-from tfrec_tools.formats import coco, csv_columns, csv_rows, cvat, tfod, voc, yolo, yolo_search
+from tfrec_tools.formats import (
+    coco,
+    csv_columns,
+    csv_rows,
+    cvat,
+    dota,
+    kitti,
+    text_rows,
+    tfod,
+    voc,
+    yolo,
+    yolo_search,
+)
 from tfrec_tools.formats.options import ReadOptions
 
 
@@ -38,5 +50,7 @@ FORMATS: dict[str, Format] = {
     "csv": Format("CSV", csv_rows.read, (".csv", ".tsv"), csv_columns.shows, of_folder=False),
     "yolo": Format("YOLO", yolo.read, (".txt",), yolo_search.has_rows, of_file=False),
     "cvat": Format("CVAT", cvat.read, (".xml",), cvat.shows),
+    "kitti": Format("KITTI", kitti.read, (".txt",), text_rows.shows_kitti, of_file=False),
+    "dota": Format("DOTA", dota.read, (".txt",), text_rows.shows_dota, of_file=False),
     "tfrecord": Format("TFRecords", tfod.read),
 }
