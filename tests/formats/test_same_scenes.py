@@ -16,6 +16,11 @@ from tfrec_tools.formats.options import ReadOptions
 FORMATS = SAMPLE / "formats"
 SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, what has to be said)}
     "coco": ("coco", "coco/instances.json", ReadOptions()),
+    "voc": ("voc", "voc", ReadOptions()),
+    "voc, rotated": ("voc", "voc_rotated", ReadOptions()),
+    "yolo": ("yolo", "yolo", ReadOptions()),
+    "yolo, rotated": ("yolo", "yolo_obb", ReadOptions(yolo="obb")),
+    "yolo, darknet": ("yolo", "yolo_darknet", ReadOptions()),
     "cvat": ("cvat", "cvat/annotations.xml", ReadOptions()),
     "kitti": ("kitti", "kitti", ReadOptions()),
     "dota": ("dota", "dota", ReadOptions()),
@@ -23,7 +28,7 @@ SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, 
 }
 WITHOUT_NEGATIVES: tuple[str, ...] = ()  # formats that cannot say that an image is empty
 WITHIN = 1e-6  # pixels; more where a format writes few decimals
-COARSE: dict[str, float] = {}
+COARSE: dict[str, float] = {"voc, rotated": 1e-4, "yolo": 1e-3, "yolo, rotated": 1e-3}
 
 
 def sorted_boxes(record: ImageRecord, width: int, height: int) -> list[tuple[str, list[float]]]:

@@ -14,7 +14,12 @@ from tfrec_tools.system.litter import sifted
 from tfrec_tools.system.remote_path import files_below
 
 _MOST = 100  # files of a kind that are opened; if none of them is evidence, the rest is none either
-_BY_SUFFIX = {".yaml": "yolo", ".yml": "yolo", ".names": "yolo"}  # files that name a source, and are none
+_BY_SUFFIX = {
+    ".yaml": "yolo",
+    ".yml": "yolo",
+    ".names": "yolo",
+    ".labels": "yolo",
+}  # files that name a source, and are none
 
 
 def of_file(file: Path) -> list[str]:
