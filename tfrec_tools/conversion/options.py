@@ -113,7 +113,7 @@ class SourceOptions(PolicyOptions, WorkerOptions):
     boxes_from: Annotated[
         Literal["keypoints"] | None,
         Option(
-            "keypoints: objects that have nothing but keypoints get the box around the visible ones.",
+            "keypoints: objects that have nothing else get the box around their keypoints.",
             Panel.SOURCE,
             default="such objects are box-missing",
         ),

@@ -20,7 +20,7 @@ class ReadOptions:
     coordinates  of CSV boxes: "pixels" or "fractions" of the image; None: by what they look like
     label_map    the classes of TFRecords that name none (.pbtxt); None: one that lies beside them
     yolo         what the numbers of YOLO's rows are, one of YOLO_TASKS; None: as the data set says
-    boxes_from   "keypoints": objects that have nothing but keypoints get the box around the visible ones
+    boxes_from   "keypoints": objects that have nothing but keypoints get the box around those that are set
     keyframes    of CVAT's tracks that have keyframes alone: "interpolate" fills what is between them, "alone"
                  takes the frames that they are at; None: refuses them
     writes       DIR/NAME of the set of TFRecords that is being written, which is no source of its own
