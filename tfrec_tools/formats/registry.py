@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.dataset import shards
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats import evidence
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.table import FORMATS
@@ -18,7 +20,18 @@ from tfrec_tools.system.regular_files import require_regular
 def read(path: Path, kind: str | None = None, options: ReadOptions = DEFAULT) -> Source:
     """Returns a source in a format, which is detected where none is named."""
     require_regular(path)
-    return FORMATS[kind or detect(path, options.writes)].read(path, options)
+    kind = kind or detect(path, options.writes)
+    source = FORMATS[kind].read(path, options)
+    return replace(source, issues=(*maskless(path, kind, options), *source.issues))
+
+
+def maskless(path: Path, kind: str, options: ReadOptions) -> tuple[Issue, ...]:
+    """Returns the issue of a source whose masks were asked for and are not read."""
+    form = FORMATS[kind]
+    if not (options.masks and form.maskless):
+        return ()
+    message = f"--masks: {form.title} is read without masks: {form.maskless}"
+    return (Issue("annotation-unread", readable(path.name), None, message, False),)
 
 
 def detect(path: Path, writes: Path | None = None) -> str:

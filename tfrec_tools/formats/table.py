@@ -34,6 +34,7 @@ class Format:
     shows      whether what stands in a file of these suffixes is of the format
     of_file    whether one of these files can be a source
     of_folder  whether a folder of them can be one
+    maskless   why no masks are read, where they are asked for; "" of formats whose masks are
     """
 
     title: str
@@ -42,15 +43,21 @@ class Format:
     shows: Callable[[Path], bool] = lambda _: False
     of_file: bool = True
     of_folder: bool = True
+    maskless: str = ""
 
 
+_NO_MASKS = "its files have none"
 FORMATS: dict[str, Format] = {
     "coco": Format("COCO", coco.read, (".json",), coco.shows, of_folder=False),
-    "voc": Format("Pascal VOC", voc.read, (".xml",), voc.shows),
-    "csv": Format("CSV", csv_rows.read, (".csv", ".tsv"), csv_columns.shows, of_folder=False),
+    "voc": Format(
+        "Pascal VOC", voc.read, (".xml",), voc.shows, maskless="the images of SegmentationObject are not read"
+    ),
+    "csv": Format(
+        "CSV", csv_rows.read, (".csv", ".tsv"), csv_columns.shows, of_folder=False, maskless=_NO_MASKS
+    ),
     "yolo": Format("YOLO", yolo.read, (".txt",), yolo_search.has_rows, of_file=False),
     "cvat": Format("CVAT", cvat.read, (".xml",), cvat.shows),
-    "kitti": Format("KITTI", kitti.read, (".txt",), text_rows.shows_kitti, of_file=False),
+    "kitti": Format("KITTI", kitti.read, (".txt",), text_rows.shows_kitti, of_file=False, maskless=_NO_MASKS),
     "dota": Format("DOTA", dota.read, (".txt",), text_rows.shows_dota, of_file=False),
     "tfrecord": Format("TFRecords", tfod.read),
 }
