@@ -20,7 +20,8 @@ from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import coco as coco_reader
-from tfrec_tools.formats import json_arrays, registry
+from tfrec_tools.formats import coco_parts, json_arrays, registry
+from tfrec_tools.formats.coco_schema import Odd
 from tfrec_tools.formats.coco_shapes import box_around
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.images import lookup
@@ -290,6 +291,38 @@ def test_coco_without_a_box_takes_it_from_the_shape(
     assert number == (1 if code == "box-derived" else None)
     assert message.startswith("annotations[1]: ")
     assert source.account == Account(1, 3, {code: 1} if code == "box-missing" else {}, images=2)
+
+
+SEEN = [10, 20, 2, 0, 0, 0, 30, 15, 1, 99, 99, 0]  # visibility 0: nobody set it
+
+
+@pytest.mark.parametrize("nan", [False, True])
+@pytest.mark.parametrize(
+    ("keypoints", "box"),
+    [
+        (SEEN, [10, 15, 30, 20]),
+        ([0, 0, 0], None),
+        ([], None),
+        ("x", None),
+        ([1, 2], None),
+        (["1", 2, 2], None),
+    ],
+)
+def test_coco_takes_boxes_from_keypoints_when_asked(
+    tmp_path: Path, keypoints: object, box: list[float] | None, nan: bool
+) -> None:
+    path = coco_of(tmp_path, [{"id": 1}], [ONE | {"bbox": [], "keypoints": keypoints, "num_keypoints": 2}])
+    if nan:
+        path.write_text(path.read_text().replace('"num_keypoints": 2', '"area": NaN'))
+    (issue,) = read_coco(path).issues
+    assert issue.code == "box-missing"
+    assert ("--boxes-from keypoints" in issue.message) == (box is not None)
+    options = ReadOptions(boxes_from="keypoints")
+    source = registry.read(path, "coco", options)
+    assert source.records[0].boxes_xyxy.tolist() == ([box] if box else [])
+    assert faults(source) == ["box-derived" if box else "box-missing"]
+    (odd,) = coco_parts.read(list(coco_parts.index(path, keypoints=True)[2])[1], [], False).parts
+    assert [item.code for item in odd[1].odd.values() if isinstance(item, Odd)] == faults(source)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from tests.helpers.small_sets import SCENES, WRITERS, voc
 from tests.helpers.sources import boxes_by_file
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import registry
+from tfrec_tools.formats.options import ReadOptions
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -65,6 +66,14 @@ def test_images_stand_nearby(tmp_path: Path) -> None:
     (tmp_path / "JPEGImages").mkdir()
     assert registry.images_folder(annotations).name == "JPEGImages"
     assert registry.images_folder(tmp_path / "instances.json", "coco") == tmp_path / "JPEGImages"
+
+
+@pytest.mark.parametrize("kind", ["voc", "csv", "coco"])
+def test_masks_that_are_asked_for_and_not_read_are_said(tmp_path: Path, kind: str) -> None:
+    path = WRITERS[kind](tmp_path)
+    issues = registry.read(path, None, ReadOptions(masks=True)).issues
+    said = [(issue.code, issue.source) for issue in issues if "--masks" in issue.message]
+    assert said == ([] if kind == "coco" else [("annotation-unread", path.name)])
 
 
 def test_voc_and_coco_of_the_same_real_data_agree(shared: Path) -> None:

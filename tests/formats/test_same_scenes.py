@@ -16,10 +16,19 @@ from tfrec_tools.formats.options import ReadOptions
 FORMATS = SAMPLE / "formats"
 SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, what has to be said)}
     "coco": ("coco", "coco/instances.json", ReadOptions()),
+    "voc": ("voc", "voc", ReadOptions()),
+    "voc, rotated": ("voc", "voc_rotated", ReadOptions()),
+    "yolo": ("yolo", "yolo", ReadOptions()),
+    "yolo, rotated": ("yolo", "yolo_obb", ReadOptions(yolo="obb")),
+    "yolo, darknet": ("yolo", "yolo_darknet", ReadOptions()),
+    "cvat": ("cvat", "cvat/annotations.xml", ReadOptions()),
+    "kitti": ("kitti", "kitti", ReadOptions()),
+    "dota": ("dota", "dota", ReadOptions()),
+    "cvat, its folder": ("cvat", "cvat", ReadOptions()),
 }
 WITHOUT_NEGATIVES: tuple[str, ...] = ()  # formats that cannot say that an image is empty
 WITHIN = 1e-6  # pixels; more where a format writes few decimals
-COARSE: dict[str, float] = {}
+COARSE: dict[str, float] = {"voc, rotated": 1e-4, "yolo": 1e-3, "yolo, rotated": 1e-3}
 
 
 def sorted_boxes(record: ImageRecord, width: int, height: int) -> list[tuple[str, list[float]]]:
@@ -33,12 +42,13 @@ def test_each_format_has_the_same_boxes(name: str) -> None:
     assert registry.detect(FORMATS / path) == kind
     source = registry.read(FORMATS / path, None, options)
     assert_balanced(source)
-    expected = {record.filename: record for record in registry.read(FORMATS / "coco/instances.json").records}
-    by_name = {Path(record.filename).name: record for record in source.records}
-    lacking = {"empty.jpg"} if name in WITHOUT_NEGATIVES else set()
+    coco = registry.read(FORMATS / "coco/instances.json")
+    expected = {Path(record.filename).stem: record for record in coco.records}
+    by_name = {Path(record.filename).stem: record for record in source.records}
+    lacking = {"empty"} if name in WITHOUT_NEGATIVES else set()
     assert by_name.keys() == expected.keys() - lacking
-    for filename, record in by_name.items():
-        original = expected[filename]
+    for stem, record in by_name.items():
+        original = expected[stem]
         assert (record.width or original.width) == original.width
         assert (record.height or original.height) == original.height
         boxes = sorted_boxes(record, original.width, original.height)

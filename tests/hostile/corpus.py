@@ -13,13 +13,22 @@ _LETTERS = "abcdefghi"
 
 def texts() -> dict[str, bytes]:
     """Returns all of them; in the words of a person, none is an annotation."""
-    return {name: text.encode() for name, text in (*_csv(), *_nested(), *_yaml(), *_numbers(), *_voc())}
+    return {
+        name: text.encode() for name, text in (*_csv(), *_nested(), *_yaml(), *_numbers(), *_voc(), *_cvat())
+    }
 
 
 def refused() -> frozenset[str]:
     """Returns those that may end only in a fault of the input, never in a Source of something else."""
     sound = ("csv/long_cell.csv", "coco/nonnumbers.json", "voc/comment.xml", "voc/instruction.xml")
-    return frozenset(texts()) - {*sound, "classes/integer.yaml", "classes/date.yaml", "classes/binary.yaml"}
+    of_cvat = ("cvat/mask.xml", "cvat/frames.xml", "cvat/attribute.xml")
+    return frozenset(texts()) - {
+        *sound,
+        *of_cvat,
+        "classes/integer.yaml",
+        "classes/date.yaml",
+        "classes/binary.yaml",
+    }
 
 
 def _csv() -> Iterator[tuple[str, str]]:
@@ -97,3 +106,28 @@ def voc(xmax: str) -> str:
     box = f"<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>{xmax}</xmax><ymax>9</ymax></bndbox>"
     size = "<size><width>40</width><height>40</height></size>"
     return f"<annotation><filename>a.jpg</filename>{size}<object><name>a</name>{box}</object></annotation>"
+
+
+def _cvat() -> Iterator[tuple[str, str]]:
+    """Masks and frames without end, entities, and elements in elements."""
+    image = '<image name="a.jpg" width="9" height="9">'
+    mask = '<mask label="a" rle="0,9999999999999999" left="0" top="0" width="99999999" height="99999999"/>'
+    yield "cvat/mask.xml", f"<annotations>{image}{mask}</image></annotations>"
+    task = "<start_frame>0</start_frame><stop_frame>999999999</stop_frame>"
+    box = '<box frame="999999999" outside="0" keyframe="0" xtl="1" ytl="1" xbr="5" ybr="5"/>'
+    frames = f"<meta><task>{task}</task></meta><track label='a'>{box}</track>"
+    yield "cvat/frames.xml", f"<annotations>{frames}</annotations>"
+    yield "cvat/nested.xml", "<annotations>" + image * DEEP
+    yield "cvat/attribute.xml", f"<annotations>{image}<box label='{'x' * 1_000_000}'/></image></annotations>"
+    laughs = "".join(f'<!ENTITY {b} "{f"&{a};" * 9}">' for a, b in pairwise(_LETTERS))
+    typed = f'<!DOCTYPE annotations [<!ENTITY a "x">{laughs}]>'
+    yield "cvat/laughs.xml", f"{typed}<annotations>{image}<box label='&i;'/></image></annotations>"
+    yield "cvat/laughs_of_the_root.xml", f"{typed}<annotations a='&i;'>{image}</image></annotations>"
+
+
+def _rows() -> Iterator[tuple[str, str]]:
+    """Words without end, and lines that only some systems know."""
+    yield "kitti/words.txt", "Car" + " 1" * 500_000
+    yield "kitti/name.txt", "x" * 1_000_000 + " 1 1 1"
+    yield "dota/words.txt", "1 " * 500_000 + "ship 0"
+    yield "dota/lines.txt", "\u2028".join(["1 1 2 1 2 2 1 2"] * 1000)

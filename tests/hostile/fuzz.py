@@ -63,6 +63,10 @@ def texts() -> list[tuple[str, str, bytes]]:
         ("classes", SAMPLE / "broken/box-tiny.json"),
         ("classes", SAMPLE / "broken/double-id.pbtxt"),
         ("voc", SAMPLE / "val/voc/val_000.xml"),
+        ("cvat", SAMPLE / "formats/cvat/annotations.xml"),
+        ("cvat", SAMPLE / "formats/cvat_video/annotations.xml"),
+        ("kitti", SAMPLE / "formats/kitti/label_2/stall_1.txt"),
+        ("dota", SAMPLE / "formats/dota/labelTxt/stall_1.txt"),
         *(("config", path) for path in sorted(DATA.glob("*.pipeline.config"))),
     ]
     listed = [(kind, path.name, path.read_bytes()) for kind, path in sound]

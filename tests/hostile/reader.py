@@ -15,7 +15,7 @@ from types import FrameType
 from tfrec_tools.dataset.manifest import read_manifest
 from tfrec_tools.detector.config.read import read_pipeline
 from tfrec_tools.errors import TfrecError
-from tfrec_tools.formats import coco, csv_parts, csv_rows, voc, yolo
+from tfrec_tools.formats import coco, csv_parts, csv_rows, cvat, dota, kitti, voc, yolo
 from tfrec_tools.formats.classes import read_classes
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.system.toml_options import read_options
@@ -32,6 +32,9 @@ def _blocks(path: Path) -> list[frozenset[str]]:
 READERS: dict[str, Callable[[Path], object]] = {
     "classes": read_classes,
     "coco": lambda path: coco.read(path).classes,
+    "cvat": lambda path: [record.boxes_xyxy.tolist() for record in cvat.read(path).records],
+    "kitti": lambda path: kitti.read(path).classes,
+    "dota": lambda path: dota.read(path).classes,
     "csv": lambda path: csv_rows.read(path).classes,
     "csv_blocks": _blocks,
     "voc": lambda path: [record.boxes_xyxy.tolist() for record in voc.read(path).records],

@@ -19,6 +19,8 @@ CODES: dict[str, str] = {
     "box-missing": "the object has neither a box nor a shape to derive one from: dropped",
     "box-derived": "the object has no box of its own: derived from its polygon, mask or rotated box",
     "mask-damaged": "with --masks: the object's mask is none: nothing is written; kept, it is all 0",
+    "region-ignored": "the region is marked as one that says nothing of what is in it (KITTI's DontCare): "
+    "left out",
     "class-unknown": "the annotation names no class, or one that the source does not list: dropped",
     "class-duplicate": "several category ids have one name: read as one class",
     "class-untrimmed": "the class's name has white space, such as a line break, around it: trimmed",

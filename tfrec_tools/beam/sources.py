@@ -22,7 +22,9 @@ _ISSUES = "issues"
 def _coco(
     start: PCollection, path: Path, options: ReadOptions
 ) -> tuple[PCollection, PCollection, PCollection]:
-    index = start | "Index" >> beam.ParDo(_IndexCoco()).with_outputs("categories", _ISSUES, main="pieces")
+    index = start | "Index" >> beam.ParDo(_IndexCoco(options.boxes_from == "keypoints")).with_outputs(
+        "categories", _ISSUES, main="pieces"
+    )
     listed = AsSingleton(index.categories)
     names = index.categories | "Names" >> beam.Map(lambda categories: coco.names_of(path, categories))
     pieces = index.pieces | "Spread" >> beam.Reshuffle()
@@ -54,8 +56,11 @@ def _coco(
 
 
 class _IndexCoco(beam.DoFn):
+    def __init__(self, keypoints: bool) -> None:
+        self._keypoints = keypoints
+
     def process(self, path: Path) -> Iterator[Any]:
-        categories, issues, pieces = coco_parts.index(path)
+        categories, issues, pieces = coco_parts.index(path, self._keypoints)
         yield TaggedOutput("categories", categories)
         for number, issue in enumerate(issues):
             yield TaggedOutput(_ISSUES, ((OF_SOURCE, 4, number), issue))

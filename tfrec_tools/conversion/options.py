@@ -21,7 +21,7 @@ from tfrec_tools.system.options import (
     narrowed,
 )
 
-Format = Literal["coco", "voc", "csv", "yolo", "tfrecord"]
+Format = Literal["coco", "voc", "csv", "yolo", "tfrecord", "cvat", "kitti", "dota"]
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,23 @@ class SourceOptions(PolicyOptions, WorkerOptions):
             "CSV: what the numbers of boxes are, pixels or fractions of the image.",
             Panel.SOURCE,
             default="seen from the numbers",
+        ),
+    ] = None
+    boxes_from: Annotated[
+        Literal["keypoints"] | None,
+        Option(
+            "keypoints: objects that have nothing else get the box around their keypoints.",
+            Panel.SOURCE,
+            default="such objects are box-missing",
+        ),
+    ] = None
+    keyframes: Annotated[
+        Literal["interpolate", "alone"] | None,
+        Option(
+            "CVAT's tracks with keyframes alone: interpolate fills what is between them as CVAT does, alone "
+            "takes only the frames that they are at.",
+            Panel.SOURCE,
+            default="such tracks are refused",
         ),
     ] = None
     record_labels: Annotated[

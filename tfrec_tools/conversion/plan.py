@@ -63,6 +63,8 @@ def read_options_of(options: SourceOptions) -> ReadOptions:
         label_map=record_labels,
         yolo=options.yolo,
         coordinates=options.coordinates,
+        boxes_from=options.boxes_from,
+        keyframes=options.keyframes,
         writes=writes,
     )
 

@@ -14,7 +14,7 @@ from tfrec_tools.labels.lists import class_list, lines, parse_json, parse_yaml
 from tfrec_tools.labels.pbtxt import parse_pbtxt, read_text
 from tfrec_tools.system.remote_path import files_below
 
-_NAMES_FILES = ("data.yaml", "data.yml", "obj.names", "classes.txt", "labels.txt")
+_NAMES_FILES = ("data.yaml", "data.yml", "obj.names", "classes.txt", "labels.txt", "_darknet.labels")
 _ITEM = re.compile(r"(\s*#.*\n)*\s*item\s*:?\s*[{<]")  # how a pbtxt begins
 _EXPECTED = (
     "a label map (.pbtxt, .json, .yaml, .txt, .names), COCO annotations (.json), a folder of Pascal VOC .xml "
@@ -158,5 +158,6 @@ _READERS: dict[str, Callable[[Path], ClassList]] = {
     ".yml": _read_yaml,
     ".txt": _read_text,
     ".names": _read_text,
+    ".labels": _read_text,
     ".xml": _read_voc,
 }

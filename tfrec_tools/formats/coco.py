@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     categories = listed_categories(path, arrays["categories"])
     names = names_of(path, categories)
     images, odd_images, listed = _images(path, arrays["images"])
-    decode = mended_of if mended else annotations_of
+    decode = partial(mended_of if mended else annotations_of, keypoints=options.boxes_from == "keypoints")
     annotations = json_arrays.slices(path, "annotations", arrays["annotations"], _EXPECTED, decode)
     read_ = _columns(path, annotations, images, categories, options.masks)
     root = superfluous(categories, np.unique(read_.columns["class_of"]).tolist())

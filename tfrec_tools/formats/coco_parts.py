@@ -37,13 +37,14 @@ _RANGE_BITS = 16  # of annotation ids, which mostly are numbered through
 
 @dataclass(frozen=True, slots=True)
 class JsonChunk:
-    """Elements of an array of the file, some MB of JSON: which array, the number of the first, and whether
-    NaN and Infinity are texts in them."""
+    """Elements of an array of the file, some MB of JSON: which array, the number of the first, whether NaN
+    and Infinity are texts in them, and whether annotations without a box get that around their keypoints."""
 
     key: str
     first: int
     data: bytes
     mended: bool
+    keypoints: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,18 @@ class ImageAnnotations:
     columns: dict[str, Column]
 
 
-def index(path: Path) -> tuple[list[Category], list[Issue], Iterator[JsonChunk]]:
+def index(path: Path, keypoints: bool = False) -> tuple[list[Category], list[Issue], Iterator[JsonChunk]]:
     """Returns the categories by id; issues of what else the file has; the images and the annotations.
     InputError names the place in the file that cannot be read."""
     data = json_arrays.mapped(path, f"{_EXPECTED} JSON")
     arrays, mended = json_arrays.spans(path, data, _EXPECTED, coco.NEEDED)
     listed = coco.listed_categories(path, arrays["categories"])
-    return listed, coco.others(path, arrays)[0], _pieces(path, arrays, mended)
+    return listed, coco.others(path, arrays)[0], _pieces(path, arrays, mended, keypoints)
 
 
-def _pieces(path: Path, arrays: Mapping[str, msgspec.Raw], mended: bool) -> Iterator[JsonChunk]:
+def _pieces(
+    path: Path, arrays: Mapping[str, msgspec.Raw], mended: bool, keypoints: bool
+) -> Iterator[JsonChunk]:
     decoders: dict[str, json_arrays.Decode[Any]] = {
         "images": images_of,
         "annotations": mended_of if mended else annotations_of,
@@ -75,7 +78,7 @@ def _pieces(path: Path, arrays: Mapping[str, msgspec.Raw], mended: bool) -> Iter
     for key, decode in decoders.items():
         first = 0
         for json, items in json_arrays.cut(path, key, arrays[key], _EXPECTED, decode):
-            yield JsonChunk(key, first, json, mended)
+            yield JsonChunk(key, first, json, mended, keypoints)
             first += len(items)
 
 
@@ -95,7 +98,7 @@ class AnnotationChunk:
 
 
 def read(piece: JsonChunk, listed: Sequence[Category], masks: bool) -> AnnotationChunk:
-    annotations = mended_of(piece.data) if piece.mended else annotations_of(piece.data)
+    annotations = (mended_of if piece.mended else annotations_of)(piece.data, piece.keypoints)
     keys = list(dict.fromkeys(key_of(item.image_id) for item in annotations))
     columns = coco.piece_of(annotations, id_numbers(keys), coco.category_numbers(listed), masks)
     columns["row"] = np.arange(len(annotations))

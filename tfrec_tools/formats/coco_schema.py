@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools.formats.coco_shapes import Box, box_around, is_number
+from tfrec_tools.formats.coco_shapes import Box, around_keypoints, box_around, is_number
 from tfrec_tools.formats.json_arrays import NONNUMBERS
 
 NO_ID = 2**62
@@ -76,15 +76,16 @@ def images_of(json: bytes) -> list[Image]:
         return [_image(item) for item in msgspec.json.decode(json)]
 
 
-def annotations_of(json: bytes) -> list[Annotation]:
-    """Returns the annotations of a JSON array; those that lack something come as Odd."""
+def annotations_of(json: bytes, keypoints: bool = False) -> list[Annotation]:
+    """Returns the annotations of a JSON array; those that lack something come as Odd. With `keypoints`, those
+    that have nothing else get the box around them."""
     try:
         return _STRICT.decode(json)
     except msgspec.ValidationError:
-        return [_annotation(item) for item in msgspec.json.decode(json)]
+        return [_annotation(item, keypoints) for item in msgspec.json.decode(json)]
 
 
-def mended_of(json: bytes) -> list[Annotation]:
+def mended_of(json: bytes, keypoints: bool = False) -> list[Annotation]:
     """Returns as `annotations_of` does, of a file that writes NaN or Infinity."""
     try:
         items: list[Any] = _STRICT_MENDED.decode(json)
@@ -92,7 +93,7 @@ def mended_of(json: bytes) -> list[Annotation]:
             return items
     except msgspec.ValidationError:
         pass
-    return [_annotation(item) for item in msgspec.json.decode(json)]
+    return [_annotation(item, keypoints) for item in msgspec.json.decode(json)]
 
 
 def categories_of(json: bytes) -> list[Category]:
@@ -113,11 +114,11 @@ def _image(item: Any) -> Image:
     return Image(_id(fields.get("id")), str(name) if isinstance(name, str | int) else "", *sizes)
 
 
-def _annotation(item: Any) -> Annotation:
+def _annotation(item: Any, keypoints: bool) -> Annotation:
     if not isinstance(item, dict):
         return Odd(None, None, _NO_BOX, code="annotation-unread", why=f"is {str(item)[:40]!r}, no object")
     area, crowd = item.get("area"), item.get("iscrowd")
-    code, why, bbox, count = _box(item)
+    code, why, bbox, count = _box(item, keypoints)
     fields: dict[str, Any] = {
         "image_id": _id(item.get("image_id")),
         "category_id": _id(item.get("category_id")),
@@ -130,7 +131,7 @@ def _annotation(item: Any) -> Annotation:
     return Odd(**fields, code=code, why=why, count=count)
 
 
-def _box(item: dict[str, Any]) -> tuple[str, str, Box, int]:
+def _box(item: dict[str, Any], keypoints: bool) -> tuple[str, str, Box, int]:
     """Returns the code of what is odd about an annotation's box, why, the box, and how many things it stands
     for."""
     box = item.get("bbox")
@@ -147,7 +148,11 @@ def _box(item: dict[str, Any]) -> tuple[str, str, Box, int]:
     around = box_around(item.get("segmentation"))
     if around is not None:
         return "box-derived", f"{said}: taken is the box around its segmentation", around, 1
-    return "box-missing", f"{said}, and its segmentation has no box", _NO_BOX, 1
+    around = around_keypoints(item.get("keypoints"))
+    if around is not None and keypoints:
+        return "box-derived", f"{said}: taken is the box around its keypoints", around, 1
+    advice = "" if around is None else "; --boxes-from keypoints takes the one around its keypoints"
+    return "box-missing", f"{said}, and its segmentation has no box{advice}", _NO_BOX, 1
 
 
 def _valued(value: Any) -> Any:

@@ -33,6 +33,18 @@ def box_around(segmentation: Any) -> Box | None:
     return (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)) if xs else None
 
 
+def around_keypoints(keypoints: Any) -> Box | None:
+    """Returns the box around COCO's keypoints, x y visibility in turn, without those of visibility 0, which
+    nobody set; None where there are none."""
+    if not isinstance(keypoints, list) or len(keypoints) % 3 or not all(map(is_number, keypoints)):
+        return None
+    points = [(x, y) for x, y, seen in zip(*[iter(keypoints)] * 3, strict=True) if seen > 0]
+    if not points:
+        return None
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+
+
 def _of_runs(run_lengths: dict[str, Any]) -> Box | None:
     size, counts = run_lengths.get("size"), run_lengths.get("counts")
     if not isinstance(size, list) or len(size) != 2 or not all(isinstance(side, int) for side in size):

@@ -75,10 +75,11 @@ class DrawnImage:
 @dataclass(frozen=True, slots=True)
 class Unusable:
     """An image, or a file of one, that nothing can be made of: where it stands, an issue that says why, and
-    how many objects it seems to have."""
+    how many objects it seems to have; or objects that belong to no image, where `is_image` is false."""
 
     issue: Issue
     objects: int = 0
+    is_image: bool = True
 
 
 def damaged(file: Path, fault: InputError, objects: int = 0) -> Unusable:
@@ -98,7 +99,8 @@ def source(
 ) -> Source:
     """Returns the Source of a tool's files, in the order of its images.
 
-    classes   in the order of their ids, where the files list them; others that occur follow by alphabet
+    classes   in the order of their ids, where the files list them; others that occur follow by alphabet. It
+              is looked at after the last image, so that a reader may fill it on the way
     issues    of no image; `unread` of them (annotation-unread) are of annotations that belong to none
     """
     made = [_made(image) for image in images]
@@ -107,10 +109,10 @@ def source(
     everything = frozenset(names)
     records = [_labeled(item.record, everything) for item in made if item.record is not None]
     dropped = sum((item.dropped for item in made), Counter({"annotation-unread": unread} if unread else {}))
-    unusable = Counter(item.issues[0].code for item in made if item.record is None)
-    account = Account(
-        files, sum(item.objects for item in made) + unread, dropped, litter, len(made), unusable
-    )
+    unusable = Counter(item.issues[0].code for item in made if item.record is None and item.is_image)
+    found = sum(item.objects for item in made) + unread
+    images_ = sum(item.is_image for item in made)
+    account = Account(files, found, dropped, litter, images_, unusable)
     return Source(names, records, (*issues, *(issue for item in made for issue in item.issues)), account)
 
 
@@ -123,12 +125,13 @@ class _Made:
     issues: tuple[Issue, ...]
     objects: int
     dropped: Counter[str]
+    is_image: bool = True
 
 
 def _made(image: DrawnImage | Unusable) -> _Made:
     if isinstance(image, Unusable):
         dropped = Counter({image.issue.code: image.objects} if image.objects else {})
-        return _Made(None, (image.issue,), image.objects, dropped)
+        return _Made(None, (image.issue,), image.objects, dropped, image.is_image)
     if not names_a_file(image.filename):
         message = f"its file name is {image.filename or 'empty'!r}, expected that of an image"
         return _made(Unusable(Issue("image-unknown", image.source, None, message, True), len(image.objects)))

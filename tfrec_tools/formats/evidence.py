@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfrec_tools.dataset import shards
@@ -12,7 +14,12 @@ from tfrec_tools.system.litter import sifted
 from tfrec_tools.system.remote_path import files_below
 
 _MOST = 100  # files of a kind that are opened; if none of them is evidence, the rest is none either
-_BY_SUFFIX = {".yaml": "yolo", ".yml": "yolo", ".names": "yolo"}  # files that name a source, and are none
+_BY_SUFFIX = {
+    ".yaml": "yolo",
+    ".yml": "yolo",
+    ".names": "yolo",
+    ".labels": "yolo",
+}  # files that name a source, and are none
 
 
 def of_file(file: Path) -> list[str]:
@@ -40,8 +47,8 @@ def strong(folder: Path, writes: Path | None = None) -> dict[str, Path]:
     files, _ = sifted(files_below(folder), folder)
     found: dict[str, Path] = {}
     for kind, form in FORMATS.items():
-        likely = [file for file in files if file.suffix.lower() in form.suffixes][:_MOST]
-        if (first := next(filter(form.shows, likely), None)) is not None:
+        likely = _spread([file for file in files if file.suffix.lower() in form.suffixes])
+        if (first := next(filter(form.shows, likely[:_MOST]), None)) is not None:
             found[kind] = first
     records = shards.files_in(folder, writes)
     foreign = [file for file in records if not _is_ours(file)]
@@ -55,6 +62,17 @@ def files_of(folder: Path, kind: str) -> list[Path]:
     files, _ = sifted(files_below(folder), folder)
     form = FORMATS[kind]
     return [file for file in files if file.suffix.lower() in form.suffixes and form.shows(file)]
+
+
+def _spread(files: Sequence[Path]) -> list[Path]:
+    """Returns files so that the first of each folder come first: thousands of one kind (KITTI's calibrations)
+    may lie before all others."""
+    seen = Counter[Path]()
+    ranks = []
+    for file in files:
+        ranks.append(seen[file.parent])
+        seen[file.parent] += 1
+    return [files[i] for i in sorted(range(len(files)), key=ranks.__getitem__)]
 
 
 def weak(folder: Path) -> dict[str, Path]:

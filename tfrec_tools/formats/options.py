@@ -20,6 +20,9 @@ class ReadOptions:
     coordinates  of CSV boxes: "pixels" or "fractions" of the image; None: by what they look like
     label_map    the classes of TFRecords that name none (.pbtxt); None: one that lies beside them
     yolo         what the numbers of YOLO's rows are, one of YOLO_TASKS; None: as the data set says
+    boxes_from   "keypoints": objects that have nothing but keypoints get the box around those that are set
+    keyframes    of CVAT's tracks that have keyframes alone: "interpolate" fills what is between them, "alone"
+                 takes the frames that they are at; None: refuses them
     writes       DIR/NAME of the set of TFRecords that is being written, which is no source of its own
     """
 
@@ -29,6 +32,8 @@ class ReadOptions:
     label_map: Path | None = None
     yolo: str | None = None
     coordinates: str | None = None
+    boxes_from: str | None = None
+    keyframes: str | None = None
     writes: Path | None = None
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.dataset import shards
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats import evidence, parts
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.parts import Part
@@ -28,10 +28,20 @@ def read(path: Path, kind: str | None = None, options: ReadOptions = DEFAULT) ->
     form = FORMATS[kind]
     pieces, left_out = _parts(path, kind, options.writes)
     if len(pieces) < 2:
-        return form.read(pieces[0].path if pieces else path, options)
-    sources = [form.read(part.path, options) for part in pieces]
-    source = parts.joined(path, pieces, sources, form.lists_classes)
-    return replace(source, issues=(*left_out, *source.issues))
+        source = form.read(pieces[0].path if pieces else path, options)
+    else:
+        sources = [form.read(part.path, options) for part in pieces]
+        source = parts.joined(path, pieces, sources, form.lists_classes)
+    return replace(source, issues=(*maskless(path, kind, options), *left_out, *source.issues))
+
+
+def maskless(path: Path, kind: str, options: ReadOptions) -> tuple[Issue, ...]:
+    """Returns the issue of a source whose masks were asked for and are not read."""
+    form = FORMATS[kind]
+    if not (options.masks and form.maskless):
+        return ()
+    message = f"--masks: {form.title} is read without masks: {form.maskless}"
+    return (Issue("annotation-unread", readable(path.name), None, message, False),)
 
 
 def _parts(path: Path, kind: str, writes: Path | None) -> tuple[tuple[Part, ...], tuple[Issue, ...]]:
@@ -105,9 +115,9 @@ def _detect_folder(path: Path, writes: Path | None) -> str:
 
 
 def images_folder(path: Path, kind: str | None = None, writes: Path | None = None) -> Path:
-    """Returns where the images of a source are when nobody says: the folder JPEGImages, images or another of
-    such a name in the source's own folder; else that folder, where it holds images; else such a folder beside
-    it. The images of a source of parts are below it."""
+    """Returns where the images of a source are when nobody says: the folder JPEGImages, images, image_2
+    (KITTI's) or another of such a name in the source's own folder; else that folder, where it holds images;
+    else such a folder beside it. The images of a source of parts are below it."""
     pieces, _ = _parts(path, kind or detect(path, writes), writes)
     if len(pieces) > 1:
         return path
@@ -117,7 +127,7 @@ def images_folder(path: Path, kind: str | None = None, writes: Path | None = Non
 
 
 def _nearby(parent: Path) -> Path | None:
-    named = (parent / name for name in ("JPEGImages", "images"))
+    named = (parent / name for name in ("JPEGImages", "images", "image_2"))
     return next((folder for folder in (*named, *_of_images(parent)) if folder.is_dir()), None)
 
 

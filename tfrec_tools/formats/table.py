@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfrec_tools.annotations.records import Source
-from tfrec_tools.formats import coco, csv_columns, csv_rows, tfod, voc, yolo, yolo_search
+from tfrec_tools.formats import (
+    coco,
+    csv_columns,
+    csv_rows,
+    cvat,
+    dota,
+    kitti,
+    text_rows,
+    tfod,
+    voc,
+    yolo,
+    yolo_search,
+)
 from tfrec_tools.formats.options import ReadOptions
 
 
@@ -23,6 +35,7 @@ class Format:
     of_file    whether one of these files can be a source
     of_folder  whether a folder of them can be one
     lists_classes  whether a file lists all its classes, and not only those that occur
+    maskless   why no masks are read, where they are asked for; "" of formats whose masks are
     """
 
     title: str
@@ -32,12 +45,21 @@ class Format:
     of_file: bool = True
     of_folder: bool = True
     lists_classes: bool = False
+    maskless: str = ""
 
 
+_NO_MASKS = "its files have none"
 FORMATS: dict[str, Format] = {
     "coco": Format("COCO", coco.read, (".json",), coco.shows, of_folder=False, lists_classes=True),
-    "voc": Format("Pascal VOC", voc.read, (".xml",), voc.shows),
-    "csv": Format("CSV", csv_rows.read, (".csv", ".tsv"), csv_columns.shows, of_folder=False),
+    "voc": Format(
+        "Pascal VOC", voc.read, (".xml",), voc.shows, maskless="the images of SegmentationObject are not read"
+    ),
+    "csv": Format(
+        "CSV", csv_rows.read, (".csv", ".tsv"), csv_columns.shows, of_folder=False, maskless=_NO_MASKS
+    ),
     "yolo": Format("YOLO", yolo.read, (".txt",), yolo_search.has_rows, of_file=False),
+    "cvat": Format("CVAT", cvat.read, (".xml",), cvat.shows),
+    "kitti": Format("KITTI", kitti.read, (".txt",), text_rows.shows_kitti, of_file=False, maskless=_NO_MASKS),
+    "dota": Format("DOTA", dota.read, (".txt",), text_rows.shows_dota, of_file=False),
     "tfrecord": Format("TFRecords", tfod.read),
 }

@@ -18,7 +18,8 @@ from tfrec_tools.system import regular_files
 from tfrec_tools.system.remote_path import is_file
 
 _YAML = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
-_NAMES = ("obj.names", "classes.names", "classes.txt", "obj.txt")
+_ROBOFLOWS = "_darknet.labels"  # which lies in the folder of each split
+_NAMES = ("obj.names", "classes.names", "classes.txt", "obj.txt", _ROBOFLOWS)
 _SPLITS = ("train", "val", "valid", "test")
 _SPLIT_NAMES = {"valid": "val"}
 
@@ -49,12 +50,17 @@ def names_file(path: Path) -> Path | None:
     """Returns the file that makes a folder (or the folder beside it) a YOLO data set; the path itself where
     it is such a file."""
     if path.is_file():
-        return path if path.suffix.lower() in (".yaml", ".yml", ".names", ".txt") else None
+        return path if path.suffix.lower() in (".yaml", ".yml", ".names", ".labels", ".txt") else None
     for folder in (path, path / "labels", path.resolve().parent):
         existing = [folder / name for name in (*_YAML, *_NAMES) if (folder / name).is_file()]
         if existing:
             return existing[0]
-    return None
+    return next((path / split / _ROBOFLOWS for split in _split_folders(path)), None)
+
+
+def _split_folders(path: Path) -> list[str]:
+    """Returns the splits of a folder that have Roboflow's names."""
+    return [split for split in _SPLITS if (path / split / _ROBOFLOWS).is_file()]
 
 
 def find(path: Path) -> YoloLayout:
@@ -73,7 +79,10 @@ def find(path: Path) -> YoloLayout:
         missing = _search_splits(search, file, document, root)
     else:
         task, keypoints, missing = None, 0, []
-        _search_lists(search, root)
+        if file.name == _ROBOFLOWS and file.parent != root:
+            _search_split_folders(search, root, names)
+        else:
+            _search_lists(search, root)
     if not names:
         raise InputError(file, "names no classes")
     items, left = search.result()
@@ -120,6 +129,16 @@ def _search_lists(search: Search, root: Path) -> None:
         search.listed(file, _lines(file), _SPLIT_NAMES.get(split, split))
     if not lists:
         search.folder(root, None)
+
+
+def _search_split_folders(search: Search, root: Path, names: Sequence[str]) -> None:
+    """Searches Roboflow's train, valid, test. InputError where they name other classes."""
+    for split in _split_folders(root):
+        file = root / split / _ROBOFLOWS
+        if (own := names_from_zero(file, read_text(file))) != tuple(names):
+            reason = f"names {', '.join(own)}, expected those of the first split, {', '.join(names)}"
+            raise InputError(file, f"{reason}; read each split as a source of its own")
+        search.folder(root / split, _SPLIT_NAMES.get(split, split))
 
 
 def _load_yaml(file: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import readable
+from tfrec_tools.formats.text_rows import is_yolo
 from tfrec_tools.formats.yolo_places import TextFinder, expected_folder, names_images
 from tfrec_tools.images.loading import has_image_suffix
 from tfrec_tools.images.lookup import key
@@ -171,7 +172,7 @@ def tails(path: str) -> list[tuple[str, ...]]:
 
 def has_rows(text: Path) -> bool:
     """Returns whether a text begins with objects, and is no list or readme."""
-    return any(_is_row(line.split()) for line in _head(text).splitlines())
+    return any(is_yolo(line.split()) for line in _head(text).splitlines())
 
 
 def nothing_annotated(items: Sequence[YoloImage]) -> str:
@@ -236,14 +237,6 @@ def _paired(
 def _may_be_annotation(text: Path) -> bool:
     """Returns whether a text that no image has is one of objects, and no readme; an empty one may be."""
     return not _head(text).strip() or has_rows(text)
-
-
-def _is_row(words: Sequence[bytes]) -> bool:
-    try:
-        numbers = [float(word) for word in words[:5]]
-    except ValueError:
-        return False
-    return len(numbers) == 5 and numbers[0].is_integer()
 
 
 def _head(text: Path) -> bytes:
