@@ -162,7 +162,7 @@ class ConvertOptions(SetOptions, SourceOptions):
         str | None,
         Option(
             "train=0.8,val=0.1,test=0.1 writes DIR/NAME-SPLIT-... files; source takes the splits that the "
-            "sources name themselves (VOC ImageSets, YOLO).",
+            "sources name themselves (VOC ImageSets, YOLO, TFRecords).",
             Panel.OUTPUT,
             metavar="SHARES|source",
             default="one set without splits",
