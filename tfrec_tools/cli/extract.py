@@ -32,10 +32,10 @@ def extract(options: ExtractOptions, json: Json = False) -> None:
         document = msgspec.to_builtins(extracted.summary) | {"convert": extracted.convert}
         say(msgspec.json.format(msgspec.json.encode(document), indent=2))
     else:
-        _print(extracted)
+        _print(", ".join(options.patterns), extracted)
 
 
-def _print(extracted: Any) -> None:
+def _print(records: str, extracted: Any) -> None:
     from tfrec_tools.cli import console
     from tfrec_tools.cli.report import print_accounts, print_issues
 
@@ -44,7 +44,7 @@ def _print(extracted: Any) -> None:
     console.print_table(title, ("class", "boxes"), list(summary.classes.items()))
     for split, images in summary.splits.items():
         say(f"{split}: {images} images")
-    print_accounts(["records"], [summary.accounting])
+    print_accounts([records], [summary.accounting])
     say(_unsaid(summary))
     print_issues(extracted.issues, "")
     say(f"Back to records: tfrec convert {_quoted(extracted.convert)} --out DIR/NAME")

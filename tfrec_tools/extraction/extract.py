@@ -279,17 +279,9 @@ def _convert(plan: Plan, options: ExtractOptions) -> Iterator[str]:
     out = options.folder
     yield from (str(out / path) for path in plan.writer.sources(plan.splits))
     yield from ("--labels", str(out / LABEL_MAP))
-    if not plan.writer.lists_classes and _lacks_classes(plan):
-        yield from ("--labeled", ",".join(plan.labels.names))
+    if plan.labeled:
+        yield from ("--labeled", ",".join(plan.labeled))
     if "mask" in plan.writer.says and any(item.record.masks for item in plan.items):
         yield from ("--masks", "png")
     if plan.writer.splits is not None and any(plan.splits) and not plan.unsaid["split"]:
         yield from ("--split", "source")
-
-
-def _lacks_classes(plan: Plan) -> bool:
-    """Returns whether a file of the extraction, which names the classes that occur in it, lacks some."""
-    used: dict[str, set[str]] = {}
-    for item in plan.items:
-        used.setdefault(item.record.split or "", set()).update(item.record.names)
-    return any(names != set(plan.labels.names) for names in used.values())

@@ -46,6 +46,8 @@ class Plan:
     splits        the names; ("",) where the records have none
     items         in the order of the records
     unsaid        {what: of how many images the format cannot say it}
+    labeled       the classes that `tfrec convert` must be told that the images were annotated for, as the
+                  files name those alone that occur in them; none where it need not
     fingerprint   of all that the bytes of the extraction depend on
     """
 
@@ -56,6 +58,7 @@ class Plan:
     splits: tuple[str, ...]
     items: tuple[Item, ...]
     unsaid: Counter[str]
+    labeled: tuple[str, ...]
     fingerprint: str
 
     @property
@@ -75,9 +78,13 @@ def make_plan(options: ExtractOptions) -> Plan:
     labels = _labels(files[0], options, source, ids)
     splits = _splits(source.records)
     items = _items(WRITERS[options.to], source.records)
+    lacks = not WRITERS[options.to].lists_classes and _lacks_classes(items, labels)
     unsaid = _unsaid(WRITERS[options.to], items, labels)
+    if lacks and any("," in name for name in labels.names):  # which --labeled has between them
+        unsaid["labeled"] = len(items)
+    labeled = labels.names if lacks and not unsaid["labeled"] else ()
     fingerprint = _fingerprint(files, options, labels)
-    return Plan(options.to, source, tuple(files), labels, splits, items, unsaid, fingerprint)
+    return Plan(options.to, source, tuple(files), labels, splits, items, +unsaid, labeled, fingerprint)
 
 
 def _require_single_map(files: Sequence[Path], options: ExtractOptions) -> None:
@@ -188,7 +195,15 @@ def _unsaid(writer: Writer, items: Sequence[Item], labels: LabelMap) -> Counter[
         unsaid["source_id"] += again != source_id(record.image_id)
         if not writer.labeled:
             unsaid["labeled"] += record.labeled is not None and not record.labeled.issuperset(labels.names)
-    return +unsaid
+    return unsaid
+
+
+def _lacks_classes(items: Sequence[Item], labels: LabelMap) -> bool:
+    """Returns whether not every class has a box, in each split."""
+    used: dict[str, set[str]] = {}
+    for item in items:
+        used.setdefault(item.record.split or "", set()).update(item.record.names)
+    return any(of_split != set(labels.names) for of_split in used.values())
 
 
 def _fingerprint(files: Sequence[Path], options: ExtractOptions, labels: LabelMap) -> str:

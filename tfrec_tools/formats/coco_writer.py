@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from tfrec_tools.formats import decimals
-from tfrec_tools.formats.writing import Document, Outgoing, Part, Told
+from tfrec_tools.formats.writing import EDGES, Document, Outgoing, Part, Told
 from tfrec_tools.images import masks
 from tfrec_tools.labels.label_map import LabelMap
 
@@ -33,9 +33,10 @@ def of_image(image: Outgoing, labels: LabelMap) -> Told:
     labeled = image.record.labeled
     if labeled is not None and not labeled.issuperset(labels.names):
         entry["labeled"] = sorted(labeled)
-    annotations = list(_annotations(image, labels.id_by_name))
+    boxes, lost = decimals.xywh(image.fractions_xyxy, image.width, image.height)
+    annotations = list(_annotations(image, labels.id_by_name, boxes.tolist()))
     texts = {_IMAGES: _encode(entry), _ANNOTATIONS: "\n".join(map(_encode, annotations))}
-    return Told(len(annotations), texts=texts)
+    return Told(len(annotations), texts=texts, unsaid={EDGES: lost})
 
 
 def documents(parts: Sequence[Part], labels: LabelMap) -> Iterator[Document]:
@@ -52,10 +53,11 @@ def file_of(split: str) -> str:
     return f"annotations/instances{split and '_'}{split}.json"
 
 
-def _annotations(image: Outgoing, ids: dict[str, int]) -> Iterator[dict[str, Any]]:
+def _annotations(
+    image: Outgoing, ids: dict[str, int], boxes_xywh: list[list[float]]
+) -> Iterator[dict[str, Any]]:
     record, size_wh = image.record, (image.width, image.height)
-    boxes = decimals.xywh(image.fractions_xyxy, *size_wh).tolist()
-    for i, box, area in zip(image.finite, boxes, image.areas, strict=True):
+    for i, box, area in zip(image.finite, boxes_xywh, image.areas, strict=True):
         segmentation = masks.to_rle(record.masks[i], record.source, size_wh) if record.masks else None
         yield {
             "id": image.first_box + i + 1,

@@ -1,9 +1,9 @@
 """Boxes as the shortest decimals that come back, through a format's reader and the encoder, to the very same
 float32 fractions. A box that was annotated at whole pixels is written at whole pixels again.
 
-Every function takes fractions_xyxy, (N, 4) float32 [xmin ymin xmax ymax], and returns (N, 4) float64 whose
-`repr` is what to write. What no decimal brings back (a corner far outside of its image) comes as near as
-float64 can.
+Every function takes fractions_xyxy, (N, 4) float32 [xmin ymin xmax ymax], and returns (N, 4) float64, each to
+be written by `text` or `whole`. Where a format writes sums of edges, float64 does not bring back an edge that
+is tiny beside the other.
 """
 
 from __future__ import annotations
@@ -27,19 +27,24 @@ def corners(fractions_xyxy: Fractions, width: int, height: int) -> Values:
     return _shortest(fractions_xyxy * sides, lambda values: _same(values / sides, fractions_xyxy))
 
 
-def xywh(fractions_xyxy: Fractions, width: int, height: int) -> Values:
-    """[x y width height] in pixels, as COCO has them, whose reader adds the two up."""
+def xywh(fractions_xyxy: Fractions, width: int, height: int) -> tuple[Values, int]:
+    """[x y width height] in pixels, as COCO has them, whose reader adds the two up; and of how many boxes an
+    edge does not come back to the bit."""
     sides = np.array([width, height], np.float64)
     low_xy = corners(fractions_xyxy, width, height)[:, :2]  # (N, 2)
     high = fractions_xyxy[:, 2:]
     exact_wh = high * sides - low_xy
-    sizes_wh = _shortest(exact_wh, lambda sizes: _same((low_xy + sizes) / sides, high))
-    return np.hstack([low_xy, sizes_wh])
+
+    def hold(sizes: Values) -> Holds:
+        return _same((low_xy + sizes) / sides, high)
+
+    sizes_wh = _shortest(exact_wh, hold)
+    return np.hstack([low_xy, sizes_wh]), _rows_without(hold(sizes_wh))
 
 
-def centres(fractions_xyxy: Fractions, width: int, height: int) -> Values:
+def centres(fractions_xyxy: Fractions, width: int, height: int) -> tuple[Values, int]:
     """[x y width height] of the centre and the sides as fractions of the image, as YOLO has them, whose
-    reader takes half a side from the centre. Both of an axis have as many decimals."""
+    reader takes half a side from the centre; and of how many boxes an edge does not come back to the bit."""
     sides = np.array([width, height], np.float64)
     low, high = fractions_xyxy[:, :2].astype(np.float64), fractions_xyxy[:, 2:].astype(np.float64)
     exact = np.stack([(low + high) / 2, high - low], axis=-1)  # (N, 2, 2) of each axis: centre, side
@@ -51,7 +56,7 @@ def centres(fractions_xyxy: Fractions, width: int, height: int) -> Values:
         return np.stack([begins & ends] * 2, axis=-1)
 
     found = _shortest(exact, hold)
-    return np.hstack([found[..., 0], found[..., 1]])
+    return np.hstack([found[..., 0], found[..., 1]]), _rows_without(hold(found).all(axis=-1))
 
 
 def text(value: float) -> str:
@@ -79,6 +84,11 @@ def _shortest(exact: Values, hold: Callable[[Values], Holds]) -> Values:
             if not left.any():
                 break
     return found
+
+
+def _rows_without(holds: Holds) -> int:
+    """Returns in how many rows (N, 2) not all is True."""
+    return int((~holds.all(axis=1)).sum())
 
 
 def _same(fractions: Values, wanted: Fractions) -> Holds:

@@ -99,7 +99,8 @@ _OF_BOXES: dict[str, Callable[[Outgoing], int]] = {
     "area": lambda image: _areas_of_their_own(image),
     "mask": lambda image: len(image.record.masks),
 }
-BOX_FACTS = tuple(_OF_BOXES)
+EDGES = "edges"  # that float64 does not bring back
+BOX_FACTS = (*_OF_BOXES, EDGES)
 
 
 def unsaid(image: Outgoing, says: frozenset[str]) -> Counter[str]:

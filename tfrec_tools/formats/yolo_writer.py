@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from tfrec_tools.formats import decimals
-from tfrec_tools.formats.writing import Document, Outgoing, Part, Told
+from tfrec_tools.formats.writing import EDGES, Document, Outgoing, Part, Told
 from tfrec_tools.labels.label_map import LabelMap
 
 SAYS = frozenset[str]()
@@ -25,13 +25,14 @@ def image_path(name: str, split: str) -> str:
 
 def of_image(image: Outgoing, labels: LabelMap) -> Told:
     numbers = {name: number for number, name in enumerate(labels.names)}
-    boxes = decimals.centres(image.fractions_xyxy, image.width, image.height).tolist()
+    boxes, lost = decimals.centres(image.fractions_xyxy, image.width, image.height)
     rows = [
         " ".join((str(numbers[image.record.names[i]]), *map(decimals.text, box)))
-        for i, box in zip(image.finite, boxes, strict=True)
+        for i, box in zip(image.finite, boxes.tolist(), strict=True)
     ]
     data = "".join(f"{row}\n" for row in rows).encode()
-    return Told(len(rows), files={_text_path(image_path(image.name, image.split)): data})
+    files = {_text_path(image_path(image.name, image.split)): data}
+    return Told(len(rows), files, unsaid={EDGES: lost})
 
 
 def documents(parts: Sequence[Part], labels: LabelMap) -> Iterator[Document]:
@@ -58,5 +59,6 @@ def _yaml(splits: Sequence[str], labels: LabelMap) -> str:
 
     named = [split for split in SPLITS if split in splits]
     places = {split: f"{_IMAGES}/{split}" for split in named} or {"train": _IMAGES}
+    note = "" if named else "# the records have no splits; Ultralytics wants a val: too\n"
     document = {**places, "nc": len(labels), "names": dict(enumerate(labels.names))}
-    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    return f"{note}{yaml.safe_dump(document, sort_keys=False, allow_unicode=True)}"
