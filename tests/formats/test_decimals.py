@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tfrec_tools.formats import decimals
 
@@ -29,7 +30,7 @@ def test_texts_come_back_to_the_bit(rows: list[tuple[float, ...]], width: int, h
     assert (boxes.astype(np.float32) != fractions).any(axis=1).sum() <= lost
 
 
-def read(values: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def read(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([float(decimals.text(value)) for value in values.ravel().tolist()]).reshape(values.shape)
 
 

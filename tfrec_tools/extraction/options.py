@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tfrec_tools.dataset.options import WorkerOptions
-from tfrec_tools.formats.writers import Kind
 from tfrec_tools.system.options import Option, Panel, Paths, StrPath, as_path, as_texts
+
+Kind = Literal["coco", "voc", "yolo", "csv"]  # the keys of formats.writers.WRITERS
 
 
 @dataclass(frozen=True)

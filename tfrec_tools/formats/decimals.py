@@ -56,7 +56,7 @@ def centres(fractions_xyxy: Fractions, width: int, height: int) -> tuple[Values,
         return np.stack([begins & ends] * 2, axis=-1)
 
     found = _shortest(exact, hold)
-    return np.hstack([found[..., 0], found[..., 1]]), _rows_without(hold(found).all(axis=-1))
+    return np.hstack([found[..., 0], found[..., 1]]), _rows_without(hold(found)[..., 0])
 
 
 def text(value: float) -> str:

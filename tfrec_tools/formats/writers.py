@@ -10,8 +10,6 @@ from tfrec_tools.formats import coco_writer, csv_writer, voc, voc_writer, yolo_w
 from tfrec_tools.formats.writing import Document, Outgoing, Part, Told
 from tfrec_tools.labels.label_map import LabelMap
 
-Kind = Literal["coco", "voc", "yolo", "csv"]
-
 
 @dataclass(frozen=True, slots=True)
 class Writer:
