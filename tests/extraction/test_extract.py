@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from tests.helpers.command import fault, tfrec
-from tests.helpers.extracting import IDS, encoded, extracted, records_file
+from tests.helpers.extracting import IDS, converted, encoded, extracted, records_file
 from tests.helpers.places import ROOT
-from tests.helpers.small_sets import coco, save_pictures
+from tests.helpers.small_sets import coco, save_picture, save_pictures
 from tfrec_tools.annotations.records import ImageRecord, image_record
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.dataset.manifest import read_manifest
 from tfrec_tools.errors import InputError
 from tfrec_tools.extraction import extract as story
 from tfrec_tools.extraction.jobs import ExtractJob
@@ -75,6 +76,26 @@ def test_splits_and_images_lie_where_the_format_has_them(tmp_path: Path, kind: s
     pictures = {Path(name).name: data for name, data in there.items() if name.endswith((".jpg", ".png"))}
     assert pictures == content(images)
     assert json.loads(there["extraction.json"])["boxes"] == done.summary.boxes == 5
+
+
+@pytest.mark.parametrize("kind", ["voc", "yolo"])
+def test_splits_come_back(tmp_path: Path, kind: str) -> None:
+    scenes = [(f"folder/of {i} b.jpg", 60, 40, [("dog", 1, 2, 30, 30)]) for i in range(4)]
+    for name, width, height, _ in scenes:
+        save_picture(tmp_path / "images" / name, width, height)
+    source = coco(tmp_path, scenes)
+    before = convert(ConvertOptions(source, tmp_path / "rec/set", split="train=0.5,val=0.5", workers=1))
+    done = extracted(tmp_path / "rec/set", kind, tmp_path / "out")
+    assert done.convert[-2:] == ("--split", "source")
+    converted(done, tmp_path / "again/set")
+    after = read_manifest(tmp_path / "again/set.manifest.json")
+    assert {split.name: split.images for split in after.splits} == {
+        split.name: split.images for split in before.manifest.splits
+    }
+    odd = convert(ConvertOptions(source, tmp_path / "odd/set", split="a=0.5,b=0.5", workers=1)).manifest
+    done = extracted(tmp_path / "odd/set", kind, tmp_path / "out2")
+    assert done.summary.unsaid["split"] == odd.images == 4
+    assert len(converted(done, tmp_path / "again2/set")) == 4
 
 
 @pytest.mark.usefixtures("few_images_a_job")
