@@ -130,6 +130,7 @@ def test_all_that_can_be_odd_about_coco(folder: Path) -> None:
         None,
     ]
     images.append({"id": None, "file_name": "e0.jpg"})
+    images[0]["labeled"], images[1]["labeled"] = ["dog"], ["cow", "cat"]
     document["more_annotations"] = [{"bbox": [1, 2, 3, 4]}]
     categories += [{"id": 0, "name": "root"}, {"id": 21, "name": " cat "}]
     for category in categories[:2] + categories[3:]:

@@ -428,3 +428,19 @@ def test_the_box_around_a_mask_is_that_of_its_pixels(mask: NDArray[np.uint8]) ->
     size = list(mask.shape)
     assert box_around({"size": size, "counts": packed["counts"].decode()}) == expected
     assert box_around({"size": size, "counts": counts}) == expected
+
+
+def test_an_image_may_say_what_it_was_annotated_for(tmp_path: Path) -> None:
+    said = [None, ["dog"], ["dog", "cow", "cat"], [], "dog", [3]]
+    images = [{"id": i, "file_name": f"{i}.jpg", "labeled": labeled} for i, labeled in enumerate(said)]
+    path = coco_of(tmp_path, images, categories=[*CAT, {"id": 2, "name": "dog"}])
+    source = registry.read(path)
+    both = {"cat", "dog"}
+    assert [record.labeled for record in source.records] == [both, {"dog"}, both, both, both, both]
+    assert [(issue.code, issue.source) for issue in source.issues] == [
+        ("class-unknown", "instances.json images[2]")
+    ]
+    assert "labeled names 'cow', not in categories" in source.issues[0].message
+    path = coco_of(tmp_path, [{"id": 1, "file_name": "a.jpg", "labeled": ["cow"]}])
+    with pytest.raises(InputError, match=r"images\[0\]: labeled is 'cow', of which none is in categories"):
+        registry.read(path)

@@ -188,7 +188,9 @@ class _Encode(beam.DoFn):
             count(0, 0, len(odd))
             return
         yield TaggedOutput("files", (place.origin, (annotated.order, record.source, record.filename)))
-        record = replace(record, labeled=about.labeled)
+        own = record.labeled  # as COCO's images may say it
+        labeled = about.labeled if own is None else own.intersection(about.label_map.names)
+        record = replace(record, labeled=labeled)
         rules = image_options_of(options)
         checked, image, issues = load_checked(record, place, checks_of(options), rules)
         for number, issue in enumerate(issues):

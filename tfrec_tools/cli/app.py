@@ -35,6 +35,7 @@ COMMANDS = (
     "preview",
     "merge-labels",
     "remap",
+    "extract",
     "finetune",
     "detect",
     "evaluate",

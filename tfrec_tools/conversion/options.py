@@ -179,7 +179,8 @@ class ConvertOptions(SetOptions, SourceOptions):
         str | None,
         Option(
             "train=0.8,val=0.1,test=0.1 writes DIR/NAME-SPLIT-... files; source takes the splits that the "
-            "sources name themselves (VOC ImageSets, YOLO), or that folders and files are called after.",
+            "sources name themselves (VOC ImageSets, YOLO, TFRecords), or that folders and files are "
+            "called after.",
             Panel.OUTPUT,
             metavar="SHARES|source",
             default="one set without splits",

@@ -78,7 +78,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     arrays, mended = json_arrays.spans(path, data, _EXPECTED, NEEDED)
     categories = listed_categories(path, arrays["categories"])
     names = names_of(path, categories)
-    images, odd_images, listed = _images(path, arrays["images"])
+    images, odd_images, listed = _images(path, arrays["images"], names)
     decode = partial(mended_of if mended else annotations_of, keypoints=options.boxes_from == "keypoints")
     annotations = json_arrays.slices(path, "annotations", arrays["annotations"], _EXPECTED, decode)
     read_ = _columns(path, annotations, images, categories, options.masks)
@@ -172,9 +172,12 @@ def category_issues(path: Path, categories: Sequence[Category], root: int) -> li
     return issues
 
 
-def _images(path: Path, raw: msgspec.Raw) -> tuple[_Images, list[Issue], int]:
+def _images(path: Path, raw: msgspec.Raw, names: Sequence[str]) -> tuple[_Images, list[Issue], int]:
     """Returns the first image of each id, what is odd, and how many images the file lists. Raises InputError
-    where there are images, and none has an id."""
+    where there are images, and none has an id, or where one was annotated for none of the categories.
+
+    names   of the categories
+    """
     images, first = _Images([], [], []), dict[str, int]()
     issues = []
     base = 0
@@ -187,6 +190,7 @@ def _images(path: Path, raw: msgspec.Raw) -> tuple[_Images, list[Issue], int]:
                 images.items.append(image)
                 if image.id is None:
                     issues.append(without_id(path, index))
+                issues += unlisted(path, index, image, names)
             else:
                 issues.append(repeated_image(path, key, index, first[key]))
         base += len(part)
@@ -203,6 +207,20 @@ def image_key(index: int, image: Image) -> str:
 def without_id(path: Path, index: int) -> Issue:
     message = "has no id, so that no annotation can be of it"
     return Issue("image-unannotated", source_of(path, index), None, message, False)
+
+
+def unlisted(path: Path, index: int, image: Image, names: Sequence[str]) -> list[Issue]:
+    """Returns an issue where an image was annotated for a class that is none of the categories' names. Raises
+    InputError where it was for none that is."""
+    unknown = sorted(set(image.labeled or ()) - set(names))
+    if not unknown:
+        return []
+    listed = ", ".join(map(repr, unknown))
+    if set(unknown) == set(image.labeled or ()):
+        reason = f"labeled is {listed}, of which none is in categories"
+        raise InputError(path, reason, where=f"images[{index}]")
+    message = f"labeled names {listed}, not in categories"
+    return [Issue("class-unknown", source_of(path, index), None, message, True)]
 
 
 def repeated_image(path: Path, key: str, index: int, first: int) -> Issue:
@@ -362,6 +380,7 @@ def _records(
                 tuple(masks[start:end]),
             ),
             labeled,
+            labeled,
         )
         records.append(record)
         issues += [
@@ -373,9 +392,17 @@ def _records(
 
 
 def record_of(
-    path: Path, index: int, image: Image, boxes: Boxes, labeled: frozenset[str] | None
+    path: Path,
+    index: int,
+    image: Image,
+    boxes: Boxes,
+    classes: frozenset[str],
+    labeled: frozenset[str] | None,
 ) -> ImageRecord:
-    """Returns the image at `index` of the file with its boxes."""
+    """Returns the image at `index` of the file with its boxes.
+
+    classes   of the file; `labeled`: what an image is annotated for that does not say so
+    """
     columns, unset = boxes.columns, boxes.unset
     source, filename = source_of(path, index), image.file_name
     filename = filename if names_a_file(filename) else ""
@@ -393,7 +420,7 @@ def record_of(
         group_of=unset,
         area=columns["area"],
         source=source,
-        labeled=labeled,
+        labeled=classes.intersection(image.labeled) if image.labeled else labeled,
         masks=boxes.masks,
     )
 

@@ -139,8 +139,8 @@ def joined(
     path: Path, numbered: Iterable[tuple[int, Image]], parts: Iterable[ImageAnnotations], names: Sequence[str]
 ) -> tuple[int, ImageRecord | None, list[tuple[tuple[int, int], Issue]]]:
     """Returns all that the file has under one image id: the image's number in it, its record (None where it
-    lists no such image) without classes that it was annotated for; and issues, each with its place among
-    coco.read's.
+    lists no such image), whose `labeled` is None unless the image says that itself; and issues, each with its
+    place among coco.read's.
 
     names   of the categories
     """
@@ -155,12 +155,13 @@ def joined(
     ]
     if image.id is None:
         issues.append(((0, index), coco.without_id(path, index)))
+    issues += [((0, index), issue) for issue in coco.unlisted(path, index, image, names)]
     columns, odd = _columns(path, ordered, source)
     issues += odd
     labels = tuple(names[i] for i in columns["class_of"])
     masks = tuple(columns["mask"].tolist()) if "mask" in columns else ()
     boxes = Boxes(labels, columns, np.zeros(len(labels), bool), masks)
-    record = coco.record_of(path, index, image, boxes, None)
+    record = coco.record_of(path, index, image, boxes, frozenset(names), None)
     return index, record, issues
 
 

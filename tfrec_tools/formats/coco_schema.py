@@ -25,6 +25,7 @@ class Image(msgspec.Struct, gc=False):
     file_name: str
     width: float | str | None = None
     height: float | str | None = None
+    labeled: list[str] | None = None  # ours: the names of the categories that it was annotated for
 
 
 class Category(msgspec.Struct, gc=False):
@@ -107,11 +108,18 @@ def categories_of(json: bytes) -> list[Category]:
 def _image(item: Any) -> Image:
     fields = item if isinstance(item, dict) else {}
     name = fields.get("file_name")
-    sizes = [
+    width, height = (
         value if isinstance(value := fields.get(side), int | float | str) else None
         for side in ("width", "height")
-    ]
-    return Image(_id(fields.get("id")), str(name) if isinstance(name, str | int) else "", *sizes)
+    )
+    filename = str(name) if isinstance(name, str | int) else ""
+    return Image(_id(fields.get("id")), filename, width, height, _names(fields.get("labeled")))
+
+
+def _names(labeled: Any) -> list[str] | None:
+    """Returns None where they are none, so that the image counts as annotated for all categories."""
+    is_listed = isinstance(labeled, list) and all(isinstance(name, str) for name in labeled)
+    return labeled if is_listed else None
 
 
 def _annotation(item: Any, keypoints: bool) -> Annotation:

@@ -60,12 +60,17 @@ class _Read:
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the records of a file, of all record files of a folder, or of a set DIR/NAME, in order. Classes
-    are in the order of their ids; the label map beside a set says which there are.
+    are in the order of their ids; the label map beside a set says which there are, its manifest the splits.
 
     A record that is no Example is an issue, and so is a box whose class has no name; raises InputError where
     a file is damaged, or where no class has a name.
     """
-    files = _files(path, options)
+    return read_files(_files(path, options), path, options)[0]
+
+
+def read_files(files: Sequence[Path], path: Path, options: ReadOptions) -> tuple[Source, dict[str, int]]:
+    """Returns what `read` does of record files, of which the first says the label map, and the id of each of
+    the classes: the lowest that stands for it. `path` is for errors."""
     classes = _Classes(*_label_map(files[0], options))
     read_ = [item for file in files for item in _file(file, classes, options.masks)]
     records = [item.record for item in read_ if item.record is not None]
@@ -83,7 +88,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     issues = (*_conflicts(path, classes), *_once([issue for item in read_ for issue in item.issues]))
     unusable = Counter(item.issues[0].code for item in read_ if item.record is None)
     account = Account(len(files), found, dropped, images=len(read_), images_dropped=unusable)
-    return Source(names, records, issues, account)
+    return Source(names, records, issues, account), _ids(classes, names)
 
 
 def _files(path: Path, options: ReadOptions) -> list[Path]:
@@ -99,6 +104,7 @@ def _files(path: Path, options: ReadOptions) -> list[Path]:
 
 def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[_Read]:
     place = framing.unpacked(file)
+    split = _split_of(file)
     offset = 0
     for number, data in enumerate(framing.read(place)):
         source, found = f"{readable(file.name)} record {number}", boxes_in(data)
@@ -115,8 +121,16 @@ def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[_Read]:
                 for key in unknown_features(data)
             ]
             record, odd, dropped = _record(parsed, classes, where, masks)
+            record = record if split is None else replace(record, split=split)
             yield _Read(record, [*left_out, *odd], found, Counter({"class-unknown": dropped}))
         offset += framing.HEADER_BYTES + len(data) + framing.FOOTER_BYTES
+
+
+def _split_of(file: Path) -> str | None:
+    """Returns the split that the manifest of a shard's set says; None where it says none."""
+    manifest = shards.manifest_of(file)
+    infos = manifest.shards if manifest else ()
+    return next((info.split for info in infos if info.file == file.name), "") or None
 
 
 def _place(path: Path, offset: int, data: bytes, image: bytes) -> ByteRange | None:
@@ -184,6 +198,15 @@ def _names(classes: _Classes) -> tuple[str, ...]:
         name for label_id in ids for name in classes.seen.get(label_id) or {classes.known[label_id]: None}
     ]
     return tuple(dict.fromkeys(names))
+
+
+def _ids(classes: _Classes, names: Sequence[str]) -> dict[str, int]:
+    """Returns {name: its lowest id}, where a label map has it that one."""
+    ids: dict[str, int] = {}
+    for label_id in sorted(classes.seen, reverse=True):
+        ids |= dict.fromkeys(classes.seen[label_id], label_id)
+    ids |= {name: label_id for label_id, name in sorted(classes.known.items(), reverse=True)}
+    return {name: ids[name] for name in names}
 
 
 def _conflicts(path: Path, classes: _Classes) -> list[Issue]:

@@ -27,6 +27,7 @@ from tfrec_tools.formats.xml_documents import root_of
 from tfrec_tools.system.regular_files import read_text
 
 _ROOT = re.compile(rb"<annotation[\s>]")
+_OF_CLASS = re.compile(r"\s+-?[01]$")
 _DROPPING = ("box-missing", "class-unknown", "annotation-unread")
 SPLITS = ("train", "val", "test", "trainval")  # the lists in ImageSets/Main; a later one yields to an earlier
 
@@ -122,13 +123,20 @@ def _listed(lists: Path) -> tuple[dict[str, str], list[Issue]]:
     issues = []
     for split in SPLITS:
         path = lists / f"{split}.txt"
-        for line in _lines(path):
-            name = line.split()[0]
+        for name in _names_in(_lines(path)):
             earlier = splits.setdefault(name, split)
             if earlier != split and (split != "trainval" or earlier == "test"):
                 message = f"{name} is in {earlier}.txt and in {split}.txt"
                 issues.append(Issue("split-conflict", path.name, None, message, True))
     return splits, issues
+
+
+def _names_in(lines: Sequence[str]) -> list[str]:
+    """Returns the names of a list, which may have white space in them; without the 1, 0 or -1 that stands
+    behind each in a list of the images of a class."""
+    names = [line.strip() for line in lines]
+    cut = [_OF_CLASS.sub("", name) for name in names]
+    return cut if all(short != name for short, name in zip(cut, names, strict=True)) else names
 
 
 def _lines(path: Path) -> list[str]:

@@ -15,7 +15,7 @@ from tfrec_tools.annotations.records import ByteRange
 from tfrec_tools.errors import InputError
 from tfrec_tools.images.headers import HEAD_BYTES, Header, decode, read_header, require_end, require_plausible
 from tfrec_tools.images.limits import MAX_PIXELS
-from tfrec_tools.images.opening import HugeImageError, open_image, quiet
+from tfrec_tools.images.opening import HugeImageError, format_of, open_image, quiet
 from tfrec_tools.system.regular_files import NotRegularError
 from tfrec_tools.system.remote_path import RemotePath
 
@@ -24,10 +24,13 @@ _LOSSY = frozenset({"JPEG", "MPO", "JPEG2000", "AVIF", "WEBP"})
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 _LARGE_BYTES = 1 << 26
 _UNSCALABLE = {"1": "L", "P": "RGB"}  # modes whose values cannot be averaged, and what can
-_SUFFIXES = {
-    "jpeg": frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}),
-    "png": frozenset({".png", ".apng"}),
+_USUAL_SUFFIXES = {  # of the formats of `opening`
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "TIFF": (".tif", ".tiff"),
+    "JPEG2000": (".jp2",),
 }
+_SUFFIXES = {kind.lower(): frozenset(_USUAL_SUFFIXES[kind]) for kind in ("JPEG", "PNG")}
 _OTHER_SUFFIXES = frozenset({".bmp", ".gif", ".tif", ".tiff", ".webp"})
 _IMAGE_SUFFIXES = _SUFFIXES["jpeg"] | _SUFFIXES["png"] | _OTHER_SUFFIXES
 
@@ -136,6 +139,15 @@ def is_file_itself(rules: ImageOptions, issues: Iterable[Issue]) -> bool:
 
 def has_image_suffix(name: str) -> bool:
     return Path(name).suffix.lower() in _IMAGE_SUFFIXES
+
+
+def suffixes_of(head: bytes) -> tuple[str, ...]:
+    """Returns the suffixes of files that begin so, the usual one first; none where they are no image."""
+    try:
+        kind = format_of(head, "")
+    except InputError:
+        return ()
+    return _USUAL_SUFFIXES.get(kind, (f".{kind.lower()}",))
 
 
 def _loaded(
