@@ -19,6 +19,10 @@ CODES: dict[str, str] = {
     "box-missing": "the object has neither a box nor a shape to derive one from: dropped",
     "box-derived": "the object has no box of its own: derived from its polygon, mask or rotated box",
     "mask-damaged": "with --masks: the object's mask is none: nothing is written; kept, it is all 0",
+    "keypoints-damaged": "the object's keypoints are not as many as its class has, or one is no x, y and "
+    "visibility: the box is kept without them",
+    "keypoint-outside": "a labeled keypoint lies outside the image: it counts as not labeled",
+    "keypoints-left-out": "with --keypoints none: the source has keypoints: left out, boxes are kept",
     "class-unknown": "the annotation names no class, or one that the source does not list: dropped",
     "class-duplicate": "several category ids have one name: read as one class",
     "class-untrimmed": "the class's name has white space, such as a line break, around it: trimmed",

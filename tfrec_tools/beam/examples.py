@@ -33,7 +33,7 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.formats.classes import read_map
 from tfrec_tools.images.loading import is_file_itself
 from tfrec_tools.images.lookup import Finder
-from tfrec_tools.labels import spelling
+from tfrec_tools.labels import keypoints, spelling
 from tfrec_tools.labels.label_map import LabelMap, from_names
 from tfrec_tools.tfrecords import spans
 from tfrec_tools.tfrecords.example import encode_example
@@ -198,9 +198,9 @@ class _Encode(beam.DoFn):
             yield Converted(record.image_id, annotated.order, (), None)
             return
         count(1, len(checked.names), len(odd) + len(issues))
-        whole = Converted(
-            record.image_id, annotated.order, checked.names, encode_example(checked, image, ids)
-        )
+        points = keypoints.NONE if options.keypoints == "none" else keypoints.layout_of(about.label_map)
+        encoded = encode_example(checked, image, ids, points)
+        whole = Converted(record.image_id, annotated.order, checked.names, encoded)
         yield _without(whole, image.data, place) if is_file_itself(rules, issues) else whole
 
 

@@ -75,6 +75,10 @@ class SourceOptions(PolicyOptions, WorkerOptions):
         ),
     ] = None
     masks: Annotated[Literal["none", "png"], Option("Store the masks of objects too.", Panel.SOURCE)] = "none"
+    keypoints: Annotated[
+        Literal["write", "none"],
+        Option("Write the keypoints of objects, or leave them out.", Panel.SOURCE),
+    ] = "write"
     voc_origin: Annotated[
         int,
         Option(

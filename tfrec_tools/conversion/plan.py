@@ -18,7 +18,7 @@ from tfrec_tools.annotations.box_checks import Checks
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source
 from tfrec_tools.conversion import accounting, sharing, splits
-from tfrec_tools.conversion.jobs import ConversionJob
+from tfrec_tools.conversion.jobs import Classes, ConversionJob
 from tfrec_tools.conversion.options import ConvertOptions, SourceOptions, column_pairs
 from tfrec_tools.conversion.sharing import SourceImage
 from tfrec_tools.dataset import partition
@@ -29,7 +29,7 @@ from tfrec_tools.formats.classes import read_map
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.images import lookup
 from tfrec_tools.images.loading import ImageOptions
-from tfrec_tools.labels import spelling
+from tfrec_tools.labels import keypoints, spelling
 from tfrec_tools.labels.label_map import LabelMap, from_names
 from tfrec_tools.system.options import as_path, as_paths, several
 
@@ -58,6 +58,7 @@ def read_options_of(options: SourceOptions) -> ReadOptions:
     writes = options.prefix if isinstance(options, ConvertOptions) else None
     return ReadOptions(
         masks=masks,
+        keypoints=options.keypoints != "none",
         voc_origin=options.voc_origin,
         columns=columns,
         label_map=record_labels,
@@ -108,9 +109,13 @@ def make_plan(options: ConvertOptions) -> Plan:
     """Reads the sources and lays out the set. InputError where they cannot be used or do not fit."""
     inputs = read_inputs(options)
     label_map = _label_map(options, inputs)
+    points = keypoints.joined({str(source.path): source.annotations.keypoints for source in inputs})
+    label_map = keypoints.with_keypoints(label_map, points)
     items, issues, inputs = _items(options, inputs, frozenset(label_map.names))
     shares = _shares(options, items)
-    jobs = _jobs(options, shares, items, label_map)
+    layout = keypoints.NONE if options.keypoints == "none" else keypoints.layout_of(label_map, points)
+    classes = Classes(label_map.id_by_name, layout)
+    jobs = _jobs(options, shares, items, classes)
     digest = hashlib.sha256("\n".join(_facts(options, label_map, jobs)).encode()).hexdigest()
     before = (*(issue for source in inputs for issue in source.annotations.issues), *issues)
     alike = spelling.similar(label_map.names, "classes")
@@ -262,7 +267,7 @@ def _shares(options: ConvertOptions, items: Sequence[SourceImage]) -> tuple[spli
 
 
 def _jobs(
-    options: ConvertOptions, shares: Sequence[splits.Share], items: Sequence[SourceImage], label_map: LabelMap
+    options: ConvertOptions, shares: Sequence[splits.Share], items: Sequence[SourceImage], classes: Classes
 ) -> tuple[ConversionJob, ...]:
     """The shards of each split, of images in seeded order and nearly equal numbers."""
     by_split = _by_split(options, shares, items)
@@ -274,7 +279,7 @@ def _jobs(
         laid_out = partition.shards_of(
             options, split, members, lambda item: item.record.image_id, sum(item.size for item in members)
         )
-        made += [_job(options, file, split, of_shard, label_map) for file, of_shard in laid_out]
+        made += [_job(options, file, split, of_shard, classes) for file, of_shard in laid_out]
     return tuple(made)
 
 
@@ -304,16 +309,16 @@ def _by_split(
 
 
 def _job(
-    options: ConvertOptions, file: str, split: str, items: tuple[SourceImage, ...], label_map: LabelMap
+    options: ConvertOptions, file: str, split: str, items: tuple[SourceImage, ...], classes: Classes
 ) -> ConversionJob:
-    ids, compression = label_map.id_by_name, options.codec
+    compression = options.codec
     checks, rules = checks_of(options), image_options_of(options)
     digests = partition.digests(
-        (__version__, PIL.__version__, ids, checks, rules, compression),
+        (__version__, PIL.__version__, classes, checks, rules, compression),
         (sharing.content(item) for item in items),
         (f"{item.place.path} {item.mtime_ns} {item.source} {item.others}" for item in items),
     )
-    return ConversionJob(file, split, items, ids, checks, rules, compression, *digests)
+    return ConversionJob(file, split, items, classes, checks, rules, compression, *digests)
 
 
 def _facts(options: ConvertOptions, label_map: LabelMap, jobs: Sequence[ConversionJob]) -> list[str]:

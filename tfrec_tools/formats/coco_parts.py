@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord
-from tfrec_tools.formats import coco, json_arrays
+from tfrec_tools.errors import InputError
+from tfrec_tools.formats import coco, coco_keypoints, json_arrays
 from tfrec_tools.formats.coco_schema import (
     NO_ID,
     Annotation,
@@ -30,8 +31,11 @@ from tfrec_tools.formats.coco_schema import (
     mended_of,
 )
 from tfrec_tools.formats.grouping import Boxes, Column, by_image
+from tfrec_tools.formats.options import ReadOptions
+from tfrec_tools.labels.keypoints import LEFT_OUT_BY
 
 _EXPECTED = "COCO instances"
+_NO_ROWS = coco.piece_of([], {}, {}, False)
 _RANGE_BITS = 16  # of annotation ids, which mostly are numbered through
 
 
@@ -87,17 +91,24 @@ def images(piece: JsonChunk) -> Iterator[tuple[str, tuple[int, Image]]]:
 
 @dataclass(frozen=True, slots=True)
 class AnnotationChunk:
-    """A piece of the annotations: (image id, part) each, the annotations' ids, the classes' numbers in it."""
+    """A piece of the annotations: (image id, part) each, the annotations' ids, the classes' numbers in it,
+    and how many of them have keypoints, which are left out."""
 
     parts: list[tuple[str, ImageAnnotations]]
     ids: NDArray[np.int64]
     used: frozenset[int]
+    keypoints: int
 
 
-def read(piece: JsonChunk, listed: Sequence[Category], masks: bool) -> AnnotationChunk:
+def read(path: Path, piece: JsonChunk, listed: Sequence[Category], options: ReadOptions) -> AnnotationChunk:
+    """InputError where there are keypoints that are not to be left out."""
     annotations = mended_of(piece.data) if piece.mended else annotations_of(piece.data)
     keys = list(dict.fromkeys(key_of(item.image_id) for item in annotations))
-    columns = coco.piece_of(annotations, id_numbers(keys), coco.category_numbers(listed), masks)
+    columns = coco.piece_of(annotations, id_numbers(keys), coco.category_numbers(listed), options.masks)
+    texts = columns.pop("keypoints")
+    if options.keypoints and coco_keypoints.are_any(listed, texts):
+        reason = "has keypoints, which are not read in pieces"
+        raise InputError(path, f"{reason}; {LEFT_OUT_BY}, or use `tfrec convert --runner`")
     columns["row"] = np.arange(len(annotations))
     ordered, bounds = by_image(columns, len(keys))
     rows = ordered.pop("row")
@@ -115,7 +126,10 @@ def read(piece: JsonChunk, listed: Sequence[Category], masks: bool) -> Annotatio
         }
         of_images.append((key, ImageAnnotations(tuple(piece.first + row for row in own), ids, odd, here)))
     return AnnotationChunk(
-        of_images, annotation_ids[annotation_ids != NO_ID], frozenset(ordered["class_of"].tolist())
+        of_images,
+        annotation_ids[annotation_ids != NO_ID],
+        frozenset(ordered["class_of"].tolist()),
+        coco_keypoints.count(texts),
     )
 
 
@@ -191,5 +205,5 @@ def _columns(
                 issues += [((1, number), fault)] if fault is not None else []
             boxes += int(keep[row])
         kept.append({name: column[keep] for name, column in part.columns.items()})
-    listed = kept or [coco.piece_of([], {}, {}, False)]
+    listed = kept or [{name: column for name, column in _NO_ROWS.items() if name != "keypoints"}]
     return {name: np.concatenate([of_part[name] for of_part in listed]) for name in listed[0]}, issues

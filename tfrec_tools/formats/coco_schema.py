@@ -31,6 +31,7 @@ class Category(msgspec.Struct, gc=False):
     id: Id | None
     name: Id
     supercategory: str | None = None
+    keypoints: Any = None
 
 
 class Annotation(msgspec.Struct, gc=False):
@@ -41,6 +42,7 @@ class Annotation(msgspec.Struct, gc=False):
     area: float | None = None
     id: Id | None = None
     segmentation: msgspec.Raw = msgspec.Raw(b"")
+    keypoints: msgspec.Raw = msgspec.Raw(b"")
 
 
 class Mended(Annotation, gc=False):
@@ -126,6 +128,7 @@ def _annotation(item: Any) -> Annotation:
         "area": area if is_number(area) or (isinstance(area, str) and area in NONNUMBERS) else None,
         "id": _id(item.get("id")),
         "segmentation": msgspec.Raw(msgspec.json.encode(item.get("segmentation"))),
+        "keypoints": msgspec.Raw(msgspec.json.encode(item.get("keypoints"))),
     }
     return Odd(**fields, code=code, why=why, count=count)
 

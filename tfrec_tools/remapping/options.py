@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tfrec_tools.dataset.options import PolicyOptions, SetOptions
 from tfrec_tools.system.options import (
@@ -115,6 +115,10 @@ class RecordOptions(PolicyOptions):
             default="that of their manifest, else the only one beside them",
         ),
     ] = None
+    keypoints: Annotated[
+        Literal["write", "none"],
+        Option("Carry the keypoints of objects over, or leave them out.", Panel.SOURCE),
+    ] = "write"
     labeled: Annotated[
         Words | None,
         Option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from operator import attrgetter
@@ -22,9 +23,10 @@ from tfrec_tools.dataset.options import class_sets
 from tfrec_tools.dataset.publish import Finished, SetPlan
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats.classes import read_map
-from tfrec_tools.labels.id_tables import find_tables
+from tfrec_tools.labels.id_tables import Tables, find_tables, new_names
 from tfrec_tools.labels.label_map import LabelMap
-from tfrec_tools.remapping.classes import Classes, classes_of
+from tfrec_tools.remapping import keypoints
+from tfrec_tools.remapping.classes import Classes, KeypointMoves, classes_of
 from tfrec_tools.remapping.jobs import RemapJob
 from tfrec_tools.remapping.options import RemapOptions
 from tfrec_tools.remapping.sources import File, Record, RecordIndex, Set, find_records, find_sets, splits_of
@@ -54,7 +56,10 @@ def _set_plan(options: RemapOptions) -> SetPlan:
     sets = find_sets(as_texts(options.records), record_labels)
     parts = splits_of(sets)
     indexes = _find(sets, options.workers or workers.cores())
-    classes = _classes(options, label_map, sets, indexes)
+    label_map, moves = keypoints.planned(
+        sets, _renamed_classes(options, label_map, sets), label_map, options.keypoints != "none"
+    )
+    classes = _classes(options, label_map, sets, indexes, moves)
     records, clashing = _apart(sets, [index.records for index in indexes])
     files = tuple(file for a_set in sets for file in a_set.files)
     jobs = _jobs(options, parts or ("",), records, files, classes)
@@ -75,6 +80,7 @@ def _set_plan(options: RemapOptions) -> SetPlan:
         issues=(
             *chain.from_iterable(index.issues for index in indexes),
             *_left_out(sets, classes),
+            *keypoints.left_out(sets, moves),
             *clashing,
         ),
         readings=tuple(map(_reading, sets, indexes)),
@@ -110,10 +116,13 @@ def _find(sets: Sequence[Set], processes: int) -> list[RecordIndex]:
 
 
 def _classes(
-    options: RemapOptions, label_map: LabelMap, sets: Sequence[Set], indexes: Sequence[RecordIndex]
+    options: RemapOptions,
+    label_map: LabelMap,
+    sets: Sequence[Set],
+    indexes: Sequence[RecordIndex],
+    moves: Sequence[KeypointMoves | None],
 ) -> tuple[Classes, ...]:
-    table = None if options.table is None else as_path(options.table)
-    tables = find_tables(table, as_path(options.labels), label_map)
+    tables = _tables(options, label_map)
     labeled: Sequence[frozenset[str] | None] = class_sets(options.labeled) or (None,)
     if len(labeled) not in (1, len(sets)):
         listed = ", ".join(str(a_set.path) for a_set in sets)
@@ -121,9 +130,25 @@ def _classes(
         raise InputError("--labeled", reason)
     each = [*labeled] * len(sets) if len(labeled) == 1 else labeled
     return tuple(
-        classes_of(a_set.own, a_set.own_subject, tables, label_map, index.names, always)
-        for a_set, index, always in zip(sets, indexes, each, strict=True)
+        replace(
+            classes_of(a_set.own, a_set.own_subject, tables, label_map, index.names, always),
+            keypoints=of_set,
+        )
+        for a_set, index, always, of_set in zip(sets, indexes, each, moves, strict=True)
     )
+
+
+def _tables(options: RemapOptions, label_map: LabelMap) -> Tables | None:
+    table = None if options.table is None else as_path(options.table)
+    return find_tables(table, as_path(options.labels), label_map)
+
+
+def _renamed_classes(
+    options: RemapOptions, label_map: LabelMap, sets: Sequence[Set]
+) -> list[dict[str, str | None]]:
+    """What the classes of each set become."""
+    tables = _tables(options, label_map)
+    return [new_names(tables, a_set.own) for a_set in sets]
 
 
 def _apart(
