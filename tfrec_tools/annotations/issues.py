@@ -28,7 +28,7 @@ CODES: dict[str, str] = {
     "class-untrimmed": "the class's name has white space, such as a line break, around it: trimmed",
     "annotation-id-duplicate": "several annotations have one id: all are kept",
     "class-superfluous": "category 0 is only the parent of the others and has no boxes: left out",
-    "class-left-out": "the merge leaves the class out: its boxes are dropped",
+    "class-left-out": "--only, --ignore or the merge leaves the class out: its boxes are dropped",
     "class-few": "the class has so few boxes that a detector will hardly learn it: kept",
     "class-similar": "two class names may be one, by case, spacing, a typo or a plural: kept apart",
     "image-unknown": "the annotation belongs to an image that the source does not list: dropped",

@@ -28,6 +28,7 @@ from tfrec_tools.conversion.jobs import load_checked
 from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.conversion.plan import checks_of, image_options_of, require_classes, within_map
 from tfrec_tools.conversion.sharing import escaped_names, named_by_file
+from tfrec_tools.dataset import class_choice
 from tfrec_tools.dataset.manifest import SourceInfo
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.classes import read_map
@@ -122,6 +123,11 @@ class ToExamples(beam.PTransform):
         self._labels = located(labels, BeamInput) if labels is not None else None
         self._map = read_map(self._labels) if self._labels else None
         self._options = ConvertOptions((), "", images=self._images, labels=self._labels, **options)
+        if flags := class_choice.flags_of(self._options):
+            reason = (
+                "is of `tfrec convert --runner`, not of the transforms; choose classes by a step of your own"
+            )
+            raise InputError(flags, reason)
 
     def expand(self, annotations: Any) -> Examples:
         records, source, issues = Annotations(*annotations)

@@ -17,11 +17,12 @@ from tfrec_tools.annotations.accounts import Reading, Tally
 from tfrec_tools.annotations.box_checks import Checks
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source
-from tfrec_tools.conversion import accounting, sharing, splits
+from tfrec_tools.conversion import accounting, choosing, sharing, splits
 from tfrec_tools.conversion.jobs import Classes, ConversionJob
 from tfrec_tools.conversion.options import ConvertOptions, SourceOptions, column_pairs
 from tfrec_tools.conversion.sharing import SourceImage
-from tfrec_tools.dataset import partition
+from tfrec_tools.dataset import class_choice, partition
+from tfrec_tools.dataset.class_choice import Choice
 from tfrec_tools.dataset.options import class_sets
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import registry
@@ -72,6 +73,18 @@ def image_options_of(options: SourceOptions) -> ImageOptions:
     return ImageOptions(
         options.rescale, options.max_side, options.jpeg_quality, options.verify_images, options.max_pixels
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A source as its reader gave it, its folder of images where that is given, and what becomes of its
+    classes."""
+
+    path: Path
+    kind: str
+    folder: Path | None
+    source: Source
+    choice: Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +141,13 @@ def read_inputs(options: ConvertOptions) -> tuple[Input, ...]:
     kinds = _each("--format", options.format, len(paths))
     folders = _each("--images", as_paths(several(options.images)), len(paths))
     labeled = _each("--labeled", class_sets(options.labeled), len(paths))
-    return tuple(_read(options, *each) for each in zip(paths, kinds, folders, labeled, strict=True))
+    kinds = [kind or registry.detect(path, options.prefix) for path, kind in zip(paths, kinds, strict=True)]
+    how = read_options_of(options)
+    sources = [registry.read(path, kind, how) for path, kind in zip(paths, kinds, strict=True)]
+    choices = class_choice.choices(options, [source.classes for source in sources])
+    each = zip(paths, kinds, folders, sources, strict=True)
+    found = [Found(*of, choice) for of, choice in zip(each, choices, strict=True)]
+    return tuple(_input(options, of, names) for of, names in zip(found, labeled, strict=True))
 
 
 def _each(option: str, values: Any, count: int) -> list[Any]:
@@ -139,12 +158,15 @@ def _each(option: str, values: Any, count: int) -> list[Any]:
     return [*values] * count if len(values) == 1 else values
 
 
-def _read(
-    options: ConvertOptions, path: Path, kind: str | None, folder: Path | None, labeled: frozenset[str] | None
-) -> Input:
-    kind = kind or registry.detect(path, options.prefix)
-    read = registry.read(path, kind, read_options_of(options))
+def _input(options: ConvertOptions, found: Found, labeled: frozenset[str] | None) -> Input:
+    path, read, choice = found.path, found.source, found.choice
     source, lost = accounting.judged(read, checks_of(options).policies)
+    if source.classes and not choice.names(source.classes):
+        listed = ", ".join(map(repr, source.classes[:5]))
+        reason = f"none of its classes ({listed}) is left by {class_choice.flags_of(options)}"
+        raise InputError(path, f"{reason}; leave the source out, or choose others")
+    source, left_out = choosing.chosen(path, source, choice)
+    lost += left_out
     if options.no_negatives:
         source, negatives = accounting.without_negatives(source)
         lost += negatives
@@ -153,11 +175,15 @@ def _read(
     if not source.classes:
         raise InputError(path, f"has no classes{_first_of(source)}")
     if labeled is not None:
+        words, labeled = labeled, frozenset(choice.names(sorted(labeled)))
+        if not labeled:
+            reason = f"{class_choice.flags_of(options)} leaves none of {', '.join(sorted(words))} of {path}"
+            raise InputError("--labeled", reason)
         records = [replace(record, labeled=labeled | set(record.names)) for record in source.records]
         classes = tuple(dict.fromkeys((*source.classes, *sorted(labeled))))
         source = replace(source, classes=classes, records=records)
     reading = accounting.reading(path, read.account, read.records, lost)
-    return Input(path, kind, folder or registry.images_folder(path), source, reading)
+    return Input(path, found.kind, found.folder or registry.images_folder(path), source, reading)
 
 
 def _why_empty(source: Source, has_negatives: bool) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tfrec_tools.errors import InputError
-from tfrec_tools.labels.id_tables import Tables, new_names
 from tfrec_tools.labels.label_map import LabelMap, mismatch
+from tfrec_tools.labels.naming import labeled_under
 
 Moves = tuple[tuple[int, int], ...]  # (old place, new place) of each keypoint of a class
 
@@ -87,10 +87,9 @@ class Classes:
         """Returns the new classes that an image was annotated for which was for the old classes. Where
         several of the set's became one, it is so only for all of them; what the new map lacks is no
         matter."""
-        labeled_olds = frozenset(olds)
-        news = {self.renamed.get(old, old) for old in labeled_olds}
-        partly = {self.renamed.get(old, old) for old in self.own.values() if old not in labeled_olds}
-        return frozenset(name for name in news - partly if name is not None and name in self.ids)
+        labeled = frozenset(olds)
+        renamed = {old: self.renamed.get(old, old) for old in (*self.own.values(), *labeled)}
+        return labeled_under(renamed, labeled).intersection(self.ids)
 
     def lists(self, labeled: frozenset[str]) -> tuple[list[int], list[bytes]]:
         """Returns ids and names of new classes, by id, as records have them."""
@@ -122,7 +121,7 @@ class Classes:
 def classes_of(
     own: Mapping[int, str],
     own_subject: str,
-    tables: Tables | None,
+    renamed: Mapping[str, str | None],
     label_map: LabelMap,
     used: Iterable[str],
     always: frozenset[str] | None,
@@ -130,7 +129,6 @@ def classes_of(
     """found   the names that the records use, which count as all that they were annotated for where the set
     has no label map
     always     the classes of --labeled, by their new or old names. InputError where one is none"""
-    renamed = new_names(tables, own)
     classes = Classes(own, own_subject, renamed, label_map.id_by_name, label_map.subject)
     chosen = None if always is None else frozenset(_chosen(classes, name) for name in always)
     labeled = classes.of_labeled(own.values() if own else used)
