@@ -11,20 +11,25 @@ from pathlib import Path
 from tfrec_tools.annotations.accounts import Tally
 from tfrec_tools.annotations.records import ImageRecord, Source, subset
 from tfrec_tools.dataset.class_choice import LEFT_OUT, Choice
+from tfrec_tools.errors import InputError
 from tfrec_tools.labels import keypoints
 
 
-def chosen(path: Path, source: Source, choice: Choice) -> tuple[Source, Tally]:
+def chosen(
+    path: Path, source: Source, choice: Choice, labeled: frozenset[str] | None
+) -> tuple[Source, Tally]:
     """Returns the source under the choice, and what it leaves out: boxes, and images that were annotated for
     nothing else. Images that only lose their boxes are negatives of the other classes. InputError where
-    classes that become one have different keypoints."""
+    classes that become one have different keypoints, or where an image was annotated for some of them only,
+    and for nothing else; unless it is known what all were annotated for, `labeled`."""
     if not choice:
         return source, Tally()
     labeled_under = cache(choice.labeled)
     kept, lost_images, left_out = [], 0, Counter[str]()
     for record in source.records:
         left_out.update(name for name in record.names if choice.name(name) is None)
-        new = _record(record, choice, labeled_under(record.labeled) if record.labeled is not None else None)
+        said = record.labeled if labeled is None else None
+        new = _record(path, record, choice, None if said is None else labeled_under(said))
         lost_images += new is None
         kept += [] if new is None else [new]
     lost = Tally(
@@ -42,7 +47,9 @@ def chosen(path: Path, source: Source, choice: Choice) -> tuple[Source, Tally]:
     return under, lost
 
 
-def _record(record: ImageRecord, choice: Choice, labeled: frozenset[str] | None) -> ImageRecord | None:
+def _record(
+    path: Path, record: ImageRecord, choice: Choice, labeled: frozenset[str] | None
+) -> ImageRecord | None:
     """Returns the record, `labeled` for what it says under the choice; None where nothing is left of it."""
     names = [choice.name(name) for name in record.names]
     kept = [box for box, name in enumerate(names) if name is not None]
@@ -51,7 +58,9 @@ def _record(record: ImageRecord, choice: Choice, labeled: frozenset[str] | None)
     part = record if len(kept) == len(names) else subset(record, kept)
     new_names = tuple(name for name in names if name is not None)
     if labeled is not None and not labeled:
-        labeled = frozenset(new_names)
+        listed = ", ".join(sorted(record.labeled or ()))
+        reason = f"was annotated for {listed} alone, and so for nothing as the classes are to be"
+        raise InputError(path, f"{reason}; say what for by --labeled", where=record.source)
     return replace(part, names=new_names, labeled=labeled)
 
 

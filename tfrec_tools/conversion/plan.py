@@ -165,7 +165,7 @@ def _input(options: ConvertOptions, found: Found, labeled: frozenset[str] | None
         listed = ", ".join(map(repr, source.classes[:5]))
         reason = f"none of its classes ({listed}) is left by {class_choice.flags_of(options)}"
         raise InputError(path, f"{reason}; leave the source out, or choose others")
-    source, left_out = choosing.chosen(path, source, choice)
+    source, left_out = choosing.chosen(path, source, choice, labeled)
     lost += left_out
     if options.no_negatives:
         source, negatives = accounting.without_negatives(source)
