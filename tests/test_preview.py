@@ -50,6 +50,19 @@ def test_the_first_of_records_and_all_over_a_source(tmp_path: Path, source: Path
     ]
 
 
+def test_classes_are_chosen_and_renamed(tmp_path: Path, source: Path) -> None:
+    convert(ConvertOptions(source, tmp_path / "out/new"))
+    for what in (tmp_path / "out/new", source):
+        words = ("--out", tmp_path / "seen.html", "--ignore", "dog", "--rename", "cat=tom")
+        out, _ = tfrec("preview", what, *words)
+        assert "seen.html: 3 images, 2 boxes" in out
+        page_ = (tmp_path / "seen.html").read_text()
+        assert ("tom" in page_, "dog" in page_.replace("class-left-out", "")) == (True, False)
+        assert "--only names 'cow', which is no class of the sources" in fault(
+            "preview", what, "--out", tmp_path / "seen.html", "--only", "cow"
+        )
+
+
 def test_boxes_stand_where_they_belong(tmp_path: Path) -> None:
     save_picture(tmp_path / "images/a.jpg", 400, 200)
     one = csv(tmp_path, [("a.jpg", 400, 200, [("cat", 100, 50, 200, 150), ("dog", -50, 0, 10, 300)])])

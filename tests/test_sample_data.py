@@ -30,6 +30,7 @@ LABELLED = {"old": OLD, "new": NEW, "val": OLD | NEW}
 
 # tests/conversion/test_sharing.py, tests/dataset/test_neighbours.py
 OF_SEVERAL_SOURCES = {"image-shared", "image-id-shared", "label-ids-differ", "class-left-out"}
+OF_OPTIONS = {"keypoints-left-out"}  # tests/conversion/test_keypoints.py
 OF_FILE_SYSTEMS = {"filename-escaped"}  # tests/conversion/test_odd_names.py
 
 MASKS = ReadOptions(masks=True)
@@ -114,7 +115,7 @@ def test_the_broken_table_has_every_file_and_every_code() -> None:
     files, codes, _ = zip(*broken_cases(), strict=True)
     there = {path.name for path in (SAMPLE / "broken").iterdir() if path.name != "images"}
     assert {*files, "README.md"} == there
-    assert set(codes) - {""} == set(CODES) - OF_SEVERAL_SOURCES - OF_FILE_SYSTEMS
+    assert set(codes) - {""} == set(CODES) - OF_SEVERAL_SOURCES - OF_OPTIONS - OF_FILE_SYSTEMS
 
 
 @pytest.mark.parametrize(("file", "code", "error"), broken_cases())

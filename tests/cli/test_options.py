@@ -21,6 +21,12 @@ CONVERT: dict[str, Any] = {
     "labels": "map.pbtxt",
     "labeled": "cat,dog",
     "masks": "png",
+    "keypoints": "none",
+    "alias": "cat=animal,dog=animal",
+    "aliases": "aliases.json",
+    "rename": "cat=tom",
+    "ignore": "dog",
+    "only": "cat,dog",
     "voc-origin": 1,
     "columns": "class=2",
     "coordinates": "pixels",
@@ -48,13 +54,21 @@ REMAP: dict[str, Any] = {
     "table": "table.json",
     "record-labels": "map.pbtxt",
     "labeled": "cat,dog",
+    "keypoints": "none",
+    "alias": "cat=cat",
+    "aliases": "aliases.json",
+    "rename": "cat=dog",
+    "ignore": "cat",
+    "only": "cat,dog",
+    "keep-gaps": True,
+    "renumber": True,
     "policy": "lenient",
     "on": "class-mismatch=drop-image",
     "seed": 3,
     "shards": 1,
     "compression": "gzip",
 }
-_NEEDED = {"labels"}  # of remap
+_WITH_LABELS = {"table"}  # of remap
 
 
 @pytest.fixture
@@ -63,6 +77,7 @@ def folder(tmp_path: Path) -> Path:
     coco(tmp_path)
     write_map(tmp_path / "map.pbtxt", "dog", "cat")
     (tmp_path / "table.json").write_text(json.dumps({"sources": []}))
+    (tmp_path / "aliases.json").write_text(json.dumps({"pet": "dog"}))
     return tmp_path
 
 
@@ -95,10 +110,11 @@ def test_the_manifest_of_convert_has_it(folder: Path, option: str) -> None:
 def test_the_manifest_of_remap_has_it(folder: Path, option: str) -> None:
     tfrec("convert", "instances.json", "--out", "old/set", cwd=folder)
     words = words_of(option, REMAP[option])
-    if option not in _NEEDED:
+    if option in _WITH_LABELS:
         words += ["--labels", "map.pbtxt"]
     tfrec("remap", "old/set", "--out", "out/set", *words, cwd=folder)
-    assert noted(folder) == {"labels": "map.pbtxt"} | {option: str(REMAP[option]).lower()}
+    labels = {"labels": "map.pbtxt"} if option in _WITH_LABELS else {}
+    assert noted(folder) == labels | {option: str(REMAP[option]).lower()}
 
 
 def test_what_says_how_it_runs_is_not_noted(folder: Path) -> None:
@@ -124,7 +140,10 @@ def test_a_file_of_options_does_what_flags_do(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("shrads = 2", "a.toml: shrads: no such option, expected one of boxes-from, columns,"),
+        (
+            "shrads = 2",
+            "a.toml: shrads: no such option, expected one of alias, aliases, boxes-from, columns,",
+        ),
         ("seed = [1, 2]", "a.toml: seed: found [1, 2], expected text, a number, true, false or a list"),
         ("seed = ", "a.toml: cannot be read as TOML ("),
         ("seed = true", "a.toml: seed: found true, expected text or a number"),

@@ -183,9 +183,10 @@ def _published(name: str) -> object:
 
 
 def _unwrapped(schema: object) -> object:
-    """With the white space of texts folded: from 3.13 on, Python unindents docstrings."""
+    """With the white space of texts folded: from 3.13 on, Python unindents docstrings. A default may be a
+    tuple, which JSON has not."""
     if isinstance(schema, dict):
         return {key: _unwrapped(value) for key, value in schema.items()}
-    if isinstance(schema, list):
+    if isinstance(schema, list | tuple):
         return [_unwrapped(value) for value in schema]
     return " ".join(schema.split()) if isinstance(schema, str) else schema

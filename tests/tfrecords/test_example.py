@@ -16,6 +16,7 @@ from tests.helpers.examples import IDS, PICTURE, ROW, BoxRow, record_of
 from tests.helpers.places import SCHEMAS
 from tfrec_tools._pb2 import example_pb2
 from tfrec_tools.errors import InputError
+from tfrec_tools.labels.keypoints import KeypointLayout
 from tfrec_tools.tfrecords import example, features, framing
 from tfrec_tools.tfrecords.features import source_id
 
@@ -43,9 +44,14 @@ def test_tensorflow_sees_the_same_bytes() -> None:
     tf = pytest.importorskip("tensorflow")
     record = record_of([((1, 2, 3, 4), "WBC", True, False, True)], labeled=frozenset({"WBC"}))
     record = replace(
-        record, occluded=record.crowd, group_of=record.crowd, poses=("Left",), masks=(b"\x89PNG",)
+        record,
+        occluded=record.crowd,
+        group_of=record.crowd,
+        poses=("Left",),
+        masks=(b"\x89PNG",),
+        keypoints=np.array([[[1, 2, 2]]], np.float64),
     )
-    data = example.encode_example(record, PICTURE, IDS)
+    data = example.encode_example(record, PICTURE, IDS, KeypointLayout(("nose",), {"WBC": (0,)}))
     theirs = tf.train.Example.FromString(data)
     assert theirs.SerializeToString(deterministic=True) == data
     assert set(theirs.features.feature) == set(features.FEATURES) - {features.BOX_WEIGHT}

@@ -21,12 +21,16 @@ CODES: dict[str, str] = {
     "mask-damaged": "with --masks: the object's mask is none: nothing is written; kept, it is all 0",
     "region-ignored": "the region is marked as one that says nothing of what is in it (KITTI's DontCare): "
     "left out",
+    "keypoints-damaged": "the object's keypoints are not as many as its class has, or one is no x, y and "
+    "visibility: the box is kept without them",
+    "keypoint-outside": "a labeled keypoint lies outside the image: it counts as not labeled",
+    "keypoints-left-out": "with --keypoints none: the source has keypoints: left out, boxes are kept",
     "class-unknown": "the annotation names no class, or one that the source does not list: dropped",
     "class-duplicate": "several category ids have one name: read as one class",
     "class-untrimmed": "the class's name has white space, such as a line break, around it: trimmed",
     "annotation-id-duplicate": "several annotations have one id: all are kept",
     "class-superfluous": "category 0 is only the parent of the others and has no boxes: left out",
-    "class-left-out": "the merge leaves the class out: its boxes are dropped",
+    "class-left-out": "--only, --ignore or the merge leaves the class out: its boxes are dropped",
     "class-few": "the class has so few boxes that a detector will hardly learn it: kept",
     "class-similar": "two class names may be one, by case, spacing, a typo or a plural: kept apart",
     "image-unknown": "the annotation belongs to an image that the source does not list: dropped",

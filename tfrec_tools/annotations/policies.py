@@ -24,6 +24,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "box-derived": ("keep", "drop-box", "drop-image"),
     "region-ignored": ("drop-box", "drop-image"),
     "mask-damaged": ("error", "keep", "drop-box", "drop-image"),
+    "keypoints-damaged": ("fix", "drop-box", "drop-image"),
+    "keypoint-outside": ("fix", "keep", "drop-box", "drop-image"),
     "image-missing": ("error", "drop-image"),
     "image-ambiguous": ("error", "drop-image"),
     "image-damaged": ("error", "drop-image"),
@@ -44,7 +46,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "class-similar": ("keep",),
 }
 # What is said of a set as a whole, or was asked for: no fault, so that strict lets it pass.
-HINTS = ("class-few", "class-left-out", "class-similar", "region-ignored")
+HINTS = ("class-few", "class-left-out", "class-similar", "keypoints-left-out", "region-ignored")
 _BY_READER = ("fix",)  # readers have dealt with an issue as CODES says; it may still be made an error
 
 _NEAR = 0.7  # of a mistyped code to the one that was meant, as difflib measures

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -90,6 +90,9 @@ class ImageRecord:
     relative    whether boxes_xyxy are fractions of the image instead, as YOLO and OpenImages write them
     poses       (N,) views of the objects ("Frontal"), "" where unknown; or () where the source has none
     masks       (N,) each a PNG, or COCO's segmentation in JSON; or () where they were not asked for
+    keypoints   (N, K, 3) float64 [x y visibility], x and y in the unit of the boxes, visibility 0 (not
+                labeled), 1 (hidden) or 2 (visible), as COCO has them; in the order of the names that the
+                Source gives to the class's keypoints, then zeros. None where no box has any
     stem        the name, without suffix, of the annotation's own file; an image of that name is meant
                 where `filename` says otherwise. Empty where the source is one file for many images
     place       where the image is; None where it is to be looked up by `filename`
@@ -119,6 +122,7 @@ class ImageRecord:
     place: ByteRange | None = None
     split: str | None = None
     precision: float = 0.0
+    keypoints: Floats | None = None
 
     def __post_init__(self) -> None:
         if not (self.source.isascii() and self.image_id.isascii()):
@@ -128,26 +132,32 @@ class ImageRecord:
         if self.boxes_xyxy.shape != (count, 4):
             raise ValueError(f"boxes_xyxy has shape {self.boxes_xyxy.shape}, expected ({count}, 4)")
         self.boxes_xyxy.setflags(write=False)
-        for array, field in zip(_columns(self), _COLUMNS, strict=True):
+        for array, name in zip(_columns(self), _COLUMNS, strict=True):
             if array.shape != (count,):
-                raise ValueError(f"{field} has shape {array.shape}, expected ({count},)")
+                raise ValueError(f"{name} has shape {array.shape}, expected ({count},)")
             array.setflags(write=False)
-        for field in _TUPLES:
-            if len(getattr(self, field)) not in (0, count):
-                raise ValueError(f"{field} has {len(getattr(self, field))} values, expected {count} or none")
+        if self.keypoints is not None:
+            if self.keypoints.ndim != 3 or self.keypoints.shape[::2] != (count, 3):
+                raise ValueError(f"keypoints has shape {self.keypoints.shape}, expected ({count}, K, 3)")
+            self.keypoints.setflags(write=False)
+        for name in _TUPLES:
+            if len(getattr(self, name)) not in (0, count):
+                raise ValueError(f"{name} has {len(getattr(self, name))} values, expected {count} or none")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a format's reader found: class names in the order of their ids, images in the order of the
     source, what is odd about its annotations, and the account of all of them. `category_ids`: the source's
-    own ids of its classes, where COCO's evaluation asks for them."""
+    own ids of its classes, where COCO's evaluation asks for them. `keypoints`: the names of the keypoints of
+    each class that has any, in the order of the records' keypoints."""
 
     classes: tuple[str, ...]
     records: Sequence[ImageRecord]
     issues: tuple[Issue, ...]
     account: Account
     category_ids: Mapping[str, int | str] | None = None
+    keypoints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Said(TypedDict, total=False):
@@ -169,6 +179,7 @@ class Said(TypedDict, total=False):
     place: ByteRange | None
     split: str | None
     precision: float
+    keypoints: Floats | None
 
 
 def image_record(
@@ -199,11 +210,22 @@ def subset(record: ImageRecord, kept: Sequence[int]) -> ImageRecord:
     """Returns the record with only the boxes of those numbers, in that order."""
     index = np.array(kept, np.intp)
     arrays = ("boxes_xyxy", "area", *_FLAGS)
-    changed: dict[str, Any] = {field: getattr(record, field)[index] for field in arrays}
-    for field in ("names", *_TUPLES):
-        values = getattr(record, field)
-        changed[field] = tuple(values[i] for i in kept) if values else ()
+    changed: dict[str, Any] = {name: getattr(record, name)[index] for name in arrays}
+    for name in ("names", *_TUPLES):
+        values = getattr(record, name)
+        changed[name] = tuple(values[i] for i in kept) if values else ()
+    if record.keypoints is not None:
+        changed["keypoints"] = record.keypoints[index]
     return replace(record, **changed)
+
+
+def scaled(record: ImageRecord, scale_xy: tuple[float, float]) -> ImageRecord:
+    """Returns the record with boxes, areas and keypoints in a unit of which so many make its own."""
+    with np.errstate(invalid="ignore"):  # infinity times zero; `box_checks` reports such a box
+        boxes_xyxy = record.boxes_xyxy * np.array([*scale_xy, *scale_xy])
+        keypoints = None if record.keypoints is None else record.keypoints * np.array([*scale_xy, 1.0])
+    area = record.area * scale_xy[0] * scale_xy[1]
+    return replace(record, boxes_xyxy=boxes_xyxy, area=area, keypoints=keypoints)
 
 
 def joined(first: ImageRecord, second: ImageRecord) -> ImageRecord:
@@ -212,14 +234,15 @@ def joined(first: ImageRecord, second: ImageRecord) -> ImageRecord:
     if first.relative != second.relative:
         first, second = _in_fractions(first), _in_fractions(second)
     changed: dict[str, Any] = {
-        field: np.concatenate([getattr(first, field), getattr(second, field)])
-        for field in ("boxes_xyxy", "area", *_FLAGS)
+        name: np.concatenate([getattr(first, name), getattr(second, name)])
+        for name in ("boxes_xyxy", "area", *_FLAGS)
     }
     changed["precision"] = max(first.precision, second.precision)
     if first.poses or second.poses:
         changed["poses"] = (*_padded(first, first.poses, ""), *_padded(second, second.poses, ""))
     if first.masks or second.masks:
         changed["masks"] = (*_padded(first, first.masks, b""), *_padded(second, second.masks, b""))
+    changed["keypoints"] = _joined_keypoints(first, second)
     return replace(first, names=(*first.names, *second.names), **changed)
 
 
@@ -231,7 +254,22 @@ def _in_fractions(record: ImageRecord) -> ImageRecord:
         raise InputError(record.source, reason)
     size = np.array([record.width, record.height] * 2, np.float64)
     area = record.area / (record.width * record.height)
-    return replace(record, boxes_xyxy=record.boxes_xyxy / size, area=area, relative=True)
+    keypoints = None if record.keypoints is None else record.keypoints / np.array([*size[:2], 1.0])
+    boxes_xyxy = record.boxes_xyxy / size
+    return replace(record, boxes_xyxy=boxes_xyxy, area=area, keypoints=keypoints, relative=True)
+
+
+def _joined_keypoints(first: ImageRecord, second: ImageRecord) -> Floats | None:
+    """Returns those of both; zeros for the boxes of one that has none, and behind the shorter ones."""
+    each = [record.keypoints for record in (first, second)]
+    longest = max((keypoints.shape[1] for keypoints in each if keypoints is not None), default=None)
+    if longest is None:
+        return None
+    both = np.zeros((len(first.names) + len(second.names), longest, 3))  # (N + M, K, 3)
+    for keypoints, start in zip(each, (0, len(first.names)), strict=True):
+        if keypoints is not None:
+            both[start : start + len(keypoints), : keypoints.shape[1]] = keypoints
+    return both
 
 
 def _padded(record: ImageRecord, values: tuple[Any, ...], empty: Any) -> tuple[Any, ...]:

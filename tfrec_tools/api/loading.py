@@ -33,6 +33,8 @@ class Sample:
     area        (N,) float64, square pixels; NaN where the record does not say
     weights     (N,) float64, how much each box counts in training; 0 where it is in doubt
     masks       (N,) PNG bytes each, or () where the record has none
+    keypoints   (N, K, 3) float64 [x y visibility] in pixels, at each of the K ids of the records' label map
+                (see schemas/tfrecord_features.md); None where the record has none
     labeled     the classes that the image was exhaustively annotated for; None means all. An object of
                 another class is unknown in it, not background
     """
@@ -46,6 +48,7 @@ class Sample:
     area: NDArray[np.float64]
     weights: NDArray[np.float64]
     masks: tuple[bytes, ...]
+    keypoints: NDArray[np.float64] | None
     labeled: frozenset[str] | None
     image_id: str
     filename: str
@@ -141,6 +144,7 @@ def _sample(parsed: Parsed, classes: Mapping[int, str], decode: bool) -> Sample:
         area=record.area,
         weights=np.array(parsed.weights or (1.0,) * count, np.float64),
         masks=record.masks,
+        keypoints=record.keypoints,
         labeled=record.labeled,
         image_id=record.image_id,
         filename=record.filename,

@@ -12,7 +12,7 @@ from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.beam.elements import OF_SOURCE, AnnotatedImage
-from tfrec_tools.formats import coco, coco_parts, csv_parts, csv_rows, voc
+from tfrec_tools.formats import coco, coco_keypoints, coco_parts, csv_parts, csv_rows, voc
 from tfrec_tools.formats.coco_schema import superfluous
 from tfrec_tools.formats.options import ReadOptions
 
@@ -22,15 +22,13 @@ _ISSUES = "issues"
 def _coco(
     start: PCollection, path: Path, options: ReadOptions
 ) -> tuple[PCollection, PCollection, PCollection]:
-    index = start | "Index" >> beam.ParDo(_IndexCoco(options.boxes_from == "keypoints")).with_outputs(
-        "categories", _ISSUES, main="pieces"
-    )
+    index = start | "Index" >> beam.ParDo(_IndexCoco()).with_outputs("categories", _ISSUES, main="pieces")
     listed = AsSingleton(index.categories)
     names = index.categories | "Names" >> beam.Map(lambda categories: coco.names_of(path, categories))
     pieces = index.pieces | "Spread" >> beam.Reshuffle()
     images = pieces | "Images" >> beam.FlatMap(_images)
-    read = pieces | "Annotations" >> beam.ParDo(_ReadCoco(options.masks), listed).with_outputs(
-        "used", "ids", main="parts"
+    read = pieces | "Annotations" >> beam.ParDo(_ReadCoco(path, options), listed).with_outputs(
+        "used", "ids", "keypoints", main="parts"
     )
     joined = (
         {"images": images, "parts": read.parts}
@@ -45,8 +43,9 @@ def _coco(
         | "AllRepeated" >> beam.combiners.ToList()
     )
     classes = index.categories | "Classes" >> beam.Map(_coco_classes, path, AsSingleton(used))
+    keypoints = read.keypoints | "Keypoints" >> beam.CombineGlobally(sum)
     category_issues = index.categories | "CategoryIssues" >> beam.FlatMap(
-        _coco_issues, path, AsSingleton(used), AsSingleton(again)
+        _coco_issues, path, AsSingleton(used), AsSingleton(again), AsSingleton(keypoints)
     )
     return (
         joined.records,
@@ -56,11 +55,8 @@ def _coco(
 
 
 class _IndexCoco(beam.DoFn):
-    def __init__(self, keypoints: bool) -> None:
-        self._keypoints = keypoints
-
     def process(self, path: Path) -> Iterator[Any]:
-        categories, issues, pieces = coco_parts.index(path, self._keypoints)
+        categories, issues, pieces = coco_parts.index(path)
         yield TaggedOutput("categories", categories)
         for number, issue in enumerate(issues):
             yield TaggedOutput(_ISSUES, ((OF_SOURCE, 4, number), issue))
@@ -72,15 +68,16 @@ def _images(piece: coco_parts.JsonChunk) -> Iterator[tuple[str, Any]]:
 
 
 class _ReadCoco(beam.DoFn):
-    def __init__(self, masks: bool) -> None:
-        self._masks = masks
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        self._path, self._options = path, options
 
     def process(self, piece: coco_parts.JsonChunk, categories: Any) -> Iterator[Any]:
         if piece.key == "images":
             return
-        read = coco_parts.read(piece, categories, self._masks)
+        read = coco_parts.read(self._path, piece, categories, self._options)
         yield from read.parts
         yield TaggedOutput("used", read.used)
+        yield TaggedOutput("keypoints", read.keypoints)
         for ids in coco_parts.by_range(read.ids):
             yield TaggedOutput("ids", ids)
 
@@ -106,10 +103,11 @@ def _coco_classes(categories: Any, path: Path, used: frozenset[int]) -> dict[str
 
 
 def _coco_issues(
-    categories: Any, path: Path, used: frozenset[int], ids: list[int]
+    categories: Any, path: Path, used: frozenset[int], ids: list[int], keypoints: int
 ) -> Iterator[tuple[tuple[int, ...], Issue]]:
     root = superfluous(categories, used)
-    for number, issue in enumerate(coco.category_issues(path, categories, root)):
+    of_file = (*coco.category_issues(path, categories, root), *coco_keypoints.left_out(path, keypoints))
+    for number, issue in enumerate(of_file):
         yield (OF_SOURCE, 0, number), issue
     for issue in coco.repeated_ids(path, sorted(ids)):
         yield (OF_SOURCE, 3, 0), issue

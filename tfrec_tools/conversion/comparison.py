@@ -129,7 +129,7 @@ def _of_job(job: ConversionJob, tick: Tick) -> Contents:
         for item in job.items:
             record, image, _ = load_checked(item.record, item.place, job.checks, job.rules)
             if record is not None and image is not None:
-                yield job.split, encode_example(record, image, job.ids)
+                yield job.split, encode_example(record, image, job.classes.ids, job.classes.keypoints)
             tick()
 
     return _contents(examples())
@@ -149,5 +149,6 @@ def _rest(parsed: Parsed) -> bytes:
     record = parsed.record
     said = {name: getattr(record, name) for name in _FIELDS}
     values = [value.tobytes() if hasattr(value, "tobytes") else value for value in said.values()]
-    facts = (values, sorted(record.labeled or ()), parsed.label_ids, parsed.labeled_ids, parsed.weights)
+    of_classes = (sorted(record.labeled or ()), parsed.label_ids, parsed.labeled_ids)
+    facts = (values, *of_classes, parsed.weights, parsed.keypoint_names)
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).digest()

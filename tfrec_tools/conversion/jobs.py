@@ -20,10 +20,19 @@ from tfrec_tools.dataset import staging
 from tfrec_tools.dataset.staging import ShardResult
 from tfrec_tools.images.fitting import fit
 from tfrec_tools.images.loading import EncodedImage, ImageOptions
+from tfrec_tools.labels.keypoints import KeypointLayout
 from tfrec_tools.system.atomic import published
 from tfrec_tools.system.workers import Tick
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import encode_example, without_image
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The classes of a set as its records have them: {name: id}, and how their keypoints lie."""
+
+    ids: Mapping[str, int]
+    keypoints: KeypointLayout
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,7 @@ class ConversionJob:
     file: str
     split: str
     items: tuple[SourceImage, ...]
-    ids: Mapping[str, int]
+    classes: Classes
     checks: Checks
     rules: ImageOptions
     compression: str
@@ -87,7 +96,8 @@ def _perform(job: ConversionJob, tick: Tick, folder: Path | None) -> ShardResult
         for _ in checked():
             pass
         return done(framing.Written(images_, 0, 0), "")
-    examples = ((encode_example(record, image, job.ids), image.data) for record, image in checked())
+    ids, keypoints = job.classes.ids, job.classes.keypoints
+    examples = ((encode_example(record, image, ids, keypoints), image.data) for record, image in checked())
     size = sum(item.size for item in job.items)
     result = done(*write_shard(staging.shard_path(folder, job.fingerprint), examples, job.compression, size))
     staging.note(folder, job.fingerprint, result)

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tfrec_tools.dataset.options import PolicyOptions, SetOptions, WorkerOptions
+from tfrec_tools.dataset.options import ClassOptions, PolicyOptions, SetOptions, WorkerOptions
 from tfrec_tools.errors import InputError
 from tfrec_tools.images.limits import MAX_PIXELS
 from tfrec_tools.system.options import (
@@ -25,7 +25,7 @@ Format = Literal["coco", "voc", "csv", "yolo", "tfrecord", "cvat", "kitti", "dot
 
 
 @dataclass(frozen=True)
-class SourceOptions(PolicyOptions, WorkerOptions):
+class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
     """What is read."""
 
     sources: Annotated[
@@ -75,6 +75,10 @@ class SourceOptions(PolicyOptions, WorkerOptions):
         ),
     ] = None
     masks: Annotated[Literal["none", "png"], Option("Store the masks of objects too.", Panel.SOURCE)] = "none"
+    keypoints: Annotated[
+        Literal["write", "none"],
+        Option("Write the keypoints of objects, or leave them out.", Panel.SOURCE),
+    ] = "write"
     voc_origin: Annotated[
         int,
         Option(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from operator import attrgetter
@@ -92,13 +92,16 @@ def content(item: SourceImage) -> bytes:
     its name, its offset in a file of many and its size stand."""
     record = item.record
     others = repr((item.place.offset, item.size, _OTHERS(record))).encode()
-    return b"".join((others, _listed(record.labeled), *[array.tobytes() for array in _ARRAYS(record)]))
+    keypoints = record.keypoints
+    points = b"" if keypoints is None else repr(keypoints.shape).encode() + keypoints.tobytes()
+    arrays = [array.tobytes() for array in _ARRAYS(record)]
+    return b"".join((others, _listed(record.labeled), *arrays, points))
 
 
 _ARRAY_FIELDS = frozenset(field.name for field in fields(ImageRecord) if field.type in ("Floats", "Bools"))
 _ARRAYS = attrgetter(*sorted(_ARRAY_FIELDS))
 _OTHERS = attrgetter(
-    *sorted({field.name for field in fields(ImageRecord)} - _ARRAY_FIELDS - {"labeled", "place"})
+    *sorted({field.name for field in fields(ImageRecord)} - _ARRAY_FIELDS - {"labeled", "place", "keypoints"})
 )
 
 
@@ -269,4 +272,18 @@ def _union(first: ImageRecord, second: ImageRecord) -> ImageRecord:
     both = replace(joined(first, second), labeled=known)
     twins = twins_of(both.names, both.boxes_xyxy)
     count = len(first.names)
-    return subset(both, [i for i in range(len(both.names)) if i < count or twins.get(i, count) >= count])
+    given = {i: twin for i, twin in twins.items() if twin < count <= i}
+    both = _with_keypoints_of_twins(both, given)
+    return subset(both, [i for i in range(len(both.names)) if i not in given])
+
+
+def _with_keypoints_of_twins(record: ImageRecord, twins: Mapping[int, int]) -> ImageRecord:
+    """Returns the record in which a box without keypoints has those of its twin, {twin: box}: COCO has the
+    boxes of its images in one file, and the same boxes with keypoints in another."""
+    if record.keypoints is None or not twins:
+        return record
+    keypoints = record.keypoints.copy()  # (N, K, 3)
+    for twin, box in twins.items():
+        if not keypoints[box].any():
+            keypoints[box] = keypoints[twin]
+    return replace(record, keypoints=keypoints)

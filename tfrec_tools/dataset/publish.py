@@ -23,6 +23,7 @@ from tfrec_tools.dataset.engine import Engine, ImageProgress, Job
 from tfrec_tools.dataset.manifest import (
     FORMAT_VERSION,
     ClassInfo,
+    KeypointInfo,
     Manifest,
     ShardInfo,
     SourceAccount,
@@ -253,7 +254,13 @@ def _manifest(set_plan: SetPlan, done: Sequence[ShardResult], issues: Sequence[I
         negatives=sum(shard.negatives for shard in done),
         boxes=boxes.total(),
         classes=tuple(
-            ClassInfo(label.id, label.name, images_per_class[label.name], boxes[label.name])
+            ClassInfo(
+                label.id,
+                label.name,
+                images_per_class[label.name],
+                boxes[label.name],
+                tuple(KeypointInfo(*keypoint) for keypoint in label.keypoints),
+            )
             for label in set_plan.label_map.labels
         ),
         sources=set_plan.sources,

@@ -25,7 +25,7 @@ from tfrec_tools.annotations.boxes import from_xywh
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.formats import json_arrays
+from tfrec_tools.formats import coco_keypoints, json_arrays
 from tfrec_tools.formats.coco_schema import (
     NO_ID,
     Annotation,
@@ -82,12 +82,14 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     decode = partial(mended_of if mended else annotations_of, keypoints=options.boxes_from == "keypoints")
     annotations = json_arrays.slices(path, "annotations", arrays["annotations"], _EXPECTED, decode)
     read_ = _columns(path, annotations, images, categories, options.masks)
+    keypoints = coco_keypoints.taken(path, categories, names, read_.columns, options.keypoints)
     root = superfluous(categories, np.unique(read_.columns["class_of"]).tolist())
     classes = classes_of(names, root)
-    records, derived = _records(path, images, read_, names, frozenset(classes))
+    records, derived = _records(path, images, read_, names, frozenset(classes), keypoints.by_class)
     of_rows = [issue for _, issue in sorted([*read_.issues, *derived], key=lambda pair: pair[0])]
     other_issues, unread = others(path, arrays)
-    issues = (*category_issues(path, categories, root), *odd_images, *of_rows, *read_.repeated, *other_issues)
+    of_file = (*category_issues(path, categories, root), *keypoints.issues)
+    issues = (*of_file, *odd_images, *of_rows, *read_.repeated, *other_issues)
     account = Account(
         files=1,
         found=read_.found + unread,
@@ -95,7 +97,8 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
         images=listed,
         images_dropped=Counter(issue.code for issue in odd_images if issue.code == _REPEATED),
     )
-    return Source(classes, records, issues, account, ids_by_name(categories, classes))
+    ids = ids_by_name(categories, classes)
+    return Source(classes, records, issues, account, ids, keypoints.of_classes(classes))
 
 
 def listed_categories(path: Path, raw: msgspec.Raw) -> list[Category]:
@@ -319,6 +322,7 @@ def piece_of(
         "crowd": np.array([bool(item.iscrowd) for item in part], bool),
         "id": np.array([int64(item.id) for item in part], np.int64),
     }
+    piece["keypoints"] = coco_keypoints.column([item.keypoints for item in part])
     if masks:
         piece["mask"] = np.array([bytes(item.segmentation) for item in part], object)
     return piece
@@ -356,7 +360,12 @@ def repeated_ids(path: Path, repeated: Sequence[int]) -> list[Issue]:
 
 
 def _records(
-    path: Path, images: _Images, annotations: _Annotations, names: Sequence[str], labeled: frozenset[str]
+    path: Path,
+    images: _Images,
+    annotations: _Annotations,
+    names: Sequence[str],
+    labeled: frozenset[str],
+    keypoints: Mapping[str, tuple[str, ...]],
 ) -> tuple[list[ImageRecord], list[tuple[int, Issue]]]:
     """Returns one a image, whose arrays are views of the columns; and issues of derived boxes by row."""
     columns, derived = annotations.columns, annotations.derived
@@ -366,6 +375,7 @@ def _records(
     rows = sorted_columns.pop("row").tolist() if derived else []
     labels = [names[i] for i in sorted_columns["class_of"]]
     masks = sorted_columns["mask"].tolist() if "mask" in columns else []
+    raws = sorted_columns.pop("keypoints") if "keypoints" in columns else None
     no = np.zeros(len(labels), bool)
     records, issues = [], []
     for number, (start, end) in enumerate(pairwise(bounds)):
@@ -378,6 +388,9 @@ def _records(
                 {name: column[start:end] for name, column in sorted_columns.items()},
                 no[start:end],
                 tuple(masks[start:end]),
+                None
+                if raws is None
+                else coco_keypoints.of_boxes(raws[start:end], labels[start:end], keypoints),
             ),
             labeled,
             labeled,
@@ -422,6 +435,7 @@ def record_of(
         source=source,
         labeled=classes.intersection(image.labeled) if image.labeled else labeled,
         masks=boxes.masks,
+        keypoints=boxes.keypoints,
     )
 
 

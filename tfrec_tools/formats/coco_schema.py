@@ -32,6 +32,7 @@ class Category(msgspec.Struct, gc=False):
     id: Id | None
     name: Id
     supercategory: str | None = None
+    keypoints: Any = None
 
 
 class Annotation(msgspec.Struct, gc=False):
@@ -42,6 +43,7 @@ class Annotation(msgspec.Struct, gc=False):
     area: float | None = None
     id: Id | None = None
     segmentation: msgspec.Raw = msgspec.Raw(b"")
+    keypoints: msgspec.Raw = msgspec.Raw(b"")
 
 
 class Mended(Annotation, gc=False):
@@ -135,6 +137,7 @@ def _annotation(item: Any, keypoints: bool) -> Annotation:
         "area": area if is_number(area) or (isinstance(area, str) and area in NONNUMBERS) else None,
         "id": _id(item.get("id")),
         "segmentation": msgspec.Raw(msgspec.json.encode(item.get("segmentation"))),
+        "keypoints": msgspec.Raw(msgspec.json.encode(item.get("keypoints"))),
     }
     return Odd(**fields, code=code, why=why, count=count)
 

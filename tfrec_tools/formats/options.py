@@ -15,6 +15,7 @@ class ReadOptions:
     """For every reader; each takes what concerns it.
 
     masks        read the objects' masks (COCO, YOLO, TFRecord)
+    keypoints    read the objects' keypoints (the same); else they are counted and left out
     voc_origin   0: coordinates as they stand; 1: pixels count from 1, as in the VOC devkit
     columns      pairs (our name of a CSV column, its name or number from 0 in the file)
     coordinates  of CSV boxes: "pixels" or "fractions" of the image; None: by what they look like
@@ -27,6 +28,7 @@ class ReadOptions:
     """
 
     masks: bool = False
+    keypoints: bool = True
     voc_origin: int = 0
     columns: tuple[tuple[str, str], ...] = ()
     label_map: Path | None = None

@@ -16,9 +16,10 @@ import numpy as np
 from tfrec_tools.annotations import boxes
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source, subset
+from tfrec_tools.annotations.records import ByteRange, Floats, ImageRecord, Source, subset
 from tfrec_tools.dataset import label_maps, shards
 from tfrec_tools.errors import InputError, readable
+from tfrec_tools.formats import tfod_keypoints
 from tfrec_tools.formats.file_names import names_a_file
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.labels import label_map, pbtxt
@@ -34,6 +35,7 @@ class _Classes:
     known: Mapping[int, str]
     subject: str
     seen: dict[int, dict[str, None]] = field(default_factory=dict)
+    keypoints: dict[tuple[str, ...], None] = field(default_factory=dict)
 
     def name(self, label_id: int, text: str) -> str:
         """Returns "" where there is none."""
@@ -72,7 +74,7 @@ def read_files(files: Sequence[Path], path: Path, options: ReadOptions) -> tuple
     """Returns what `read` does of record files, of which the first says the label map, and the id of each of
     the classes: the lowest that stands for it. `path` is for errors."""
     classes = _Classes(*_label_map(files[0], options))
-    read_ = [item for file in files for item in _file(file, classes, options.masks)]
+    read_ = [item for file in files for item in _file(file, classes, options)]
     records = [item.record for item in read_ if item.record is not None]
     found, dropped = sum(item.found for item in read_), sum((item.dropped for item in read_), Counter[str]())
     if found and found == dropped["class-unknown"]:
@@ -82,13 +84,18 @@ def read_files(files: Sequence[Path], path: Path, options: ReadOptions) -> tuple
         raise InputError(path, reason)
     names = _names(classes)
     everything = frozenset(names)
+    points = tfod_keypoints.settled(_known_keypoints(files[0], options), names, classes.keypoints, records)
+    if not options.keypoints:
+        points = tfod_keypoints.without(path, records)
     records = [
-        record if record.labeled is not None else replace(record, labeled=everything) for record in records
+        record if record.labeled is not None else replace(record, labeled=everything)
+        for record in points.records
     ]
-    issues = (*_conflicts(path, classes), *_once([issue for item in read_ for issue in item.issues]))
+    of_records = _once([issue for item in read_ for issue in item.issues])
+    issues = (*_conflicts(path, classes), *of_records, *points.issues)
     unusable = Counter(item.issues[0].code for item in read_ if item.record is None)
     account = Account(len(files), found, dropped, images=len(read_), images_dropped=unusable)
-    return Source(names, records, issues, account), _ids(classes, names)
+    return Source(names, records, issues, account, keypoints=points.by_class), _ids(classes, names)
 
 
 def _files(path: Path, options: ReadOptions) -> list[Path]:
@@ -102,7 +109,7 @@ def _files(path: Path, options: ReadOptions) -> list[Path]:
     return shards.record_files(files)
 
 
-def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[_Read]:
+def _file(file: Path, classes: _Classes, options: ReadOptions) -> Iterator[_Read]:
     place = framing.unpacked(file)
     split = _split_of(file)
     offset = 0
@@ -120,7 +127,8 @@ def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[_Read]:
                 Issue("feature-left-out", source, None, f"feature {key!r} is not carried over", True)
                 for key in unknown_features(data)
             ]
-            record, odd, dropped = _record(parsed, classes, where, masks)
+            record, odd, dropped = _record(parsed, classes, where, options.masks)
+            classes.keypoints.update(dict.fromkeys([parsed.names_of_keypoints]))
             record = record if split is None else replace(record, split=split)
             yield _Read(record, [*left_out, *odd], found, Counter({"class-unknown": dropped}))
         offset += framing.HEADER_BYTES + len(data) + framing.FOOTER_BYTES
@@ -166,10 +174,27 @@ def _record(
         names=tuple(names),
         labeled=labeled,
         relative=True,
+        keypoints=_in_fractions(record),
         masks=record.masks if masks else (),
         place=place,
     )
     return subset(whole, kept) if len(kept) < len(names) else whole, [*issues, *odd], len(names) - len(kept)
+
+
+def _in_fractions(record: ImageRecord) -> Floats | None:
+    """Returns a record's keypoints as it has them, but for float64."""
+    if record.keypoints is None:
+        return None
+    size = np.array([record.width or 1, record.height or 1, 1], np.float64)
+    return (record.keypoints / size).astype(np.float32).astype(np.float64)
+
+
+def _known_keypoints(file: Path, options: ReadOptions) -> dict[str, tuple[tuple[int, str], ...]]:
+    """Returns {class: its keypoints} of the map that was given, else that of the record file."""
+    if options.label_map is None:
+        return label_maps.keypoints_of(file, shards.manifest_of(file))
+    labels = pbtxt.read_label_map(options.label_map).labels
+    return {label.name: label.keypoints for label in labels if label.keypoints}
 
 
 def _labeled(parsed: Parsed, classes: _Classes) -> tuple[frozenset[str] | None, list[Issue]]:

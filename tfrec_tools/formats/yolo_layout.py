@@ -9,7 +9,9 @@ from typing import Any
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats import yolo_keypoints
 from tfrec_tools.formats.options import YOLO_TASKS
+from tfrec_tools.formats.yolo_keypoints import YoloKeypoints
 from tfrec_tools.formats.yolo_search import Search, YoloImage, has_rows, nothing_annotated, tails
 from tfrec_tools.labels import yaml_text
 from tfrec_tools.labels.lists import names_from_zero
@@ -29,8 +31,8 @@ class YoloLayout:
     """A data set.
 
     root         its folder; names_file is the file that names the classes, from 0
-    task         what data.yaml says that the rows are, None where it does not; `keypoints` is how many
-                 numbers the keypoints of a row have, 0 where there are none
+    task         what data.yaml says that the rows are, None where it does not
+    keypoints    their shape as it says (kpt_shape), and their names by class (kpt_names)
     left         the texts that belong to no image of it, and why
     litter       how many files of operating systems were passed over
     """
@@ -39,7 +41,7 @@ class YoloLayout:
     names_file: Path
     names: tuple[str, ...]
     task: str | None
-    keypoints: int
+    keypoints: YoloKeypoints
     items: tuple[YoloImage, ...]
     left: tuple[tuple[Path, str], ...]
     issues: tuple[Issue, ...]
@@ -75,10 +77,11 @@ def find(path: Path) -> YoloLayout:
     search = Search(file)
     if file.suffix.lower() in (".yaml", ".yml"):
         document = _load_yaml(file)
-        task, keypoints = _task(file, document)
+        task, keypoints = _task(file, document), yolo_keypoints.declared(file, document, names)
+        task = task or ("pose" if keypoints.count else None)
         missing = _search_splits(search, file, document, root)
     else:
-        task, keypoints, missing = None, 0, []
+        task, keypoints, missing = None, yolo_keypoints.NONE, []
         if file.name == _ROBOFLOWS and file.parent != root:
             _search_split_folders(search, root, names)
         else:
@@ -152,16 +155,12 @@ def _load_yaml(file: Path) -> dict[str, Any]:
     return document
 
 
-def _task(file: Path, document: dict[str, Any]) -> tuple[str | None, int]:
-    """Returns what data.yaml says of its rows, and how many numbers the keypoints of each have."""
-    shape, task = document.get("kpt_shape"), document.get("task")
+def _task(file: Path, document: dict[str, Any]) -> str | None:
+    """Returns what data.yaml says of its rows."""
+    task: str | None = document.get("task")
     if task is not None and task not in YOLO_TASKS:
         raise InputError(file, f"is {task!r}, expected one of {', '.join(YOLO_TASKS)}", where="task")
-    if shape is None:
-        return task, 0
-    if not (isinstance(shape, list) and len(shape) == 2 and all(type(n) is int and n > 0 for n in shape)):
-        raise InputError(file, f"is {shape!r}, expected [keypoints, 2 or 3]", where="kpt_shape")
-    return task or "pose", shape[0] * shape[1]
+    return task
 
 
 def _base(file: Path, document: dict[str, Any]) -> Path:

@@ -16,7 +16,8 @@ from tfrec_tools.annotations import boxes
 from tfrec_tools.annotations.records import ImageRecord, image_record
 from tfrec_tools.errors import InputError
 from tfrec_tools.images.loading import EncodedImage
-from tfrec_tools.tfrecords import wire
+from tfrec_tools.labels.keypoints import KeypointLayout
+from tfrec_tools.tfrecords import keypoint_features, wire
 from tfrec_tools.tfrecords.features import (
     BOX_AREA,
     BOX_DIFFICULT,
@@ -43,6 +44,7 @@ from tfrec_tools.tfrecords.features import (
     IMAGE_SHA256,
     IMAGE_SOURCE_ID,
     IMAGE_WIDTH,
+    KEYPOINT_NUM,
     source_id,
 )
 
@@ -60,22 +62,36 @@ Values = Sequence[Any]  # bytes, floats or ints, as FEATURES says; ints that are
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """What an Example holds. The record's names are "" where the Example gives none; ids and names of
-    boxes and of labeled classes stand in the Example's order; without weights, each box counts as 1."""
+    boxes and of labeled classes stand in the Example's order; without weights, each box counts as 1. The
+    record's keypoints are those at each id of the set's; their names are those of all boxes, if given."""
 
     record: ImageRecord
     image: EncodedImage
     label_ids: tuple[int, ...]  # (N,)
     labeled_ids: tuple[int, ...]  # (C,)
     weights: tuple[float, ...] = ()  # (N,) or ()
+    keypoint_names: tuple[str, ...] = ()  # (N * K,) or ()
+
+    @property
+    def names_of_keypoints(self) -> tuple[str, ...]:
+        """The (K,) names of the first box; () where there are none."""
+        keypoints = self.record.keypoints
+        return () if keypoints is None else self.keypoint_names[: keypoints.shape[1]]
 
 
-def encode_example(record: ImageRecord, image: EncodedImage, ids: Mapping[str, int]) -> bytes:
+def encode_example(
+    record: ImageRecord,
+    image: EncodedImage,
+    ids: Mapping[str, int],
+    keypoints: KeypointLayout = keypoint_features.NONE,
+) -> bytes:
     """Returns a serialized Example, the same bytes for the same input.
 
     record   boxes in pixels of `image`, checked
     ids      label map {name: id}; KeyError where it lacks one of the record's names
+    keypoints   how those of the set lie
     """
-    features = _features(record, image, ids)
+    features = _features(record, image, ids) | keypoint_features.features_of(record, image, keypoints)
     return wire.serialize({key: (FEATURES[key].kind, values) for key, values in features.items()})
 
 
@@ -97,6 +113,7 @@ def parse_example(data: bytes, source: str) -> Parsed:
     _require_counts(features, count, source)
     fractions_xyxy = np.array(fractions, np.float32).reshape(4, count).T  # (N, 4)
     labeled = _texts(features.get(IMAGE_CLASS_TEXT, ()))
+    keypoints, keypoint_texts = keypoint_features.parsed(features, count, (width, height), source)
     record = image_record(
         image_id=_text(features, IMAGE_SOURCE_ID),
         filename=_text(features, IMAGE_FILENAME),
@@ -114,6 +131,7 @@ def parse_example(data: bytes, source: str) -> Parsed:
         poses=_texts(features.get(BOX_VIEW, ())),
         masks=tuple(features.get(BOX_MASK, ())),
         labeled=frozenset(labeled) if labeled else None,
+        keypoints=keypoints,
     )
     image = EncodedImage(
         _single(features, IMAGE_ENCODED, source), _text(features, IMAGE_FORMAT), width, height
@@ -121,7 +139,7 @@ def parse_example(data: bytes, source: str) -> Parsed:
     ids, labeled_ids, weights = (
         tuple(features.get(key, ())) for key in (BOX_LABEL, IMAGE_CLASS_LABEL, BOX_WEIGHT)
     )
-    return Parsed(record, image, ids, labeled_ids, weights)
+    return Parsed(record, image, ids, labeled_ids, weights, _texts(keypoint_texts))
 
 
 def unknown_features(data: bytes) -> list[str]:
@@ -212,6 +230,8 @@ def _require_counts(values_by_key: Mapping[str, Values], count: int, source: str
     for key, feature in FEATURES.items():
         number = len(values_by_key.get(key, ()))
         optional = key not in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX, BOX_LABEL)
+        if key == KEYPOINT_NUM:  # which is counted anew; others write one for the whole image
+            continue
         if feature.shape == "(N,)" and number != count and (number or not optional):
             raise InputError(source, f"has {number} values for {count} boxes", where=key)
 

@@ -103,9 +103,10 @@ def _example(
     added |= {BOX_LABEL: ids.tolist(), BOX_WEIGHT: weights.tolist()}
     added[BOX_TEXT] = [labels.name_by_id[label_id].encode() for label_id in ids.tolist()]
     for key, feature in FEATURES.items():
-        if feature.shape == "(N,)" and (key in added or key in features):
+        if feature.shape in ("(N,)", "(N, K)") and (key in added or key in features):
             values = getattr(features[key], f"{feature.kind}_list").value
-            values.extend(added.get(key, [_NOTHING[feature.kind]] * len(ids)))
+            each = 1 if feature.shape == "(N,)" else len(values) // max(count, 1)
+            values.extend(added.get(key, [_NOTHING[feature.kind]] * (each * len(ids))))
     names = [labels.name_by_id[label_id].encode() for label_id in sorted(labeled)]
     features[IMAGE_CLASS_LABEL].int64_list.value[:] = sorted(labeled)
     features[IMAGE_CLASS_TEXT].bytes_list.value[:] = names
