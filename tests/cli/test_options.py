@@ -11,6 +11,7 @@ import pytest
 from tests.helpers.command import fault, tfrec, write_map
 from tests.helpers.small_sets import coco, save_pictures
 from tfrec_tools.cli.app import COMMANDS
+from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.remapping.options import RemapOptions
 from tfrec_tools.system.options import declarations
@@ -108,7 +109,7 @@ def test_the_manifest_of_convert_has_it(folder: Path, option: str) -> None:
 
 @pytest.mark.parametrize("option", REMAP)
 def test_the_manifest_of_remap_has_it(folder: Path, option: str) -> None:
-    tfrec("convert", "instances.json", "--out", "old/set", cwd=folder)
+    convert(ConvertOptions(folder / "instances.json", folder / "old/set"))
     words = words_of(option, REMAP[option])
     if option in _WITH_LABELS:
         words += ["--labels", "map.pbtxt"]

@@ -129,6 +129,7 @@ def test_keypoints_outside_follow_the_policy(
     source = poses.coco(tmp_path, [("person", [70, 8, 1, 32, 8, 2, -5, 99, 0])])
     finished, keypoints = converted(tmp_path, source, on=f"keypoint-outside={action}")
     assert codes(finished) == ["keypoint-outside"]
+    assert "has its keypoint 0 at [70, 8], outside the image of 64 x 32" in finished.issues[0].message
     assert keypoints is not None
     np.testing.assert_allclose(keypoints[0][:3], expected, rtol=1e-6)
 

@@ -54,7 +54,6 @@ POSES: list[tuple[str, str, list[list[float]], tuple[str, ...]]] = [
     (f"{XYWH} 0 0 .5 -1", "kpt_shape: [2, 2]\nkpt_names: [l, r]", [[0, 0, 0], [0, 0, 0]], ("l", "r")),
     (f"{XYWH} .35 .3 .65 .3 .9", "kpt_shape: [2, 2]", PLACES[:2], ("0", "1")),  # a prediction
     (f"{XYWH} .35 .3 .65 .3 .9 17", "kpt_shape: [2, 2]", PLACES[:2], ("0", "1")),  # of a track
-    (XYWH, "kpt_shape: [1, 3]", [[0, 0, 0]], ("0",)),
 ]
 
 
@@ -79,10 +78,17 @@ def test_keypoints_stand_behind_the_box(
         assert faults(without) == []
 
 
+def test_boxes_without_keypoints(tmp_path: Path) -> None:
+    source = read(dataset(tmp_path, XYWH, yaml="kpt_shape: [1, 3]"))
+    assert source.keypoints == {"a": ("0",)}
+    assert [record.keypoints for record in source.records] == [None]
+
+
 @pytest.mark.parametrize(
     ("yaml", "reason"),
     [
         ("task: pose", "kpt_shape: \\[17, 3\\] to data.yaml, or leave them out with --keypoints none"),
+        ("kpt_shape: [2000, 3]", "has 2000 keypoints, expected at most 1000; leave them out"),
         ("kpt_shape: [2, 4]", "expected \\[keypoints, 2 or 3\\]"),
         ("kpt_shape: [2, 2]\nkpt_names: {0: [a, a]}", "kpt_names: is .*expected .*2 different names"),
         ("kpt_shape: [2, 2]\nkpt_names: {0: [a]}", "kpt_names"),
@@ -153,9 +159,9 @@ def test_the_user_or_data_yaml_settles_it(
     tmp_path: Path, task: str, row: str, boxes: list[list[float]], in_yaml: bool
 ) -> None:
     folder = dataset(tmp_path, row, yaml=f"task: {task}" if in_yaml else "")
-    source = read(folder, None if in_yaml else task)
+    source = read(folder, None if in_yaml else task, keypoints=False)
     assert all_boxes(source) == boxes
-    assert faults(source) == {"obb": ["box-derived"], "pose": ["annotation-unread"]}.get(task, [])
+    assert faults(source) == {"obb": ["box-derived"], "pose": ["keypoints-left-out"]}.get(task, [])
     if task == "obb":
         (issue,) = source.issues
         assert (issue.source, issue.box) == (source.records[0].source, 0)
@@ -168,7 +174,7 @@ def test_the_user_or_data_yaml_settles_it(
 )
 def test_rows_of_another_kind_are_unread_and_counted(tmp_path: Path, task: str, wrong: str) -> None:
     right = {"detect": XYWH, "obb": CORNERS, "segment": CORNERS, "pose": f"{XYWH} .35 .3"}[task]
-    source = read(dataset(tmp_path, right, wrong, right), task)
+    source = read(dataset(tmp_path, right, wrong, right), task, keypoints=False)
     assert all_boxes(source) == [BOX, BOX]
     (issue,) = (issue for issue in source.issues if issue.source == "labels/train/1.txt")
     assert (issue.code, issue.message.split(":")[0]) == ("annotation-unread", "line 1")

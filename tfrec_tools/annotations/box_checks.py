@@ -34,7 +34,7 @@ _MESSAGES = {
     "box-duplicate": "lies on box {twin} of the same class",
     "mask-damaged": "has a segmentation that {why}",
     "keypoints-damaged": "has keypoints that are no x, y and visibility (0, 1 or 2) for each of its class",
-    "keypoint-outside": "has keypoints outside the image of {size}",
+    "keypoint-outside": "has {why}, outside the image of {size}",
 }
 
 
@@ -76,7 +76,11 @@ def check(
     odd |= {code: mask & kept for code, mask in odd_points.items() if (mask & kept).any()}
     if odd:
         numbers = {"size": size, "min_side": checks.min_side}
-        issues += _issues(record, odd, checks.policies, twins, damaged_masks, **numbers)
+        whys = {
+            "mask-damaged": damaged_masks or {},
+            "keypoint-outside": keypoint_checks.outside_of(record, width, height, odd),
+        }
+        issues += _issues(record, odd, checks.policies, twins, whys, **numbers)
         kept = _stays(odd, checks.policies, kept)
     if any(checks.policies.action(issue.code) == "drop-image" for issue in issues):
         return None, tuple(issues)
@@ -189,17 +193,17 @@ def _issues(
     faults: Masks,
     policies: Policies,
     twins: Mapping[int, int] | None = None,
-    damaged_masks: Mapping[int, str] | None = None,
+    whys: Mapping[str, Mapping[int, str]] | None = None,
     **numbers: object,
 ) -> list[Issue]:
-    """Returns an issue for each box of each mask, in the order of the boxes."""
+    """Returns an issue for each box of each mask, in the order of the boxes. `whys`: {code: {box: why}}."""
     numbered = [(int(i), code) for code, mask in faults.items() for i in np.flatnonzero(mask)]
     issues = []
     for i, code in sorted(numbered):
         with np.errstate(invalid="ignore"):
             width, height = boxes.sides(record.boxes_xyxy[i : i + 1])[0]
         numbers |= {"sides": f"{width:g} x {height:g}", "twin": (twins or {}).get(i)}
-        what = _MESSAGES[code].format(why=(damaged_masks or {}).get(i), **numbers)
+        what = _MESSAGES[code].format(why=(whys or {}).get(code, {}).get(i), **numbers)
         corners = ", ".join(f"{value:g}" for value in record.boxes_xyxy[i])
         message = f"{record.filename}: {record.names[i]} [{corners}] {what}"
         fixed = policies.action(code) not in ("keep", "error")

@@ -3,6 +3,8 @@ its place says nothing, so that it may be anywhere."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,21 @@ def faults(record: ImageRecord, width: int, height: int) -> dict[str, Mask]:
     outside: Mask = np.any(_outside(record, width, height), axis=1) & ~damaged
     masks = {"keypoints-damaged": damaged, "keypoint-outside": outside}
     return {code: mask for code, mask in masks.items() if mask.any()}
+
+
+def outside_of(record: ImageRecord, width: int, height: int, odd: Mapping[str, Mask]) -> dict[int, str]:
+    """Returns {box: which keypoint lies outside the image, and where} of those that `odd` has."""
+    boxes = np.flatnonzero(odd["keypoint-outside"]).tolist() if "keypoint-outside" in odd else []
+    if record.keypoints is None or not boxes:
+        return {}
+    outside = _outside(record, width, height)  # (N, K)
+    whys = {}
+    for box in boxes:
+        number, *others = np.flatnonzero(outside[box]).tolist()
+        x, y, _ = record.keypoints[box, number].tolist()
+        more = f" and {len(others)} more" if others else ""
+        whys[box] = f"its keypoint {number} at [{x:g}, {y:g}]{more}"
+    return whys
 
 
 def mended(record: ImageRecord, width: int, height: int, policies: Policies) -> Floats | None:

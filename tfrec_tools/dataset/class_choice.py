@@ -9,7 +9,7 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.dataset.options import ClassOptions
 from tfrec_tools.errors import LabelConflict, readable
 from tfrec_tools.labels import conflicts, naming, renames
-from tfrec_tools.labels.label_map import ClassList, from_names
+from tfrec_tools.labels.label_map import ClassList, Label
 from tfrec_tools.labels.naming import FirstIds, MergeRules, Source
 from tfrec_tools.system.options import as_path, several
 
@@ -71,7 +71,10 @@ def choices(options: ClassOptions, classes: Sequence[Sequence[str]]) -> tuple[Ch
     them."""
     if not flags_of(options):
         return tuple(Choice() for _ in classes)
-    sources = [ClassList(from_names(dict.fromkeys(names)).labels, "") for names in classes]
+    sources = [
+        ClassList(tuple(Label(i, name) for i, name in enumerate(dict.fromkeys(names), start=1)), "")
+        for names in classes
+    ]
     rules = rules_of(options, sources)
     uses = naming.uses_of(sources, rules)
     if unknown := list(conflicts.unknown_names(uses, rules, "sources")):

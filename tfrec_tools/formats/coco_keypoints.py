@@ -18,7 +18,7 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats.coco_schema import Category
 from tfrec_tools.formats.json_arrays import NONNUMBERS
-from tfrec_tools.labels.keypoints import LEFT_OUT_BY
+from tfrec_tools.labels.keypoints import LEFT_OUT_BY, require_few
 
 _ABSENT = (b"", b"null", b"[]")
 _NUMBERS = msgspec.json.Decoder(list[float])
@@ -62,6 +62,7 @@ def taken(
     by_class: dict[str, tuple[str, ...]] = {}
     for category, name in zip(categories, names, strict=True):
         listed = _names(path, name, category.keypoints)
+        require_few(path, name, len(listed))
         if listed and by_class.setdefault(name, listed) != listed:
             reason = f"two categories {name!r} name different keypoints; make them one, or {LEFT_OUT_BY}"
             raise InputError(path, reason, where="categories")
@@ -72,6 +73,7 @@ def taken(
             lengths.setdefault(name, Counter())[len(_numbers(texts[row]) or ()) // 3] += 1
     for name, counts in lengths.items():
         most = max(counts, key=lambda length: (counts[length], length))
+        require_few(path, name, most)
         by_class[name] = tuple(map(str, range(most)))
     return Taken(by_class)
 
@@ -90,14 +92,18 @@ def of_boxes(
     has, or no numbers. None where no box has any."""
     if not (texts != b"").any():
         return None
-    longest = max((len(by_class.get(name, ())) for name in names), default=0)
-    keypoints = np.zeros((len(names), max(1, longest), 3))
+    sound, damaged = dict[int, list[float]](), list[int]()
     for box in np.flatnonzero(texts != b"").tolist():
         numbers, count = _numbers(texts[box]), len(by_class.get(names[box], ()))
         if numbers is not None and len(numbers) == 3 * count:
-            keypoints[box, :count] = np.array(numbers, np.float64).reshape(count, 3)
+            sound[box] = numbers
         else:
-            keypoints[box] = math.nan
+            damaged.append(box)
+    longest = max((len(numbers) // 3 for numbers in sound.values()), default=0)
+    keypoints = np.zeros((len(names), max(1, longest), 3))
+    keypoints[damaged] = math.nan
+    for box, numbers in sound.items():
+        keypoints[box, : len(numbers) // 3] = np.array(numbers, np.float64).reshape(-1, 3)
     return keypoints
 
 

@@ -93,14 +93,14 @@ def _settled(record: ImageRecord, places: Mapping[str, list[int]]) -> ImageRecor
     given, labeled = record.keypoints, _is_labeled(record)
     if given is None:
         return record
-    longest = max((len(places.get(name, ())) for name in record.names), default=0)
+    there = {name: [place for place in of if place < given.shape[1]] for name, of in places.items()}
+    longest = max((len(there.get(name, ())) for name in record.names), default=0)
     keypoints = np.zeros((len(record.names), max(1, longest), 3))
     for box, name in enumerate(record.names):
         foreign = labeled[box].copy()
-        for number, place in enumerate(places.get(name, ())):
-            if place < given.shape[1]:
-                keypoints[box, number] = given[box, place]
-                foreign[place] = False
+        for number, place in enumerate(there.get(name, ())):  # ascending, so that the last are lacking
+            keypoints[box, number] = given[box, place]
+            foreign[place] = False
         if foreign.any():
             keypoints[box] = math.nan
     return replace(record, keypoints=keypoints if keypoints.any() else None)

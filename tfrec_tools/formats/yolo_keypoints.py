@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.labels.keypoints import LEFT_OUT_BY
+from tfrec_tools.labels.keypoints import LEFT_OUT_BY, require_few
 
 _VISIBLE = 2
-_MOST = 10_000
 UNSAID = (
     "says no kpt_shape, so that nobody knows what the numbers behind the boxes are; add such as "
     f"kpt_shape: [17, 3] to data.yaml, or {LEFT_OUT_BY}"
@@ -44,14 +43,16 @@ class YoloKeypoints:
 
     def are_any(self, numbers: Sequence[float]) -> bool:
         """Returns whether some are labeled among the numbers behind a box."""
+        if not self.count:
+            return True
         triples = self.of_rows([numbers])
-        return triples is None or bool((triples[..., 2] != 0).any())
+        return triples is not None and bool((triples[..., 2] != 0).any())
 
     def of_rows(self, rows: Sequence[Sequence[float]]) -> NDArray[np.float64] | None:
         """Returns (N, K, 3) of the numbers behind each of N boxes, zeros where there are none; None where
-        there are no keypoints. Without visibility, a keypoint is visible unless it is at 0 0, as exporters
+        no box has any. Without visibility, a keypoint is visible unless it is at 0 0, as exporters
         write what is not labeled, or below 0, as Ultralytics has it."""
-        if not self.count:
+        if not self.count or all(len(numbers) < self.numbers for numbers in rows):
             return None
         triples = np.zeros((len(rows), self.count, 3))
         for row, numbers in enumerate(rows):
@@ -75,8 +76,9 @@ def declared(file: Path, document: dict[str, Any], classes: Sequence[str]) -> Yo
     if shape is None:
         return NONE
     whole = isinstance(shape, list) and len(shape) == 2 and all(type(n) is int and n > 0 for n in shape)
-    if not (whole and shape[1] in (2, 3) and shape[0] <= _MOST):
+    if not (whole and shape[1] in (2, 3)):
         raise InputError(file, f"is {str(shape)[:60]}, expected [keypoints, 2 or 3]", where="kpt_shape")
+    require_few(file, classes[0] if classes else "", shape[0])
     return YoloKeypoints(shape[0], shape[1], _names(file, document.get("kpt_names"), classes, shape[0]))
 
 
@@ -85,15 +87,13 @@ def _names(file: Path, listed: Any, classes: Sequence[str], count: int) -> dict[
     if not listed:
         return {}
     by_number = dict(enumerate([listed] * len(classes))) if _is_flat(listed) else listed
-    by_number = by_number if isinstance(by_number, dict) else {}
-    names = {
-        classes[number]: tuple(str(name).strip() for name in of_class)
-        for number, of_class in by_number.items()
-        if type(number) is int and 0 <= number < len(classes) and _is_flat(of_class)
-    }
-    if len(names) < len(by_number) or not names or any(_is_odd(each, count) for each in names.values()):
-        reason = f"is {str(listed)[:60]}, expected {{0: [{count} different names], ...}}"
-        raise InputError(file, reason, where="kpt_names")
+    names: dict[str, tuple[str, ...]] = {}
+    for number, of_class in by_number.items() if isinstance(by_number, dict) else [(-1, None)]:
+        texts = tuple(str(name).strip() for name in of_class or ()) if _is_flat(of_class) else ()
+        is_class = type(number) is int and 0 <= number < len(classes)
+        if not is_class or _is_odd(texts, count) or names.setdefault(classes[number], texts) != texts:
+            reason = f"is {str(listed)[:60]}, expected {{0: [{count} different names], ...}}"
+            raise InputError(file, reason, where="kpt_names")
     return names
 
 

@@ -101,7 +101,7 @@ def _reading(a_set: Set, index: RecordIndex) -> Reading:
 def _left_out(sets: Sequence[Set], classes: Sequence[Classes]) -> Iterator[Issue]:
     for a_set, of in zip(sets, classes, strict=True):
         for name in (old for old, new in of.renamed.items() if new is None):
-            yield Issue("class-left-out", a_set.path.name, None, f"{name!r} is left out by the merge", True)
+            yield Issue("class-left-out", a_set.path.name, None, f"{name!r} is left out", True)
 
 
 def _find(sets: Sequence[Set], processes: int) -> list[RecordIndex]:

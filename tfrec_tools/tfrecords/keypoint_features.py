@@ -46,11 +46,11 @@ def features_of(record: ImageRecord, image: EncodedImage, layout: KeypointLayout
 
 
 def placed(record: ImageRecord, layout: KeypointLayout) -> Floats:
-    """Returns (N, K, 3), those of each box at the ids of its class."""
+    """Returns (N, K, 3), those of each box at the ids of its class; zeros for those that it lacks."""
     values = np.zeros((len(record.names), len(layout.names), 3))
     if record.keypoints is not None:
         for box, name in enumerate(record.names):
-            ids = layout.ids.get(name, ())
+            ids = layout.ids.get(name, ())[: record.keypoints.shape[1]]
             values[box, list(ids)] = record.keypoints[box, : len(ids)]
     return values
 
