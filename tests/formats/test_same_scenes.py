@@ -16,6 +16,7 @@ from tfrec_tools.formats.options import ReadOptions
 FORMATS = SAMPLE / "formats"
 SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, what has to be said)}
     "coco": ("coco", "coco/instances.json", ReadOptions()),
+    "labelme": ("labelme", "labelme", ReadOptions()),
 }
 WITHOUT_NEGATIVES: tuple[str, ...] = ()  # formats that cannot say that an image is empty
 WITHIN = 1e-6  # pixels; more where a format writes few decimals

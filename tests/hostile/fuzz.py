@@ -62,6 +62,8 @@ def texts() -> list[tuple[str, str, bytes]]:
         ("coco", SAMPLE / "broken/class-superfluous.json"),
         ("classes", SAMPLE / "broken/box-tiny.json"),
         ("classes", SAMPLE / "broken/double-id.pbtxt"),
+        ("labelme", SAMPLE / "formats/labelme/stall_1.json"),
+        ("labelme", SAMPLE / "formats/labelme/stall 3.json"),
         ("voc", SAMPLE / "val/voc/val_000.xml"),
         *(("config", path) for path in sorted(DATA.glob("*.pipeline.config"))),
     ]

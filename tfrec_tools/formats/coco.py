@@ -43,12 +43,12 @@ from tfrec_tools.formats.coco_schema import (
     mended_of,
     order_of,
     own_keys,
-    pixels,
     superfluous,
 )
 from tfrec_tools.formats.file_names import names_a_file
 from tfrec_tools.formats.grouping import Boxes, Column, by_image, joined
 from tfrec_tools.formats.json_arrays import NONNUMBERS
+from tfrec_tools.formats.json_values import pixels
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.sniffing import ends
 

@@ -14,7 +14,7 @@ def around_points(points: Iterable[Point]) -> Corners | None:
     xs, ys = zip(*points, strict=True) if (points := tuple(points)) else ((), ())
     if not xs:
         return None
-    if any(map(math.isnan, (*xs, *ys))):
+    if math.isnan(sum(xs) + sum(ys)) and any(map(math.isnan, (*xs, *ys))):
         return math.nan, math.nan, math.nan, math.nan
     return min(xs), min(ys), max(xs), max(ys)
 
