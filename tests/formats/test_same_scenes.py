@@ -17,6 +17,8 @@ FORMATS = SAMPLE / "formats"
 SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, what has to be said)}
     "coco": ("coco", "coco/instances.json", ReadOptions()),
     "labelme": ("labelme", "labelme", ReadOptions()),
+    "labelstudio": ("labelstudio", "labelstudio/project-1-at-2026-01-05-10-11-ab12cd34.json", ReadOptions()),
+    "labelstudio-min": ("labelstudio", "labelstudio/min.json", ReadOptions()),
 }
 WITHOUT_NEGATIVES: tuple[str, ...] = ()  # formats that cannot say that an image is empty
 WITHIN = 1e-6  # pixels; more where a format writes few decimals

@@ -9,7 +9,10 @@ DEEP = 100_000
 _HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax"
 _CATEGORIES = '"categories":[{"id":1,"name":"a"}]'
 _LETTERS = "abcdefghi"
-TOOLS = {"labelme": ('{"shapes":', "}")}  # {format of a tool: what stands around its list of objects}
+TOOLS = {  # {format of a tool: what stands around its list of objects}
+    "labelme": ('{"shapes":', "}"),
+    "labelstudio": ('[{"data":{"image":"a.jpg"},"annotations":[{"result":', "}]}]"),
+}
 
 
 def texts() -> dict[str, bytes]:

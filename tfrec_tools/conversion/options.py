@@ -21,7 +21,7 @@ from tfrec_tools.system.options import (
     narrowed,
 )
 
-Format = Literal["coco", "voc", "csv", "yolo", "labelme", "tfrecord"]
+Format = Literal["coco", "voc", "csv", "yolo", "labelme", "labelstudio", "tfrecord"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SourceOptions(PolicyOptions, WorkerOptions):
         Paths,
         Option(
             "COCO instances .json, folders of Pascal VOC .xml files, .csv, YOLO folders, LabelMe folders, "
-            "TFRecords: one or several.",
+            "Label Studio's .json, TFRecords: one or several.",
             argument=True,
             recorded=False,
         ),

@@ -54,6 +54,7 @@ from tfrec_tools.formats.sniffing import ends
 
 _LISTS = re.compile(rb'"(?:annotations|images)"\s*:\s*\[')
 _PARTS = re.compile(rb'"(?:bbox|file_name|image_id|segmentation)"')
+_BOM = b"\xef\xbb\xbf"
 NEEDED = ("images", "annotations", "categories")
 _EXPECTED = "COCO instances"
 _REPEATED = "image-duplicate"
@@ -400,4 +401,5 @@ def record_of(
 def shows(file: Path) -> bool:
     """Returns whether a JSON file is of COCO's."""
     data = ends(file)
-    return _LISTS.search(data) is not None and _PARTS.search(data) is not None
+    is_object = data.removeprefix(_BOM).lstrip()[:1] == b"{"
+    return is_object and _LISTS.search(data) is not None and _PARTS.search(data) is not None

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfrec_tools.annotations.records import Source
-from tfrec_tools.formats import coco, csv_columns, csv_rows, labelme, tfod, voc, yolo, yolo_search
+from tfrec_tools.formats import (
+    coco,
+    csv_columns,
+    csv_rows,
+    labelme,
+    labelstudio,
+    tfod,
+    voc,
+    yolo,
+    yolo_search,
+)
 from tfrec_tools.formats.options import ReadOptions
 
 
@@ -38,5 +48,6 @@ FORMATS: dict[str, Format] = {
     "csv": Format("CSV", csv_rows.read, (".csv", ".tsv"), csv_columns.shows, of_folder=False),
     "yolo": Format("YOLO", yolo.read, (".txt",), yolo_search.has_rows, of_file=False),
     "labelme": Format("LabelMe", labelme.read, (".json",), labelme.shows),
+    "labelstudio": Format("Label Studio", labelstudio.read, (".json",), labelstudio.shows, of_folder=False),
     "tfrecord": Format("TFRecords", tfod.read),
 }
