@@ -18,6 +18,8 @@ SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, 
     "coco": ("coco", "coco/instances.json", ReadOptions()),
     "labelme": ("labelme", "labelme", ReadOptions()),
     "labelstudio": ("labelstudio", "labelstudio/project-1-at-2026-01-05-10-11-ab12cd34.json", ReadOptions()),
+    "via": ("via", "via/via_project_5Jan2026_10h11m_json.json", ReadOptions(class_attribute="fruit")),
+    "via-annotations": ("via", "via/via_region_data.json", ReadOptions()),
     "labelstudio-min": ("labelstudio", "labelstudio/min.json", ReadOptions()),
 }
 WITHOUT_NEGATIVES: tuple[str, ...] = ()  # formats that cannot say that an image is empty

@@ -12,6 +12,7 @@ _LETTERS = "abcdefghi"
 TOOLS = {  # {format of a tool: what stands around its list of objects}
     "labelme": ('{"shapes":', "}"),
     "labelstudio": ('[{"data":{"image":"a.jpg"},"annotations":[{"result":', "}]}]"),
+    "via": ('{"a.jpg1":{"filename":"a.jpg","size":1,"regions":', "}}"),
 }
 
 

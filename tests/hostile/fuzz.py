@@ -66,6 +66,7 @@ def texts() -> list[tuple[str, str, bytes]]:
         ("labelme", SAMPLE / "formats/labelme/stall 3.json"),
         ("labelstudio", SAMPLE / "formats/labelstudio/project-1-at-2026-01-05-10-11-ab12cd34.json"),
         ("labelstudio", SAMPLE / "formats/labelstudio/min.json"),
+        ("via", SAMPLE / "formats/via/via_region_data.json"),
         ("voc", SAMPLE / "val/voc/val_000.xml"),
         *(("config", path) for path in sorted(DATA.glob("*.pipeline.config"))),
     ]

@@ -15,7 +15,7 @@ from types import FrameType
 from tfrec_tools.dataset.manifest import read_manifest
 from tfrec_tools.detector.config.read import read_pipeline
 from tfrec_tools.errors import TfrecError
-from tfrec_tools.formats import coco, csv_parts, csv_rows, labelme, labelstudio, voc, yolo
+from tfrec_tools.formats import coco, csv_parts, csv_rows, labelme, labelstudio, via, voc, yolo
 from tfrec_tools.formats.classes import read_classes
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.system.toml_options import read_options
@@ -36,6 +36,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "csv_blocks": _blocks,
     "labelme": lambda path: labelme.read(path).classes,
     "labelstudio": lambda path: labelstudio.read(path).classes,
+    "via": lambda path: via.read(path).classes,
     "voc": lambda path: [record.boxes_xyxy.tolist() for record in voc.read(path).records],
     "yolo": lambda path: yolo.read(path).classes,
     "manifest": read_manifest,

@@ -21,7 +21,7 @@ from tfrec_tools.system.options import (
     narrowed,
 )
 
-Format = Literal["coco", "voc", "csv", "yolo", "labelme", "labelstudio", "tfrecord"]
+Format = Literal["coco", "voc", "csv", "yolo", "labelme", "labelstudio", "via", "tfrecord"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SourceOptions(PolicyOptions, WorkerOptions):
         Paths,
         Option(
             "COCO instances .json, folders of Pascal VOC .xml files, .csv, YOLO folders, LabelMe folders, "
-            "Label Studio's .json, TFRecords: one or several.",
+            "Label Studio's or VIA's .json, TFRecords: one or several.",
             argument=True,
             recorded=False,
         ),
@@ -108,6 +108,15 @@ class SourceOptions(PolicyOptions, WorkerOptions):
             "CSV: what the numbers of boxes are, pixels or fractions of the image.",
             Panel.SOURCE,
             default="seen from the numbers",
+        ),
+    ] = None
+    class_attribute: Annotated[
+        str | None,
+        Option(
+            "VIA: the attribute of regions that is their class.",
+            Panel.SOURCE,
+            metavar="NAME",
+            default="the only one that there is",
         ),
     ] = None
     record_labels: Annotated[

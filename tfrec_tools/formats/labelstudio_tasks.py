@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats.file_names import of_address
 from tfrec_tools.formats.json_values import flag, shown, text
 
 _IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|bmp|gif|tiff?|webp|avif|heic)$", re.IGNORECASE)
@@ -148,5 +149,4 @@ def _named(address: str) -> tuple[str, str]:
         return local, ""
     if "/data/upload/" in parts.path:
         return unquote(parts.path).rpartition("/")[2], ""
-    is_address = len(parts.scheme) > 1 and parts.netloc
-    return (unquote(parts.path).lstrip("/") if is_address else address), ""
+    return of_address(address), ""

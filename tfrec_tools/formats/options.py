@@ -20,6 +20,7 @@ class ReadOptions:
     coordinates  of CSV boxes: "pixels" or "fractions" of the image; None: by what they look like
     label_map    the classes of TFRecords that name none (.pbtxt); None: one that lies beside them
     yolo         what the numbers of YOLO's rows are, one of YOLO_TASKS; None: as the data set says
+    class_attribute   the attribute of VIA's regions that is their class; None: the only one
     writes       DIR/NAME of the set of TFRecords that is being written, which is no source of its own
     """
 
@@ -29,6 +30,7 @@ class ReadOptions:
     label_map: Path | None = None
     yolo: str | None = None
     coordinates: str | None = None
+    class_attribute: str | None = None
     writes: Path | None = None
 
     def __post_init__(self) -> None:

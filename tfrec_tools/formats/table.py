@@ -14,6 +14,7 @@ from tfrec_tools.formats import (
     labelme,
     labelstudio,
     tfod,
+    via,
     voc,
     yolo,
     yolo_search,
@@ -49,5 +50,6 @@ FORMATS: dict[str, Format] = {
     "yolo": Format("YOLO", yolo.read, (".txt",), yolo_search.has_rows, of_file=False),
     "labelme": Format("LabelMe", labelme.read, (".json",), labelme.shows),
     "labelstudio": Format("Label Studio", labelstudio.read, (".json",), labelstudio.shows, of_folder=False),
+    "via": Format("VIA", via.read, (".json",), via.shows, of_folder=False),
     "tfrecord": Format("TFRecords", tfod.read),
 }
