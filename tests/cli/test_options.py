@@ -25,6 +25,7 @@ CONVERT: dict[str, Any] = {
     "columns": "class=2",
     "coordinates": "pixels",
     "class-attribute": "name",
+    "class-names": "cat,dog",
     "yolo": "detect",
     "record-labels": "map.pbtxt",
     "rescale": True,
@@ -123,7 +124,7 @@ def test_a_file_of_options_does_what_flags_do(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("shrads = 2", "a.toml: shrads: no such option, expected one of columns, compression,"),
+        ("shrads = 2", "a.toml: shrads: no such option, expected one of class-attribute,"),
         ("seed = [1, 2]", "a.toml: seed: found [1, 2], expected text, a number, true, false or a list"),
         ("seed = ", "a.toml: cannot be read as TOML ("),
         ("seed = true", "a.toml: seed: found true, expected text or a number"),

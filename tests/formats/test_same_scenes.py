@@ -20,6 +20,16 @@ SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, 
     "labelstudio": ("labelstudio", "labelstudio/project-1-at-2026-01-05-10-11-ab12cd34.json", ReadOptions()),
     "via": ("via", "via/via_project_5Jan2026_10h11m_json.json", ReadOptions(class_attribute="fruit")),
     "via-annotations": ("via", "via/via_region_data.json", ReadOptions()),
+    "vott": ("vott", "vott/stalls-export.json", ReadOptions()),
+    "vott-assets": ("vott", "vott_assets", ReadOptions()),
+    "createml": ("createml", "createml/_annotations.createml.json", ReadOptions()),
+    "huggingface": ("huggingface", "huggingface", ReadOptions()),
+    "huggingface-file": (
+        "huggingface",
+        "huggingface/metadata.jsonl",
+        ReadOptions(class_names=("apple", "pear", "cherry", "mushroom")),
+    ),
+    "huggingface-csv": ("huggingface", "huggingface_csv/metadata.csv", ReadOptions()),
     "labelstudio-min": ("labelstudio", "labelstudio/min.json", ReadOptions()),
 }
 WITHOUT_NEGATIVES: tuple[str, ...] = ()  # formats that cannot say that an image is empty

@@ -12,6 +12,8 @@ _LETTERS = "abcdefghi"
 TOOLS = {  # {format of a tool: what stands around its list of objects}
     "labelme": ('{"shapes":', "}"),
     "labelstudio": ('[{"data":{"image":"a.jpg"},"annotations":[{"result":', "}]}]"),
+    "vott": ('{"asset":{"name":"a.jpg"},"regions":', "}"),
+    "createml": ('[{"image":"a.jpg","annotations":', "}]"),
     "via": ('{"a.jpg1":{"filename":"a.jpg","size":1,"regions":', "}}"),
 }
 

@@ -67,6 +67,10 @@ def texts() -> list[tuple[str, str, bytes]]:
         ("labelstudio", SAMPLE / "formats/labelstudio/project-1-at-2026-01-05-10-11-ab12cd34.json"),
         ("labelstudio", SAMPLE / "formats/labelstudio/min.json"),
         ("via", SAMPLE / "formats/via/via_region_data.json"),
+        ("vott", SAMPLE / "formats/vott/stalls-export.json"),
+        ("createml", SAMPLE / "formats/createml/_annotations.createml.json"),
+        ("huggingface", SAMPLE / "formats/huggingface/metadata.jsonl"),
+        ("huggingface", SAMPLE / "formats/huggingface_csv/metadata.csv"),
         ("voc", SAMPLE / "val/voc/val_000.xml"),
         *(("config", path) for path in sorted(DATA.glob("*.pipeline.config"))),
     ]

@@ -21,7 +21,19 @@ from tfrec_tools.system.options import (
     narrowed,
 )
 
-Format = Literal["coco", "voc", "csv", "yolo", "labelme", "labelstudio", "via", "tfrecord"]
+Format = Literal[
+    "coco",
+    "voc",
+    "csv",
+    "yolo",
+    "labelme",
+    "labelstudio",
+    "via",
+    "vott",
+    "createml",
+    "huggingface",
+    "tfrecord",
+]
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,8 @@ class SourceOptions(PolicyOptions, WorkerOptions):
         Paths,
         Option(
             "COCO instances .json, folders of Pascal VOC .xml files, .csv, YOLO folders, LabelMe folders, "
-            "Label Studio's or VIA's .json, TFRecords: one or several.",
+            "VoTT folders, .json of Label Studio, VIA or Create ML, "
+            "image folders of Hugging Face, TFRecords: one or several.",
             argument=True,
             recorded=False,
         ),
@@ -105,7 +118,7 @@ class SourceOptions(PolicyOptions, WorkerOptions):
     coordinates: Annotated[
         Literal["pixels", "fractions"] | None,
         Option(
-            "CSV: what the numbers of boxes are, pixels or fractions of the image.",
+            "CSV, Create ML: what the numbers of boxes are, pixels or fractions of the image.",
             Panel.SOURCE,
             default="seen from the numbers",
         ),
@@ -113,10 +126,19 @@ class SourceOptions(PolicyOptions, WorkerOptions):
     class_attribute: Annotated[
         str | None,
         Option(
-            "VIA: the attribute of regions that is their class.",
+            "VIA, Hugging Face: the attribute of regions or objects that is their class.",
             Panel.SOURCE,
             metavar="NAME",
-            default="the only one that there is",
+            default="the only one that can be it",
+        ),
+    ] = None
+    class_names: Annotated[
+        str | None,
+        Option(
+            "Hugging Face: names of classes that are numbers, from number 0 on.",
+            Panel.SOURCE,
+            metavar="A,B,C",
+            default="as the data set's README.md says",
         ),
     ] = None
     record_labels: Annotated[
@@ -203,3 +225,15 @@ def column_pairs(columns: str | None) -> tuple[tuple[str, str], ...]:
     if wrong := ["".join(word) for word in words if not (word[0] and word[2])]:
         raise InputError("--columns", f"{wrong[0]!r} is not NAME=COLUMN")
     return tuple((name, column) for name, _, column in words)
+
+
+def numbered_names(names: str | None) -> tuple[str, ...] | None:
+    """Names of "A,B,C", whose numbers count from 0. InputError where one is empty or stands twice."""
+    if names is None:
+        return None
+    listed = tuple(name.strip() for name in names.split(","))
+    if not all(listed) or len(set(listed)) < len(listed):
+        raise InputError(
+            "--class-names", f"is {names!r}, expected names, each once, with commas between them"
+        )
+    return listed

@@ -19,7 +19,7 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source
 from tfrec_tools.conversion import accounting, sharing, splits
 from tfrec_tools.conversion.jobs import ConversionJob
-from tfrec_tools.conversion.options import ConvertOptions, SourceOptions, column_pairs
+from tfrec_tools.conversion.options import ConvertOptions, SourceOptions, column_pairs, numbered_names
 from tfrec_tools.conversion.sharing import SourceImage
 from tfrec_tools.dataset import partition
 from tfrec_tools.dataset.options import class_sets
@@ -64,6 +64,7 @@ def read_options_of(options: SourceOptions) -> ReadOptions:
         yolo=options.yolo,
         coordinates=options.coordinates,
         class_attribute=options.class_attribute,
+        class_names=numbered_names(options.class_names),
         writes=writes,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from tfrec_tools.formats.drawn import DrawnImage, Unusable, damaged
 from tfrec_tools.system.regular_files import read_bytes
 
 T = TypeVar("T")
+Item = DrawnImage | Unusable
 
 _KEY_ENDS = re.compile(rb'"\s*:')
 _HOLDING = (dict, list)
@@ -29,6 +30,11 @@ def document(file: Path, expected: str) -> Any:
     except OSError as fault:
         reason = f"cannot be read ({fault.strerror or fault}), expected {expected}"
         raise InputError(file, reason) from fault
+    return decoded(file, data, expected)
+
+
+def decoded(file: Path, data: bytes, expected: str) -> Any:
+    """Returns what a text of a file holds, as `document` does."""
     with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the slow way says what is wrong
         value = msgspec.json.decode(data)
         keys = _keys(value)
@@ -84,13 +90,14 @@ class ForeignError(InputError):
 
 
 def images_of(
-    files: Sequence[Path], expected: str, word: bytes, image_of: Callable[[Path, Any], DrawnImage]
-) -> Iterator[DrawnImage | Unusable]:
-    """Yields the image of each file. One that cannot be read, or is of another kind (ForeignError), is
-    Unusable, with as many objects as `word` stands in it. Raises InputError where it is the only one."""
+    files: Sequence[Path], expected: str, word: bytes, made: Callable[[Path, Any], Iterable[Item]]
+) -> Iterator[Item]:
+    """Yields the images that are made of each file. One that cannot be read, or is of another kind
+    (ForeignError), is Unusable, with as many objects as `word` stands in it. Raises InputError where it is
+    the only one."""
     for file in files:
         try:
-            yield image_of(file, document(file, expected))
+            yield from made(file, document(file, expected))
         except InputError as fault:
             if len(files) == 1:
                 raise

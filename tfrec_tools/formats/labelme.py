@@ -10,7 +10,7 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,13 +45,13 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:  # noqa: ARG001
     folder = path.parent if path.is_file() else path
     embedded: list[str] = []
 
-    def image_of(file: Path, value: Any) -> DrawnImage:
+    def images_in(file: Path, value: Any) -> Iterator[DrawnImage]:
         image = _image(file, folder, value)
         if isinstance(value.get("imageData"), str) and not is_file(folder / image.filename.lstrip("/")):
             embedded.append(image.source)
-        return image
+        yield image
 
-    images = list(images_of(files, _EXPECTED, b'"points"', image_of))
+    images = list(images_of(files, _EXPECTED, b'"points"', images_in))
     return source(images, len(files), litter=litter, issues=_not_read(embedded))
 
 

@@ -17,10 +17,12 @@ class ReadOptions:
     masks        read the objects' masks (COCO, YOLO, TFRecord)
     voc_origin   0: coordinates as they stand; 1: pixels count from 1, as in the VOC devkit
     columns      pairs (our name of a CSV column, its name or number from 0 in the file)
-    coordinates  of CSV boxes: "pixels" or "fractions" of the image; None: by what they look like
+    coordinates  of boxes of CSV and Create ML: "pixels" or "fractions" of the image; None: as they look
     label_map    the classes of TFRecords that name none (.pbtxt); None: one that lies beside them
     yolo         what the numbers of YOLO's rows are, one of YOLO_TASKS; None: as the data set says
-    class_attribute   the attribute of VIA's regions that is their class; None: the only one
+    class_attribute   the attribute of VIA's regions, or of Hugging Face's objects, that is their class; None:
+                      the only one that can be it
+    class_names  the names of Hugging Face's classes by their numbers, from 0; None: as the data set says
     writes       DIR/NAME of the set of TFRecords that is being written, which is no source of its own
     """
 
@@ -31,6 +33,7 @@ class ReadOptions:
     yolo: str | None = None
     coordinates: str | None = None
     class_attribute: str | None = None
+    class_names: tuple[str, ...] | None = None
     writes: Path | None = None
 
     def __post_init__(self) -> None:

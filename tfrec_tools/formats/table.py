@@ -9,13 +9,16 @@ from pathlib import Path
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.formats import (
     coco,
+    createml,
     csv_columns,
     csv_rows,
+    huggingface,
     labelme,
     labelstudio,
     tfod,
     via,
     voc,
+    vott,
     yolo,
     yolo_search,
 )
@@ -51,5 +54,8 @@ FORMATS: dict[str, Format] = {
     "labelme": Format("LabelMe", labelme.read, (".json",), labelme.shows),
     "labelstudio": Format("Label Studio", labelstudio.read, (".json",), labelstudio.shows, of_folder=False),
     "via": Format("VIA", via.read, (".json",), via.shows, of_folder=False),
+    "vott": Format("VoTT", vott.read, (".json",), vott.shows),
+    "createml": Format("Create ML", createml.read, (".json",), createml.shows, of_folder=False),
+    "huggingface": Format("Hugging Face", huggingface.read, (".jsonl", ".csv"), huggingface.shows),
     "tfrecord": Format("TFRecords", tfod.read),
 }
