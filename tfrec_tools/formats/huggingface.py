@@ -6,6 +6,7 @@ and are named by the data set's card (README.md), or by the user.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -102,8 +103,8 @@ def _lists(item: Row, key: str) -> _Lists:
     if isinstance(objects, list):
         wholes = [struct if isinstance(struct, dict) else {"bbox": struct, key: ""} for struct in objects]
         boxes = [next((struct[name] for name in _BOXES if name in struct), None) for struct in wholes]
-        of_keys = ([struct.get(name) for struct in wholes] for name in (key, "iscrowd", "area"))
-        return _Lists(boxes, *of_keys)
+        labels, crowds, areas = ([whole.get(name) for whole in wholes] for name in (key, "iscrowd", "area"))
+        return _Lists(boxes, labels, crowds, areas)
     if not isinstance(objects, dict):
         return _Lists([], [], [], [], "" if objects is None else f"its objects are {shown(objects)}")
     boxes = next((objects[name] for name in _BOXES if name in objects), [])
@@ -171,16 +172,21 @@ def _drawn(place: int, lists: _Lists, names: Sequence[str] | None) -> Drawn:
         code = "box-missing" if lists.boxes[place] is None else "annotation-unread"
         return Drawn(where, name, None, code=code, why=f"its bbox is {shown(lists.boxes[place])}")
     area = number(lists.areas[place]) if lists.areas else None
-    said = {} if area is None else {"area": area}
     crowd = bool(lists.crowds) and flag(lists.crowds[place])
-    return Drawn(where, name, from_size(box[0], box[1], box[2], box[3]), crowd=crowd, **said)
+    return Drawn(
+        where,
+        name,
+        from_size(box[0], box[1], box[2], box[3]),
+        crowd=crowd,
+        area=math.nan if area is None else area,
+    )
 
 
 def _named(label: Any, names: Sequence[str] | None) -> str:
     """Returns the name of a class, which is a number where there are names; "" where it has none."""
     if isinstance(label, int) and not isinstance(label, bool):
         return names[label] if names is not None and 0 <= label < len(names) else ""
-    return label if isinstance(label, str) else ""
+    return text(label) if isinstance(label, str) else ""
 
 
 def shows(file: Path) -> bool:

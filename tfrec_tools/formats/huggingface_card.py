@@ -18,8 +18,8 @@ _HEAD = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
 
 def class_names(folder: Path, key: str) -> list[str] | None:
     """Returns the names of the classes of objects by their numbers, of the card in a folder or the one above;
-    None where there is none. `key` is the feature that holds the numbers. Raises InputError where it lists several
-    sets of them."""
+    None where there is none. `key` is the feature that holds the numbers. Raises InputError where it lists
+    several sets of them."""
     card = next(
         (place / "README.md" for place in (folder, folder.parent) if is_file(place / "README.md")), None
     )

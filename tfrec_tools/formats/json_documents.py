@@ -71,6 +71,8 @@ def converted(value: Any, kind: type[T]) -> T | str:
     """Returns a value as a msgspec.Struct or another type; what is wrong with it where it is none."""
     try:
         return msgspec.convert(value, kind)
+    except UnicodeEncodeError:
+        return "holds half a surrogate pair, which is no text"
     except msgspec.ValidationError as fault:
         reason, _, place = str(fault).partition(" - at ")
         reason = re.sub(r"`([^`]*)`", r"\1", reason)

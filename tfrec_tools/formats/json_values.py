@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from tfrec_tools.errors import readable
 from tfrec_tools.formats.shapes import Point
 
+_NONE = (msgspec.ValidationError, OverflowError, UnicodeEncodeError)  # half a surrogate pair, for the last
 _TRUE = (1, "1", "true", "True")
 
 
@@ -24,7 +26,7 @@ def number(value: Any) -> float | None:
     """Returns a number, NaN and Infinity included; None for what is none, True among it."""
     try:
         return msgspec.convert(value, float)
-    except (msgspec.ValidationError, OverflowError):
+    except _NONE:
         return None
 
 
@@ -37,7 +39,7 @@ def row(value: Any, count: int) -> tuple[float, ...] | None:
     """Returns an array of so many numbers; None where it is none."""
     try:
         listed = msgspec.convert(value, tuple[float, ...])
-    except (msgspec.ValidationError, OverflowError):
+    except _NONE:
         return None
     return listed if len(listed) == count else None
 
@@ -46,7 +48,7 @@ def points(value: Any) -> list[Point] | None:
     """Returns an array of arrays [x, y]; None where one of them is none."""
     try:
         return msgspec.convert(value, list[Point])
-    except (msgspec.ValidationError, OverflowError):
+    except _NONE:
         return None
 
 
@@ -56,9 +58,9 @@ def flag(value: Any) -> bool:
 
 
 def text(value: Any) -> str:
-    """Returns a text, or a number as one; "" for anything else."""
+    """Returns a text, which can be written, or a number as one; "" for anything else."""
     if isinstance(value, str):
-        return value
+        return readable(value)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 

@@ -95,7 +95,7 @@ def _options(value: Mapping[str, Any], attribute: str) -> list[str]:
     found: Any = value
     for key in ("_via_attributes", "region", attribute, "options"):
         found = found.get(key) if isinstance(found, dict) else None
-    return [name for name in found if name.strip()] if isinstance(found, dict) else []
+    return [text(name) for name in found if name.strip()] if isinstance(found, dict) else []
 
 
 def _image(where: str, item: Any, attribute: str) -> DrawnImage | Unusable:
@@ -132,7 +132,7 @@ def _drawn(where: str, region: Any, attribute: str) -> Iterator[Drawn]:
 def _names(value: Any) -> list[str]:
     """Returns the classes of a region: a text or the option that was chosen, or all boxes that are ticked."""
     if isinstance(value, dict):
-        return [name for name, ticked in value.items() if flag(ticked)] or [""]
+        return [text(name) for name, ticked in value.items() if flag(ticked)] or [""]
     return [text(value)]
 
 
