@@ -395,3 +395,10 @@ def test_the_box_around_a_mask_is_that_of_its_pixels(mask: NDArray[np.uint8]) ->
     size = list(mask.shape)
     assert box_around({"size": size, "counts": packed["counts"].decode()}) == expected
     assert box_around({"size": size, "counts": counts}) == expected
+
+
+def test_results_are_no_annotations(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text('[{"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5}]')
+    with pytest.raises(InputError, match="is a list of COCO results, which are predictions"):
+        registry.read(path)

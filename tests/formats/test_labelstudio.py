@@ -113,6 +113,8 @@ BLOT[35, 60] = 255
         (region("videorectangle", sequence=[]), None, "annotation-unread"),
         (region("polygonlabels", points=[[1]]), None, "annotation-unread"),
         (region("polygonlabels", points=[]), None, "box-missing"),
+        (region("polygonlabels", points=[[1, 2], [3, 4]]), None, "box-missing"),
+        (rectangle(value=rectangle()["value"] | {"rectanglelabels": "cat"}), [20, 20, 60, 60], ""),
         (region("rectanglelabels", x=1, y=2, width="3", height=4), None, "annotation-unread"),
         (region("rectanglelabels", (), x=10, y=20, width=20, height=40), None, "class-unknown"),
         (region("rectangle", None, x=10, y=20, width=20, height=40), None, "class-unknown"),

@@ -30,6 +30,7 @@ SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, 
         ReadOptions(class_names=("apple", "pear", "cherry", "mushroom")),
     ),
     "huggingface-csv": ("huggingface", "huggingface_csv/metadata.csv", ReadOptions()),
+    "supervisely": ("supervisely", "supervisely", ReadOptions()),
     "labelstudio-min": ("labelstudio", "labelstudio/min.json", ReadOptions()),
 }
 WITHOUT_NEGATIVES: tuple[str, ...] = ()  # formats that cannot say that an image is empty

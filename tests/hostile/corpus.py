@@ -14,6 +14,7 @@ TOOLS = {  # {format of a tool: what stands around its list of objects}
     "labelstudio": ('[{"data":{"image":"a.jpg"},"annotations":[{"result":', "}]}]"),
     "vott": ('{"asset":{"name":"a.jpg"},"regions":', "}"),
     "createml": ('[{"image":"a.jpg","annotations":', "}]"),
+    "supervisely": ('{"size":{},"objects":', "}"),
     "via": ('{"a.jpg1":{"filename":"a.jpg","size":1,"regions":', "}}"),
 }
 

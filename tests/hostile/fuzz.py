@@ -71,6 +71,7 @@ def texts() -> list[tuple[str, str, bytes]]:
         ("createml", SAMPLE / "formats/createml/_annotations.createml.json"),
         ("huggingface", SAMPLE / "formats/huggingface/metadata.jsonl"),
         ("huggingface", SAMPLE / "formats/huggingface_csv/metadata.csv"),
+        ("supervisely", SAMPLE / "formats/supervisely/stalls/ann/stall_1.jpg.json"),
         ("voc", SAMPLE / "val/voc/val_000.xml"),
         *(("config", path) for path in sorted(DATA.glob("*.pipeline.config"))),
     ]

@@ -32,6 +32,7 @@ Format = Literal[
     "vott",
     "createml",
     "huggingface",
+    "supervisely",
     "tfrecord",
 ]
 
@@ -44,7 +45,7 @@ class SourceOptions(PolicyOptions, WorkerOptions):
         Paths,
         Option(
             "COCO instances .json, folders of Pascal VOC .xml files, .csv, YOLO folders, LabelMe folders, "
-            "VoTT folders, .json of Label Studio, VIA or Create ML, "
+            "VoTT and Supervisely folders, .json of Label Studio, VIA or Create ML, "
             "image folders of Hugging Face, TFRecords: one or several.",
             argument=True,
             recorded=False,
@@ -193,7 +194,7 @@ class ConvertOptions(SetOptions, SourceOptions):
         str | None,
         Option(
             "train=0.8,val=0.1,test=0.1 writes DIR/NAME-SPLIT-... files; source takes the splits that the "
-            "sources name themselves (VOC ImageSets, YOLO).",
+            "sources name themselves (VOC ImageSets, YOLO, folders of Hugging Face and Supervisely).",
             Panel.OUTPUT,
             metavar="SHARES|source",
             default="one set without splits",

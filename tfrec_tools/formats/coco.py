@@ -54,6 +54,8 @@ from tfrec_tools.formats.sniffing import ends
 
 _LISTS = re.compile(rb'"(?:annotations|images)"\s*:\s*\[')
 _PARTS = re.compile(rb'"(?:bbox|file_name|image_id|segmentation)"')
+_RESULTS = re.compile(rb'\s*\[\s*\{[^{}]*"image_id"\s*:')
+_HEAD_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 NEEDED = ("images", "annotations", "categories")
 _EXPECTED = "COCO instances"
@@ -75,6 +77,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the images in the file's order, and its categories by id. InputError names the place in the
     file that cannot be read; annotations that belong nowhere, or have no box, come as issues."""
     data = json_arrays.mapped(path, f"{_EXPECTED} JSON")
+    _require_no_results(path, data[:_HEAD_BYTES])
     arrays, mended = json_arrays.spans(path, data, _EXPECTED, NEEDED)
     categories = listed_categories(path, arrays["categories"])
     names = names_of(path, categories)
@@ -96,6 +99,15 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
         images_dropped=Counter(issue.code for issue in odd_images if issue.code == _REPEATED),
     )
     return Source(classes, records, issues, account, ids_by_name(categories, classes))
+
+
+def _require_no_results(path: Path, head: bytes) -> None:
+    """Raises InputError where a file begins as a list of results does, which are no annotations."""
+    if _RESULTS.match(head.removeprefix(_BOM)) and b'"score"' in head:
+        reason = (
+            "is a list of COCO results, which are predictions; expected COCO instances, with their images"
+        )
+        raise InputError(path, reason)
 
 
 def listed_categories(path: Path, raw: msgspec.Raw) -> list[Category]:

@@ -31,15 +31,17 @@ _HEADER = re.compile(rb"^(?:\xef\xbb\xbf)?(?=[^\n]*\bfile_name\b)(?=[^\n]*\bobje
 _SPLITS = ("train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval")
 _BOXES = ("bbox", "bboxes")
 _CLASSES = (
-    "category",
-    "categories",
-    "category_id",
-    "label",
-    "labels",
-    "class",
-    "classes",
-    "class_id",
-    "name",
+    *(
+        "category",
+        "categories",
+        "category_id",
+        "category_ids",
+        "category_name",
+        "label",
+        "labels",
+        "label_name",
+    ),
+    *("class", "classes", "class_id", "class_name", "name", "names"),
 )
 
 

@@ -124,7 +124,7 @@ def _region(where: str, item: Mapping[str, Any], apart: Any) -> _Region:
     return _Region(
         where,
         _kind_of(value) if kind == "labels" else kind.removesuffix("labels"),
-        tuple(map(text, names)) if isinstance(names, list) else (),
+        tuple(map(text, names)) if isinstance(names, list) else (text(names),),
         value,
         (pixels(item.get("original_width")), pixels(item.get("original_height"))),
         number(item.get("image_rotation")) or 0.0,
@@ -145,7 +145,7 @@ def _drawn(region: _Region, size_wh: tuple[int, int]) -> Iterator[Drawn]:
     """Yields an object for each name of a region, one without name where it has none."""
     try:
         box, around, code = _box(region, size_wh)
-        why = "a keypoint has no box" if region.kind == "keypoint" else f"its {region.kind} is empty"
+        why = "a keypoint has no box" if region.kind == "keypoint" else f"its {region.kind} marks nothing"
     except ValueError as fault:
         box, around, code, why = None, "", "annotation-unread", str(fault)
     for name in region.names or ("",):
@@ -188,7 +188,7 @@ def _around_polygon(value: Mapping[str, Any], units: tuple[float, float]) -> Cor
     corners = points(value.get("points"))
     if corners is None:
         raise ValueError(f"its points are {shown(value.get('points'))}, expected [[x, y], ...]")
-    return around_points((x * units[0], y * units[1]) for x, y in corners)
+    return around_points((x * units[0], y * units[1]) for x, y in corners) if len(corners) > 2 else None
 
 
 def _scaled(value: Mapping[str, Any], keys: Sequence[str], units: tuple[float, float]) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ from tfrec_tools.formats import (
     huggingface,
     labelme,
     labelstudio,
+    supervisely,
     tfod,
     via,
     voc,
@@ -57,5 +58,6 @@ FORMATS: dict[str, Format] = {
     "vott": Format("VoTT", vott.read, (".json",), vott.shows),
     "createml": Format("Create ML", createml.read, (".json",), createml.shows, of_folder=False),
     "huggingface": Format("Hugging Face", huggingface.read, (".jsonl", ".csv"), huggingface.shows),
+    "supervisely": Format("Supervisely", supervisely.read, (".json",), supervisely.shows),
     "tfrecord": Format("TFRecords", tfod.read),
 }
