@@ -116,6 +116,23 @@ def source(
     return Source(names, records, (*issues, *(issue for item in made for issue in item.issues)), account)
 
 
+def without_masks(images: Iterable[DrawnImage | Unusable]) -> list[Issue]:
+    """Returns one issue for all shapes that come without a mask, for a source whose masks were asked for."""
+    of_images = (image for image in images if isinstance(image, DrawnImage))
+    shapes = [(image.source, item) for image in of_images for item in image.objects if _lacks_mask(item)]
+    if not shapes:
+        return []
+    (place, first), *_ = shapes
+    message = (
+        f"{first.where}: the shapes of {len(shapes)} objects, such as a {first.shape}, are not read as masks"
+    )
+    return [Issue("annotation-unread", place, None, message, False)]
+
+
+def _lacks_mask(item: Drawn) -> bool:
+    return bool(item.box_xyxy and item.shape and item.name and not item.mask)
+
+
 @dataclass(frozen=True, slots=True)
 class _Made:
     """An image, None where there is none, and those of its objects that have boxes; issues; how many objects

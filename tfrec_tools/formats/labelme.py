@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -18,12 +19,12 @@ from typing import Any
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.formats.drawn import Drawn, DrawnImage, source
+from tfrec_tools.formats.drawn import Drawn, DrawnImage, source, without_masks
 from tfrec_tools.formats.file_names import annotation_files, plain
 from tfrec_tools.formats.json_documents import ForeignError, images_of
 from tfrec_tools.formats.json_values import flag, pixels, points, shown, text
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.formats.shapes import Corners, Point, around_points, from_centre
+from tfrec_tools.formats.shapes import Corners, Point, around_points, from_centre, outline
 from tfrec_tools.formats.sniffing import ends
 from tfrec_tools.system.remote_path import is_file
 
@@ -37,7 +38,7 @@ _OUTLINES = ("polygon", "quadrilateral")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def read(path: Path, options: ReadOptions = DEFAULT) -> Source:  # noqa: ARG001
+def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the images of the files anywhere below a folder by path, or of a single one. Classes are those
     that occur, in alphabetical order. A file that cannot be used is an issue; raises InputError where it is
     the only one, or where there is none."""
@@ -46,13 +47,14 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:  # noqa: ARG001
     embedded: list[str] = []
 
     def images_in(file: Path, value: Any) -> Iterator[DrawnImage]:
-        image = _image(file, folder, value)
+        image = _image(file, folder, value, options.masks)
         if isinstance(value.get("imageData"), str) and not is_file(folder / image.filename.lstrip("/")):
             embedded.append(image.source)
         yield image
 
     images = list(images_of(files, _EXPECTED, b'"points"', images_in))
-    return source(images, len(files), litter=litter, issues=_not_read(embedded))
+    issues = [*_not_read(embedded), *(without_masks(images) if options.masks else ())]
+    return source(images, len(files), litter=litter, issues=issues)
 
 
 def _not_read(embedded: Sequence[str]) -> list[Issue]:
@@ -66,7 +68,7 @@ def _not_read(embedded: Sequence[str]) -> list[Issue]:
     return [Issue("annotation-unread", embedded[0], None, message, False)]
 
 
-def _image(file: Path, folder: Path, value: Any) -> DrawnImage:
+def _image(file: Path, folder: Path, value: Any, masks: bool) -> DrawnImage:
     if not isinstance(value, dict) or "shapes" not in value:
         raise ForeignError(file, f"has no shapes, expected {_EXPECTED}")
     shapes = value["shapes"]
@@ -74,7 +76,7 @@ def _image(file: Path, folder: Path, value: Any) -> DrawnImage:
         raise InputError(file, f"is {shown(shapes)}, expected a list", where="shapes")
     below = file.relative_to(folder)
     named = value.get("imagePath")
-    objects = [_drawn(number, shape) for number, shape in enumerate(shapes)]
+    objects = [_drawn(number, shape, masks) for number, shape in enumerate(shapes)]
     return DrawnImage(
         source=readable(str(below)),
         filename=_filename(below, named)
@@ -97,7 +99,7 @@ def _filename(below: Path, named: str) -> str:
     return re.sub(r"^(?:\.\./)+", "", joined)
 
 
-def _drawn(number: int, shape: Any) -> Drawn:
+def _drawn(number: int, shape: Any, masks: bool) -> Drawn:
     where = f"shapes[{number}]"
     if not isinstance(shape, dict):
         why = f"is {shown(shape)}, expected an object"
@@ -109,7 +111,8 @@ def _drawn(number: int, shape: Any) -> Drawn:
         why = f"its points are {shown(shape.get('points'))}, expected [[x, y], ...]"
         return Drawn(where, label, None, code="annotation-unread", why=why)
     box, around, code, why = _box(str(kind), corners, shape)
-    return Drawn(where, label, box, around, code, why, **_flags(shape))
+    mask = outline(corners) if masks and around == "polygon" else b""
+    return Drawn(where, label, box, around, code, why, mask=mask, **_flags(shape))
 
 
 def _box(kind: str, corners: Sequence[Point], shape: dict[str, Any]) -> tuple[Corners | None, str, str, str]:
@@ -187,9 +190,16 @@ def _whole(parts: Sequence[Drawn], group: Any) -> Drawn:
         parts[0],
         where=", ".join(part.where for part in parts),
         box_xyxy=around_points(corners),
+        mask=_joined_masks([part.mask for part in parts]),
         shape=f"{len(parts)} shapes, which are one by their group_id {shown(group)}",
         **said,
     )
+
+
+def _joined_masks(masks: Sequence[bytes]) -> bytes:
+    """Returns the polygons of all; nothing where one of them is none."""
+    polygons = [polygon for mask in masks if mask for polygon in json.loads(mask)]
+    return json.dumps(polygons).encode() if len(polygons) == len(masks) else b""
 
 
 def shows(file: Path) -> bool:

@@ -18,12 +18,20 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import readable
 from tfrec_tools.formats import labelstudio_brush
-from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable, source
+from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable, source, without_masks
 from tfrec_tools.formats.json_documents import document
 from tfrec_tools.formats.json_values import number, numbers, pixels, points, shown, text
 from tfrec_tools.formats.labelstudio_tasks import Annotation, Task, tasks_of
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.formats.shapes import Corners, around_ellipse, around_points, from_size, turned
+from tfrec_tools.formats.shapes import (
+    Corners,
+    Point,
+    around_ellipse,
+    around_points,
+    from_size,
+    outline,
+    turned,
+)
 from tfrec_tools.formats.sniffing import ends
 
 _MARKS = re.compile(
@@ -50,15 +58,17 @@ class _Region:
     image_rotation: float
 
 
-def read(path: Path, options: ReadOptions = DEFAULT) -> Source:  # noqa: ARG001
+def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the images of the tasks in the file's order. Classes are those that occur, in alphabetical
     order. A task that is skipped or has no annotation is image-unannotated; predictions and drafts are no
     annotations. Raises InputError where the file is none of Label Studio's."""
     tasks = tasks_of(path, document(path, _EXPECTED))
-    return source(_image(f"{readable(path.name)} tasks[{task.number}]", task) for task in tasks)
+    name, masks = readable(path.name), options.masks
+    images = [_image(f"{name} tasks[{task.number}]", task, masks) for task in tasks]
+    return source(images, issues=without_masks(images) if masks else ())
 
 
-def _image(where: str, task: Task) -> DrawnImage | Unusable:
+def _image(where: str, task: Task, masks: bool) -> DrawnImage | Unusable:
     annotation, others = _chosen(task.annotations)
     regions = list(_regions(annotation)) if annotation else []
     left = [other for other in others if not other.cancelled]
@@ -66,7 +76,7 @@ def _image(where: str, task: Task) -> DrawnImage | Unusable:
         count = sum(len(list(_regions(item))) for item in task.annotations if not item.cancelled)
         return Unusable(Issue("image-unknown", where, None, task.fault, True), count)
     size_wh = next((region.size_wh for region in regions if all(region.size_wh)), (0, 0))
-    objects = [drawn for region in regions for drawn in _drawn(region, size_wh)]
+    objects = [drawn for region in regions for drawn in _drawn(region, size_wh, masks)]
     objects += [unread for other in left if (unread := _left_out(other, len(left) + 1)) is not None]
     return DrawnImage(
         source=where,
@@ -141,15 +151,17 @@ def _kind_of(value: Mapping[str, Any]) -> str:
     return next((kind for key, kind in marks.items() if key in value), "labels")
 
 
-def _drawn(region: _Region, size_wh: tuple[int, int]) -> Iterator[Drawn]:
+def _drawn(region: _Region, size_wh: tuple[int, int], masks: bool) -> Iterator[Drawn]:
     """Yields an object for each name of a region, one without name where it has none."""
     try:
         box, around, code = _box(region, size_wh)
         why = "a keypoint has no box" if region.kind == "keypoint" else f"its {region.kind} marks nothing"
     except ValueError as fault:
         box, around, code, why = None, "", "annotation-unread", str(fault)
+    is_outline = masks and region.kind == "polygon" and box is not None
+    mask = outline(_corners(region.value, _units(size_wh))) if is_outline else b""
     for name in region.names or ("",):
-        yield Drawn(region.where, name, box, around, code, why)
+        yield Drawn(region.where, name, box, around, code, why, mask=mask)
 
 
 def _box(region: _Region, size_wh: tuple[int, int]) -> tuple[Corners | None, str, str]:
@@ -163,9 +175,10 @@ def _box(region: _Region, size_wh: tuple[int, int]) -> tuple[Corners | None, str
         if not all(size_wh):
             raise ValueError("is a brush on an image without original_width and original_height")
         return labelstudio_brush.box_around(region.value.get("rle"), *size_wh), "brush", "box-missing"
-    units = (size_wh[0] / 100, size_wh[1] / 100) if all(size_wh) else (0.01, 0.01)
+    units = _units(size_wh)
     if region.kind == "polygon":
-        return _around_polygon(region.value, units), "polygon", "box-missing"
+        corners = _corners(region.value, units)
+        return around_points(corners) if len(corners) > 2 else None, "polygon", "box-missing"
     radians = math.radians(_degrees(region.value, all(size_wh)))
     if region.kind == "ellipse":
         x, y, *radii = _scaled(region.value, ("x", "y", "radiusX", "radiusY"), units)
@@ -184,11 +197,16 @@ def _require_known(region: _Region, size_wh: tuple[int, int]) -> None:
         raise ValueError(f"is of an image of {region.size_wh}, and others of one of {size_wh}")
 
 
-def _around_polygon(value: Mapping[str, Any], units: tuple[float, float]) -> Corners | None:
+def _units(size_wh: tuple[int, int]) -> tuple[float, float]:
+    """Returns what a percent of the width and of the height is."""
+    return (size_wh[0] / 100, size_wh[1] / 100) if all(size_wh) else (0.01, 0.01)
+
+
+def _corners(value: Mapping[str, Any], units: tuple[float, float]) -> list[Point]:
     corners = points(value.get("points"))
     if corners is None:
         raise ValueError(f"its points are {shown(value.get('points'))}, expected [[x, y], ...]")
-    return around_points((x * units[0], y * units[1]) for x, y in corners) if len(corners) > 2 else None
+    return [(x * units[0], y * units[1]) for x, y in corners]
 
 
 def _scaled(value: Mapping[str, Any], keys: Sequence[str], units: tuple[float, float]) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ YOLO_TASKS = ("detect", "segment", "pose", "obb")
 class ReadOptions:
     """For every reader; each takes what concerns it.
 
-    masks        read the objects' masks (COCO, YOLO, TFRecord)
+    masks        read the objects' masks (COCO, YOLO, TFRecord; polygons of tools)
     voc_origin   0: coordinates as they stand; 1: pixels count from 1, as in the VOC devkit
     columns      pairs (our name of a CSV column, its name or number from 0 in the file)
     coordinates  of boxes of CSV and Create ML: "pixels" or "fractions" of the image; None: as they look

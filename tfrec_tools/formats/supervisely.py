@@ -16,12 +16,12 @@ from typing import Any
 
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.formats.drawn import Drawn, DrawnImage, source
+from tfrec_tools.formats.drawn import Drawn, DrawnImage, source, without_masks
 from tfrec_tools.formats.file_names import annotation_files
 from tfrec_tools.formats.json_documents import ForeignError, document, images_of
 from tfrec_tools.formats.json_values import pixels, points, row, shown, text
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.formats.shapes import Corners, around_points
+from tfrec_tools.formats.shapes import Corners, around_points, outline
 from tfrec_tools.formats.sniffing import ends
 from tfrec_tools.system.remote_path import is_file
 
@@ -36,7 +36,7 @@ _BITMAPS = ("bitmap", "alpha_mask")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def read(path: Path, options: ReadOptions = DEFAULT) -> Source:  # noqa: ARG001
+def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the images of the files in folders "ann" anywhere below a folder by path, of all files where no
     folder is called so, or of a single one. Classes are in the order of meta.json, others by alphabet; splits
     are those that data sets are called by. A file that cannot be used is an issue; raises InputError where it
@@ -47,10 +47,11 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:  # noqa: ARG001
     files = in_ann or [file for file in files if path.is_file() or file.name != "meta.json"]
 
     def images(file: Path, value: Any) -> Iterator[DrawnImage]:
-        yield _image(file, PurePosixPath(file.relative_to(folder).as_posix()), value)
+        yield _image(file, PurePosixPath(file.relative_to(folder).as_posix()), value, options.masks)
 
     listed = list(images_of(files, _EXPECTED, b'"classTitle"', images))
-    return source(listed, len(files), classes=_classes(folder), litter=litter)
+    issues = without_masks(listed) if options.masks else ()
+    return source(listed, len(files), classes=_classes(folder), litter=litter, issues=issues)
 
 
 def _classes(folder: Path) -> list[str]:
@@ -63,7 +64,7 @@ def _classes(folder: Path) -> list[str]:
     return [name for name in listed if name == name.strip() != ""]
 
 
-def _image(file: Path, below: PurePosixPath, value: Any) -> DrawnImage:
+def _image(file: Path, below: PurePosixPath, value: Any, masks: bool) -> DrawnImage:
     if not isinstance(value, dict) or not {"objects", "size"} <= set(value):
         raise ForeignError(file, f"has no objects and size, expected {_EXPECTED}")
     objects, size = value["objects"], value["size"]
@@ -74,14 +75,14 @@ def _image(file: Path, below: PurePosixPath, value: Any) -> DrawnImage:
     return DrawnImage(
         source=readable(str(below)),
         filename=str(folder / below.stem),
-        objects=tuple(_drawn(number, item) for number, item in enumerate(objects)),
+        objects=tuple(_drawn(number, item, masks) for number, item in enumerate(objects)),
         width=pixels(said.get("width")),
         height=pixels(said.get("height")),
         split=next((part for part in below.parts[:-1] if part in _SPLITS), None),
     )
 
 
-def _drawn(number: int, item: Any) -> Drawn:
+def _drawn(number: int, item: Any, masks: bool) -> Drawn:
     where = f"objects[{number}]"
     if not isinstance(item, dict):
         return Drawn(where, "", None, code="annotation-unread", why=f"is {shown(item)}, expected an object")
@@ -92,7 +93,15 @@ def _drawn(number: int, item: Any) -> Drawn:
         box = _box(kind, item)
     except ValueError as fault:
         return Drawn(where, label, None, code="annotation-unread", why=str(fault))
-    return Drawn(where, label, box, "" if kind == "rectangle" else kind, why=f"its {kind} is empty")
+    mask = _mask(item["points"]) if masks and kind == "polygon" and box is not None else b""
+    return Drawn(
+        where, label, box, "" if kind == "rectangle" else kind, why=f"its {kind} is empty", mask=mask
+    )
+
+
+def _mask(shape: Mapping[str, Any]) -> bytes:
+    """Returns the outline of a polygon; nothing of one with holes, which COCO's polygons cannot have."""
+    return b"" if shape.get("interior") else outline(points(shape["exterior"]) or ())
 
 
 def _kind(item: Mapping[str, Any]) -> str:

@@ -14,12 +14,12 @@ from typing import Any
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable, source
+from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable, source, without_masks
 from tfrec_tools.formats.file_names import of_address
 from tfrec_tools.formats.json_documents import document
 from tfrec_tools.formats.json_values import flag, numbers, row, shown, text
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.formats.shapes import Corners, around_ellipse, around_points, from_size
+from tfrec_tools.formats.shapes import Corners, around_ellipse, around_points, from_size, outline
 from tfrec_tools.formats.sniffing import ends
 
 _MARKS = re.compile(rb'"(?:_via_img_metadata|shape_attributes|file_attributes|vid_list)"\s*:')
@@ -36,8 +36,9 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     value = document(path, _EXPECTED)
     images = _images(path, value)
     attribute = _attribute(path, images, options.class_attribute)
-    listed = (_image(f"{readable(path.name)} [{key}]", item, attribute) for key, item in images.items())
-    return source(listed, classes=_options(value, attribute))
+    name, masks = readable(path.name), options.masks
+    listed = [_image(f"{name} [{key}]", item, attribute, masks) for key, item in images.items()]
+    return source(listed, classes=_options(value, attribute), issues=without_masks(listed) if masks else ())
 
 
 def _images(path: Path, value: Any) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def _options(value: Mapping[str, Any], attribute: str) -> list[str]:
     return [text(name) for name in found if name.strip()] if isinstance(found, dict) else []
 
 
-def _image(where: str, item: Any, attribute: str) -> DrawnImage | Unusable:
+def _image(where: str, item: Any, attribute: str, masks: bool) -> DrawnImage | Unusable:
     if not isinstance(item, dict):
         return Unusable(Issue("image-unknown", where, None, f"is {shown(item)}, expected an image", True))
     regions = _regions(item)
@@ -108,12 +109,12 @@ def _image(where: str, item: Any, attribute: str) -> DrawnImage | Unusable:
     return DrawnImage(
         where,
         filename,
-        tuple(drawn for place, region in regions for drawn in _drawn(place, region, attribute)),
+        tuple(drawn for place, region in regions for drawn in _drawn(place, region, attribute, masks)),
         issues=() if regions else (unannotated,),
     )
 
 
-def _drawn(where: str, region: Any, attribute: str) -> Iterator[Drawn]:
+def _drawn(where: str, region: Any, attribute: str, masks: bool) -> Iterator[Drawn]:
     """Yields an object for each class of a region, one without name where it has none."""
     shape = region.get("shape_attributes") if isinstance(region, dict) else None
     if not isinstance(shape, dict):
@@ -125,8 +126,10 @@ def _drawn(where: str, region: Any, attribute: str) -> Iterator[Drawn]:
         box, code, why = _box(kind, shape), "box-missing", f"a {kind} has no box"
     except ValueError as fault:
         box, code, why = None, "annotation-unread", str(fault)
+    corners = zip(shape.get("all_points_x", ()), shape.get("all_points_y", ()), strict=False)
+    mask = outline(corners) if masks and kind in _OUTLINES and box is not None else b""
     for name in _names(_attributes(region).get(attribute)):
-        yield Drawn(where, name, box, "" if kind == "rect" else kind, code, why)
+        yield Drawn(where, name, box, "" if kind == "rect" else kind, code, why, mask=mask)
 
 
 def _names(value: Any) -> list[str]:

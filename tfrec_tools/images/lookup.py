@@ -127,7 +127,8 @@ def _search_inside(folder: Path, index: _Index, record: ImageRecord) -> Located:
 def _original(index: _Index, relative: PurePosixPath) -> list[Path]:
     """Returns the files of the name that an image had before it was uploaded, if it is one."""
     name = _UPLOADED.sub("", relative.name)
-    return _closest(index.by_name, name, relative.with_name(name)) if name not in ("", relative.name) else []
+    is_other = name not in ("", ".", "..", relative.name)
+    return _closest(index.by_name, name, relative.with_name(name)) if is_other else []
 
 
 def _one(folder: Path, record: ImageRecord, candidates: list[Path], odd: tuple[Issue, ...]) -> Located:
