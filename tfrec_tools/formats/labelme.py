@@ -12,7 +12,6 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,12 +185,12 @@ def _joined(objects: Sequence[Drawn], groups: Sequence[Any]) -> tuple[Drawn, ...
 def _whole(parts: Sequence[Drawn], group: Any) -> Drawn:
     corners = [point for part in parts if part.box_xyxy for point in (part.box_xyxy[:2], part.box_xyxy[2:])]
     said: dict[str, Any] = {name: any(getattr(part, name) for part in parts) for name in _FLAGS}
-    return replace(
-        parts[0],
-        where=", ".join(part.where for part in parts),
-        box_xyxy=around_points(corners),
+    return Drawn(
+        ", ".join(part.where for part in parts),
+        parts[0].name,
+        around_points(corners),
+        f"{len(parts)} shapes, which are one by their group_id {shown(group)}",
         mask=_joined_masks([part.mask for part in parts]),
-        shape=f"{len(parts)} shapes, which are one by their group_id {shown(group)}",
         **said,
     )
 
