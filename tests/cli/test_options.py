@@ -31,6 +31,8 @@ CONVERT: dict[str, Any] = {
     "voc-origin": 1,
     "columns": "class=2",
     "coordinates": "pixels",
+    "class-attribute": "name",
+    "class-names": "cat,dog",
     "yolo": "detect",
     "boxes-from": "keypoints",
     "keyframes": "alone",
@@ -143,7 +145,7 @@ def test_a_file_of_options_does_what_flags_do(folder: Path) -> None:
     [
         (
             "shrads = 2",
-            "a.toml: shrads: no such option, expected one of alias, aliases, boxes-from, columns,",
+            "a.toml: shrads: no such option, expected one of alias, aliases, boxes-from,",
         ),
         ("seed = [1, 2]", "a.toml: seed: found [1, 2], expected text, a number, true, false or a list"),
         ("seed = ", "a.toml: cannot be read as TOML ("),

@@ -322,7 +322,9 @@ def test_coco_takes_boxes_from_keypoints_when_asked(
     source = registry.read(path, "coco", options)
     assert source.records[0].boxes_xyxy.tolist() == ([box] if box else [])
     assert faults(source) == ["box-derived" if box else "box-missing"]
-    (odd,) = coco_parts.read(path, list(coco_parts.index(path)[2])[1], [], replace(options, keypoints=False)).parts
+    (odd,) = coco_parts.read(
+        path, list(coco_parts.index(path)[2])[1], [], replace(options, keypoints=False)
+    ).parts
     assert [item.code for item in odd[1].odd.values() if isinstance(item, Odd)] == faults(source)
 
 
@@ -444,4 +446,11 @@ def test_an_image_may_say_what_it_was_annotated_for(tmp_path: Path) -> None:
     assert "labeled names 'cow', not in categories" in source.issues[0].message
     path = coco_of(tmp_path, [{"id": 1, "file_name": "a.jpg", "labeled": ["cow"]}])
     with pytest.raises(InputError, match=r"images\[0\]: labeled is 'cow', of which none is in categories"):
+        registry.read(path)
+
+
+def test_results_are_no_annotations(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text('[{"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5}]')
+    with pytest.raises(InputError, match="is a list of COCO results, which are predictions"):
         registry.read(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.places import SAMPLE
 from tests.helpers.small_sets import coco, csv, save_pictures, tfrecord, voc, yolo
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
@@ -57,6 +58,19 @@ def test_texts_without_names_beside_xml(tmp_path: Path) -> None:
             registry.detect(folder)
     (tmp_path / "Annotations/a.txt").rename(tmp_path / "Annotations/._a.txt")
     assert registry.detect(tmp_path) == "voc"
+
+
+OF_TOOLS = ("labelme", "vott_assets", "supervisely", "labelstudio", "via", "createml", "huggingface")
+
+
+@pytest.mark.parametrize(("first", "second"), [(a, b) for a in OF_TOOLS for b in OF_TOOLS if a < b])
+def test_files_of_two_tools_in_one_folder_are_refused(tmp_path: Path, first: str, second: str) -> None:
+    for name in (first, second):
+        shutil.copytree(SAMPLE / "formats" / name, tmp_path / name)
+    titles = [FORMATS[name.removesuffix("_assets")].title for name in (first, second)]
+    with pytest.raises(InputError, match=r"^.*holds annotations as .* and .*--format") as caught:
+        registry.detect(tmp_path)
+    assert all(title in str(caught.value) for title in titles)
 
 
 def test_labels_whose_names_lie_above(tmp_path: Path) -> None:

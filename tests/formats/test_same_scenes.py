@@ -25,6 +25,22 @@ SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, 
     "kitti": ("kitti", "kitti", ReadOptions()),
     "dota": ("dota", "dota", ReadOptions()),
     "cvat, its folder": ("cvat", "cvat", ReadOptions()),
+    "labelme": ("labelme", "labelme", ReadOptions()),
+    "labelstudio": ("labelstudio", "labelstudio/project-1-at-2026-01-05-10-11-ab12cd34.json", ReadOptions()),
+    "via": ("via", "via/via_project_5Jan2026_10h11m_json.json", ReadOptions(class_attribute="fruit")),
+    "via-annotations": ("via", "via/via_region_data.json", ReadOptions()),
+    "vott": ("vott", "vott/stalls-export.json", ReadOptions()),
+    "vott-assets": ("vott", "vott_assets", ReadOptions()),
+    "createml": ("createml", "createml/_annotations.createml.json", ReadOptions()),
+    "huggingface": ("huggingface", "huggingface", ReadOptions()),
+    "huggingface-file": (
+        "huggingface",
+        "huggingface/metadata.jsonl",
+        ReadOptions(class_names=("apple", "pear", "cherry", "mushroom")),
+    ),
+    "huggingface-csv": ("huggingface", "huggingface_csv/metadata.csv", ReadOptions()),
+    "supervisely": ("supervisely", "supervisely", ReadOptions()),
+    "labelstudio-min": ("labelstudio", "labelstudio/min.json", ReadOptions()),
 }
 WITHOUT_NEGATIVES: tuple[str, ...] = ()  # formats that cannot say that an image is empty
 WITHIN = 1e-6  # pixels; more where a format writes few decimals

@@ -9,6 +9,14 @@ DEEP = 100_000
 _HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax"
 _CATEGORIES = '"categories":[{"id":1,"name":"a"}]'
 _LETTERS = "abcdefghi"
+TOOLS = {  # {format of a tool: what stands around its list of objects}
+    "labelme": ('{"shapes":', "}"),
+    "labelstudio": ('[{"data":{"image":"a.jpg"},"annotations":[{"result":', "}]}]"),
+    "vott": ('{"asset":{"name":"a.jpg"},"regions":', "}"),
+    "createml": ('[{"image":"a.jpg","annotations":', "}]"),
+    "supervisely": ('{"size":{},"objects":', "}"),
+    "via": ('{"a.jpg1":{"filename":"a.jpg","size":1,"regions":', "}}"),
+}
 
 
 def texts() -> dict[str, bytes]:
@@ -57,6 +65,9 @@ def _nested() -> Iterator[tuple[str, str]]:
     annotation = f'{{"image_id":1,"category_id":1,"segmentation":{opened}{closed}}}'
     yield "coco/mask.json", f'{{"images":[{{"id":1}}],"annotations":[{annotation}],{_CATEGORIES}}}'
     yield "voc/nested.xml", "<annotation>" + "<object>" * DEEP
+    for kind, (head, tail) in TOOLS.items():
+        yield f"{kind}/nested.json", f"{head}{opened}{closed}{tail}"
+        yield f"{kind}/digits.json", f"{head}{'9' * 6000}{tail}"
 
 
 def _yaml() -> Iterator[tuple[str, str]]:

@@ -15,7 +15,23 @@ from types import FrameType
 from tfrec_tools.dataset.manifest import read_manifest
 from tfrec_tools.detector.config.read import read_pipeline
 from tfrec_tools.errors import TfrecError
-from tfrec_tools.formats import coco, csv_parts, csv_rows, cvat, dota, kitti, voc, yolo
+from tfrec_tools.formats import (
+    coco,
+    createml,
+    csv_parts,
+    csv_rows,
+    cvat,
+    dota,
+    huggingface,
+    kitti,
+    labelme,
+    labelstudio,
+    supervisely,
+    via,
+    voc,
+    vott,
+    yolo,
+)
 from tfrec_tools.formats.classes import read_classes
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.system.toml_options import read_options
@@ -37,6 +53,13 @@ READERS: dict[str, Callable[[Path], object]] = {
     "dota": lambda path: dota.read(path).classes,
     "csv": lambda path: csv_rows.read(path).classes,
     "csv_blocks": _blocks,
+    "labelme": lambda path: labelme.read(path).classes,
+    "labelstudio": lambda path: labelstudio.read(path).classes,
+    "via": lambda path: via.read(path).classes,
+    "vott": lambda path: vott.read(path).classes,
+    "createml": lambda path: createml.read(path).classes,
+    "huggingface": lambda path: huggingface.read(path).classes,
+    "supervisely": lambda path: supervisely.read(path).classes,
     "voc": lambda path: [record.boxes_xyxy.tolist() for record in voc.read(path).records],
     "yolo": lambda path: yolo.read(path).classes,
     "manifest": read_manifest,

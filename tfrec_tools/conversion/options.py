@@ -21,7 +21,23 @@ from tfrec_tools.system.options import (
     narrowed,
 )
 
-Format = Literal["coco", "voc", "csv", "yolo", "tfrecord", "cvat", "kitti", "dota"]
+Format = Literal[
+    "coco",
+    "voc",
+    "csv",
+    "yolo",
+    "cvat",
+    "kitti",
+    "dota",
+    "labelme",
+    "labelstudio",
+    "via",
+    "vott",
+    "createml",
+    "huggingface",
+    "supervisely",
+    "tfrecord",
+]
 
 
 @dataclass(frozen=True)
@@ -31,8 +47,8 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
     sources: Annotated[
         Paths,
         Option(
-            "COCO instances .json, folders of Pascal VOC .xml files, .csv, YOLO folders, TFRecords; folders "
-            "with a file for each split, .zip archives: one or several.",
+            "Annotations, one source or several: files or folders of COCO, Pascal VOC, CSV, YOLO, CVAT, "
+            "LabelMe and others (docs/convert.md lists them), TFRecords, .zip archives.",
             argument=True,
             recorded=False,
         ),
@@ -109,7 +125,7 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
     coordinates: Annotated[
         Literal["pixels", "fractions"] | None,
         Option(
-            "CSV: what the numbers of boxes are, pixels or fractions of the image.",
+            "CSV, Create ML: what the numbers of boxes are, pixels or fractions of the image.",
             Panel.SOURCE,
             default="seen from the numbers",
         ),
@@ -129,6 +145,24 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
             "takes only the frames that they are at.",
             Panel.SOURCE,
             default="such tracks are refused",
+        ),
+    ] = None
+    class_attribute: Annotated[
+        str | None,
+        Option(
+            "VIA, Hugging Face: the attribute of regions or objects that is their class.",
+            Panel.SOURCE,
+            metavar="NAME",
+            default="the only one that can be it",
+        ),
+    ] = None
+    class_names: Annotated[
+        str | None,
+        Option(
+            "Hugging Face: names of classes that are numbers, from number 0 on.",
+            Panel.SOURCE,
+            metavar="A,B,C",
+            default="as the data set's README.md says",
         ),
     ] = None
     record_labels: Annotated[
@@ -183,8 +217,8 @@ class ConvertOptions(SetOptions, SourceOptions):
         str | None,
         Option(
             "train=0.8,val=0.1,test=0.1 writes DIR/NAME-SPLIT-... files; source takes the splits that the "
-            "sources name themselves (VOC ImageSets, YOLO, TFRecords), or that folders and files are "
-            "called after.",
+            "sources name themselves (VOC ImageSets, YOLO, TFRecords, Hugging Face), or that folders and "
+            "files are called after.",
             Panel.OUTPUT,
             metavar="SHARES|source",
             default="one set without splits",
@@ -216,3 +250,15 @@ def column_pairs(columns: str | None) -> tuple[tuple[str, str], ...]:
     if wrong := ["".join(word) for word in words if not (word[0] and word[2])]:
         raise InputError("--columns", f"{wrong[0]!r} is not NAME=COLUMN")
     return tuple((name, column) for name, _, column in words)
+
+
+def numbered_names(names: str | None) -> tuple[str, ...] | None:
+    """Names of "A,B,C", whose numbers count from 0. InputError where one is empty or stands twice."""
+    if names is None:
+        return None
+    listed = tuple(name.strip() for name in names.split(","))
+    if not all(listed) or len(set(listed)) < len(listed):
+        raise InputError(
+            "--class-names", f"is {names!r}, expected names, each once, with commas between them"
+        )
+    return listed

@@ -19,7 +19,7 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source
 from tfrec_tools.conversion import accounting, choosing, sharing, splits
 from tfrec_tools.conversion.jobs import Classes, ConversionJob
-from tfrec_tools.conversion.options import ConvertOptions, SourceOptions, column_pairs
+from tfrec_tools.conversion.options import ConvertOptions, SourceOptions, column_pairs, numbered_names
 from tfrec_tools.conversion.sharing import SourceImage
 from tfrec_tools.dataset import class_choice, partition
 from tfrec_tools.dataset.class_choice import Choice
@@ -67,6 +67,8 @@ def read_options_of(options: SourceOptions) -> ReadOptions:
         coordinates=options.coordinates,
         boxes_from=options.boxes_from,
         keyframes=options.keyframes,
+        class_attribute=options.class_attribute,
+        class_names=numbered_names(options.class_names),
         writes=writes,
     )
 

@@ -44,17 +44,20 @@ from tfrec_tools.formats.coco_schema import (
     mended_of,
     order_of,
     own_keys,
-    pixels,
     superfluous,
 )
 from tfrec_tools.formats.file_names import names_a_file
 from tfrec_tools.formats.grouping import Boxes, Column, by_image, joined
 from tfrec_tools.formats.json_arrays import NONNUMBERS
+from tfrec_tools.formats.json_values import pixels
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.sniffing import ends
 
 _LISTS = re.compile(rb'"(?:annotations|images)"\s*:\s*\[')
 _PARTS = re.compile(rb'"(?:bbox|file_name|image_id|segmentation)"')
+_RESULTS = re.compile(rb'\s*\[\s*\{[^{}]*"image_id"\s*:')
+_HEAD_BYTES = 1 << 16
+_BOM = b"\xef\xbb\xbf"
 NEEDED = ("images", "annotations", "categories")
 _EXPECTED = "COCO instances"
 _REPEATED = "image-duplicate"
@@ -75,6 +78,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the images in the file's order, and its categories by id. InputError names the place in the
     file that cannot be read; annotations that belong nowhere, or have no box, come as issues."""
     data = json_arrays.mapped(path, f"{_EXPECTED} JSON")
+    _require_no_results(path, data[:_HEAD_BYTES])
     arrays, mended = json_arrays.spans(path, data, _EXPECTED, NEEDED)
     categories = listed_categories(path, arrays["categories"])
     names = names_of(path, categories)
@@ -99,6 +103,15 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     )
     ids = ids_by_name(categories, classes)
     return Source(classes, records, issues, account, ids, keypoints.of_classes(classes))
+
+
+def _require_no_results(path: Path, head: bytes) -> None:
+    """Raises InputError where a file begins as a list of results does, which are no annotations."""
+    if _RESULTS.match(head.removeprefix(_BOM)) and b'"score"' in head:
+        reason = (
+            "is a list of COCO results, which are predictions; expected COCO instances, with their images"
+        )
+        raise InputError(path, reason)
 
 
 def listed_categories(path: Path, raw: msgspec.Raw) -> list[Category]:
@@ -442,4 +455,5 @@ def record_of(
 def shows(file: Path) -> bool:
     """Returns whether a JSON file is of COCO's."""
     data = ends(file)
-    return _LISTS.search(data) is not None and _PARTS.search(data) is not None
+    is_object = data.removeprefix(_BOM).lstrip()[:1] == b"{"
+    return is_object and _LISTS.search(data) is not None and _PARTS.search(data) is not None

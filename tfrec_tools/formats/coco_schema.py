@@ -230,11 +230,3 @@ def order_of(listed_id: Id | None) -> tuple[bool, float, str]:
         return False, float(key), key
     except ValueError:
         return True, 0.0, key
-
-
-def pixels(value: float | str | None) -> int:
-    """0 where the file says nothing or nonsense."""
-    try:
-        return max(0, int(float(value or 0)))
-    except (ValueError, OverflowError):
-        return 0

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Drawn:
     name      its class; "" where the file names none (class-unknown)
     box_xyxy  [xmin ymin xmax ymax]; None where there is none, as `code` and `why` say
     shape     what the box is around ("polygon"), where the object has no box of its own (box-derived)
+    count     how many objects it stands for, where there is no box
     code      of the issue where there is no box: box-missing, or annotation-unread for what is not understood
     """
 
@@ -45,6 +46,7 @@ class Drawn:
     area: float = math.nan
     pose: str = ""
     mask: bytes = b""
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,10 @@ class Unusable:
     is_image: bool = True
 
 
-def damaged(file: Path, fault: InputError, objects: int = 0) -> Unusable:
-    """Returns a file of item image that cannot be read."""
+def damaged(file: Path, fault: InputError, objects: int = 0, code: str = "annotation-damaged") -> Unusable:
+    """Returns a file of one image that cannot be read, or, as `code` says, is of another kind."""
     message = ": ".join(filter(None, (fault.where, fault.reason)))
-    return Unusable(Issue("annotation-damaged", readable(str(file)), None, message, False), objects)
+    return Unusable(Issue(code, readable(str(file)), None, message, False), objects)
 
 
 def source(
@@ -104,24 +106,42 @@ def source(
     issues    of no image; `unread` of them (annotation-unread) are of annotations that belong to none
     """
     made = [_made(image) for image in images]
-    used = {name for item in made if item.record for name in item.record.names}
+    used = {drawn.name.strip() for item in made for drawn in item.kept}
     names = (*dict.fromkeys(classes), *sorted(used - set(classes)))
     everything = frozenset(names)
-    records = [_labeled(item.record, everything) for item in made if item.record is not None]
+    records = [_record(item.image, item.kept, everything) for item in made if item.image is not None]
     dropped = sum((item.dropped for item in made), Counter({"annotation-unread": unread} if unread else {}))
-    unusable = Counter(item.issues[0].code for item in made if item.record is None and item.is_image)
+    unusable = Counter(item.issues[0].code for item in made if item.image is None and item.is_image)
     found = sum(item.objects for item in made) + unread
     images_ = sum(item.is_image for item in made)
     account = Account(files, found, dropped, litter, images_, unusable)
     return Source(names, records, (*issues, *(issue for item in made for issue in item.issues)), account)
 
 
+def without_masks(images: Iterable[DrawnImage | Unusable]) -> list[Issue]:
+    """Returns one issue for all shapes that come without a mask, for a source whose masks were asked for."""
+    of_images = (image for image in images if isinstance(image, DrawnImage))
+    shapes = [(image.source, item) for image in of_images for item in image.objects if _lacks_mask(item)]
+    if not shapes:
+        return []
+    (place, first), *_ = shapes
+    message = (
+        f"{first.where}: the shapes of {len(shapes)} objects, such as a {first.shape}, are not read as masks"
+    )
+    return [Issue("annotation-unread", place, None, message, False)]
+
+
+def _lacks_mask(item: Drawn) -> bool:
+    return bool(item.box_xyxy and item.shape and item.name and not item.mask)
+
+
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A record, None where there is none; issues; how many objects there were, and which of them were
-    dropped, by code."""
+    """An image, None where there is none, and those of its objects that have boxes; issues; how many objects
+    there were, and which of them were dropped, by code."""
 
-    record: ImageRecord | None
+    image: DrawnImage | None
+    kept: Sequence[Drawn]
     issues: tuple[Issue, ...]
     objects: int
     dropped: Counter[str]
@@ -131,10 +151,11 @@ class _Made:
 def _made(image: DrawnImage | Unusable) -> _Made:
     if isinstance(image, Unusable):
         dropped = Counter({image.issue.code: image.objects} if image.objects else {})
-        return _Made(None, (image.issue,), image.objects, dropped, image.is_image)
+        return _Made(None, (), (image.issue,), image.objects, dropped, image.is_image)
     if not names_a_file(image.filename):
         message = f"its file name is {image.filename or 'empty'!r}, expected that of an image"
-        return _made(Unusable(Issue("image-unknown", image.source, None, message, True), len(image.objects)))
+        count = sum(item.count for item in image.objects)
+        return _made(Unusable(Issue("image-unknown", image.source, None, message, True), count))
     kept: list[Drawn] = []
     issues = list(image.issues)
     dropped = Counter[str]()
@@ -143,15 +164,15 @@ def _made(image: DrawnImage | Unusable) -> _Made:
         if code:
             issues.append(Issue(code, image.source, box, f"{item.where}: {why}", code != "box-derived"))
         if box is None:
-            dropped[code] += 1
+            dropped[code] += item.count
         else:
             kept.append(item)
-    return _Made(_record(image, kept), tuple(issues), len(image.objects), dropped)
+    return _Made(image, kept, tuple(issues), sum(item.count for item in image.objects), dropped)
 
 
 def _judged(item: Drawn, number: int) -> tuple[str, str, int | None]:
     """Returns the code and reason of an object's issue ("" where there is none), and its number among the
-    boxes of its image, None where it is nitem."""
+    boxes of its image, None where it is none."""
     if item.box_xyxy is None:
         return item.code, f"{item.name}: {item.why}" if item.name else item.why, None
     if not item.name.strip():
@@ -163,7 +184,7 @@ def _judged(item: Drawn, number: int) -> tuple[str, str, int | None]:
     return "", "", number
 
 
-def _record(image: DrawnImage, kept: Sequence[Drawn]) -> ImageRecord:
+def _record(image: DrawnImage, kept: Sequence[Drawn], everything: frozenset[str]) -> ImageRecord:
     said: dict[str, Any] = {flag: [getattr(item, flag) for item in kept] for flag in _FLAGS}
     return image_record(
         image_id=image.image_id or image.filename,
@@ -173,7 +194,7 @@ def _record(image: DrawnImage, kept: Sequence[Drawn]) -> ImageRecord:
         names=tuple(item.name.strip() for item in kept),
         width=image.width,
         height=image.height,
-        labeled=image.labeled,
+        labeled=everything if image.labeled is None else image.labeled,
         relative=image.relative,
         poses=tuple(item.pose for item in kept) if any(item.pose for item in kept) else (),
         masks=tuple(item.mask for item in kept) if any(item.mask for item in kept) else (),
@@ -181,7 +202,3 @@ def _record(image: DrawnImage, kept: Sequence[Drawn]) -> ImageRecord:
         split=image.split,
         **said,
     )
-
-
-def _labeled(record: ImageRecord, everything: frozenset[str]) -> ImageRecord:
-    return record if record.labeled is not None else replace(record, labeled=everything)

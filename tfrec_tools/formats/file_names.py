@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.system.litter import sifted
@@ -29,6 +30,16 @@ def names_a_file(filename: str) -> bool:
     system takes."""
     last = filename.replace("\\", "/").rpartition("/")[2]
     return last not in ("", ".", "..") and "\0" not in filename and filename == readable(filename)
+
+
+def of_address(address: str) -> str:
+    """Returns the path in an address of the web or of a store; a file name as it is."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return address
+    is_address = len(parts.scheme) > 1 and bool(parts.netloc)  # C:\\a.jpg has a scheme, too
+    return unquote(parts.path).lstrip("/") if is_address else address
 
 
 def plain(filename: str) -> str:

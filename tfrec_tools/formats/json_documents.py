@@ -4,25 +4,63 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats.drawn import DrawnImage, Unusable, damaged
 from tfrec_tools.system.regular_files import read_bytes
 
 T = TypeVar("T")
+Item = DrawnImage | Unusable
+
+_KEY_ENDS = re.compile(rb'"\s*:')
+_HOLDING = (dict, list)
 
 
 def document(file: Path, expected: str) -> Any:
     """Returns what a file holds as dicts, lists and scalars; NaN and Infinity are floats. Raises InputError
     where it is no JSON in UTF-8, has a key twice in one object, or cannot be read."""
     try:
-        return json.loads(read_bytes(file).decode("utf-8-sig"), object_pairs_hook=_single_keys)
+        data = read_bytes(file)
     except OSError as fault:
         reason = f"cannot be read ({fault.strerror or fault}), expected {expected}"
         raise InputError(file, reason) from fault
+    return decoded(file, data, expected)
+
+
+def decoded(file: Path, data: bytes, expected: str) -> Any:
+    """Returns what a text of a file holds, as `document` does."""
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the slow way says what is wrong
+        value = msgspec.json.decode(data)
+        keys = _keys(value)
+        if data.count(b":") == keys or len(_KEY_ENDS.findall(data)) == keys:
+            return value
+    return _checked(file, data, expected)
+
+
+def _keys(value: Any) -> int:
+    """Returns how many keys all objects have, or less: lists of numbers, and of such lists, are not looked
+    into. A text with no more colons, or ends of keys, has none of them twice in an object: msgspec keeps the
+    last one alone."""
+    if type(value) is dict:
+        return len(value) + sum(_keys(item) for item in value.values() if type(item) in _HOLDING)
+    first = value[0] if type(value) is list and value else None
+    inner = first[0] if type(first) is list and first else first
+    if type(inner) not in _HOLDING:
+        return 0
+    return sum(_keys(item) for item in value if type(item) in _HOLDING)
+
+
+def _checked(file: Path, data: bytes, expected: str) -> Any:
+    """Returns what a text holds, as Python's own decoder reads it, which takes NaN and sees keys that stand
+    twice."""
+    try:
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_single_keys)
     except json.JSONDecodeError as fault:
         where = f"line {fault.lineno}, column {fault.colno}"
         raise InputError(file, f"broken JSON: {fault.msg}, expected {expected}", where=where) from fault
@@ -38,6 +76,8 @@ def converted(value: Any, kind: type[T]) -> T | str:
     """Returns a value as a msgspec.Struct or another type; what is wrong with it where it is none."""
     try:
         return msgspec.convert(value, kind)
+    except UnicodeEncodeError:
+        return "holds half a surrogate pair, which is no text"
     except msgspec.ValidationError as fault:
         reason, _, place = str(fault).partition(" - at ")
         reason = re.sub(r"`([^`]*)`", r"\1", reason)
@@ -50,6 +90,33 @@ def required(file: Path, value: Any, kind: type[T], expected: str, where: str = 
     if isinstance(result, str) and kind is not str:
         raise InputError(file, f"not {expected}: {result}", where=where)
     return result  # type: ignore[return-value]
+
+
+class ForeignError(InputError):
+    """A JSON file of another kind than its format's."""
+
+
+def images_of(
+    files: Sequence[Path], expected: str, word: bytes, made: Callable[[Path, Any], Iterable[Item]]
+) -> Iterator[Item]:
+    """Yields the images that are made of each file. One that cannot be read, or is of another kind
+    (ForeignError), is Unusable, with as many objects as `word` stands in it. Raises InputError where it is
+    the only one."""
+    for file in files:
+        try:
+            yield from made(file, document(file, expected))
+        except InputError as fault:
+            if len(files) == 1:
+                raise
+            code = "annotation-unread" if isinstance(fault, ForeignError) else "annotation-damaged"
+            yield damaged(file, fault, _mentioned(file, word), code)
+
+
+def _mentioned(file: Path, word: bytes) -> int:
+    try:
+        return read_bytes(file).count(word)
+    except OSError:
+        return 0
 
 
 class _RepeatedKeyError(ValueError):

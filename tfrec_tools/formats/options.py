@@ -14,16 +14,19 @@ YOLO_TASKS = ("detect", "segment", "pose", "obb")
 class ReadOptions:
     """For every reader; each takes what concerns it.
 
-    masks        read the objects' masks (COCO, YOLO, TFRecord)
-    keypoints    read the objects' keypoints (the same); else they are counted and left out
+    masks        read the objects' masks (COCO, YOLO, TFRecord; polygons of tools)
+    keypoints    read the objects' keypoints (COCO, YOLO, TFRecord); else they are counted and left out
     voc_origin   0: coordinates as they stand; 1: pixels count from 1, as in the VOC devkit
     columns      pairs (our name of a CSV column, its name or number from 0 in the file)
-    coordinates  of CSV boxes: "pixels" or "fractions" of the image; None: by what they look like
+    coordinates  of boxes of CSV and Create ML: "pixels" or "fractions" of the image; None: as they look
     label_map    the classes of TFRecords that name none (.pbtxt); None: one that lies beside them
     yolo         what the numbers of YOLO's rows are, one of YOLO_TASKS; None: as the data set says
     boxes_from   "keypoints": objects that have nothing but keypoints get the box around those that are set
     keyframes    of CVAT's tracks that have keyframes alone: "interpolate" fills what is between them, "alone"
                  takes the frames that they are at; None: refuses them
+    class_attribute   the attribute of VIA's regions, or of Hugging Face's objects, that is their class; None:
+                      the only one that can be it
+    class_names  the names of Hugging Face's classes by their numbers, from 0; None: as the data set says
     writes       DIR/NAME of the set of TFRecords that is being written, which is no source of its own
     """
 
@@ -36,6 +39,8 @@ class ReadOptions:
     coordinates: str | None = None
     boxes_from: str | None = None
     keyframes: str | None = None
+    class_attribute: str | None = None
+    class_names: tuple[str, ...] | None = None
     writes: Path | None = None
 
     def __post_init__(self) -> None:

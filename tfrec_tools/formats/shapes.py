@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 
@@ -14,9 +15,14 @@ def around_points(points: Iterable[Point]) -> Corners | None:
     xs, ys = zip(*points, strict=True) if (points := tuple(points)) else ((), ())
     if not xs:
         return None
-    if any(map(math.isnan, (*xs, *ys))):
+    if math.isnan(sum(xs) + sum(ys)) and any(map(math.isnan, (*xs, *ys))):
         return math.nan, math.nan, math.nan, math.nan
     return min(xs), min(ys), max(xs), max(ys)
+
+
+def outline(points: Iterable[Point]) -> bytes:
+    """Returns a polygon as a mask (ImageRecord.masks): COCO's segmentation in JSON."""
+    return json.dumps([[value for point in points for value in point]]).encode()
 
 
 def from_size(x: float, y: float, width: float, height: float) -> Corners:

@@ -9,14 +9,21 @@ from pathlib import Path
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.formats import (
     coco,
+    createml,
     csv_columns,
     csv_rows,
     cvat,
     dota,
+    huggingface,
     kitti,
+    labelme,
+    labelstudio,
+    supervisely,
     text_rows,
     tfod,
+    via,
     voc,
+    vott,
     yolo,
     yolo_search,
 )
@@ -61,5 +68,16 @@ FORMATS: dict[str, Format] = {
     "cvat": Format("CVAT", cvat.read, (".xml",), cvat.shows),
     "kitti": Format("KITTI", kitti.read, (".txt",), text_rows.shows_kitti, of_file=False, maskless=_NO_MASKS),
     "dota": Format("DOTA", dota.read, (".txt",), text_rows.shows_dota, of_file=False),
+    "labelme": Format("LabelMe", labelme.read, (".json",), labelme.shows),
+    "labelstudio": Format("Label Studio", labelstudio.read, (".json",), labelstudio.shows, of_folder=False),
+    "via": Format("VIA", via.read, (".json",), via.shows, of_folder=False),
+    "vott": Format("VoTT", vott.read, (".json",), vott.shows),
+    "createml": Format(
+        "Create ML", createml.read, (".json",), createml.shows, of_folder=False, maskless=_NO_MASKS
+    ),
+    "huggingface": Format(
+        "Hugging Face", huggingface.read, (".jsonl", ".csv"), huggingface.shows, maskless=_NO_MASKS
+    ),
+    "supervisely": Format("Supervisely", supervisely.read, (".json",), supervisely.shows),
     "tfrecord": Format("TFRecords", tfod.read),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ from tfrec_tools.images.loading import has_image_suffix
 from tfrec_tools.system.litter import sifted
 from tfrec_tools.system.remote_path import RemotePath, files_below, is_file
 
+_UPLOADED = re.compile(r"^[0-9a-f]{6,8}-")  # what Label Studio puts before the name of a file at its upload
 Located = tuple[Path | None, tuple[Issue, ...]]
 
 
@@ -116,8 +118,17 @@ def _search_inside(folder: Path, index: _Index, record: ImageRecord) -> Located:
     if alike:
         renamed = has_image_suffix(relative.name)
         return _one(folder, record, alike, _mismatch(record, alike[0], []) if renamed else ())
+    if original := _original(index, relative):
+        return _one(folder, record, original, _mismatch(record, original[0], []))
     reason = f"image {record.filename!r} is nowhere in {folder}; is --images right?"
     return None, (Issue("image-missing", record.source, None, reason, False),)
+
+
+def _original(index: _Index, relative: PurePosixPath) -> list[Path]:
+    """Returns the files of the name that an image had before it was uploaded, if it is one."""
+    name = _UPLOADED.sub("", relative.name)
+    is_other = name not in ("", ".", "..", relative.name)
+    return _closest(index.by_name, name, relative.with_name(name)) if is_other else []
 
 
 def _one(folder: Path, record: ImageRecord, candidates: list[Path], odd: tuple[Issue, ...]) -> Located:
