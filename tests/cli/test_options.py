@@ -24,6 +24,8 @@ CONVERT: dict[str, Any] = {
     "voc-origin": 1,
     "columns": "class=2",
     "coordinates": "pixels",
+    "box-format": "xywh",
+    "class-name": "cat",
     "yolo": "detect",
     "record-labels": "map.pbtxt",
     "rescale": True,

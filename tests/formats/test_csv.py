@@ -169,7 +169,7 @@ def test_csv_columns_as_told(tmp_path: Path) -> None:
     assert (record.names, record.boxes_xyxy.tolist()) == (("cat",), [[1, 2, 3, 4]])
     for wrong, reason in (
         ({"xmin": "left"}, "no column 'left' for xmin; found n"),
-        ({"x": "u"}, "x is none of"),
+        ({"west": "u"}, "west is none of"),
     ):
         with pytest.raises(InputError, match=reason):
             registry.read(path, options=ReadOptions(columns=tuple((columns | wrong).items())))
@@ -217,17 +217,17 @@ def test_csv_with_header_and_numbers_of_columns(tmp_path: Path, header: str) -> 
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ("filename,class,x,y,width,height", "x, y, width, height seem to be a point and a size"),
-        ("filename,class,cx,cy,w,h", "cx, cy, w, h seem to be a point and a size"),
-        ("image,label,x_center,y_center,width,height", "x_center, y_center, width, height seem"),
-        ("image,label,xmin,ymin,bbox_w,bbox_h", "bbox_w, bbox_h seem to be a point and a size"),
+        ("filename,width,height,class,x,y", "width and height may be the size of the image or of the box"),
+        ("filename,width,height,class,xmin,ymin", "for the box say --columns w=1,h=2"),
+        ("filename,class,x,width,y,height", "for the box say --columns w=3,h=5"),
+        ("filename,xmin,ymin,xmax,ymax,what", "no column class; .* say --class-name NAME where all"),
         ("a.jpg,cat,3,1,2,3,4", "where that is a row of data and there is no header, say --columns"),
     ],
 )
 def test_csv_hints_that_lead_to_right_boxes(tmp_path: Path, header: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason) as caught:
         read_csv(csv_file(tmp_path, header, "a.jpg,cat,1,2,3,4"))
-    assert ("--columns" in str(caught.value)) == ("row of data" in reason)
+    assert "--columns" in str(caught.value)
 
 
 def test_csv_a_width_is_no_corner(tmp_path: Path) -> None:

@@ -110,6 +110,19 @@ class SourceOptions(PolicyOptions, WorkerOptions):
             default="seen from the numbers",
         ),
     ] = None
+    box_format: Annotated[
+        Literal["xyxy", "xywh", "cxcywh"] | None,
+        Option(
+            "CSV: what the four numbers of a box are: two corners, a corner and the size, or the centre and "
+            "the size.",
+            Panel.SOURCE,
+            default="as the header says",
+        ),
+    ] = None
+    class_name: Annotated[
+        str | None,
+        Option("CSV without a column of classes: the class of all boxes.", Panel.SOURCE, metavar="NAME"),
+    ] = None
     record_labels: Annotated[
         StrPath | None,
         Option("Label map of TFRecords that name no classes.", Panel.SOURCE, default="the one beside them"),

@@ -63,6 +63,8 @@ def read_options_of(options: SourceOptions) -> ReadOptions:
         label_map=record_labels,
         yolo=options.yolo,
         coordinates=options.coordinates,
+        box_format=options.box_format,
+        class_name=options.class_name,
         writes=writes,
     )
 

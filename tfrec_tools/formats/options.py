@@ -8,6 +8,7 @@ from pathlib import Path
 from tfrec_tools.errors import InputError
 
 YOLO_TASKS = ("detect", "segment", "pose", "obb")
+BOX_FORMATS = ("xyxy", "xywh", "cxcywh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class ReadOptions:
     voc_origin   0: coordinates as they stand; 1: pixels count from 1, as in the VOC devkit
     columns      pairs (our name of a CSV column, its name or number from 0 in the file)
     coordinates  of CSV boxes: "pixels" or "fractions" of the image; None: by what they look like
+    box_format   what the four numbers of CSV boxes are, one of BOX_FORMATS; None: as the header says
+    class_name   the class of all boxes of a CSV without a column of classes
     label_map    the classes of TFRecords that name none (.pbtxt); None: one that lies beside them
     yolo         what the numbers of YOLO's rows are, one of YOLO_TASKS; None: as the data set says
     writes       DIR/NAME of the set of TFRecords that is being written, which is no source of its own
@@ -29,6 +32,8 @@ class ReadOptions:
     label_map: Path | None = None
     yolo: str | None = None
     coordinates: str | None = None
+    box_format: str | None = None
+    class_name: str | None = None
     writes: Path | None = None
 
     def __post_init__(self) -> None:
@@ -36,6 +41,11 @@ class ReadOptions:
             raise InputError("--voc-origin", f"is {self.voc_origin}, expected 0 or 1")
         if self.yolo not in (None, *YOLO_TASKS):
             raise InputError("--yolo", f"is {self.yolo!r}, expected one of {', '.join(YOLO_TASKS)}")
+        if self.box_format not in (None, *BOX_FORMATS):
+            expected = ", ".join(BOX_FORMATS)
+            raise InputError("--box-format", f"is {self.box_format!r}, expected one of {expected}")
+        if self.class_name is not None and not self.class_name.strip():
+            raise InputError("--class-name", "is empty, expected the class of all boxes")
 
 
 DEFAULT = ReadOptions()
