@@ -16,8 +16,25 @@ from tfrec_tools.formats.options import ReadOptions
 FORMATS = SAMPLE / "formats"
 SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, what has to be said)}
     "coco": ("coco", "coco/instances.json", ReadOptions()),
+    "csv": ("csv", "csv/tensorflow.csv", ReadOptions()),
+    "csv, Roboflow's": ("csv", "csv/_annotations.csv", ReadOptions()),
+    "csv, VoTT's": ("csv", "csv/stalls-export.csv", ReadOptions()),
+    "csv, corner and size": ("csv", "csv/corner_and_size.csv", ReadOptions()),
+    "csv, centres": ("csv", "csv/centres.csv", ReadOptions()),
+    "csv, cells": ("csv", "csv/cells.csv", ReadOptions(box_format="xywh")),
+    "csv, a row an image": (
+        "csv",
+        "csv/row_an_image.csv",
+        ReadOptions(columns=(("class", "labels_string"),), box_format="xyxy"),
+    ),
+    "automl": ("automl", "automl/import.csv", ReadOptions()),
+    "automl, lines": ("automl", "automl/import.jsonl", ReadOptions()),
 }
-WITHOUT_NEGATIVES: tuple[str, ...] = ()  # formats that cannot say that an image is empty
+WITHOUT_NEGATIVES: tuple[str, ...] = (
+    "csv",
+    "csv, Roboflow's",
+    "csv, VoTT's",
+)  # formats that cannot say that an image is empty
 WITHIN = 1e-6  # pixels; more where a format writes few decimals
 COARSE: dict[str, float] = {}
 
@@ -34,7 +51,9 @@ def test_each_format_has_the_same_boxes(name: str) -> None:
     source = registry.read(FORMATS / path, None, options)
     assert_balanced(source)
     expected = {record.filename: record for record in registry.read(FORMATS / "coco/instances.json").records}
-    by_name = {Path(record.filename).name: record for record in source.records}
+    whole = {Path(filename).stem: filename for filename in expected}  # some name images without suffix
+    names = (Path(record.filename).name for record in source.records)
+    by_name = {whole.get(name, name): record for name, record in zip(names, source.records, strict=True)}
     lacking = {"empty.jpg"} if name in WITHOUT_NEGATIVES else set()
     assert by_name.keys() == expected.keys() - lacking
     for filename, record in by_name.items():

@@ -18,7 +18,14 @@ def texts() -> dict[str, bytes]:
 
 def refused() -> frozenset[str]:
     """Returns those that may end only in a fault of the input, never in a Source of something else."""
-    sound = ("csv/long_cell.csv", "coco/nonnumbers.json", "voc/comment.xml", "voc/instruction.xml")
+    sound: tuple[str, ...] = (
+        "csv/long_cell.csv",
+        "coco/nonnumbers.json",
+        "voc/comment.xml",
+        "voc/instruction.xml",
+    )
+    sound += tuple(f"csv_cells/{name}.csv" for name in ("deep", "digits", "long", "separators"))
+    sound += ("automl/deep.jsonl", "automl/digits.jsonl")
     return frozenset(texts()) - {*sound, "classes/integer.yaml", "classes/date.yaml", "classes/binary.yaml"}
 
 
@@ -27,6 +34,14 @@ def _csv() -> Iterator[tuple[str, str]]:
     yield "csv/long_header.csv", f"{_HEADER},{'x' * 200_000}\na.jpg,10,10,c,1,1,5,5,\n"
     yield "csv/open_quote.csv", f'{_HEADER}\na.jpg,10,10,"' + "x\n" * 200_000
     yield "csv_blocks/open_quote.csv", f'{_HEADER}\na.jpg,10,10,"' + "x\n" * 200_000
+    yield "csv_cells/deep.csv", f"file,class,bbox\na.jpg,c,{'[' * DEEP}:\n"
+    yield "csv_cells/digits.csv", "file,class,bbox\na.jpg,c,\"{'x': " + "9" * 6000 + '}"\n'
+    yield "csv_cells/long.csv", f"file,class,bbox\na.jpg,c,{'1 ' * 200_000}\n"
+    yield "csv_cells/separators.csv", f"file,class,bbox\na.jpg,c,{'[1;' * 200_000}\n"
+    row = "TRAIN,gs://b/a.jpg,c,0,0,,,1,1,,\n"
+    yield "automl/open_quote.csv", row + 'TRAIN,gs://b/a.jpg,"' + "x\n" * 200_000
+    yield "automl/deep.jsonl", '{"imageGcsUri":"a","boundingBoxAnnotations":' + "[" * DEEP
+    yield "automl/digits.jsonl", '{"imageGcsUri":"gs://b/a.jpg","x":' + "9" * 6000 + "}"
 
 
 def _nested() -> Iterator[tuple[str, str]]:

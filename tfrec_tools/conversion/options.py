@@ -21,7 +21,7 @@ from tfrec_tools.system.options import (
     narrowed,
 )
 
-Format = Literal["coco", "voc", "csv", "yolo", "tfrecord"]
+Format = Literal["coco", "voc", "csv", "automl", "yolo", "tfrecord"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class SourceOptions(PolicyOptions, WorkerOptions):
     sources: Annotated[
         Paths,
         Option(
-            "COCO instances .json, folders of Pascal VOC .xml files, .csv, YOLO folders, TFRecords: one or "
-            "several.",
+            "COCO instances .json, folders of Pascal VOC .xml files, .csv of any make, YOLO folders, "
+            "TFRecords: one or several.",
             argument=True,
             recorded=False,
         ),

@@ -331,7 +331,7 @@ def is_relative(path: Path, units: Iterable[Units], coordinates: str | None) -> 
     corners or centres: what detectors read and YOLO writes are called the same."""
     pieces = list(units)
     relative = _are_fractions(path, pieces) if coordinates is None else coordinates == "fractions"
-    if relative and any(one.is_open for one in pieces):
+    if relative and any(piece.is_open for piece in pieces):
         reason = "x, y of fractions of the image may be the corner or the centre of a box"
         raise InputError(path, f"{reason}; say --box-format xywh or cxcywh")
     return relative
