@@ -40,11 +40,9 @@ def images(path: Path) -> list[DrawnImage | Unusable]:
     for line, cells in _rows(path):
         use, uri, label, points = _parts(cells)
         place = f"{readable(path.name)} line {line}"
-        has_object = bool(label or any(points))
+        objects = 1 if label or any(points) else 0
         if not uri:
-            unusable.append(
-                Unusable(Issue("image-unknown", place, None, "names no image", True), int(has_object))
-            )
+            unusable.append(Unusable(Issue("image-unknown", place, None, "names no image", True), objects))
             continue
         image = of_uri.setdefault(uri, _Image(place, uri, USES.get(use)))
         if use not in ("", *USES):
