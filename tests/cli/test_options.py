@@ -26,6 +26,8 @@ CONVERT: dict[str, Any] = {
     "coordinates": "pixels",
     "box-format": "xywh",
     "class-name": "cat",
+    "class-descriptions": "names.csv",
+    "image-labels": "none",
     "yolo": "detect",
     "record-labels": "map.pbtxt",
     "rescale": True,

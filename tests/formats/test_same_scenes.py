@@ -27,6 +27,7 @@ SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, 
         "csv/row_an_image.csv",
         ReadOptions(columns=(("class", "labels_string"),), box_format="xyxy"),
     ),
+    "open images": ("csv", "open_images/train-annotations-bbox.csv", ReadOptions()),
     "automl": ("automl", "automl/import.csv", ReadOptions()),
     "automl, lines": ("automl", "automl/import.jsonl", ReadOptions()),
 }
@@ -34,9 +35,10 @@ WITHOUT_NEGATIVES: tuple[str, ...] = (
     "csv",
     "csv, Roboflow's",
     "csv, VoTT's",
+    "open images",
 )  # formats that cannot say that an image is empty
 WITHIN = 1e-6  # pixels; more where a format writes few decimals
-COARSE: dict[str, float] = {}
+COARSE: dict[str, float] = {"open images": 1e-4}
 
 
 def sorted_boxes(record: ImageRecord, width: int, height: int) -> list[tuple[str, list[float]]]:

@@ -123,6 +123,22 @@ class SourceOptions(PolicyOptions, WorkerOptions):
         str | None,
         Option("CSV without a column of classes: the class of all boxes.", Panel.SOURCE, metavar="NAME"),
     ] = None
+    class_descriptions: Annotated[
+        StrPath | None,
+        Option(
+            "CSV: a file of two columns, classes as the source has them and their names; or none.",
+            Panel.SOURCE,
+            default="of Open Images the class-descriptions*.csv beside it",
+        ),
+    ] = None
+    image_labels: Annotated[
+        StrPath | None,
+        Option(
+            "Open Images: the human-verified labels, which say what each image was annotated for; or none.",
+            Panel.SOURCE,
+            default="the *-human-imagelabels*.csv of the same split beside it",
+        ),
+    ] = None
     record_labels: Annotated[
         StrPath | None,
         Option("Label map of TFRecords that name no classes.", Panel.SOURCE, default="the one beside them"),

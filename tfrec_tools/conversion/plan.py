@@ -31,7 +31,7 @@ from tfrec_tools.images import lookup
 from tfrec_tools.images.loading import ImageOptions
 from tfrec_tools.labels import spelling
 from tfrec_tools.labels.label_map import LabelMap, from_names
-from tfrec_tools.system.options import as_path, as_paths, several
+from tfrec_tools.system.options import StrPath, as_path, as_paths, several
 
 SOURCE_SPLIT = "source"
 
@@ -52,7 +52,7 @@ def checks_of(options: SourceOptions) -> Checks:
 
 
 def read_options_of(options: SourceOptions) -> ReadOptions:
-    record_labels = None if options.record_labels is None else as_path(options.record_labels)
+    record_labels = _optional_path(options.record_labels)
     masks = options.masks != "none"
     columns = column_pairs(options.columns)
     writes = options.prefix if isinstance(options, ConvertOptions) else None
@@ -65,8 +65,14 @@ def read_options_of(options: SourceOptions) -> ReadOptions:
         coordinates=options.coordinates,
         box_format=options.box_format,
         class_name=options.class_name,
+        class_descriptions=_optional_path(options.class_descriptions),
+        image_labels=_optional_path(options.image_labels),
         writes=writes,
     )
+
+
+def _optional_path(path: StrPath | None) -> Path | None:
+    return None if path is None else as_path(path)
 
 
 def image_options_of(options: SourceOptions) -> ImageOptions:

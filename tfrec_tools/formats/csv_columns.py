@@ -7,7 +7,7 @@ import csv
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,6 +37,7 @@ _SHAPES = re.compile(
     r"|encodedpixels|rle"
 )
 _RETINANET = ("filename", *CORNERS, "class")
+_OPEN_IMAGES = {"filename": "imageid", "class": "labelname"}  # how it calls these, spelled plainly
 _FROM_0 = ("x0", "y0", "x1", "y1")
 
 
@@ -50,6 +51,8 @@ class CsvLayout:
     first_line   of the rows of data
     unread       names of columns that say where things are and are not read
     class_name   of all boxes, where no column has their class
+    class_names  {class as the file has it: its name} where these differ
+    is_open_images   whether the columns of images and classes are called as in Open Images
     """
 
     separator: str
@@ -59,6 +62,8 @@ class CsvLayout:
     first_line: int
     unread: tuple[str, ...] = ()
     class_name: str = ""
+    class_names: Mapping[str, str] = field(default_factory=dict)
+    is_open_images: bool = False
 
 
 def layout(path: Path, options: ReadOptions = DEFAULT) -> CsvLayout:
@@ -86,6 +91,8 @@ def layout(path: Path, options: ReadOptions = DEFAULT) -> CsvLayout:
         1 + has_header,
         tuple(name for name in others if _SHAPES.fullmatch(plain(name))),
         (options.class_name or "").strip(),
+        is_open_images=[plain(header[read[name]]) for name in _OPEN_IMAGES if name in read]
+        == list(_OPEN_IMAGES.values()),
     )
 
 

@@ -24,7 +24,7 @@ from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.formats import csv_columns
+from tfrec_tools.formats import csv_columns, open_images
 from tfrec_tools.formats.csv_boxes import RowBoxes, boxes_of, numbers_of
 from tfrec_tools.formats.csv_columns import IMAGE_SIZES, CsvLayout
 from tfrec_tools.formats.csv_forms import BBOX, FLAGS, NO_CLASS
@@ -73,7 +73,7 @@ class RowState:
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the rows of a file, by image in the order in which images first appear. Classes are those that
     occur, in alphabetical order. InputError names the column or line that cannot be used."""
-    layout = csv_columns.layout(path, options)
+    layout = layout_of(path, options)
     state = RowState()
     columns = columns_of(path, open_binary(path), layout, 1, state)
     names = list(state.classes)
@@ -82,7 +82,32 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     dropped = Counter(issue.code for issue in issues)
     account = Account(1, sum(state.found), dropped, images=len(state.images))
     records = _records(path, state, columns, names, relative)
-    return Source(tuple(sorted(names)), records, (*unread_columns(path, layout), *issues), account)
+    records, of_labels = _labeled(path, layout, options, records)
+    issues = [*unread_columns(path, layout), *issues, *of_labels]
+    return Source(tuple(sorted(names)), records, tuple(issues), account)
+
+
+def layout_of(path: Path, options: ReadOptions) -> CsvLayout:
+    """Returns the layout with the names of its classes."""
+    layout = csv_columns.layout(path, options)
+    file = open_images.descriptions_file(path, options.class_descriptions, layout.is_open_images)
+    return layout if file is None else replace(layout, class_names=open_images.class_names(file))
+
+
+def _labeled(
+    path: Path, layout: CsvLayout, options: ReadOptions, records: list[ImageRecord]
+) -> tuple[list[ImageRecord], list[Issue]]:
+    """Returns the records with the classes that their images were annotated for, where a file says it; and
+    what is odd about that."""
+    file = open_images.labels_file(path, options.image_labels, layout.is_open_images)
+    if file is None:
+        return records, []
+    boxed = {record.filename: frozenset(record.names) for record in records}
+    labeled, issues = open_images.labeled_by_image(file, boxed, layout.class_names)
+    return [
+        replace(record, labeled=labeled[record.filename]) if labeled[record.filename] else record
+        for record in records
+    ], issues
 
 
 def unread_columns(path: Path, layout: CsvLayout) -> list[Issue]:
@@ -130,6 +155,9 @@ def _piece(
     image_of = _images(path, lines, texts, state)
     boxes = boxes_of(path, lines, texts, layout.form)
     names, mismatched = _names(texts, boxes, layout)
+    if layout.class_names:
+        code_of, codes, _ = _factors(names)
+        names = np.array([layout.class_names.get(code, code) for code in codes], object)[code_of]
     if len(boxes.row_of) != len(lines) or layout.form.columns == (BBOX,):
         texts = {name: column[boxes.row_of] for name, column in texts.items()}
         lines, image_of = lines[boxes.row_of], image_of[boxes.row_of]

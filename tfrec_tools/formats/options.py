@@ -21,6 +21,10 @@ class ReadOptions:
     coordinates  of CSV boxes: "pixels" or "fractions" of the image; None: by what they look like
     box_format   what the four numbers of CSV boxes are, one of BOX_FORMATS; None: as the header says
     class_name   the class of all boxes of a CSV without a column of classes
+    class_descriptions   a CSV of classes, as another CSV has them, and their names; None: of Open Images the
+                         one that lies beside it
+    image_labels   the classes that people looked for in each image of Open Images; None: likewise. For either
+                   the path "none" means that it is not to be read
     label_map    the classes of TFRecords that name none (.pbtxt); None: one that lies beside them
     yolo         what the numbers of YOLO's rows are, one of YOLO_TASKS; None: as the data set says
     writes       DIR/NAME of the set of TFRecords that is being written, which is no source of its own
@@ -34,6 +38,8 @@ class ReadOptions:
     coordinates: str | None = None
     box_format: str | None = None
     class_name: str | None = None
+    class_descriptions: Path | None = None
+    image_labels: Path | None = None
     writes: Path | None = None
 
     def __post_init__(self) -> None:
