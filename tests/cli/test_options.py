@@ -24,6 +24,7 @@ CONVERT: dict[str, Any] = {
     "voc-origin": 1,
     "columns": "class=2",
     "coordinates": "pixels",
+    "class-attribute": "fruit",
     "box-format": "xywh",
     "class-name": "cat",
     "class-descriptions": "names.csv",

@@ -1,4 +1,4 @@
-"""The boxes of Open Images with what lies beside them: names of classes, and which of them were looked for."""
+"""The boxes of Open Images with what lies beside them: names of classes, and who looked for which."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, 
         ReadOptions(columns=(("class", "labels_string"),), box_format="xyxy"),
     ),
     "open images": ("csv", "open_images/train-annotations-bbox.csv", ReadOptions()),
+    "via-csv": ("via-csv", "via_csv/via_region_data.csv", ReadOptions()),
     "automl": ("automl", "automl/import.csv", ReadOptions()),
     "automl, lines": ("automl", "automl/import.jsonl", ReadOptions()),
 }

@@ -38,6 +38,9 @@ def _csv() -> Iterator[tuple[str, str]]:
     yield "csv_cells/digits.csv", "file,class,bbox\na.jpg,c,\"{'x': " + "9" * 6000 + '}"\n'
     yield "csv_cells/long.csv", f"file,class,bbox\na.jpg,c,{'1 ' * 200_000}\n"
     yield "csv_cells/separators.csv", f"file,class,bbox\na.jpg,c,{'[1;' * 200_000}\n"
+    columns = "filename,region_shape_attributes,region_attributes"
+    yield "via_csv/deep.csv", f"{columns}\na.jpg,{'[' * DEEP},{{}}\n"
+    yield "via_csv/open_quote.csv", f'{columns}\na.jpg,"' + "x\n" * 200_000
     row = "TRAIN,gs://b/a.jpg,c,0,0,,,1,1,,\n"
     yield "automl/open_quote.csv", row + 'TRAIN,gs://b/a.jpg,"' + "x\n" * 200_000
     yield "automl/deep.jsonl", '{"imageGcsUri":"a","boundingBoxAnnotations":' + "[" * DEEP

@@ -21,7 +21,7 @@ from tfrec_tools.system.options import (
     narrowed,
 )
 
-Format = Literal["coco", "voc", "csv", "automl", "yolo", "tfrecord"]
+Format = Literal["coco", "voc", "csv", "automl", "via-csv", "yolo", "tfrecord"]
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,15 @@ class SourceOptions(PolicyOptions, WorkerOptions):
             "CSV: what the numbers of boxes are, pixels or fractions of the image.",
             Panel.SOURCE,
             default="seen from the numbers",
+        ),
+    ] = None
+    class_attribute: Annotated[
+        str | None,
+        Option(
+            "VIA: the attribute of regions that is their class.",
+            Panel.SOURCE,
+            metavar="NAME",
+            default="the only one that can be it",
         ),
     ] = None
     box_format: Annotated[

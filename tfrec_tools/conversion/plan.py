@@ -63,6 +63,7 @@ def read_options_of(options: SourceOptions) -> ReadOptions:
         label_map=record_labels,
         yolo=options.yolo,
         coordinates=options.coordinates,
+        class_attribute=options.class_attribute,
         box_format=options.box_format,
         class_name=options.class_name,
         class_descriptions=_optional_path(options.class_descriptions),

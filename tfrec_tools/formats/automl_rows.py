@@ -3,7 +3,6 @@ others left empty; a row an object. A row without a label and a box is an image 
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +12,9 @@ from pathlib import Path
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats.automl_uses import USES, name_in_bucket
+from tfrec_tools.formats.csv_texts import rows
 from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable
 from tfrec_tools.formats.shapes import Point, around_points
-from tfrec_tools.system.regular_files import open_text
 
 _BUCKET = "gs://"
 _LOOKED_AT = 20  # rows that show what a file is
@@ -104,16 +103,10 @@ def _parts(cells: Sequence[str]) -> tuple[str, str, str, Sequence[str]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yields (line, trimmed cells) of rows in which something stands, without a header."""
-    try:
-        with open_text(path, "utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            for number, row in enumerate(reader):
-                cells = [cell.strip() for cell in row]
-                if any(cells) and not (number == 0 and _is_header(cells)):
-                    yield reader.line_num, cells
-    except (OSError, UnicodeDecodeError, csv.Error) as fault:
-        raise InputError(path, f"cannot be read as CSV in UTF-8 ({fault})") from fault
+    """Yields (line, cells) of the rows without a header."""
+    for number, (line, cells) in enumerate(rows(path)):
+        if number or not _is_header(cells):
+            yield line, cells
 
 
 def _is_header(cells: Sequence[str]) -> bool:
@@ -130,10 +123,10 @@ def shows(file: Path) -> bool:
     """Returns whether the first rows are of this kind: an image of a bucket, or one after its use, by itself,
     with a label, or with a label and four points."""
     try:
-        rows = [cells for _, cells in islice(_rows(file), _LOOKED_AT)]
+        begin = [cells for _, cells in islice(_rows(file), _LOOKED_AT)]
     except InputError:
         return False
-    return bool(rows) and all(map(_is_row, rows))
+    return bool(begin) and all(map(_is_row, begin))
 
 
 def _is_row(cells: Sequence[str]) -> bool:

@@ -9,15 +9,14 @@ drawn around all objects of the classes that were verified, and around no others
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.system.regular_files import open_text
+from tfrec_tools.formats.csv_texts import rows
 
 _VERSION = re.compile(r"oidv\d+-")
 _BOXES, _LABELS = "-bbox.csv", "-human-imagelabels"
@@ -66,8 +65,8 @@ def class_names(file: Path) -> dict[str, str]:
     """Returns {LabelName: its name}. Classes that share a name are left out, and so keep their own apart.
     InputError where a row is no pair, or where a class has two names."""
     names: dict[str, str] = {}
-    for line, cells in _rows(file):
-        code, name = (cells[0].strip(), cells[1].strip()) if len(cells) == 2 else ("", "")
+    for line, cells in rows(file):
+        code, name = (cells[0], cells[1]) if len(cells) == 2 else ("", "")
         if not (code and name):
             expected = "expected two cells, a class and its name"
             raise InputError(file, f"{','.join(cells)[:60]!r}, {expected}", where=f"line {line}")
@@ -111,9 +110,9 @@ def _verified(
     """Returns {image: the classes that people looked for in it} of those images, (image, class) that they
     saw, and how many other images the file lists. InputError where a column is missing or a confidence is
     neither 0 nor 1."""
-    rows = _rows(file)
-    _, header = next(rows, (1, []))
-    cell_of = {name.strip().lower(): at for at, name in enumerate(header)}
+    listed = rows(file)
+    _, header = next(listed, (1, []))
+    cell_of = {name.lower(): at for at, name in enumerate(header)}
     if lacking := [name for name in _HEADER if name.lower() not in cell_of]:
         reason = f"no column {', '.join(lacking)}; found {', '.join(header) or 'nothing'}"
         raise InputError(file, reason, where="line 1")
@@ -121,8 +120,8 @@ def _verified(
     looked_for: dict[str, set[str]] = {}
     seen: dict[tuple[str, str], None] = {}
     others: set[str] = set()
-    for line, cells in rows:
-        image, code, confidence = (cells[i].strip() if i < len(cells) else "" for i in at)
+    for line, cells in listed:
+        image, code, confidence = (cells[i] if i < len(cells) else "" for i in at)
         if confidence not in _CONFIDENCES:
             expected = "expected an image, a class and a confidence of 0 or 1, as people verified it"
             raise InputError(file, f"{','.join(cells)[:60]!r}, {expected}", where=f"line {line}")
@@ -138,15 +137,3 @@ def _verified(
 
 _CONFIDENCES = {"0": False, "0.0": False, "1": True, "1.0": True}
 _NOTHING: frozenset[str] = frozenset()
-
-
-def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yields (line, cells) of the rows in which something stands."""
-    try:
-        with open_text(file, "utf-8-sig", newline="") as opened:
-            reader = csv.reader(opened)
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    yield reader.line_num, cells
-    except (OSError, UnicodeDecodeError, csv.Error) as fault:
-        raise InputError(file, f"cannot be read as CSV in UTF-8 ({fault})") from fault

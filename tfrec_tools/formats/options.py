@@ -19,6 +19,7 @@ class ReadOptions:
     voc_origin   0: coordinates as they stand; 1: pixels count from 1, as in the VOC devkit
     columns      pairs (our name of a CSV column, its name or number from 0 in the file)
     coordinates  of CSV boxes: "pixels" or "fractions" of the image; None: by what they look like
+    class_attribute   the attribute of VIA's regions that is their class; None: the only one that can be it
     box_format   what the four numbers of CSV boxes are, one of BOX_FORMATS; None: as the header says
     class_name   the class of all boxes of a CSV without a column of classes
     class_descriptions   a CSV of classes, as another CSV has them, and their names; None: of Open Images the
@@ -36,6 +37,7 @@ class ReadOptions:
     label_map: Path | None = None
     yolo: str | None = None
     coordinates: str | None = None
+    class_attribute: str | None = None
     box_format: str | None = None
     class_name: str | None = None
     class_descriptions: Path | None = None
