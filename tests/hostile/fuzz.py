@@ -61,6 +61,7 @@ def texts() -> list[tuple[str, str, bytes]]:
         ("csv_cells", SAMPLE / "formats/csv/cells.csv"),
         ("csv", SAMPLE / "formats/csv/centres.csv"),
         ("automl", SAMPLE / "formats/automl/import.csv"),
+        ("labelstudio_csv", SAMPLE / "formats/labelstudio_csv/project-3.csv"),
         ("via_csv", SAMPLE / "formats/via_csv/via_region_data.csv"),
         ("automl", SAMPLE / "formats/automl/import.jsonl"),
         ("coco", SAMPLE / "broken/box-tiny.json"),

@@ -15,7 +15,7 @@ from types import FrameType
 from tfrec_tools.dataset.manifest import read_manifest
 from tfrec_tools.detector.config.read import read_pipeline
 from tfrec_tools.errors import TfrecError
-from tfrec_tools.formats import automl, coco, csv_parts, csv_rows, via_csv, voc, yolo
+from tfrec_tools.formats import automl, coco, csv_parts, csv_rows, labelstudio_csv, via_csv, voc, yolo
 from tfrec_tools.formats.classes import read_classes
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.system.toml_options import read_options
@@ -35,6 +35,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "csv": lambda path: csv_rows.read(path).classes,
     "csv_blocks": _blocks,
     "csv_cells": lambda path: csv_rows.read(path, ReadOptions(box_format="xywh")).classes,
+    "labelstudio_csv": lambda path: labelstudio_csv.read(path).classes,
     "via_csv": lambda path: via_csv.read(path).classes,
     "automl": lambda path: automl.read(path).classes,
     "voc": lambda path: [record.boxes_xyxy.tolist() for record in voc.read(path).records],

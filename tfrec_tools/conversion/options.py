@@ -21,7 +21,7 @@ from tfrec_tools.system.options import (
     narrowed,
 )
 
-Format = Literal["coco", "voc", "csv", "automl", "via-csv", "yolo", "tfrecord"]
+Format = Literal["coco", "voc", "csv", "automl", "labelstudio-csv", "via-csv", "yolo", "tfrecord"]
 
 
 @dataclass(frozen=True)

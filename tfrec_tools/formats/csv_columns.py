@@ -38,6 +38,7 @@ _SHAPES = re.compile(
 )
 _RETINANET = ("filename", *CORNERS, "class")
 _OPEN_IMAGES = {"filename": "imageid", "class": "labelname"}  # how it calls these, spelled plainly
+_OF_LABEL_STUDIO = {"annotation_id", "annotator", "lead_time"}
 _FROM_0 = ("x0", "y0", "x1", "y1")
 
 
@@ -53,6 +54,7 @@ class CsvLayout:
     class_name   of all boxes, where no column has their class
     class_names  {class as the file has it: its name} where these differ
     is_open_images   whether the columns of images and classes are called as in Open Images
+    header       the names of the columns; of a file without any the cells of its first row
     """
 
     separator: str
@@ -64,6 +66,7 @@ class CsvLayout:
     class_name: str = ""
     class_names: Mapping[str, str] = field(default_factory=dict)
     is_open_images: bool = False
+    header: tuple[str, ...] = ()
 
 
 def layout(path: Path, options: ReadOptions = DEFAULT) -> CsvLayout:
@@ -93,6 +96,7 @@ def layout(path: Path, options: ReadOptions = DEFAULT) -> CsvLayout:
         (options.class_name or "").strip(),
         is_open_images=[plain(header[read[name]]) for name in _OPEN_IMAGES if name in read]
         == list(_OPEN_IMAGES.values()),
+        header=tuple(header),
     )
 
 
@@ -294,15 +298,13 @@ def _require_single(
 
 
 def shows(file: Path) -> bool:
-    """Returns whether a CSV file has the columns that are needed."""
+    """Returns whether a CSV file has the columns that are needed, but for that of classes, and is no export
+    of Label Studio, in which a control may be called box."""
     try:
-        layout(file, ReadOptions(class_name="any"))
+        header = layout(file).header
     except (InputError, OSError):
-        pass
-    else:
-        return True
-    try:
-        layout(file)
-    except (InputError, OSError):
-        return False
-    return True
+        try:
+            header = layout(file, ReadOptions(class_name="any")).header
+        except (InputError, OSError):
+            return False
+    return not set(header) >= _OF_LABEL_STUDIO

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfrec_tools.annotations.records import Source
-from tfrec_tools.formats import automl, coco, csv_columns, csv_rows, tfod, via_csv, voc, yolo, yolo_search
+from tfrec_tools.formats import (
+    automl,
+    coco,
+    csv_columns,
+    csv_rows,
+    labelstudio_csv,
+    tfod,
+    via_csv,
+    voc,
+    yolo,
+    yolo_search,
+)
 from tfrec_tools.formats.options import ReadOptions
 
 
@@ -37,6 +48,9 @@ FORMATS: dict[str, Format] = {
     "voc": Format("Pascal VOC", voc.read, (".xml",), voc.shows),
     "csv": Format("CSV", csv_rows.read, (".csv", ".tsv"), csv_columns.shows, of_folder=False),
     "automl": Format("AutoML / Vertex", automl.read, automl.SUFFIXES, automl.shows, of_folder=False),
+    "labelstudio-csv": Format(
+        "Label Studio CSV", labelstudio_csv.read, (".csv", ".tsv"), labelstudio_csv.shows, of_folder=False
+    ),
     "via-csv": Format("VIA CSV", via_csv.read, (".csv",), via_csv.shows, of_folder=False),
     "yolo": Format("YOLO", yolo.read, (".txt",), yolo_search.has_rows, of_file=False),
     "tfrecord": Format("TFRecords", tfod.read),
