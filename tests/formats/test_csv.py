@@ -47,6 +47,20 @@ def test_csv_numbers_are_pythons_and_names_are_text(tmp_path: Path) -> None:
     np.testing.assert_array_equal(second.boxes_xyxy, [[np.inf, np.nan, 3, 4]])
 
 
+def test_csv_numbers_are_those_of_python_to_the_bit(tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    floats = draw.integers(0, 1 << 62, (300, 4)).view(np.float64)
+    texts = [*map(repr, floats[:200].ravel().tolist()), *(f"{n:.25g}" for n in floats[200:].ravel().tolist())]
+    texts += ["1e400", "5e-324", "2.4703282292062328e-324", "0.1", "+3", "-0", "007", "1."]
+    rows = [f"a.jpg,9,9,c,{','.join(texts[i : i + 4])}" for i in range(0, len(texts), 4)]
+    (record,) = read_csv(csv_of(tmp_path, *rows)).records
+    assert record.boxes_xyxy.ravel().tolist() == [float(text) for text in texts]
+    rows[7] = rows[7].rpartition(",")[0] + ", 1_0 "  # which only Python reads, and so all are read by it
+    (again,) = read_csv(csv_of(tmp_path, *rows)).records
+    assert again.boxes_xyxy[7, 3] == 10
+    assert again.boxes_xyxy[:, :3].tolist() == record.boxes_xyxy[:, :3].tolist()
+
+
 def test_csv_negatives_missing_sizes_and_missing_names(tmp_path: Path) -> None:
     path = csv_of(tmp_path, "a.jpg,60,40,,,,,", "b.jpg,,,cat,1,2,3,4", "", "c.jpg,60,40,,1,2,3,4")
     source = read_csv(path)

@@ -74,6 +74,9 @@ def numbers_of(
     for column, name in enumerate(names):
         if name not in texts:
             continue
+        if texts[name].dtype == np.float64:
+            numbers[:, column] = texts[name]
+            continue
         try:
             numbers[:, column] = texts[name].astype(np.float64)
         except ValueError:

@@ -10,8 +10,10 @@ cell of boxes is an empty list. The file is read in pieces; of each row its numb
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -130,65 +132,82 @@ def columns_of(
 def _tables(
     path: Path, file: BinaryIO, layout: CsvLayout, first: int
 ) -> Iterator[tuple[dict[str, Column], int]]:
-    """Yields pieces of the file: our columns as trimmed texts, (rows,) each; and the line of the first row
-    (which counts a line break inside quotes as none)."""
+    """Yields pieces of the file: our columns as trimmed texts or as numbers, (rows,) each; and the line of
+    the first row (which counts a line break inside quotes as none)."""
     line = layout.first_line + first - 1
+    numbers = {*IMAGE_SIZES, *layout.form.columns} - {BBOX}
     for table in csv_columns.chunks(path, file, layout, _ROWS):
-        columns = {name: _trimmed(table.iloc[:, number]) for name, number in layout.columns.items()}
+        columns = {
+            name: _column(table.iloc[:, number], name in numbers) for name, number in layout.columns.items()
+        }
         yield columns, line
         line += len(table)
 
 
-def _trimmed(column: Any) -> Column:
-    """Returns a pandas Series of texts as an array, without the white space around them."""
-    return column.fillna("").str.strip().to_numpy(object)  # type: ignore[no-any-return]
+def _column(column: Any, may_be_numbers: bool) -> Column:
+    """Returns a pandas Series of texts as float64 where each is the plain text of a number, else as texts
+    without the white space around them. Arrow, where it is installed, reads numbers as Python does, to the
+    bit."""
+    if may_be_numbers:
+        with suppress(ImportError, ValueError, TypeError, NotImplementedError):
+            numbers: Column = column.astype("double[pyarrow]").to_numpy(np.float64)
+            if not np.isnan(numbers).any():  # nothing, and texts that Python does not read, may be among them
+                return numbers
+    texts: Column = column.fillna("").str.strip().to_numpy(object)
+    return texts
 
 
 def _piece(
     path: Path, texts: dict[str, Column], line: int, state: RowState, layout: CsvLayout
 ) -> dict[str, Column]:
     """Returns the numbers of a piece's boxes; what is found of images and classes goes into `state`."""
-    filled = np.flatnonzero(np.any([column != "" for column in texts.values()], axis=0))
+    filled = np.flatnonzero(np.any([_is_filled(column) for column in texts.values()], axis=0))
     if len(filled) < len(texts["filename"]):
         texts = {name: column[filled] for name, column in texts.items()}
     lines = filled + line
     image_of = _images(path, lines, texts, state)
     boxes = boxes_of(path, lines, texts, layout.form)
     names, mismatched = _names(texts, boxes, layout)
-    if layout.class_names:
-        code_of, codes, _ = _factors(names)
-        names = np.array([layout.class_names.get(code, code) for code in codes], object)[code_of]
+    name_of, distinct, _ = _factors(names)
+    distinct = [layout.class_names.get(name, name) for name in distinct]
     if len(boxes.row_of) != len(lines) or layout.form.columns == (BBOX,):
         texts = {name: column[boxes.row_of] for name, column in texts.items()}
         lines, image_of = lines[boxes.row_of], image_of[boxes.row_of]
     lacks_all = boxes.lacking.all(axis=1)
-    classless = np.array([bool(layout.class_name) or name.lower() in NO_CLASS for name in names], bool)
+    classless = np.array([bool(layout.class_name) or name.lower() in NO_CLASS for name in distinct], bool)
     nothing = (lacks_all & (boxes.odd == "")) | (boxes.boxes_xyxy == 0).all(axis=1)
-    negative = boxes.empty | (classless & nothing)
+    negative = boxes.empty | (classless[name_of] & nothing)
     state.found.append(len(lines) - int(negative.sum()))
     why = np.select(
         [
             negative,
             image_of < 0,
-            names == "",
+            np.array([name == "" for name in distinct], bool)[name_of],
             (boxes.odd != "") | mismatched,
             lacks_all | boxes.blank.any(axis=1),
         ],
         ["", "image-unknown", "class-unknown", "annotation-unread", "box-missing"],
         "box",
     )
+    names = np.array(distinct, object)[name_of]
     rows = _OddRows(path, layout, lines, texts["filename"], image_of, names, boxes)
     state.issues.extend(_issues(rows, why, state.lines))
     boxed = why == "box"
     state.units.append(replace(units_of(boxes.boxes_xyxy[boxed], lines[boxed]), is_open=boxes.is_open))
-    class_of = np.full(len(lines), -1, np.int32)
-    class_of[boxed] = [state.classes.setdefault(name, len(state.classes)) for name in names[boxed]]
+    class_of = np.zeros(len(distinct), np.int32)
+    for number in dict.fromkeys(name_of[boxed].tolist()):
+        class_of[number] = state.classes.setdefault(distinct[number], len(state.classes))
     piece: dict[str, Column] = {
         "image_of": np.where(boxed, image_of, -1).astype(np.int32),
-        "class_of": class_of,
+        "class_of": class_of[name_of],
         "boxes_xyxy": boxes.boxes_xyxy,
     }
     return piece | {name: _flags(texts, name) for name in FLAGS}
+
+
+def _is_filled(column: Column) -> Column:
+    """Returns (rows,) whether something stands there."""
+    return np.ones(len(column), bool) if column.dtype == np.float64 else column != ""
 
 
 def _names(
@@ -203,14 +222,15 @@ def _names(
         return texts["class"], no
     names = texts["class"][boxes.row_of]
     bounds = np.searchsorted(boxes.row_of, np.arange(len(texts["class"]) + 1))
-    for row, text in enumerate(texts["class"]):
-        if text.startswith("[") and text.endswith("]"):
-            listed = [name.strip().strip("'\"").strip() for name in text[1:-1].split(",")]
-            of_row = slice(bounds[row], bounds[row + 1])
-            if len(listed) in (1, bounds[row + 1] - bounds[row]):
-                names[of_row] = listed
-            else:
-                no[of_row] = True
+    text_of, distinct, _ = _factors(texts["class"])
+    are_lists = np.array([text.startswith("[") and text.endswith("]") for text in distinct], bool)
+    for row in np.flatnonzero(are_lists[text_of]).tolist():
+        listed = [name.strip().strip("'\"").strip() for name in texts["class"][row][1:-1].split(",")]
+        of_row = slice(bounds[row], bounds[row + 1])
+        if len(listed) in (1, bounds[row + 1] - bounds[row]):
+            names[of_row] = listed
+        else:
+            no[of_row] = True
     return names, no
 
 
@@ -228,7 +248,7 @@ def _images(
         image_of[at] = number
         if number == len(state.lines):
             state.lines.append(int(lines[row]))
-            state.sizes_wh.append((sizes_wh[row, 0], sizes_wh[row, 1]))
+            state.sizes_wh.append((float(sizes_wh[row, 0]), float(sizes_wh[row, 1])))
     return image_of[spelling_of]
 
 
@@ -288,7 +308,8 @@ def _flags(texts: Mapping[str, Column], name: str) -> NDArray[np.bool_]:
     """(rows,) Open Images writes -1 where nobody looked."""
     if name not in texts:
         return np.zeros(len(texts["filename"]), bool)
-    return np.array([text.lower() in _TRUE for text in texts[name]], bool)
+    text_of, distinct, _ = _factors(texts[name])
+    return np.array([text.lower() in _TRUE for text in distinct], bool)[text_of]
 
 
 def _records(
@@ -382,4 +403,4 @@ def _are_fractions(path: Path, pieces: Sequence[Units]) -> bool:
 
 
 def _pixels(number: Any) -> int:
-    return max(0, int(number)) if np.isfinite(number) else 0
+    return max(0, int(number)) if math.isfinite(number) else 0
