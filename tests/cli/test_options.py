@@ -33,6 +33,9 @@ CONVERT: dict[str, Any] = {
     "coordinates": "pixels",
     "class-attribute": "name",
     "class-names": "cat,dog",
+    "box-format": "xywh",
+    "class-descriptions": "names.csv",
+    "image-labels": "none",
     "yolo": "detect",
     "boxes-from": "keypoints",
     "keyframes": "alone",
@@ -145,7 +148,7 @@ def test_a_file_of_options_does_what_flags_do(folder: Path) -> None:
     [
         (
             "shrads = 2",
-            "a.toml: shrads: no such option, expected one of alias, aliases, boxes-from,",
+            "a.toml: shrads: no such option, expected one of alias, aliases, box-format,",
         ),
         ("seed = [1, 2]", "a.toml: seed: found [1, 2], expected text, a number, true, false or a list"),
         ("seed = ", "a.toml: cannot be read as TOML ("),

@@ -41,10 +41,32 @@ SOURCES: dict[str, tuple[str, str, ReadOptions]] = {  # {name: (format, source, 
     "huggingface-csv": ("huggingface", "huggingface_csv/metadata.csv", ReadOptions()),
     "supervisely": ("supervisely", "supervisely", ReadOptions()),
     "labelstudio-min": ("labelstudio", "labelstudio/min.json", ReadOptions()),
+    "csv": ("csv", "csv/tensorflow.csv", ReadOptions()),
+    "csv, Roboflow's": ("csv", "csv/_annotations.csv", ReadOptions()),
+    "csv, VoTT's": ("csv", "csv/stalls-export.csv", ReadOptions()),
+    "csv, corner and size": ("csv", "csv/corner_and_size.csv", ReadOptions()),
+    "csv, centres": ("csv", "csv/centres.csv", ReadOptions()),
+    "csv, cells": ("csv", "csv/cells.csv", ReadOptions(box_format="xywh")),
+    "csv, a row an image": (
+        "csv",
+        "csv/row_an_image.csv",
+        ReadOptions(columns=(("class", "labels_string"),), box_format="xyxy"),
+    ),
+    "open images": ("csv", "open_images/train-annotations-bbox.csv", ReadOptions()),
+    "labelstudio-csv": ("labelstudio-csv", "labelstudio_csv/project-3.csv", ReadOptions()),
+    "labelstudio-csv, tabs": ("labelstudio-csv", "labelstudio_csv/project-3.tsv", ReadOptions()),
+    "via-csv": ("via-csv", "via_csv/via_region_data.csv", ReadOptions()),
+    "automl": ("automl", "automl/import.csv", ReadOptions()),
+    "automl, lines": ("automl", "automl/import.jsonl", ReadOptions()),
 }
-WITHOUT_NEGATIVES: tuple[str, ...] = ()  # formats that cannot say that an image is empty
+WITHOUT_NEGATIVES: tuple[str, ...] = (
+    "csv",
+    "csv, Roboflow's",
+    "csv, VoTT's",
+    "open images",
+)  # formats that cannot say that an image is empty
 WITHIN = 1e-6  # pixels; more where a format writes few decimals
-COARSE: dict[str, float] = {"voc, rotated": 1e-4, "yolo": 1e-3, "yolo, rotated": 1e-3}
+COARSE: dict[str, float] = {"open images": 1e-4, "voc, rotated": 1e-4, "yolo": 1e-3, "yolo, rotated": 1e-3}
 
 
 def sorted_boxes(record: ImageRecord, width: int, height: int) -> list[tuple[str, list[float]]]:

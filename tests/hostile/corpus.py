@@ -33,6 +33,9 @@ def refused() -> frozenset[str]:
     return frozenset(texts()) - {
         *sound,
         *of_cvat,
+        *(f"csv_cells/{name}.csv" for name in ("deep", "digits", "long", "separators")),
+        "automl/deep.jsonl",
+        "automl/digits.jsonl",
         "classes/integer.yaml",
         "classes/date.yaml",
         "classes/binary.yaml",
@@ -44,6 +47,17 @@ def _csv() -> Iterator[tuple[str, str]]:
     yield "csv/long_header.csv", f"{_HEADER},{'x' * 200_000}\na.jpg,10,10,c,1,1,5,5,\n"
     yield "csv/open_quote.csv", f'{_HEADER}\na.jpg,10,10,"' + "x\n" * 200_000
     yield "csv_blocks/open_quote.csv", f'{_HEADER}\na.jpg,10,10,"' + "x\n" * 200_000
+    yield "csv_cells/deep.csv", f"file,class,bbox\na.jpg,c,{'[' * DEEP}:\n"
+    yield "csv_cells/digits.csv", "file,class,bbox\na.jpg,c,\"{'x': " + "9" * 6000 + '}"\n'
+    yield "csv_cells/long.csv", f"file,class,bbox\na.jpg,c,{'1 ' * 200_000}\n"
+    yield "csv_cells/separators.csv", f"file,class,bbox\na.jpg,c,{'[1;' * 200_000}\n"
+    columns = "filename,region_shape_attributes,region_attributes"
+    yield "via_csv/deep.csv", f"{columns}\na.jpg,{'[' * DEEP},{{}}\n"
+    yield "via_csv/open_quote.csv", f'{columns}\na.jpg,"' + "x\n" * 200_000
+    row = "TRAIN,gs://b/a.jpg,c,0,0,,,1,1,,\n"
+    yield "automl/open_quote.csv", row + 'TRAIN,gs://b/a.jpg,"' + "x\n" * 200_000
+    yield "automl/deep.jsonl", '{"imageGcsUri":"a","boundingBoxAnnotations":' + "[" * DEEP
+    yield "automl/digits.jsonl", '{"imageGcsUri":"gs://b/a.jpg","x":' + "9" * 6000 + "}"
 
 
 def _nested() -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from tfrec_tools.dataset.manifest import read_manifest
 from tfrec_tools.detector.config.read import read_pipeline
 from tfrec_tools.errors import TfrecError
 from tfrec_tools.formats import (
+    automl,
     coco,
     createml,
     csv_parts,
@@ -26,8 +27,10 @@ from tfrec_tools.formats import (
     kitti,
     labelme,
     labelstudio,
+    labelstudio_csv,
     supervisely,
     via,
+    via_csv,
     voc,
     vott,
     yolo,
@@ -60,6 +63,10 @@ READERS: dict[str, Callable[[Path], object]] = {
     "createml": lambda path: createml.read(path).classes,
     "huggingface": lambda path: huggingface.read(path).classes,
     "supervisely": lambda path: supervisely.read(path).classes,
+    "csv_cells": lambda path: csv_rows.read(path, ReadOptions(box_format="xywh")).classes,
+    "labelstudio_csv": lambda path: labelstudio_csv.read(path).classes,
+    "via_csv": lambda path: via_csv.read(path).classes,
+    "automl": lambda path: automl.read(path).classes,
     "voc": lambda path: [record.boxes_xyxy.tolist() for record in voc.read(path).records],
     "yolo": lambda path: yolo.read(path).classes,
     "manifest": read_manifest,

@@ -25,6 +25,9 @@ Format = Literal[
     "coco",
     "voc",
     "csv",
+    "automl",
+    "labelstudio-csv",
+    "via-csv",
     "yolo",
     "cvat",
     "kitti",
@@ -159,10 +162,36 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
     class_names: Annotated[
         str | None,
         Option(
-            "Hugging Face: names of classes that are numbers, from number 0 on.",
+            "Hugging Face: names of classes that are numbers, from number 0 on. CSV without a column of "
+            "classes: the class of all boxes.",
             Panel.SOURCE,
             metavar="A,B,C",
             default="as the data set's README.md says",
+        ),
+    ] = None
+    box_format: Annotated[
+        Literal["xyxy", "xywh", "cxcywh"] | None,
+        Option(
+            "CSV: what the four numbers of a box are: two corners, a corner and the size, or the centre and "
+            "the size.",
+            Panel.SOURCE,
+            default="as the header says",
+        ),
+    ] = None
+    class_descriptions: Annotated[
+        StrPath | None,
+        Option(
+            "CSV: a file of two columns, classes as the source has them and their names; or none.",
+            Panel.SOURCE,
+            default="of Open Images the class-descriptions*.csv beside it",
+        ),
+    ] = None
+    image_labels: Annotated[
+        StrPath | None,
+        Option(
+            "Open Images: the human-verified labels, which say what each image was annotated for; or none.",
+            Panel.SOURCE,
+            default="the *-human-imagelabels*.csv of the same split beside it",
         ),
     ] = None
     record_labels: Annotated[

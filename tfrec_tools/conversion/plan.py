@@ -32,7 +32,7 @@ from tfrec_tools.images import lookup
 from tfrec_tools.images.loading import ImageOptions
 from tfrec_tools.labels import keypoints, spelling
 from tfrec_tools.labels.label_map import LabelMap, from_names
-from tfrec_tools.system.options import as_path, as_paths, several
+from tfrec_tools.system.options import StrPath, as_path, as_paths, several
 
 SOURCE_SPLIT = "source"
 
@@ -53,7 +53,7 @@ def checks_of(options: SourceOptions) -> Checks:
 
 
 def read_options_of(options: SourceOptions) -> ReadOptions:
-    record_labels = None if options.record_labels is None else as_path(options.record_labels)
+    record_labels = _optional_path(options.record_labels)
     masks = options.masks != "none"
     columns = column_pairs(options.columns)
     writes = options.prefix if isinstance(options, ConvertOptions) else None
@@ -69,8 +69,15 @@ def read_options_of(options: SourceOptions) -> ReadOptions:
         keyframes=options.keyframes,
         class_attribute=options.class_attribute,
         class_names=numbered_names(options.class_names),
+        box_format=options.box_format,
+        class_descriptions=_optional_path(options.class_descriptions),
+        image_labels=_optional_path(options.image_labels),
         writes=writes,
     )
+
+
+def _optional_path(path: StrPath | None) -> Path | None:
+    return None if path is None else as_path(path)
 
 
 def image_options_of(options: SourceOptions) -> ImageOptions:

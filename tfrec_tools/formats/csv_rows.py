@@ -1,16 +1,19 @@
-"""CSV: a row a box, with the path of its image.
+"""CSV: a row a box, with the path of its image; or a row an image, with its boxes in a cell.
 
 As TFOD's tutorials write it (filename, width, height, class, xmin, ymin, xmax, ymax in any order), under
-other common names (Open Images, BCCD), or as keras-retinanet does: path, x1, y1, x2, y2, class without a
-header. A row with neither class nor box is an image without objects; so is one without a box whose class
-says that there is nothing. The file is read in pieces; of each row its numbers are kept, about 60 bytes.
+other common names (Open Images, BCCD, VoTT), with a corner or a centre and a size, with a cell of numbers
+(Kaggle's), or as keras-retinanet does: path, x1, y1, x2, y2, class without a header. A row with neither class
+nor box is an image without objects; so is one without a box whose class says that there is nothing, or whose
+cell of boxes is an empty list. The file is read in pieces; of each row its numbers are kept, about 60 bytes.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -23,8 +26,10 @@ from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.formats import csv_columns
-from tfrec_tools.formats.csv_columns import BLANKS, CORNERS, FLAGS, NO_CLASS, SIZES, CsvLayout
+from tfrec_tools.formats import csv_columns, open_images
+from tfrec_tools.formats.csv_boxes import RowBoxes, boxes_of, numbers_of
+from tfrec_tools.formats.csv_columns import IMAGE_SIZES, CsvLayout
+from tfrec_tools.formats.csv_forms import BBOX, FLAGS, NO_CLASS
 from tfrec_tools.formats.file_names import names_a_file, plain
 from tfrec_tools.formats.grouping import Boxes, Column, by_image, joined
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
@@ -41,13 +46,15 @@ _TRUE = ("1", "true", "yes")
 @dataclass(frozen=True, slots=True)
 class Units:
     """How many boxes can only be fractions of the image, and how many only pixels, with the line of the first
-    of each (0: none); and whether any coordinate is above 0."""
+    of each (0: none); whether any coordinate is above 0; and whether the points of boxes may be corners or
+    centres."""
 
     fractions: int = 0
     pixels: int = 0
     fractions_line: int = 0
     pixels_line: int = 0
     positive: bool = False
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class RowState:
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the rows of a file, by image in the order in which images first appear. Classes are those that
     occur, in alphabetical order. InputError names the column or line that cannot be used."""
-    layout = csv_columns.layout(path, dict(options.columns))
+    layout = layout_of(path, options)
     state = RowState()
     columns = columns_of(path, open_binary(path), layout, 1, state)
     names = list(state.classes)
@@ -77,7 +84,32 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     dropped = Counter(issue.code for issue in issues)
     account = Account(1, sum(state.found), dropped, images=len(state.images))
     records = _records(path, state, columns, names, relative)
-    return Source(tuple(sorted(names)), records, (*unread_columns(path, layout), *issues), account)
+    records, of_labels = _labeled(path, layout, options, records)
+    issues = [*unread_columns(path, layout), *issues, *of_labels]
+    return Source(tuple(sorted(names)), records, tuple(issues), account)
+
+
+def layout_of(path: Path, options: ReadOptions) -> CsvLayout:
+    """Returns the layout with the names of its classes."""
+    layout = csv_columns.layout(path, options)
+    file = open_images.descriptions_file(path, options.class_descriptions, layout.is_open_images)
+    return layout if file is None else replace(layout, class_names=open_images.class_names(file))
+
+
+def _labeled(
+    path: Path, layout: CsvLayout, options: ReadOptions, records: list[ImageRecord]
+) -> tuple[list[ImageRecord], list[Issue]]:
+    """Returns the records with the classes that their images were annotated for, where a file says it; and
+    what is odd about that."""
+    file = open_images.labels_file(path, options.image_labels, layout.is_open_images)
+    if file is None:
+        return records, []
+    boxed = {record.filename: frozenset(record.names) for record in records}
+    labeled, issues = open_images.labeled_by_image(file, boxed, layout.class_names)
+    return [
+        replace(record, labeled=labeled[record.filename]) if labeled[record.filename] else record
+        for record in records
+    ], issues
 
 
 def unread_columns(path: Path, layout: CsvLayout) -> list[Issue]:
@@ -93,97 +125,179 @@ def columns_of(
 ) -> dict[str, Column]:
     """Returns the rows of `file`, which is `path` from its line `first` on, as numbers; what they say goes
     into `found`."""
-    return joined([_piece(path, table, line, state) for table, line in _tables(path, file, layout, first)])
+    tables = _tables(path, file, layout, first)
+    return joined([_piece(path, table, line, state, layout) for table, line in tables])
 
 
 def _tables(
     path: Path, file: BinaryIO, layout: CsvLayout, first: int
 ) -> Iterator[tuple[dict[str, Column], int]]:
-    """Yields pieces of the file: our columns as trimmed texts, (rows,) each; and the line of the first row
-    (which counts a line break inside quotes as none)."""
+    """Yields pieces of the file: our columns as trimmed texts or as numbers, (rows,) each; and the line of
+    the first row (which counts a line break inside quotes as none)."""
     line = layout.first_line + first - 1
+    numbers = {*IMAGE_SIZES, *layout.form.columns} - {BBOX}
     for table in csv_columns.chunks(path, file, layout, _ROWS):
         columns = {
-            name: table.iloc[:, number].fillna("").str.strip().to_numpy(object)
-            for name, number in layout.columns.items()
+            name: _column(table.iloc[:, number], name in numbers) for name, number in layout.columns.items()
         }
         yield columns, line
         line += len(table)
 
 
-def _piece(path: Path, texts: dict[str, Column], line: int, state: RowState) -> dict[str, Column]:
-    """Returns the numbers of a piece's rows; what is found of images and classes goes into `state`."""
-    filled = np.flatnonzero(np.any([column != "" for column in texts.values()], axis=0))
-    texts = {name: column[filled] for name, column in texts.items()}
+def _column(column: Any, may_be_numbers: bool) -> Column:
+    """Returns a pandas Series of texts as float64 where each is the plain text of a number, else as texts
+    without the white space around them. Arrow, where it is installed, reads numbers as Python does, to the
+    bit."""
+    if may_be_numbers:
+        with suppress(ImportError, ValueError, TypeError, NotImplementedError):
+            numbers: Column = column.astype("double[pyarrow]").to_numpy(np.float64)
+            if not np.isnan(numbers).any():  # nothing, and texts that Python does not read, may be among them
+                return numbers
+    texts: Column = column.fillna("").str.strip().to_numpy(object)
+    return texts
+
+
+def _piece(
+    path: Path, texts: dict[str, Column], line: int, state: RowState, layout: CsvLayout
+) -> dict[str, Column]:
+    """Returns the numbers of a piece's boxes; what is found of images and classes goes into `state`."""
+    filled = np.flatnonzero(np.any([_is_filled(column) for column in texts.values()], axis=0))
+    if len(filled) < len(texts["filename"]):
+        texts = {name: column[filled] for name, column in texts.items()}
     lines = filled + line
-    boxes_xyxy = _numbers(path, lines, texts, CORNERS)  # (rows, 4)
-    lacking = np.isnan(boxes_xyxy)
-    blank = lacking & np.array([_blank(texts[name]) for name in CORNERS]).reshape(4, -1).T  # (rows, 4)
-    classless = np.array([name.lower() in NO_CLASS for name in texts["class"]], bool)
-    negative = classless & (lacking.all(axis=1) | (boxes_xyxy == 0).all(axis=1))
-    state.found.append(len(filled) - int(negative.sum()))
     image_of = _images(path, lines, texts, state)
+    boxes = boxes_of(path, lines, texts, layout.form)
+    names, mismatched = _names(texts, boxes, layout)
+    name_of, distinct, _ = _factors(names)
+    distinct = [layout.class_names.get(name, name) for name in distinct]
+    if len(boxes.row_of) != len(lines) or layout.form.columns == (BBOX,):
+        texts = {name: column[boxes.row_of] for name, column in texts.items()}
+        lines, image_of = lines[boxes.row_of], image_of[boxes.row_of]
+    lacks_all = boxes.lacking.all(axis=1)
+    classless = np.array([bool(layout.class_name) or name.lower() in NO_CLASS for name in distinct], bool)
+    nothing = (lacks_all & (boxes.odd == "")) | (boxes.boxes_xyxy == 0).all(axis=1)
+    negative = boxes.empty | (classless[name_of] & nothing)
+    state.found.append(len(lines) - int(negative.sum()))
     why = np.select(
-        [negative, image_of < 0, texts["class"] == "", lacking.all(axis=1) | blank.any(axis=1)],
-        ["", "image-unknown", "class-unknown", "box-missing"],
+        [
+            negative,
+            image_of < 0,
+            np.array([name == "" for name in distinct], bool)[name_of],
+            (boxes.odd != "") | mismatched,
+            lacks_all | boxes.blank.any(axis=1),
+        ],
+        ["", "image-unknown", "class-unknown", "annotation-unread", "box-missing"],
         "box",
     )
-    state.issues.extend(_issues(path, why, image_of, lines, texts, state.lines))
+    names = np.array(distinct, object)[name_of]
+    rows = _OddRows(path, layout, lines, texts["filename"], image_of, names, boxes)
+    state.issues.extend(_issues(rows, why, state.lines))
     boxed = why == "box"
-    state.units.append(units_of(boxes_xyxy[boxed], lines[boxed]))
-    class_of = np.full(len(filled), -1, np.int32)
-    class_of[boxed] = [state.classes.setdefault(name, len(state.classes)) for name in texts["class"][boxed]]
+    state.units.append(replace(units_of(boxes.boxes_xyxy[boxed], lines[boxed]), is_open=boxes.is_open))
+    class_of = np.zeros(len(distinct), np.int32)
+    for number in dict.fromkeys(name_of[boxed].tolist()):
+        class_of[number] = state.classes.setdefault(distinct[number], len(state.classes))
     piece: dict[str, Column] = {
         "image_of": np.where(boxed, image_of, -1).astype(np.int32),
-        "class_of": class_of,
-        "boxes_xyxy": boxes_xyxy,
+        "class_of": class_of[name_of],
+        "boxes_xyxy": boxes.boxes_xyxy,
     }
     return piece | {name: _flags(texts, name) for name in FLAGS}
 
 
-def _blank(column: Column) -> NDArray[np.bool_]:
-    """(rows,) whether nothing stands there; NaN may be a number that went wrong, and does not count."""
-    return np.array([text.lower() in BLANKS and text.lower() != "nan" for text in column], bool)
+def _is_filled(column: Column) -> Column:
+    """Returns (rows,) whether something stands there."""
+    return np.ones(len(column), bool) if column.dtype == np.float64 else column != ""
+
+
+def _names(
+    texts: Mapping[str, Column], boxes: RowBoxes, layout: CsvLayout
+) -> tuple[Column, NDArray[np.bool_]]:
+    """Returns (N,) class names of boxes; and whether a box is of a row that lists other than as many names as
+    boxes. Only beside cells of boxes a class may be a list of them."""
+    no = np.zeros(len(boxes.row_of), bool)
+    if layout.class_name:
+        return np.full(len(no), layout.class_name, object), no
+    if layout.form.columns != (BBOX,):
+        return texts["class"], no
+    names = texts["class"][boxes.row_of]
+    bounds = np.searchsorted(boxes.row_of, np.arange(len(texts["class"]) + 1))
+    text_of, distinct, _ = _factors(texts["class"])
+    are_lists = np.array([text.startswith("[") and text.endswith("]") for text in distinct], bool)
+    for row in np.flatnonzero(are_lists[text_of]).tolist():
+        listed = [name.strip().strip("'\"").strip() for name in texts["class"][row][1:-1].split(",")]
+        of_row = slice(bounds[row], bounds[row + 1])
+        if len(listed) in (1, bounds[row + 1] - bounds[row]):
+            names[of_row] = listed
+        else:
+            no[of_row] = True
+    return names, no
 
 
 def _images(
     path: Path, lines: NDArray[np.intp], texts: Mapping[str, Column], state: RowState
 ) -> NDArray[np.int32]:
     """Returns (rows,) numbers of images by one spelling of their names, -1 where a row names none."""
-    sizes_wh = np.nan_to_num(_numbers(path, lines, texts, SIZES), nan=0.0, posinf=0.0, neginf=0.0)
-    image_of = np.full(len(lines), -1, np.int32)
-    for at, name in enumerate(texts["filename"]):
+    sizes_wh = np.nan_to_num(numbers_of(path, lines, texts, IMAGE_SIZES), nan=0.0, posinf=0.0, neginf=0.0)
+    spelling_of, spellings, first = _factors(texts["filename"])
+    image_of = np.full(len(spellings), -1, np.int32)
+    for at, (name, row) in enumerate(zip(spellings, first, strict=True)):
         if not names_a_file(name):
             continue
         number = state.images.setdefault(plain(name), len(state.images))
         image_of[at] = number
         if number == len(state.lines):
-            state.lines.append(int(lines[at]))
-            state.sizes_wh.append((sizes_wh[at, 0], sizes_wh[at, 1]))
-    return image_of
+            state.lines.append(int(lines[row]))
+            state.sizes_wh.append((float(sizes_wh[row, 0]), float(sizes_wh[row, 1])))
+    return image_of[spelling_of]
 
 
-def _issues(
-    path: Path,
-    why: Column,
-    image_of: Column,
-    lines: Column,
-    texts: Mapping[str, Column],
-    first_lines: Sequence[int],
-) -> Iterator[tuple[int, int, Issue]]:
-    """Yields an issue, after its line and image, for each row whose box is left out; where it belongs to an
-    image it stands where that one does."""
-    for row in np.flatnonzero((why != "box") & (why != "")).tolist():
-        line, code = int(lines[row]), str(why[row])
-        image = int(image_of[row]) if code == "box-missing" else -1
-        source = source_of(path, line if image < 0 else first_lines[image])
+def _factors(column: Column) -> tuple[NDArray[np.intp], list[str], list[int]]:
+    """Returns (rows,) which of the different texts of a column a row has; these, in the order in which they
+    first appear; and the rows where they do."""
+    import pandas as pd
+
+    text_of, texts = pd.factorize(column)
+    first = np.zeros(len(texts), np.intp)
+    first[text_of[::-1]] = np.arange(len(column))[::-1]
+    return text_of, list(texts), first.tolist()
+
+
+@dataclass(frozen=True, slots=True)
+class _OddRows:
+    """What is needed to say of a box why it is left out; columns are (N,), a box each."""
+
+    path: Path
+    layout: CsvLayout
+    lines: Column
+    filenames: Column
+    image_of: Column
+    names: Column
+    boxes: RowBoxes
+
+
+def _issues(rows: _OddRows, why: Column, first_lines: Sequence[int]) -> Iterator[tuple[int, int, Issue]]:
+    """Yields an issue, after its line and image, for each box that is left out; where it belongs to an image
+    it stands where that one does."""
+    for at in np.flatnonzero((why != "box") & (why != "")).tolist():
+        line, code, name = int(rows.lines[at]), str(why[at]), rows.names[at]
+        image = int(rows.image_of[at]) if code in ("box-missing", "annotation-unread") else -1
+        source = source_of(rows.path, line if image < 0 else first_lines[image])
         message = {
-            "image-unknown": f"filename is {texts['filename'][row] or 'empty'}, expected that of an image",
+            "image-unknown": f"filename is {rows.filenames[at] or 'empty'}, expected that of an image",
             "class-unknown": "class is empty",
-            "box-missing": f"line {line}: {texts['class'][row]} has no "
-            + ", ".join(name for name in CORNERS if texts[name][row].lower() in BLANKS),
+            "box-missing": f"line {line}: {name} has no {_lacking(rows, at)}",
+            "annotation-unread": f"line {line}: {name}: "
+            + (rows.boxes.odd[at] or "its classes are not as many as its boxes"),
         }[code]
         yield line, image, Issue(code, source, None, message, True)
+
+
+def _lacking(rows: _OddRows, at: int) -> str:
+    """Returns which of the numbers of a box there are not."""
+    columns = rows.layout.form.columns
+    lacking = rows.boxes.lacking[at]
+    return ", ".join(columns if len(columns) == 1 else itertools.compress(columns, lacking))
 
 
 def source_of(path: Path, line: int) -> str:
@@ -194,34 +308,8 @@ def _flags(texts: Mapping[str, Column], name: str) -> NDArray[np.bool_]:
     """(rows,) Open Images writes -1 where nobody looked."""
     if name not in texts:
         return np.zeros(len(texts["filename"]), bool)
-    return np.array([text.lower() in _TRUE for text in texts[name]], bool)
-
-
-def _numbers(
-    path: Path, lines: NDArray[np.intp], texts: Mapping[str, Column], names: Sequence[str]
-) -> NDArray[np.float64]:
-    """Returns (rows, names) float64, as Python reads them: pandas may round otherwise. NaN where nothing
-    stands."""
-    numbers = np.full((len(lines), len(names)), np.nan)
-    for column, name in enumerate(names):
-        if name not in texts:
-            continue
-        try:
-            numbers[:, column] = texts[name].astype(np.float64)
-        except ValueError:
-            numbers[:, column] = [
-                _number(path, name, int(line), text) for line, text in zip(lines, texts[name], strict=True)
-            ]
-    return numbers
-
-
-def _number(path: Path, name: str, line: int, text: str) -> float:
-    if text.lower() in BLANKS:
-        return math.nan
-    try:
-        return float(text.replace(",", ".") if text.count(",") == 1 else text)
-    except ValueError:
-        raise InputError(path, f"{name} is {text!r}, expected a number", where=f"line {line}") from None
+    text_of, distinct, _ = _factors(texts[name])
+    return np.array([text.lower() in _TRUE for text in distinct], bool)[text_of]
 
 
 def _records(
@@ -243,15 +331,19 @@ def _records(
             **{name: all_[start:end] for name, all_ in said.items()},
         }
         boxes = Boxes(tuple(labels[start:end]), columns_of_image, unset)
-        record = record_of(path, filename, line, size_wh, boxes)
-        records.append(replace(record, labeled=labeled, relative=relative))
+        records.append(record_of((path, line), filename, size_wh, boxes, labeled, relative))
     return records
 
 
 def record_of(
-    path: Path, filename: str, line: int, size_wh: tuple[float, float], boxes: Boxes
+    place: tuple[Path, int],
+    filename: str,
+    size_wh: tuple[float, float],
+    boxes: Boxes,
+    labeled: frozenset[str] | None,
+    relative: bool,
 ) -> ImageRecord:
-    """Returns an image that first stands in `line`, with its boxes."""
+    """Returns an image, whose place is the file and the line where it first stands, with its boxes."""
     columns = boxes.columns
     return ImageRecord(
         image_id=filename,
@@ -266,7 +358,9 @@ def record_of(
         occluded=columns["occluded"],
         group_of=columns["group_of"],
         area=columns["area"],
-        source=source_of(path, line),
+        source=source_of(*place),
+        labeled=labeled,
+        relative=relative,
     )
 
 
@@ -282,10 +376,18 @@ def units_of(boxes_xyxy: NDArray[np.float64], lines: Column) -> Units:
 
 def is_relative(path: Path, units: Iterable[Units], coordinates: str | None) -> bool:
     """Returns whether boxes are fractions of the images: as the user says, else by what most of a file's
-    boxes can only be. Raises InputError where that is unclear."""
-    if coordinates is not None:
-        return coordinates == "fractions"
+    boxes can only be. Raises InputError where that is unclear, or where the points of fractions may be
+    corners or centres: what detectors read and YOLO writes are called the same."""
     pieces = list(units)
+    relative = _are_fractions(path, pieces) if coordinates is None else coordinates == "fractions"
+    if relative and any(piece.is_open for piece in pieces):
+        reason = "x, y of fractions of the image may be the corner or the centre of a box"
+        raise InputError(path, f"{reason}; say --box-format xywh or cxcywh")
+    return relative
+
+
+def _are_fractions(path: Path, pieces: Sequence[Units]) -> bool:
+    """Returns what most boxes can only be. Raises InputError where that is unclear."""
     fractions, pixels = sum(one.fractions for one in pieces), sum(one.pixels for one in pieces)
     if not pixels:
         return any(one.positive for one in pieces)
@@ -301,4 +403,4 @@ def is_relative(path: Path, units: Iterable[Units], coordinates: str | None) -> 
 
 
 def _pixels(number: Any) -> int:
-    return max(0, int(number)) if np.isfinite(number) else 0
+    return max(0, int(number)) if math.isfinite(number) else 0

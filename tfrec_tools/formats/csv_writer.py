@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from io import StringIO
 
 from tfrec_tools.formats import decimals
-from tfrec_tools.formats.csv_columns import COLUMNS, FLAGS
+from tfrec_tools.formats.csv_columns import COLUMNS
+from tfrec_tools.formats.csv_forms import FLAGS
 from tfrec_tools.formats.writing import Document, Outgoing, Part, Told
 from tfrec_tools.labels.label_map import LabelMap
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.formats import (
+    automl,
     coco,
     createml,
     csv_columns,
@@ -18,10 +19,12 @@ from tfrec_tools.formats import (
     kitti,
     labelme,
     labelstudio,
+    labelstudio_csv,
     supervisely,
     text_rows,
     tfod,
     via,
+    via_csv,
     voc,
     vott,
     yolo,
@@ -64,6 +67,13 @@ FORMATS: dict[str, Format] = {
     "csv": Format(
         "CSV", csv_rows.read, (".csv", ".tsv"), csv_columns.shows, of_folder=False, maskless=_NO_MASKS
     ),
+    "automl": Format(
+        "AutoML / Vertex", automl.read, automl.SUFFIXES, automl.shows, of_folder=False, maskless=_NO_MASKS
+    ),
+    "labelstudio-csv": Format(
+        "Label Studio CSV", labelstudio_csv.read, (".csv", ".tsv"), labelstudio_csv.shows, of_folder=False
+    ),
+    "via-csv": Format("VIA CSV", via_csv.read, (".csv",), via_csv.shows, of_folder=False),
     "yolo": Format("YOLO", yolo.read, (".txt",), yolo_search.has_rows, of_file=False),
     "cvat": Format("CVAT", cvat.read, (".xml",), cvat.shows),
     "kitti": Format("KITTI", kitti.read, (".txt",), text_rows.shows_kitti, of_file=False, maskless=_NO_MASKS),
