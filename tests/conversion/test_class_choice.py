@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -154,6 +155,17 @@ def test_what_an_image_was_annotated_for_follows(folder: Path) -> None:
         convert(again)
     convert(replace(again, labeled="pet,dog"))
     assert {each.record.labeled for each in parsed(folder / "again")} == {None}
+
+
+def test_issues_are_of_the_boxes_that_are_left(folder: Path) -> None:
+    document = json.loads(coco(folder).read_text())
+    for annotation in document["annotations"]:
+        x, y, width, height = annotation.pop("bbox")
+        annotation["segmentation"] = [[x, y, x + width, y, x + width, y + height]]
+    (folder / "derived.json").write_text(json.dumps(document))
+    finished = convert(ConvertOptions(folder / "derived.json", folder / "out/new", only="cat"))
+    derived = [(issue.source[-2], issue.box) for issue in finished.issues if issue.code == "box-derived"]
+    assert derived == [("0", None), ("0", 0), ("1", 0), ("2", None), ("2", None)]
 
 
 def test_images_annotated_for_nothing_else_are_left_out(folder: Path) -> None:

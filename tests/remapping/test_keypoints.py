@@ -103,6 +103,23 @@ def test_a_map_with_other_places_or_none(tmp_path: Path, more: str) -> None:
     assert points_of(tmp_path / "out") == {"person": [PERSON, {}], "car": [{}], "dog": [DOG]}
 
 
+def test_classes_may_share_ids(tmp_path: Path) -> None:
+    records, labels = made(tmp_path), tmp_path / "labels.pbtxt"
+    rows = [(1, "car", "")]
+    for number, (name, points) in enumerate(poses.NAMES.items(), start=2):
+        more = " ".join(f'keypoints {{ id: {i} label: "{point}" }}' for i, point in enumerate(points))
+        rows.append((number, name, more))
+    labels.write_text("".join(ITEM.format(*row) for row in rows))
+    remap(records, labels, tmp_path / "out")
+    assert points_of(tmp_path / "out") == {"person": [PERSON, {}], "car": [{}], "dog": [DOG]}
+    convert(ConvertOptions(records, tmp_path / "converted/new", labels=labels))
+    for folder in (tmp_path / "out", tmp_path / "converted"):
+        found = next(each for each in parsed(folder) if each.record.names)
+        assert found.record.names == ("person", "car", "dog", "person")
+        dogs = ("nose", "tail", "right_hand")
+        assert found.keypoint_names == (*poses.PERSON, *poses.PERSON, *dogs, *poses.PERSON)
+
+
 def test_keypoints_are_left_out_where_asked(tmp_path: Path) -> None:
     records = made(tmp_path)
     done = remap(records, records.with_name("old.label_map.pbtxt"), tmp_path / "out", keypoints="none")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from tfrec_tools.annotations.accounts import Tally
+from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source, subset
 from tfrec_tools.dataset.class_choice import LEFT_OUT, Choice
 from tfrec_tools.errors import InputError
@@ -26,8 +27,12 @@ def chosen(
         return source, Tally()
     labeled_under = cache(choice.labeled)
     kept, lost_images, left_out = [], 0, Counter[str]()
+    numbers: dict[str, dict[int, int]] = {}
     for record in source.records:
-        left_out.update(name for name in record.names if choice.name(name) is None)
+        boxes = [box for box, name in enumerate(record.names) if choice.name(name) is not None]
+        if len(boxes) < len(record.names):
+            left_out.update(name for name in record.names if choice.name(name) is None)
+            numbers[record.source] = {old: new for new, old in enumerate(boxes)}
         said = record.labeled if labeled is None else None
         new = _record(path, record, choice, None if said is None else labeled_under(said))
         lost_images += new is None
@@ -40,11 +45,20 @@ def chosen(
         source,
         classes=choice.names(source.classes),
         records=kept,
-        issues=(*source.issues, *choice.issues(path.name, left_out)),
+        issues=(*_renumbered(source.issues, numbers), *choice.issues(path.name, left_out)),
         category_ids=_category_ids(source.category_ids, choice),
         keypoints=_keypoints(path, source.keypoints, choice),
     )
     return under, lost
+
+
+def _renumbered(issues: Iterable[Issue], numbers: Mapping[str, Mapping[int, int]]) -> Iterator[Issue]:
+    """Yields the issues with the numbers that boxes have now, {source of a record: {old: new}}."""
+    for issue in issues:
+        if issue.box is not None and issue.source in numbers:
+            yield replace(issue, box=numbers[issue.source].get(issue.box))
+        else:
+            yield issue
 
 
 def _record(
@@ -53,7 +67,7 @@ def _record(
     """Returns the record, `labeled` for what it says under the choice; None where nothing is left of it."""
     names = [choice.name(name) for name in record.names]
     kept = [box for box, name in enumerate(names) if name is not None]
-    if labeled is not None and not labeled and not kept:
+    if labeled is not None and not kept and all(choice.name(old) is None for old in record.labeled or ()):
         return None
     part = record if len(kept) == len(names) else subset(record, kept)
     new_names = tuple(name for name in names if name is not None)

@@ -25,10 +25,16 @@ class KeypointLayout:
 
     names   (K,) of the ids from 0; "" of one that no class has
     ids     {class: (of its keypoints, in the order in which records hold them)}
+    own     {class: names of all ids, its own where it has one}, where classes share ids
     """
 
     names: tuple[str, ...] = ()
     ids: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def texts(self, name: str) -> list[bytes]:
+        """Returns (K,) the names of all ids, as a box of a class has them."""
+        return [text.encode() for text in self.own.get(name, self.names)]
 
 
 NONE = KeypointLayout()
@@ -87,7 +93,12 @@ def layout_of(label_map: LabelMap, by_class: Mapping[str, tuple[str, ...]] | Non
             names[number] = names[number] or name
         if by_name:
             ids[label.name] = tuple(by_name[name] for name in (by_class or {}).get(label.name, by_name))
-    return KeypointLayout(tuple(names), ids)
+    own = {
+        label.name: tuple(dict(label.keypoints).get(number, name) for number, name in enumerate(names))
+        for label in label_map.labels
+        if any(names[number] != name for number, name in label.keypoints)
+    }
+    return KeypointLayout(tuple(names), ids, own)
 
 
 def _count(label_map: LabelMap) -> int:

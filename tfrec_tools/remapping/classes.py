@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.labels.keypoints import KeypointLayout
 from tfrec_tools.labels.label_map import LabelMap, mismatch
 from tfrec_tools.labels.naming import labeled_under
 
@@ -31,12 +32,12 @@ class Class:
 class KeypointMoves:
     """What becomes of the keypoints of a set's records.
 
-    names      (K,) of all places of the new map; none where they are left out
+    layout     of the new map; without names where they are left out
     by_class   {old class: where its keypoints stand, and will stand}
     known      whether the set's label map says which places are of which class
     """
 
-    names: tuple[str, ...]
+    layout: KeypointLayout
     by_class: Mapping[str, Moves]
     known: bool
 

@@ -164,13 +164,13 @@ def _said(data: bytes, spans: Spans, classes: Classes) -> frozenset[str]:
 
 def _keypoints(data: bytes, spans: Spans, boxes: Sequence[Class | None], moves: KeypointMoves) -> Changes:
     """Returns the features of keypoints, each at the place that the new map gives it."""
-    if not moves.names:
+    if not moves.layout.names:
         return {key: None for key in _KEYPOINTS if key in spans}
     x, y, visibility, *_ = (values(data, spans, key) for key in _KEYPOINTS)
     if any(visibility) and not moves.known:
         reason = "has keypoints, and no label map says of which class; give it with --record-labels"
         raise UnknownClassError(reason)
-    new: tuple[Sequence[Any], ...] = keypoints.moved(x, y, visibility, boxes, moves.names)
+    new: tuple[Sequence[Any], ...] = keypoints.moved(x, y, visibility, boxes, moves.layout)
     return {
         key: wire.entry(key.decode(), _KINDS[key], of_key)
         for key, of_key in zip(_KEYPOINTS, new, strict=True)

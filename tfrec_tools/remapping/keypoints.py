@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.labels.keypoints import joined, layout_of, with_keypoints
+from tfrec_tools.labels.keypoints import NONE, KeypointLayout, joined, layout_of, with_keypoints
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.remapping.classes import Class, KeypointMoves
 from tfrec_tools.remapping.sources import Set
@@ -20,7 +20,7 @@ def planned(
     and what becomes of those of each set, given what its classes become. InputError where two disagree about
     a class."""
     if not wanted:
-        return label_map, [KeypointMoves((), {}, True) for _ in sets]
+        return label_map, [KeypointMoves(NONE, {}, True) for _ in sets]
     ids = label_map.id_by_name
     by_place: dict[str, dict[str, tuple[str, ...]]] = {}
     for a_set, new_names in zip(sets, renamed, strict=True):
@@ -34,7 +34,7 @@ def planned(
         return label_map, [None] * len(sets)
     places = {label.name: {name: place for place, name in label.keypoints} for label in label_map.labels}
     moves = [_moves(a_set, new_names, places) for a_set, new_names in zip(sets, renamed, strict=True)]
-    return label_map, [KeypointMoves(layout.names, of_set, bool(of_set)) for of_set in moves]
+    return label_map, [KeypointMoves(layout, of_set, bool(of_set)) for of_set in moves]
 
 
 def _moves(
@@ -50,7 +50,7 @@ def _moves(
 def left_out(sets: Sequence[Set], moves: Sequence[KeypointMoves | None]) -> Iterator[Issue]:
     """Yields an issue for each set whose keypoints are not wanted."""
     for a_set, of_set in zip(sets, moves, strict=True):
-        if of_set is not None and not of_set.names and a_set.keypoints:
+        if of_set is not None and not of_set.layout.names and a_set.keypoints:
             message = f"the keypoints of {', '.join(sorted(a_set.keypoints))} are left out"
             yield Issue("keypoints-left-out", a_set.path.name, None, message, True)
 
@@ -60,7 +60,7 @@ def moved(
     y: Sequence[float],
     visibility: Sequence[int],
     boxes: Sequence[Class | None],
-    names: Sequence[str],
+    layout: KeypointLayout,
 ) -> tuple[list[float], list[float], list[int], list[int], list[bytes]]:
     """Returns x, y and visibility of the boxes that are kept, at the places of the new map; how many are
     labeled of each box; and their names. ValueError where a box has others than its class, or there are not
@@ -79,7 +79,7 @@ def moved(
         if known < sum(map(bool, visibility[number * count : (number + 1) * count])):
             raise ValueError(f"a {box.name} has a keypoint that its label map does not give it")
         for of_key, old in zip(new, (x, y, visibility), strict=True):
-            of_key += [old[old_of[place]] if place in old_of else 0 for place in range(len(names))]
+            of_key += [old[old_of[place]] if place in old_of else 0 for place in range(len(layout.names))]
         labeled.append(known)
-    texts = [name.encode() for name in names] * len(labeled)
+    texts = [text for box in boxes if box is not None for text in layout.texts(box.name)]
     return *new, labeled, texts

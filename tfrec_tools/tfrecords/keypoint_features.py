@@ -35,13 +35,13 @@ def features_of(record: ImageRecord, image: EncodedImage, layout: KeypointLayout
     size_wh = np.array([image.width, image.height], np.float64)
     x_y = (values[..., :2] / size_wh).astype(np.float32)
     labeled = values[..., 2] > 0
-    texts = [name.encode() for name in layout.names]
+    texts = {name: layout.texts(name) for name in set(record.names)}
     return {
         KEYPOINT_X: x_y[..., 0].ravel().tolist(),
         KEYPOINT_Y: x_y[..., 1].ravel().tolist(),
         KEYPOINT_VISIBILITY: values[..., 2].astype(np.int64).ravel().tolist(),
         KEYPOINT_NUM: labeled.sum(axis=1).tolist(),
-        KEYPOINT_TEXT: texts * len(record.names),
+        KEYPOINT_TEXT: [text for name in record.names for text in texts[name]],
     }
 
 
