@@ -40,14 +40,15 @@ _ROWS = 100_000  # read at a time
 # Fractions of the image are at most 1; a file whose boxes all end within this many pixels is of no use.
 _RELATIVE_MAX = 1.5
 _STRAY = 0.01  # of the boxes: as few as these may be faulty ones, and do not make it unclear what a file has
+_ROUNDED = 1.0  # pixels by which boxes lean out that were rounded
 _TRUE = ("1", "true", "yes")
 
 
 @dataclass(frozen=True, slots=True)
 class Units:
     """How many boxes can only be fractions of the image, and how many only pixels, with the line of the first
-    of each (0: none); whether any coordinate is above 0; and whether the points of boxes may be corners or
-    centres."""
+    of each (0: none); whether any coordinate is above 0; whether the points of boxes may be corners or
+    centres; and how many boxes lie in their images only if they are corners, and only if they are centres."""
 
     fractions: int = 0
     pixels: int = 0
@@ -55,6 +56,8 @@ class Units:
     pixels_line: int = 0
     positive: bool = False
     is_open: bool = False
+    only_as_corners: int = 0
+    only_as_centres: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +196,11 @@ def _piece(
     rows = _OddRows(path, layout, lines, texts["filename"], image_of, names, boxes)
     state.issues.extend(_issues(rows, why, state.lines))
     boxed = why == "box"
-    state.units.append(replace(units_of(boxes.boxes_xyxy[boxed], lines[boxed]), is_open=boxes.is_open))
+    units = units_of(boxes.boxes_xyxy[boxed], lines[boxed])
+    if boxes.is_open:
+        sizes_wh = numbers_of(path, lines, texts, IMAGE_SIZES)
+        units = _with_meanings(units, boxes.boxes_xyxy[boxed], sizes_wh[boxed])
+    state.units.append(units)
     class_of = np.zeros(len(distinct), np.int32)
     for number in dict.fromkeys(name_of[boxed].tolist()):
         class_of[number] = state.classes.setdefault(distinct[number], len(state.classes))
@@ -374,15 +381,43 @@ def units_of(boxes_xyxy: NDArray[np.float64], lines: Column) -> Units:
     return Units(len(fractions), len(pixels), first, other, bool((finite > 0).any()))
 
 
+def _with_meanings(units: Units, boxes_xyxy: NDArray[np.float64], sizes_wh: NDArray[np.float64]) -> Units:
+    """Returns the units of boxes whose points were read as corners and may be centres, where their images'
+    sizes, (N, 2), are known."""
+    half = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) / 2
+    as_centres = boxes_xyxy - np.tile(half, 2)
+
+    def lies_inside(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+        over = boxes[:, 2:] > sizes_wh + _ROUNDED  # False where no size is known
+        return ~((boxes[:, :2] < -_ROUNDED).any(axis=1) | over.any(axis=1))
+
+    corners, centres = lies_inside(boxes_xyxy), lies_inside(as_centres)
+    known = (sizes_wh > 0).all(axis=1)
+    return replace(
+        units,
+        is_open=True,
+        only_as_corners=int((known & corners & ~centres).sum()),
+        only_as_centres=int((known & centres & ~corners).sum()),
+    )
+
+
 def is_relative(path: Path, units: Iterable[Units], coordinates: str | None) -> bool:
     """Returns whether boxes are fractions of the images: as the user says, else by what most of a file's
-    boxes can only be. Raises InputError where that is unclear, or where the points of fractions may be
-    corners or centres: what detectors read and YOLO writes are called the same."""
+    boxes can only be. Raises InputError where that is unclear, and where points are not clearly corners: those
+    of fractions, as what detectors read and YOLO writes are called the same, and those of pixels that fit
+    their images better as centres."""
     pieces = list(units)
     relative = _are_fractions(path, pieces) if coordinates is None else coordinates == "fractions"
     if relative and any(piece.is_open for piece in pieces):
         reason = "x, y of fractions of the image may be the corner or the centre of a box"
         raise InputError(path, f"{reason}; say --box-format xywh or cxcywh")
+    as_corners = sum(piece.only_as_corners for piece in pieces)
+    as_centres = sum(piece.only_as_centres for piece in pieces)
+    if as_centres > as_corners:
+        reason = (
+            f"{as_centres} boxes lie in their images only if x, y are centres, {as_corners} only if corners"
+        )
+        raise InputError(path, f"{reason}; say --box-format cxcywh or xywh")
     return relative
 
 
