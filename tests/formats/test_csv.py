@@ -193,7 +193,7 @@ def test_csv_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [f"{i % 3}.jpg,60,40,{'ab'[i % 2]},{i},2,{i + 1},4" for i in range(10)]
     path = csv_file(tmp_path, "filename,width,height,class,xmin,ymin,xmax,ymax", *rows)
     whole = registry.read(path).records
-    monkeypatch.setattr("tfrec_tools.formats.csv_rows._ROWS", 4)
+    monkeypatch.setattr("tfrec_tools.formats.csv_tables._ROWS", 4)
     pieces = registry.read(path).records
     assert [(one.filename, one.names, one.boxes_xyxy.tolist(), one.source) for one in pieces] == [
         (one.filename, one.names, one.boxes_xyxy.tolist(), one.source) for one in whole

@@ -111,6 +111,28 @@ def test_fractions_of_a_point_and_a_size_are_a_corner_or_a_centre(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("numbers", "is_clear"),
+    [
+        ((CORNER_AND_SIZE, "60,40,40,40"), True),
+        ((CENTRE_AND_SIZE, "90,60,20,40"), False),
+        ((CENTRE_AND_SIZE, "90,60,20,40", "0,0,9,9"), True),
+        ((CENTRE_AND_SIZE, "60.5,40.5,40,40"), True),  # over by less than a pixel
+        ((CENTRE_AND_SIZE, "90,60,30,50"), True),  # over in both meanings
+    ],
+)
+def test_pixels_that_fit_as_centres_alone(tmp_path: Path, numbers: tuple[str, ...], is_clear: bool) -> None:
+    header = "file,class,x,y,w,h,width,height"
+    rows = [f"a.jpg,cat,{box},100,80" for box in numbers]
+    if is_clear:
+        assert len(read_csv(tmp_path, header, *rows).records[0].names) == len(rows)
+        return
+    with pytest.raises(InputError, match="1 boxes lie in their images only if x, y are centres, 0 only if"):
+        read_csv(tmp_path, header, *rows)
+    for box_format in ("xywh", "cxcywh"):
+        assert read_csv(tmp_path, header, *rows, options=ReadOptions(box_format=box_format)).records
+
+
+@pytest.mark.parametrize(
     "cell",
     ['"[30.0, 20.0, 40.0, 40.0]"', '"(30,20,40,40)"', '"{30, 20, 40, 40}"', "30 20 40 40", "30;20;40;40",
      "[30. 20. 40. 40.]", '"[[30, 20, 40, 40]]"', '" 30,20 , 40,40 "', '"30|20|40|40"'],

@@ -12,7 +12,7 @@ from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.beam.elements import OF_SOURCE, AnnotatedImage
-from tfrec_tools.formats import coco, coco_keypoints, coco_parts, csv_parts, csv_rows, voc
+from tfrec_tools.formats import coco, coco_keypoints, coco_parts, csv_parts, csv_units, voc
 from tfrec_tools.formats.coco_schema import superfluous
 from tfrec_tools.formats.options import ReadOptions
 
@@ -126,7 +126,7 @@ def _csv(
         read
         | "Units" >> beam.FlatMap(lambda chunk: chunk.units)
         | "AllUnits" >> beam.combiners.ToList()
-        | "Relative" >> beam.Map(lambda units: csv_rows.is_relative(path, units, options.coordinates))
+        | "Relative" >> beam.Map(lambda units: csv_units.is_relative(path, units, options.coordinates))
     )
     joined = (
         read

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import csv
 import re
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.csv_forms import (
@@ -173,36 +171,6 @@ def _how_to_mend(header: list[str], columns: Mapping[str, int], missing: list[st
     if missing == ["class"]:
         return f"{lacks}say --class-names NAME where all boxes are of one class, or --columns class=COLUMN"
     return f"{lacks}expected {', '.join(COLUMNS)}, or --columns"
-
-
-def chunks(path: Path, file: BinaryIO, csv_layout: CsvLayout, rows: int) -> Iterator[Any]:
-    """pandas tables of texts, some rows at a time, with all of the columns of `file`, which is closed at
-    the end; `path` is for errors."""
-    import pandas as pd
-
-    options: dict[str, Any] = {
-        "sep": csv_layout.separator,
-        "header": None,
-        "skiprows": csv_layout.first_line - 1,
-        "dtype": str,
-        "keep_default_na": False,  # a class may be called NA
-        "index_col": False,  # a stray comma at the line ends is no index
-        "skip_blank_lines": False,
-        "encoding": "utf-8-sig",
-        "chunksize": rows,
-    }
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            with file, pd.read_csv(file, names=list(range(csv_layout.width)), **options) as reader:
-                yield from reader
-    except pd.errors.EmptyDataError:
-        yield pd.DataFrame(columns=range(csv_layout.width), dtype=str)
-    except pd.errors.ParserWarning as fault:
-        raise InputError(path, "the header has fewer columns than the rows", where="line 1") from fault
-    except (pd.errors.ParserError, UnicodeDecodeError, ValueError, OverflowError) as fault:
-        reason = f"cannot be read as CSV in UTF-8 ({' '.join(str(fault).split())})"
-        raise InputError(path, reason) from fault
 
 
 def _first_line(path: Path) -> str:

@@ -21,7 +21,8 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.formats import csv_rows, open_images
 from tfrec_tools.formats.csv_columns import CsvLayout
 from tfrec_tools.formats.csv_forms import FLAGS
-from tfrec_tools.formats.csv_rows import RowState, Units
+from tfrec_tools.formats.csv_pieces import RowState, columns_of
+from tfrec_tools.formats.csv_units import Units
 from tfrec_tools.formats.grouping import Boxes, Column, by_image
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.system.regular_files import open_binary
@@ -103,7 +104,7 @@ def _unquoted(data: bytes) -> bytes:
 def read(path: Path, block: Block) -> RowChunk:
     """InputError names the line that cannot be used."""
     state = RowState()
-    columns = csv_rows.columns_of(path, BytesIO(block.data), block.layout, block.line, state)
+    columns = columns_of(path, BytesIO(block.data), block.layout, block.line, state)
     rows, bounds = by_image(columns, len(state.images))
     names = list(state.classes)
     labels = [names[i] for i in rows["class_of"]]

@@ -95,11 +95,11 @@ def labeled_by_image(
     if boxless:
         image, name = boxless[0]
         message = (
-            f"{len(boxless)} labels of classes that have no box in their image, such as {name} in {image}"
+            f"{len(boxless)} label(s) of classes without a box in their image, such as {name} in {image}"
         )
         issues.append(Issue("box-missing", place, None, message, False))
     if others:
-        message = f"{others} images that have no boxes in the source are not read"
+        message = f"{others} image(s) that have no boxes in the source are not read"
         issues.append(Issue("image-unknown", place, None, message, True))
     return {image: classes | looked_for.get(image, _NOTHING) for image, classes in boxed.items()}, issues
 
