@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
@@ -18,11 +21,12 @@ from tfrec_tools.formats.file_names import names_a_file
 from tfrec_tools.formats.shapes import Corners
 
 _FLAGS = ("crowd", "difficult", "truncated", "occluded", "group_of", "area")
+_said, _pose, _mask = attrgetter(*_FLAGS), attrgetter("pose"), attrgetter("mask")
+_PLAIN = (False, False, False, False, False, math.nan)  # what most objects say
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """An object that a file lists.
+class Drawn(msgspec.Struct, frozen=True, gc=False):
+    """An object that a file lists; a Struct, since there are millions, each for a moment.
 
     where     its place in the file ("shapes[3]", "line 12")
     name      its class; "" where the file names none (class-unknown)
@@ -105,17 +109,114 @@ def source(
               is looked at after the last image, so that a reader may fill it on the way
     issues    of no image; `unread` of them (annotation-unread) are of annotations that belong to none
     """
-    made = [_made(image) for image in images]
-    used = {drawn.name.strip() for item in made for drawn in item.kept}
+    known = _Known(classes)
+    made = [_made(image, known) for image in images]
+    used = {name for item in made if item.record for name in item.record.names}
     names = (*dict.fromkeys(classes), *sorted(used - set(classes)))
     everything = frozenset(names)
-    records = [_record(item.image, item.kept, everything) for item in made if item.image is not None]
-    dropped = sum((item.dropped for item in made), Counter({"annotation-unread": unread} if unread else {}))
-    unusable = Counter(item.issues[0].code for item in made if item.image is None and item.is_image)
+    records = [_labeled(item, everything) for item in made if item.record is not None]
+    dropped = Counter({"annotation-unread": unread} if unread else {})
+    for item in made:
+        dropped.update(item.dropped)
+    unusable = Counter(item.issues[0].code for item in made if item.record is None and item.is_image)
     found = sum(item.objects for item in made) + unread
     images_ = sum(item.is_image for item in made)
     account = Account(files, found, dropped, litter, images_, unusable)
     return Source(names, records, (*issues, *(issue for item in made for issue in item.issues)), account)
+
+
+class _Known:
+    """The classes that a source has listed so far, as a set that is made once for many images."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self._classes = classes
+        self._set = frozenset(classes)
+
+    def labeled(self) -> frozenset[str]:
+        if len(self._set) < len(self._classes):
+            self._set = frozenset(self._classes)
+        return self._set
+
+
+class _Made(msgspec.Struct, frozen=True):
+    """A record, None where there is none; issues; how many objects there were, and which of them were
+    dropped, by code; whether it is of an image, and whether that says itself what it was annotated for."""
+
+    record: ImageRecord | None
+    issues: tuple[Issue, ...]
+    objects: int
+    dropped: Mapping[str, int]
+    is_image: bool = True
+    says_labeled: bool = False
+
+
+def _made(image: DrawnImage | Unusable, known: _Known) -> _Made:
+    if isinstance(image, Unusable):
+        dropped = {image.issue.code: image.objects} if image.objects else {}
+        return _Made(None, (image.issue,), image.objects, dropped, image.is_image)
+    count = sum([item.count for item in image.objects])
+    if not names_a_file(image.filename):
+        message = f"its file name is {image.filename or 'empty'!r}, expected that of an image"
+        return _made(Unusable(Issue("image-unknown", image.source, None, message, True), count), known)
+    kept: list[Drawn] = []
+    issues = list(image.issues)
+    lost = dict[str, int]()
+    for item in image.objects:
+        code, why, box = _judged(item, len(kept))
+        if code:
+            issues.append(Issue(code, image.source, box, f"{item.where}: {why}", code != "box-derived"))
+        if box is None:
+            lost[code] = lost.get(code, 0) + item.count
+        else:
+            kept.append(item)
+    record = _record(image, kept, known.labeled())
+    return _Made(record, tuple(issues), count, lost, says_labeled=image.labeled is not None)
+
+
+def _judged(item: Drawn, number: int) -> tuple[str, str, int | None]:
+    """Returns the code and reason of an object's issue ("" where there is none), and its number among the
+    boxes of its image, None where it is none."""
+    trimmed = item.name.strip()
+    if item.box_xyxy is None:
+        return item.code, f"{item.name}: {item.why}" if item.name else item.why, None
+    if not trimmed:
+        return "class-unknown", "names no class", None
+    if item.shape:
+        return "box-derived", f"{trimmed}: the box around its {item.shape}", number
+    if item.name != trimmed:
+        return "class-untrimmed", f"the class is {item.name!r}", number
+    return "", "", number
+
+
+def _record(image: DrawnImage, kept: Sequence[Drawn], labeled: frozenset[str]) -> ImageRecord:
+    said = list(map(_said, kept))
+    columns: dict[str, Any] = {}
+    if any(of_one != _PLAIN for of_one in said):
+        columns = dict(zip(_FLAGS, zip(*said, strict=True), strict=True))
+    return image_record(
+        image_id=image.image_id or image.filename,
+        filename=image.filename,
+        source=image.source,
+        boxes_xyxy=[item.box_xyxy for item in kept],
+        names=tuple([item.name.strip() for item in kept]),
+        width=image.width,
+        height=image.height,
+        labeled=labeled if image.labeled is None else image.labeled,
+        relative=image.relative,
+        poses=tuple(map(_pose, kept)) if any(map(_pose, kept)) else (),
+        masks=tuple(map(_mask, kept)) if any(map(_mask, kept)) else (),
+        stem=image.stem,
+        split=image.split,
+        **columns,
+    )
+
+
+def _labeled(item: _Made, everything: frozenset[str]) -> ImageRecord:
+    """Returns a record that is labeled with all classes, now that all are known."""
+    assert item.record is not None
+    if item.says_labeled or item.record.labeled == everything:
+        return item.record
+    return replace(item.record, labeled=everything)
 
 
 def without_masks(images: Iterable[DrawnImage | Unusable]) -> list[Issue]:
@@ -133,72 +234,3 @@ def without_masks(images: Iterable[DrawnImage | Unusable]) -> list[Issue]:
 
 def _lacks_mask(item: Drawn) -> bool:
     return bool(item.box_xyxy and item.shape and item.name and not item.mask)
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """An image, None where there is none, and those of its objects that have boxes; issues; how many objects
-    there were, and which of them were dropped, by code."""
-
-    image: DrawnImage | None
-    kept: Sequence[Drawn]
-    issues: tuple[Issue, ...]
-    objects: int
-    dropped: Counter[str]
-    is_image: bool = True
-
-
-def _made(image: DrawnImage | Unusable) -> _Made:
-    if isinstance(image, Unusable):
-        dropped = Counter({image.issue.code: image.objects} if image.objects else {})
-        return _Made(None, (), (image.issue,), image.objects, dropped, image.is_image)
-    if not names_a_file(image.filename):
-        message = f"its file name is {image.filename or 'empty'!r}, expected that of an image"
-        count = sum(item.count for item in image.objects)
-        return _made(Unusable(Issue("image-unknown", image.source, None, message, True), count))
-    kept: list[Drawn] = []
-    issues = list(image.issues)
-    dropped = Counter[str]()
-    for item in image.objects:
-        code, why, box = _judged(item, len(kept))
-        if code:
-            issues.append(Issue(code, image.source, box, f"{item.where}: {why}", code != "box-derived"))
-        if box is None:
-            dropped[code] += item.count
-        else:
-            kept.append(item)
-    return _Made(image, kept, tuple(issues), sum(item.count for item in image.objects), dropped)
-
-
-def _judged(item: Drawn, number: int) -> tuple[str, str, int | None]:
-    """Returns the code and reason of an object's issue ("" where there is none), and its number among the
-    boxes of its image, None where it is none."""
-    if item.box_xyxy is None:
-        return item.code, f"{item.name}: {item.why}" if item.name else item.why, None
-    if not item.name.strip():
-        return "class-unknown", "names no class", None
-    if item.shape:
-        return "box-derived", f"{item.name.strip()}: the box around its {item.shape}", number
-    if item.name != item.name.strip():
-        return "class-untrimmed", f"the class is {item.name!r}", number
-    return "", "", number
-
-
-def _record(image: DrawnImage, kept: Sequence[Drawn], everything: frozenset[str]) -> ImageRecord:
-    said: dict[str, Any] = {flag: [getattr(item, flag) for item in kept] for flag in _FLAGS}
-    return image_record(
-        image_id=image.image_id or image.filename,
-        filename=image.filename,
-        source=image.source,
-        boxes_xyxy=[item.box_xyxy for item in kept],
-        names=tuple(item.name.strip() for item in kept),
-        width=image.width,
-        height=image.height,
-        labeled=everything if image.labeled is None else image.labeled,
-        relative=image.relative,
-        poses=tuple(item.pose for item in kept) if any(item.pose for item in kept) else (),
-        masks=tuple(item.mask for item in kept) if any(item.mask for item in kept) else (),
-        stem=image.stem,
-        split=image.split,
-        **said,
-    )

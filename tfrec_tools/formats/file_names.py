@@ -25,6 +25,12 @@ def annotation_files(path: Path, suffixes: Sequence[str], title: str) -> tuple[l
     return files, litter
 
 
+def below(folder: Path, file: Path) -> str:
+    """Returns the path of a file below a folder, with slashes."""
+    above, path = f"{folder.as_posix()}/", file.as_posix()
+    return path[len(above) :] if path.startswith(above) else path
+
+
 def names_a_file(filename: str) -> bool:
     """Returns whether a name can be that of a file: "", ".", "a/.." and "a/" are not, nor is what no file
     system takes."""

@@ -47,13 +47,22 @@ def _keys(value: Any) -> int:
     """Returns how many keys all objects have, or less: lists of numbers, and of such lists, are not looked
     into. A text with no more colons, or ends of keys, has none of them twice in an object: msgspec keeps the
     last one alone."""
-    if type(value) is dict:
-        return len(value) + sum(_keys(item) for item in value.values() if type(item) in _HOLDING)
-    first = value[0] if type(value) is list and value else None
-    inner = first[0] if type(first) is list and first else first
-    if type(inner) not in _HOLDING:
-        return 0
-    return sum(_keys(item) for item in value if type(item) in _HOLDING)
+    count = 0
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if type(item) is dict:
+            count += len(item)
+            waiting += [inner for inner in item.values() if type(inner) in _HOLDING and inner]
+        elif type(item) is list and item and not _is_of_numbers(item):
+            waiting += [inner for inner in item if type(inner) in _HOLDING and inner]
+    return count
+
+
+def _is_of_numbers(listed: list[Any]) -> bool:
+    """Returns whether a list begins with a number, or with a list that does."""
+    first = listed[0]
+    return type(first[0] if type(first) is list and first else first) not in _HOLDING
 
 
 def _checked(file: Path, data: bytes, expected: str) -> Any:

@@ -19,7 +19,7 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats.drawn import Drawn, DrawnImage, source, without_masks
-from tfrec_tools.formats.file_names import annotation_files, plain
+from tfrec_tools.formats.file_names import annotation_files, below, plain
 from tfrec_tools.formats.json_documents import ForeignError, images_of
 from tfrec_tools.formats.json_values import flag, pixels, points, shown, text
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
@@ -31,6 +31,7 @@ _SHAPES = re.compile(rb'"shapes"\s*:\s*\[')
 _PARTS = re.compile(rb'"(?:imagePath|imageData|imageHeight|shape_type|lineColor)"')
 _EXPECTED = "LabelMe's JSON"
 _FLAGS = ("crowd", "difficult", "truncated", "occluded", "group_of")
+_FLAG_NAMES = frozenset(_FLAGS)
 _WITHOUT_BOX = ("point", "points", "line", "linestrip")
 _TURNED = ("rotation", "oriented_rectangle")  # AnyLabeling's and LabelMe's: four corners
 _OUTLINES = ("polygon", "quadrilateral")
@@ -73,14 +74,12 @@ def _image(file: Path, folder: Path, value: Any, masks: bool) -> DrawnImage:
     shapes = value["shapes"]
     if not isinstance(shapes, list):
         raise InputError(file, f"is {shown(shapes)}, expected a list", where="shapes")
-    below = file.relative_to(folder)
+    place = below(folder, file)
     named = value.get("imagePath")
     objects = [_drawn(number, shape, masks) for number, shape in enumerate(shapes)]
     return DrawnImage(
-        source=readable(str(below)),
-        filename=_filename(below, named)
-        if isinstance(named, str) and named.strip()
-        else str(below.with_suffix("")),
+        source=readable(place),
+        filename=_filename(place, named if isinstance(named, str) else ""),
         objects=_joined(objects, [_group(shape) for shape in shapes]),
         width=pixels(value.get("imageWidth")),
         height=pixels(value.get("imageHeight")),
@@ -88,14 +87,17 @@ def _image(file: Path, folder: Path, value: Any, masks: bool) -> DrawnImage:
     )
 
 
-def _filename(below: Path, named: str) -> str:
-    """Returns the path of an image below the folder of the files: imagePath starts from its own file. Of one
-    that leads out of that folder ("../images/a.jpg") it is what comes after, to be looked for by name."""
+def _filename(place: str, named: str) -> str:
+    """Returns the path of an image below the folder of the files: imagePath starts from its own file, at
+    `place`, whose name the image has where it is empty. Of one that leads out of that folder
+    ("../images/a.jpg") it is what comes after, to be looked for by name."""
+    folder = place.rpartition("/")[0]
     slashed = named.replace("\\", "/")
+    if not slashed.strip():
+        return place.rpartition(".")[0] or place
     if slashed.startswith("/") or slashed[1:2] == ":":
         return slashed
-    joined = plain((below.parent / slashed).as_posix())
-    return re.sub(r"^(?:\.\./)+", "", joined)
+    return re.sub(r"^(?:\.\./)+", "", plain(f"{folder}/{slashed}" if folder else slashed))
 
 
 def _drawn(number: int, shape: Any, masks: bool) -> Drawn:
@@ -152,6 +154,8 @@ def _flags(shape: dict[str, Any]) -> dict[str, Any]:
     """Returns those of our flags that a shape has by name, as its own (AnyLabeling's difficult) or of its
     user."""
     of_user = shape.get("flags")
+    if not of_user and _FLAG_NAMES.isdisjoint(shape):
+        return {}
     said = (
         shape | {key.lower(): value for key, value in of_user.items()} if isinstance(of_user, dict) else shape
     )
