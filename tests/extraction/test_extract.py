@@ -119,9 +119,15 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
         extracted(records, kind, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     (tmp_path / ".out.part/content/half").unlink()
+    dies[:] = [2]
+    with pytest.raises(KeyboardInterrupt):
+        extracted(records, kind, tmp_path / "out")
+    (tmp_path / ".out.part/content/half").unlink()
+    first = next((tmp_path / ".out.part/content").rglob("3.jpg"))
+    first.write_bytes(b"")  # as after a power failure
     dies.clear()
     extracted(records, kind, tmp_path / "out")
-    assert performed == [0, 1, 1, 2]
+    assert performed == [0, 1, 1, 2, 1, 2]
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "records", "whole"]
 
