@@ -55,6 +55,7 @@ def pair(draw: st.DrawFn, mark: int, least: int) -> Pair:
         area=draw(st.none() | st.just([draw(st.floats(1, 1e4)) for _ in rows])),
         poses=tuple(draw(count)),
         labeled=labeled,
+        weights=draw(st.just(()) | st.just(tuple(draw(st.sampled_from([0.0, 0.5, 1.0])) for _ in rows))),
         **dict(zip(FLAGS, flags, strict=True)),
     )
     return record, encoded(width, height, mark, draw(st.sampled_from(["jpeg", "png"])))
@@ -94,6 +95,8 @@ def assert_same(kind: str, before: Parsed, after: Parsed) -> int:
         assert new.area.astype(np.float32).tolist() == old.area.astype(np.float32).tolist()
     if "mask" in says:
         assert new.masks == old.masks
+    if "weight" in says:
+        assert new.weights == old.weights
     if WRITERS[kind].labeled:
         assert new.labeled == old.labeled
     return int((fractions(new) != fractions(old)).any(axis=1).sum())

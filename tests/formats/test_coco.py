@@ -411,3 +411,11 @@ def test_an_image_may_say_what_it_was_annotated_for(tmp_path: Path) -> None:
     path = coco_of(tmp_path, [{"id": 1, "file_name": "a.jpg", "labeled": ["cow"]}])
     with pytest.raises(InputError, match=r"images\[0\]: labeled is 'cow', of which none is in categories"):
         registry.read(path)
+
+
+def test_annotations_may_have_weights(tmp_path: Path) -> None:
+    images = [{"id": i, "file_name": f"{i}.jpg"} for i in range(3)]
+    weights: list[Any] = [0.5, None, "x"]
+    said = [{"image_id": i, "category_id": 1, "training_weight": w} for i, w in enumerate(weights)]
+    path = coco_of(tmp_path, images, [*said, {"image_id": 0, "category_id": 1, "weight": 80}])
+    assert [record.weights for record in registry.read(path).records] == [(0.5, 1), (), ()]

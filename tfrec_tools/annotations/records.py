@@ -25,7 +25,7 @@ _BLOCK_BYTES = 1 << 20
 _FLAGS = ("crowd", "difficult", "truncated", "occluded", "group_of")
 _COLUMNS = (*_FLAGS, "area")
 _columns = attrgetter(*_COLUMNS)
-_TUPLES = ("poses", "masks")  # one a box, or none at all
+_TUPLES = ("poses", "masks", "weights")  # one a box, or none at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,7 @@ class ImageRecord:
     relative    whether boxes_xyxy are fractions of the image instead, as YOLO and OpenImages write them
     poses       (N,) views of the objects ("Frontal"), "" where unknown; or () where the source has none
     masks       (N,) each a PNG, or COCO's segmentation in JSON; or () where they were not asked for
+    weights     (N,) how much each box counts in training, 0 to 1; or () where all count as 1
     stem        the name, without suffix, of the annotation's own file; an image of that name is meant
                 where `filename` says otherwise. Empty where the source is one file for many images
     place       where the image is; None where it is to be looked up by `filename`
@@ -119,6 +120,7 @@ class ImageRecord:
     place: ByteRange | None = None
     split: str | None = None
     precision: float = 0.0
+    weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.source.isascii() and self.image_id.isascii()):
@@ -169,6 +171,7 @@ class Said(TypedDict, total=False):
     place: ByteRange | None
     split: str | None
     precision: float
+    weights: tuple[float, ...]
 
 
 def image_record(
@@ -220,6 +223,8 @@ def joined(first: ImageRecord, second: ImageRecord) -> ImageRecord:
         changed["poses"] = (*_padded(first, first.poses, ""), *_padded(second, second.poses, ""))
     if first.masks or second.masks:
         changed["masks"] = (*_padded(first, first.masks, b""), *_padded(second, second.masks, b""))
+    if first.weights or second.weights:
+        changed["weights"] = (*_padded(first, first.weights, 1.0), *_padded(second, second.weights, 1.0))
     return replace(first, names=(*first.names, *second.names), **changed)
 
 

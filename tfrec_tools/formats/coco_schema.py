@@ -42,6 +42,7 @@ class Annotation(msgspec.Struct, gc=False):
     area: float | None = None
     id: Id | None = None
     segmentation: msgspec.Raw = msgspec.Raw(b"")
+    training_weight: float | None = None  # ours: `weight` may be that of the object
 
 
 class Mended(Annotation, gc=False):
@@ -134,6 +135,7 @@ def _annotation(item: Any) -> Annotation:
         "area": area if is_number(area) or (isinstance(area, str) and area in NONNUMBERS) else None,
         "id": _id(item.get("id")),
         "segmentation": msgspec.Raw(msgspec.json.encode(item.get("segmentation"))),
+        "training_weight": weight if is_number(weight := item.get("training_weight")) else None,
     }
     return Odd(**fields, code=code, why=why, count=count)
 

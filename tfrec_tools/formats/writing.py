@@ -98,6 +98,7 @@ _OF_BOXES: dict[str, Callable[[Outgoing], int]] = {
     "pose": lambda image: sum(map(bool, image.record.poses)),
     "area": lambda image: _areas_of_their_own(image),
     "mask": lambda image: len(image.record.masks),
+    "weight": lambda image: sum(weight != 1 for weight in image.record.weights),
 }
 EDGES = "edges"  # that float64 does not bring back
 BOX_FACTS = (*_OF_BOXES, EDGES)
