@@ -29,10 +29,12 @@ from tfrec_tools.system.options import declarations
 from tfrec_tools.tfrecords.example import encode_example
 from tfrec_tools.tfrecords.framing import write
 
+YOLO = {"data.yaml", "labels/train/a.txt", "images/train/a.png", "labels/val/b.txt"}
 LAYOUTS = {
     "coco": {"annotations/instances_train.json", "annotations/instances_val.json", "images/a.png"},
     "voc": {"Annotations/a.xml", "ImageSets/Main/train.txt", "ImageSets/Main/val.txt", "JPEGImages/a.png"},
-    "yolo": {"data.yaml", "labels/train/a.txt", "images/train/a.png", "labels/val/b.txt"},
+    "yolo": YOLO,
+    "yolo-segment": YOLO,
     "csv": {"train.csv", "val.csv", "images/a.png"},
 }
 
@@ -197,10 +199,12 @@ def test_what_a_format_cannot_say_is_counted(tmp_path: Path) -> None:
     path = records_file(tmp_path / "records", [odd, record(1)])
     unsaid = {kind: extracted(path, kind, tmp_path / kind).summary.unsaid for kind in WRITERS}
     odd_boxes = {"crowd": 1, "pose": 1, "area": 1, "source_id": 2}
+    of_yolo = odd_boxes | {"difficult": 2, "occluded": 1, "group_of": 2, "filename": 2, "labeled": 1}
     assert unsaid == {
         "coco": {"difficult": 2, "occluded": 1, "group_of": 2, "pose": 1},
         "voc": {"crowd": 1, "group_of": 2, "area": 1, "source_id": 2, "labeled": 2},
-        "yolo": odd_boxes | {"difficult": 2, "occluded": 1, "group_of": 2, "filename": 2, "labeled": 1},
+        "yolo": of_yolo,
+        "yolo-segment": of_yolo,
         "csv": odd_boxes | {"labeled": 2},
     }
 

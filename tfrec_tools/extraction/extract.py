@@ -281,6 +281,7 @@ def _convert(plan: Plan, options: ExtractOptions) -> Iterator[str]:
     yield from ("--labels", str(out / LABEL_MAP))
     if plan.labeled:
         yield from ("--labeled", ",".join(plan.labeled))
+    yield from plan.writer.flags
     if "mask" in plan.writer.says and any(item.record.masks for item in plan.items):
         yield from ("--masks", "png")
     if plan.writer.splits is not None and any(plan.splits) and not plan.unsaid["split"]:

@@ -1,7 +1,7 @@
 """COCO instances JSON (https://cocodataset.org/#format-data) as coco reads it: boxes [x y width height] in
 pixels, category ids of the label map, masks as COCO's packed run lengths. An image that was not annotated for
-all categories has their names in `labeled`, a box that counts less in training its `training_weight`: these are ours,
-others read over them."""
+all categories has their names in `labeled`, a box that counts less in training its `training_weight`: these
+are ours, others read over them."""
 
 from __future__ import annotations
 

@@ -101,7 +101,8 @@ _OF_BOXES: dict[str, Callable[[Outgoing], int]] = {
     "weight": lambda image: sum(weight != 1 for weight in image.record.weights),
 }
 EDGES = "edges"  # that float64 does not bring back
-BOX_FACTS = (*_OF_BOXES, EDGES)
+BOX = "box"  # where it is not the one around the mask
+BOX_FACTS = (*_OF_BOXES, EDGES, BOX)
 
 
 def unsaid(image: Outgoing, says: frozenset[str]) -> Counter[str]:
