@@ -96,6 +96,7 @@ def _yaml(splits: Sequence[str], labels: LabelMap) -> str:
 
     named = [split for split in SPLITS if split in splits]
     places = {split: f"{_IMAGES}/{split}" for split in named} or {"train": _IMAGES}
+    plain = all(name.isprintable() for name in labels.names)  # else breaks of lines would be folded
     note = "" if named else "# the records have no splits; Ultralytics wants a val: too\n"
     document = {**places, "nc": len(labels), "names": dict(enumerate(labels.names))}
-    return f"{note}{yaml.safe_dump(document, sort_keys=False, allow_unicode=True)}"
+    return f"{note}{yaml.safe_dump(document, sort_keys=False, allow_unicode=plain)}"
