@@ -21,10 +21,12 @@ from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.dataset.manifest import read_manifest
 from tfrec_tools.errors import InputError
 from tfrec_tools.extraction import extract as story
+from tfrec_tools.extraction.extract import extract
 from tfrec_tools.extraction.jobs import ExtractJob
 from tfrec_tools.extraction.options import ExtractOptions
 from tfrec_tools.formats.writers import WRITERS
 from tfrec_tools.images.loading import EncodedImage
+from tfrec_tools.labels.pbtxt import read_label_map
 from tfrec_tools.system.options import declarations
 from tfrec_tools.tfrecords.example import encode_example
 from tfrec_tools.tfrecords.framing import write
@@ -238,6 +240,36 @@ def test_records_that_cannot_be_used_are_named_in_one_line(tmp_path: Path, recor
     write(damaged, [])
     assert "hold no examples" in fault(*words, damaged)
     assert not (tmp_path / "out").exists()
+
+
+def test_ids_are_those_of_the_records_where_nothing_else_has_them(tmp_path: Path, records: Path) -> None:
+    records.with_suffix(".pbtxt").unlink()
+    done = extracted(records, "coco", tmp_path / "a")
+    labels = read_label_map(done.folder / "label_map.pbtxt")
+    assert labels.id_by_name == {"zebra": 1, "cat": 3}
+    clashing = tmp_path / "clashing.tfrecord"
+    pairs = [record(0), record(1, names=("dog", "cow"))]
+    ids = {"cat": 2, "zebra": 5, "dog": 2, "cow": 5}
+    write(clashing, [encode_example(each, image, ids) for each, image in pairs])
+    done = extracted(clashing, "coco", tmp_path / "b")
+    assert read_label_map(done.folder / "label_map.pbtxt").id_by_name == {
+        "cat": 2,
+        "zebra": 5,
+        "dog": 6,
+        "cow": 7,
+    }
+    assert done.summary.issues == {"class-conflict": 2}
+
+
+def test_sets_of_other_ids_are_not_mixed(tmp_path: Path, records: Path) -> None:
+    other = records_file(tmp_path / "other", [record(9)], {"cat": 1, "zebra": 2})
+    with pytest.raises(
+        InputError, match=r"set\.pbtxt: gives other ids than .*set\.pbtxt; make one set of them"
+    ):
+        extract(ExtractOptions([records, other], to="csv", out=tmp_path / "out"))
+    labels = records.with_suffix(".pbtxt")
+    done = extract(ExtractOptions([records, other], to="csv", out=tmp_path / "out", record_labels=labels))
+    assert (done.summary.images, done.summary.issues) == (6, {"class-mismatch": 2, "class-conflict": 3})
 
 
 def test_every_format_can_be_chosen() -> None:
