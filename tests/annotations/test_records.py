@@ -35,6 +35,10 @@ def test_joined_records_have_the_boxes_of_both() -> None:
     )
     mixed = joined(fractions, cat_and_dog(width=60, height=40))
     assert mixed.boxes_xyxy.tolist()[1] == [10 / 60, 5 / 40, 30 / 60, 25 / 40]
+    weighed = cat_and_dog(weights=(0.5, 0.0))
+    assert joined(cat_and_dog(), weighed).weights == (1, 1, 0.5, 0)
+    assert joined(weighed, cat_and_dog()).weights == (0.5, 0, 1, 1)
+    assert subset(weighed, [1]).weights == (0,)
     for other in (cat_and_dog(), first):
         with pytest.raises(InputError, match="s: cannot be joined with fractions"):
             joined(other, fractions)

@@ -13,6 +13,7 @@ from tests.helpers.small_sets import coco, save_pictures
 from tfrec_tools.cli.app import COMMANDS
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.extraction.options import ExtractOptions
 from tfrec_tools.remapping.options import RemapOptions
 from tfrec_tools.system.options import declarations
 
@@ -75,6 +76,7 @@ REMAP: dict[str, Any] = {
     "compression": "gzip",
 }
 _WITH_LABELS = {"table"}  # of remap
+EXTRACT: dict[str, Any] = {"to": "voc", "record-labels": "map.pbtxt", "no-masks": True}
 
 
 @pytest.fixture
@@ -103,6 +105,7 @@ def recorded(of: type[Any]) -> set[str]:
 def test_every_option_that_counts_is_tried() -> None:
     assert set(CONVERT) == recorded(ConvertOptions)
     assert set(REMAP) == recorded(RemapOptions)
+    assert set(EXTRACT) == recorded(ExtractOptions)
 
 
 @pytest.mark.parametrize("option", CONVERT)
@@ -121,6 +124,14 @@ def test_the_manifest_of_remap_has_it(folder: Path, option: str) -> None:
     tfrec("remap", "old/set", "--out", "out/set", *words, cwd=folder)
     labels = {"labels": "map.pbtxt"} if option in _WITH_LABELS else {}
     assert noted(folder) == labels | {option: str(REMAP[option]).lower()}
+
+
+def test_an_extraction_has_all_of_its_options(folder: Path) -> None:
+    tfrec("convert", "instances.json", "--out", "old/set", "--labels", "map.pbtxt", cwd=folder)
+    words = [word for option, value in EXTRACT.items() for word in words_of(option, value)]
+    tfrec("extract", "old/set", "--out", "out", *words, "--no-fsync", cwd=folder)
+    options = json.loads((folder / "out/extraction.json").read_text())["options"]
+    assert options == {option: str(value).lower() for option, value in EXTRACT.items()}
 
 
 def test_what_says_how_it_runs_is_not_noted(folder: Path) -> None:

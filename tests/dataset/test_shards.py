@@ -23,6 +23,7 @@ from tfrec_tools.dataset.manifest import (
     read_manifest,
 )
 from tfrec_tools.errors import InputError
+from tfrec_tools.extraction.extract import Summary
 
 
 def manifest_of_set(*files: str) -> Manifest:
@@ -176,6 +177,7 @@ def test_the_published_schemas_are_the_code() -> None:
     issue["$defs"]["Issue"]["properties"]["code"]["enum"] = list(CODES)
     assert _unwrapped(_published("issues")) == _unwrapped(issue)
     assert _unwrapped(_published("manifest")) == _unwrapped(msgspec.json.schema(Manifest))
+    assert _unwrapped(_published("extraction")) == _unwrapped(msgspec.json.schema(Summary))
 
 
 def _published(name: str) -> object:

@@ -21,18 +21,22 @@ from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.dataset.manifest import read_manifest
 from tfrec_tools.errors import InputError
 from tfrec_tools.extraction import extract as story
+from tfrec_tools.extraction.extract import extract
 from tfrec_tools.extraction.jobs import ExtractJob
 from tfrec_tools.extraction.options import ExtractOptions
 from tfrec_tools.formats.writers import WRITERS
 from tfrec_tools.images.loading import EncodedImage
+from tfrec_tools.labels.pbtxt import read_label_map
 from tfrec_tools.system.options import declarations
 from tfrec_tools.tfrecords.example import encode_example
 from tfrec_tools.tfrecords.framing import write
 
+YOLO = {"data.yaml", "labels/train/a.txt", "images/train/a.png", "labels/val/b.txt"}
 LAYOUTS = {
     "coco": {"annotations/instances_train.json", "annotations/instances_val.json", "images/a.png"},
     "voc": {"Annotations/a.xml", "ImageSets/Main/train.txt", "ImageSets/Main/val.txt", "JPEGImages/a.png"},
-    "yolo": {"data.yaml", "labels/train/a.txt", "images/train/a.png", "labels/val/b.txt"},
+    "yolo": YOLO,
+    "yolo-segment": YOLO,
     "csv": {"train.csv", "val.csv", "images/a.png"},
 }
 
@@ -119,9 +123,15 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
         extracted(records, kind, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     (tmp_path / ".out.part/content/half").unlink()
+    dies[:] = [2]
+    with pytest.raises(KeyboardInterrupt):
+        extracted(records, kind, tmp_path / "out")
+    (tmp_path / ".out.part/content/half").unlink()
+    first = next((tmp_path / ".out.part/content").rglob("3.jpg"))
+    first.write_bytes(b"")  # as after a power failure
     dies.clear()
     extracted(records, kind, tmp_path / "out")
-    assert performed == [0, 1, 1, 2]
+    assert performed == [0, 1, 1, 2, 1, 2]
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "records", "whole"]
 
@@ -191,10 +201,12 @@ def test_what_a_format_cannot_say_is_counted(tmp_path: Path) -> None:
     path = records_file(tmp_path / "records", [odd, record(1)])
     unsaid = {kind: extracted(path, kind, tmp_path / kind).summary.unsaid for kind in WRITERS}
     odd_boxes = {"crowd": 1, "pose": 1, "area": 1, "source_id": 2}
+    of_yolo = odd_boxes | {"difficult": 2, "occluded": 1, "group_of": 2, "filename": 2, "labeled": 1}
     assert unsaid == {
         "coco": {"difficult": 2, "occluded": 1, "group_of": 2, "pose": 1},
         "voc": {"crowd": 1, "group_of": 2, "area": 1, "source_id": 2, "labeled": 2},
-        "yolo": odd_boxes | {"difficult": 2, "occluded": 1, "group_of": 2, "filename": 2, "labeled": 1},
+        "yolo": of_yolo,
+        "yolo-segment": of_yolo,
         "csv": odd_boxes | {"labeled": 2},
     }
 
@@ -228,6 +240,36 @@ def test_records_that_cannot_be_used_are_named_in_one_line(tmp_path: Path, recor
     write(damaged, [])
     assert "hold no examples" in fault(*words, damaged)
     assert not (tmp_path / "out").exists()
+
+
+def test_ids_are_those_of_the_records_where_nothing_else_has_them(tmp_path: Path, records: Path) -> None:
+    records.with_suffix(".pbtxt").unlink()
+    done = extracted(records, "coco", tmp_path / "a")
+    labels = read_label_map(done.folder / "label_map.pbtxt")
+    assert labels.id_by_name == {"zebra": 1, "cat": 3}
+    clashing = tmp_path / "clashing.tfrecord"
+    pairs = [record(0), record(1, names=("dog", "cow"))]
+    ids = {"cat": 2, "zebra": 5, "dog": 2, "cow": 5}
+    write(clashing, [encode_example(each, image, ids) for each, image in pairs])
+    done = extracted(clashing, "coco", tmp_path / "b")
+    assert read_label_map(done.folder / "label_map.pbtxt").id_by_name == {
+        "cat": 2,
+        "zebra": 5,
+        "dog": 6,
+        "cow": 7,
+    }
+    assert done.summary.issues == {"class-conflict": 2}
+
+
+def test_sets_of_other_ids_are_not_mixed(tmp_path: Path, records: Path) -> None:
+    other = records_file(tmp_path / "other", [record(9)], {"cat": 1, "zebra": 2})
+    with pytest.raises(
+        InputError, match=r"set\.pbtxt: gives other ids than .*set\.pbtxt; make one set of them"
+    ):
+        extract(ExtractOptions([records, other], to="csv", out=tmp_path / "out"))
+    labels = records.with_suffix(".pbtxt")
+    done = extract(ExtractOptions([records, other], to="csv", out=tmp_path / "out", record_labels=labels))
+    assert (done.summary.images, done.summary.issues) == (6, {"class-mismatch": 2, "class-conflict": 3})
 
 
 def test_every_format_can_be_chosen() -> None:

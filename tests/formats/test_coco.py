@@ -454,3 +454,11 @@ def test_results_are_no_annotations(tmp_path: Path) -> None:
     path.write_text('[{"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5}]')
     with pytest.raises(InputError, match="is a list of COCO results, which are predictions"):
         registry.read(path)
+
+
+def test_annotations_may_have_weights(tmp_path: Path) -> None:
+    images = [{"id": i, "file_name": f"{i}.jpg"} for i in range(3)]
+    weights: list[Any] = [0.5, None, "x"]
+    said = [{"image_id": i, "category_id": 1, "training_weight": w} for i, w in enumerate(weights)]
+    path = coco_of(tmp_path, images, [*said, {"image_id": 0, "category_id": 1, "weight": 80}])
+    assert [record.weights for record in registry.read(path).records] == [(0.5, 1), (), ()]

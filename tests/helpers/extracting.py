@@ -22,7 +22,17 @@ from tfrec_tools.tfrecords.example import Parsed, encode_example
 from tfrec_tools.tfrecords.framing import write
 
 # A gap, and an order that is not the alphabet's.
-IDS = {"zebra": 1, "cat": 3, "Plättchen": 4, "a b": 7, "no": 8, 'x,"y"': 12}
+IDS = {
+    "zebra": 1,
+    "cat": 3,
+    "Plättchen": 4,
+    "a b": 7,
+    "no": 8,
+    'x,"y"': 12,
+    "a\r\n\x85b": 13,
+    "<#&": 14,
+    "nan": 15,
+}
 
 
 def encoded(width: int, height: int, mark: int, kind: str = "jpeg") -> EncodedImage:

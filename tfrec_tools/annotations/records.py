@@ -26,7 +26,7 @@ _BLOCK_BYTES = 1 << 20
 _FLAGS = ("crowd", "difficult", "truncated", "occluded", "group_of")
 _COLUMNS = (*_FLAGS, "area")
 _columns = attrgetter(*_COLUMNS)
-_TUPLES = ("poses", "masks")  # one a box, or none at all
+_TUPLES = ("poses", "masks", "weights")  # one a box, or none at all
 _tuples = attrgetter(*_TUPLES)
 _MOST_BLANK = 1000  # boxes of an image, up to which arrays that say nothing are shared
 
@@ -96,6 +96,7 @@ class ImageRecord:
     keypoints   (N, K, 3) float64 [x y visibility], x and y in the unit of the boxes, visibility 0 (not
                 labeled), 1 (hidden) or 2 (visible), as COCO has them; in the order of the names that the
                 Source gives to the class's keypoints, then zeros. None where no box has any
+    weights     (N,) how much each box counts in training, 0 to 1; or () where all count as 1
     stem        the name, without suffix, of the annotation's own file; an image of that name is meant
                 where `filename` says otherwise. Empty where the source is one file for many images
     place       where the image is; None where it is to be looked up by `filename`
@@ -126,6 +127,7 @@ class ImageRecord:
     split: str | None = None
     precision: float = 0.0
     keypoints: Floats | None = None
+    weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.source.isascii() and self.image_id.isascii()):
@@ -187,6 +189,7 @@ class Said(TypedDict, total=False):
     split: str | None
     precision: float
     keypoints: Floats | None
+    weights: tuple[float, ...]
 
 
 def image_record(
@@ -257,6 +260,8 @@ def joined(first: ImageRecord, second: ImageRecord) -> ImageRecord:
     if first.masks or second.masks:
         changed["masks"] = (*_padded(first, first.masks, b""), *_padded(second, second.masks, b""))
     changed["keypoints"] = _joined_keypoints(first, second)
+    if first.weights or second.weights:
+        changed["weights"] = (*_padded(first, first.weights, 1.0), *_padded(second, second.weights, 1.0))
     return replace(first, names=(*first.names, *second.names), **changed)
 
 

@@ -19,13 +19,13 @@ from tfrec_tools.dataset.manifest import Manifest, ShardInfo, read_manifest
 from tfrec_tools.dataset.shards import manifest_path, prefixes
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.regular_files import read_bytes
-from tfrec_tools.tfrecords.features import BOX_LABEL, FEATURES, IMAGE_CLASS_LABEL, IMAGE_ENCODED, Feature
+from tfrec_tools.tfrecords.features import BOX_LABEL, FEATURES, IMAGE_ENCODED, Feature
 
 INFO = "dataset_info.json"
 _FEATURES = "features.json"
 _MODULE = "tensorflow_datasets.core.features"
 _DTYPES = {"bytes": "string", "float": "float32", "int64": "int64"}
-_CLASSES = (BOX_LABEL, IMAGE_CLASS_LABEL)
+_NAMES = f"{BOX_LABEL.replace('/', '.')}.labels.txt"  # where TFDS looks for a feature's
 _MOST_CLASSES = 100_000  # up to which ids may reach: TFDS lists a name for each id from 0
 _OURS = "by tfrec convert."
 _SEVERAL = "tfrec_sets"  # what the folder of several sets is called
@@ -41,7 +41,7 @@ def sidecars(prefix: Path, manifest: Manifest) -> dict[Path, bytes]:
     manifests = sorted([manifest, *_neighbours(prefix, listed)], key=lambda each: each.name)
     names = _class_names(manifests)
     files = {_FEATURES: _encode(_features(len(names)))}
-    files |= {f"{key.replace('/', '.')}.labels.txt": _lines(names) for key in _CLASSES if any(names)}
+    files |= {_NAMES: _lines(names)} if any(names) else {}
     return {prefix.with_name(name): data for name, data in files.items()} | {info: _encode(_info(manifests))}
 
 
@@ -163,7 +163,7 @@ def _element(key: str, feature: Feature, classes: int) -> dict[str, Any]:
         shape = {"dimensions": ["-1", "-1", "3"]}
         image = {"shape": shape, "dtype": "uint8"}
         return {"pythonClassName": f"{_MODULE}.image_feature.Image", "image": image}
-    if key in _CLASSES and classes:
+    if key == BOX_LABEL and classes:
         named = {"numClasses": str(classes)}
         return {"pythonClassName": f"{_MODULE}.class_label_feature.ClassLabel", "classLabel": named}
     dtype = _DTYPES[feature.kind]

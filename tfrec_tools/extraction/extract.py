@@ -28,7 +28,7 @@ from tfrec_tools.dataset import staging
 from tfrec_tools.dataset.engine import ticker
 from tfrec_tools.dataset.manifest import SourceAccount
 from tfrec_tools.errors import AccountError, InputError, readable
-from tfrec_tools.extraction.jobs import Done, ExtractJob, finished, jobs_of
+from tfrec_tools.extraction.jobs import Done, ExtractJob, is_finished, jobs_of, noted
 from tfrec_tools.extraction.options import ExtractOptions
 from tfrec_tools.extraction.plan import Plan, make_plan
 from tfrec_tools.formats.writing import BOX_FACTS, Part
@@ -163,7 +163,7 @@ def _clear(folder: Path) -> None:
 
 
 def _run(jobs: Sequence[ExtractJob], options: ExtractOptions, content: Path, notes: Path) -> None:
-    left = [job for job in jobs if finished(notes, job) is None]
+    left = [job for job in jobs if not is_finished(notes, content, job)]
     total = sum(len(job.items) for job in jobs)
     ticked = ticker(total, partial(options.progress, "writing images"))
     ticked(total - sum(len(job.items) for job in left))
@@ -181,13 +181,13 @@ def _perform(job: ExtractJob, tick: Tick, content: Path, notes: Path) -> bool:
 
 
 def _counts(notes: Path, job: ExtractJob) -> Done:
-    """Returns what a job wrote, without its texts."""
+    """Returns what a job wrote, without its files and texts."""
     done = _done(notes, job)
-    return Done(done.images, done.boxes, done.unsaid)
+    return Done(done.images, done.boxes, done.unsaid, {})
 
 
 def _done(notes: Path, job: ExtractJob) -> Done:
-    done = finished(notes, job)
+    done = noted(notes, job)
     if done is None:
         raise InputError(notes, "was changed by another program while it was being read; run this again")
     return done
@@ -281,6 +281,7 @@ def _convert(plan: Plan, options: ExtractOptions) -> Iterator[str]:
     yield from ("--labels", str(out / LABEL_MAP))
     if plan.labeled:
         yield from ("--labeled", ",".join(plan.labeled))
+    yield from plan.writer.flags
     if "mask" in plan.writer.says and any(item.record.masks for item in plan.items):
         yield from ("--masks", "png")
     if plan.writer.splits is not None and any(plan.splits) and not plan.unsaid["split"]:

@@ -25,12 +25,13 @@ _IMAGES = 200  # of a job
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a job wrote: images, boxes, of how many boxes the format cannot say what, and its texts by part of
-    the files of all images."""
+    """What a job wrote: images, boxes, of how many boxes the format cannot say what, {path below the folder:
+    bytes} of its files, and its texts by part of the files of all images."""
 
     images: int
     boxes: int
     unsaid: dict[str, int]
+    sizes: dict[str, int]
     texts: dict[str, str] = field(default_factory=dict)
 
 
@@ -62,13 +63,19 @@ def jobs_of(plan: Plan) -> tuple[ExtractJob, ...]:
     )
 
 
-def finished(notes: Path, job: ExtractJob) -> Done | None:
+def noted(notes: Path, job: ExtractJob) -> Done | None:
     """Returns what a job wrote, None where it is not done. A note that is lost or cut off costs the job
     only."""
     try:
         return msgspec.json.decode(_note(notes, job.number).read_bytes(), type=Done)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+
+
+def is_finished(notes: Path, content: Path, job: ExtractJob) -> bool:
+    """Returns whether a job is done, and its files are whole: after a power failure they may be none."""
+    done = noted(notes, job)
+    return done is not None and all(_has_size(content / path, size) for path, size in done.sizes.items())
 
 
 def _note(notes: Path, number: int) -> Path:
@@ -78,6 +85,7 @@ def _note(notes: Path, number: int) -> Path:
 def _written(job: ExtractJob, tick: Tick, content: Path) -> Done:
     writer = WRITERS[job.kind]
     boxes, missing, texts = 0, Counter[str](), dict[str, list[str]]()
+    sizes: dict[str, int] = {}
     for item in job.items:
         assert item.record.place is not None
         data = item.record.place.read()
@@ -86,13 +94,14 @@ def _written(job: ExtractJob, tick: Tick, content: Path) -> Done:
         files = {writer.image_path(item.name, job.split): data, **told.files}
         for path, bytes_ in files.items():
             _write(content / path, bytes_)
+            sizes[path] = len(bytes_)
         for part, text in told.texts.items():
             texts.setdefault(part, []).append(text)
         boxes += told.boxes
         missing += unsaid(image, writer.says) + Counter(told.unsaid)
         tick()
     joined = {part: "".join(_lines(of_part)) for part, of_part in texts.items()}
-    return Done(len(job.items), boxes, dict(missing), joined)
+    return Done(len(job.items), boxes, dict(missing), sizes, joined)
 
 
 def _lines(texts: Sequence[str]) -> Iterator[str]:
@@ -116,6 +125,10 @@ def _outgoing(job: ExtractJob, item: Item, data: bytes) -> Outgoing:
                 record.source, f"has no size, and its image says none: {fault.reason}"
             ) from fault
     return Outgoing(record, item.name, width, height, item.image_id, item.first_box, job.split)
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
 
 
 def _write(path: Path, data: bytes) -> None:

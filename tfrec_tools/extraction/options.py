@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from tfrec_tools.dataset.options import WorkerOptions
 from tfrec_tools.system.options import Option, Panel, Paths, StrPath, as_path, as_texts
 
-Kind = Literal["coco", "voc", "yolo", "csv"]  # the keys of formats.writers.WRITERS
+Kind = Literal["coco", "voc", "yolo", "csv", "yolo-segment"]  # the keys of formats.writers.WRITERS
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,13 @@ class ExtractOptions(WorkerOptions):
         ),
     ]
     _: KW_ONLY
-    to: Annotated[Kind, Option("Format of the annotations.", Panel.OUTPUT)]
+    to: Annotated[
+        Kind,
+        Option(
+            "Format of the annotations; yolo-segment has the outlines of masks in place of their boxes.",
+            Panel.OUTPUT,
+        ),
+    ]
     out: Annotated[
         StrPath,
         Option(

@@ -334,6 +334,9 @@ def piece_of(
         "area": np.array(areas, np.float64),
         "crowd": np.array([bool(item.iscrowd) for item in part], bool),
         "id": np.array([int64(item.id) for item in part], np.int64),
+        "weight": np.array(
+            [math.nan if item.training_weight is None else item.training_weight for item in part], np.float64
+        ),
     }
     piece["keypoints"] = coco_keypoints.column([item.keypoints for item in part])
     if masks:
@@ -384,6 +387,8 @@ def _records(
     columns, derived = annotations.columns, annotations.derived
     if derived:
         columns["row"] = np.arange(len(columns["image_of"]))
+    if np.isnan(columns["weight"]).all():  # as nearly always
+        del columns["weight"]
     sorted_columns, bounds = by_image(columns, len(images.keys))
     rows = sorted_columns.pop("row").tolist() if derived else []
     labels = [names[i] for i in sorted_columns["class_of"]]
@@ -449,6 +454,7 @@ def record_of(
         labeled=classes.intersection(image.labeled) if image.labeled else labeled,
         masks=boxes.masks,
         keypoints=boxes.keypoints,
+        weights=_weights(columns["weight"]) if "weight" in columns else (),
     )
 
 
@@ -457,3 +463,8 @@ def shows(file: Path) -> bool:
     data = ends(file)
     is_object = data.removeprefix(_BOM).lstrip()[:1] == b"{"
     return is_object and _LISTS.search(data) is not None and _PARTS.search(data) is not None
+
+
+def _weights(column: Column) -> tuple[float, ...]:
+    """Returns (N,) weights, 1 where an annotation says none; () where none does."""
+    return () if np.isnan(column).all() else tuple(np.nan_to_num(column, nan=1.0).tolist())

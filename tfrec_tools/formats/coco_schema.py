@@ -44,6 +44,7 @@ class Annotation(msgspec.Struct, gc=False):
     id: Id | None = None
     segmentation: msgspec.Raw = msgspec.Raw(b"")
     keypoints: msgspec.Raw = msgspec.Raw(b"")
+    training_weight: float | None = None  # ours: `weight` may be that of the object
 
 
 class Mended(Annotation, gc=False):
@@ -138,6 +139,7 @@ def _annotation(item: Any, keypoints: bool) -> Annotation:
         "id": _id(item.get("id")),
         "segmentation": msgspec.Raw(msgspec.json.encode(item.get("segmentation"))),
         "keypoints": msgspec.Raw(msgspec.json.encode(item.get("keypoints"))),
+        "training_weight": weight if is_number(weight := item.get("training_weight")) else None,
     }
     return Odd(**fields, code=code, why=why, count=count)
 

@@ -1,6 +1,7 @@
 """COCO instances JSON (https://cocodataset.org/#format-data) as coco reads it: boxes [x y width height] in
 pixels, category ids of the label map, masks as COCO's packed run lengths. An image that was not annotated for
-all categories has their names in `labeled`, which is ours: others read over it."""
+all categories has their names in `labeled`, a box that counts less in training its `training_weight`: these
+are ours, others read over them."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from tfrec_tools.formats.writing import EDGES, Document, Outgoing, Part, Told
 from tfrec_tools.images import masks
 from tfrec_tools.labels.label_map import LabelMap
 
-SAYS = frozenset(("crowd", "area", "mask"))
+SAYS = frozenset(("crowd", "area", "mask", "weight"))
 _IMAGES, _ANNOTATIONS = "images", "annotations"
 
 
@@ -67,7 +68,7 @@ def _annotations(
             "area": decimals.whole(area),
             "iscrowd": int(record.crowd[i]),
             "segmentation": segmentation or [],
-        }
+        } | ({"training_weight": record.weights[i]} if record.weights else {})
 
 
 def _document(part: Part, labels: LabelMap) -> Iterator[bytes]:

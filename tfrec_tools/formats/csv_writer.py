@@ -68,5 +68,10 @@ def _rows(part: Part) -> Iterator[list[str]]:
 
 def _text(rows: Sequence[Sequence[str]]) -> str:
     out = StringIO(newline="")
-    csv.writer(out, lineterminator="\n").writerows(rows)
+    for row in rows:
+        # csv itself quotes no \r where lines end in \n, but readers end a line there
+        breaks = any("\r" in cell for cell in row)
+        csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL if breaks else csv.QUOTE_MINIMAL).writerow(
+            row
+        )
     return out.getvalue()

@@ -95,5 +95,6 @@ def _same(fractions: Values, wanted: Fractions) -> Holds:
     """Returns where float32 comes out as wanted, without leaning over an edge of the image that it is at:
     half a step of float32 is more than checks of boxes let pass."""
     leaning = ((fractions > 1 + _ROUNDING) & (wanted <= 1)) | ((fractions < -_ROUNDING) & (wanted >= 0))
-    same: Holds = (fractions.astype(np.float32) == wanted) & ~leaning
+    with np.errstate(over="ignore"):
+        same: Holds = (fractions.astype(np.float32) == wanted) & ~leaning
     return same

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tfrec_tools.formats import coco_writer, csv_writer, voc, voc_writer, yolo_writer
@@ -23,6 +23,7 @@ class Writer:
     has_ids      whether its images have ids beside their names
     named_by     what its reader calls an image: by its "name", or by its "path" with all folders
     of_image     what is said of an image; `documents` are the files of all images
+    flags        what `tfrec convert` must be told besides
     sources      (splits): what is given to `tfrec convert`, "" for the folder itself
     """
 
@@ -36,6 +37,7 @@ class Writer:
     of_image: Callable[[Outgoing, LabelMap], Told]
     documents: Callable[[Sequence[Part], LabelMap], Iterator[Document]]
     sources: Callable[[Sequence[str]], list[str]]
+    flags: tuple[str, ...] = ()
 
 
 WRITERS: dict[str, Writer] = {
@@ -88,3 +90,9 @@ WRITERS: dict[str, Writer] = {
         sources=csv_writer.sources,
     ),
 }
+WRITERS["yolo-segment"] = replace(
+    WRITERS["yolo"],
+    says=yolo_writer.OUTLINED_SAYS,
+    of_image=yolo_writer.outlined,
+    flags=("--yolo", "segment"),
+)

@@ -50,7 +50,8 @@ class Outgoing:
     def areas(self) -> list[float]:
         """Square pixels of the boxes that can be written: what the record says, else the box's own."""
         said = self.record.area[self.finite] * self.width * self.height
-        areas = np.where(np.isnan(said), self.own_areas, said).astype(np.float32)
+        with np.errstate(over="ignore"):  # of a box that reaches far out of its image
+            areas = np.where(np.isfinite(said), said, self.own_areas).astype(np.float32)
         return [float(str(area)) for area in areas]  # the shortest decimals of a float32
 
     @cached_property
@@ -98,9 +99,11 @@ _OF_BOXES: dict[str, Callable[[Outgoing], int]] = {
     "pose": lambda image: sum(map(bool, image.record.poses)),
     "area": lambda image: _areas_of_their_own(image),
     "mask": lambda image: len(image.record.masks),
+    "weight": lambda image: sum(weight != 1 for weight in image.record.weights),
 }
 EDGES = "edges"  # that float64 does not bring back
-BOX_FACTS = (*_OF_BOXES, EDGES)
+BOX = "box"  # where it is not the one around the mask
+BOX_FACTS = (*_OF_BOXES, EDGES, BOX)
 
 
 def unsaid(image: Outgoing, says: frozenset[str]) -> Counter[str]:

@@ -1,19 +1,26 @@
 """YOLO as yolo reads it, in Ultralytics' layout: images/, labels/ and data.yaml, both folders with a
 subfolder a split where there are splits. A row is the class from 0, then x and y of the centre, width and
-height as fractions of the image."""
+height as fractions of the image; or the class and a polygon."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tfrec_tools.formats import decimals
-from tfrec_tools.formats.writing import EDGES, Document, Outgoing, Part, Told
+from tfrec_tools.formats.writing import BOX, EDGES, Document, Outgoing, Part, Told
+from tfrec_tools.images.masks import to_pixels
+from tfrec_tools.images.outlines import outline
 from tfrec_tools.labels.label_map import LabelMap
 
 SAYS = frozenset[str]()
 SPLITS = ("train", "val", "test")
+OUTLINED_SAYS = frozenset(("mask",))
 _IMAGES = "images"
+_PLACES = 9  # behind the point, of a corner: a millionth of a pixel
 
 
 def image_path(name: str, split: str) -> str:
@@ -24,15 +31,45 @@ def image_path(name: str, split: str) -> str:
 
 
 def of_image(image: Outgoing, labels: LabelMap) -> Told:
-    numbers = {name: number for number, name in enumerate(labels.names)}
+    """Rows of boxes."""
     boxes, lost = decimals.centres(image.fractions_xyxy, image.width, image.height)
+    return _told(image, labels, boxes.tolist(), {EDGES: lost})
+
+
+def outlined(image: Outgoing, labels: LabelMap) -> Told:
+    """Rows of polygons, the outlines of masks; of a box without a mask the box. A polygon has the box around
+    it, whatever the record's is. Raises InputError where a mask is none."""
+    polygons = _polygons(image) if image.record.masks else {}
+    bare = [row for row in range(len(image.finite)) if row not in polygons]
+    boxes, lost = decimals.centres(image.fractions_xyxy[bare], image.width, image.height)
+    numbers = dict(zip(bare, boxes.tolist(), strict=True))
+    other = 0
+    for row, polygon in polygons.items():
+        around_xyxy = np.hstack([polygon.min(axis=0), polygon.max(axis=0)]).astype(np.float32)
+        other += not np.array_equal(around_xyxy, image.fractions_xyxy[row])
+        numbers[row] = np.round(polygon, _PLACES).ravel().tolist()
+    return _told(image, labels, [numbers[row] for row in sorted(numbers)], {EDGES: lost, BOX: other})
+
+
+def _polygons(image: Outgoing) -> dict[int, NDArray[np.float64]]:
+    """Returns {row: (points, 2) x y as fractions of the image} of the masks in which anything is."""
+    size_wh = (image.width, image.height)
+    record = image.record
+    outlines = (outline(to_pixels(record.masks[box], record.source, size_wh)) for box in image.finite)
+    return {row: np.array(points, np.float64) / size_wh for row, points in enumerate(outlines) if points}
+
+
+def _told(
+    image: Outgoing, labels: LabelMap, numbers: Sequence[Sequence[float]], unsaid: Mapping[str, int]
+) -> Told:
+    ids = {name: number for number, name in enumerate(labels.names)}
     rows = [
-        " ".join((str(numbers[image.record.names[i]]), *map(decimals.text, box)))
-        for i, box in zip(image.finite, boxes.tolist(), strict=True)
+        " ".join((str(ids[image.record.names[i]]), *map(decimals.text, of_row)))
+        for i, of_row in zip(image.finite, numbers, strict=True)
     ]
     data = "".join(f"{row}\n" for row in rows).encode()
     files = {_text_path(image_path(image.name, image.split)): data}
-    return Told(len(rows), files, unsaid={EDGES: lost})
+    return Told(len(rows), files, unsaid=unsaid)
 
 
 def documents(parts: Sequence[Part], labels: LabelMap) -> Iterator[Document]:
@@ -59,6 +96,7 @@ def _yaml(splits: Sequence[str], labels: LabelMap) -> str:
 
     named = [split for split in SPLITS if split in splits]
     places = {split: f"{_IMAGES}/{split}" for split in named} or {"train": _IMAGES}
+    plain = all(name.isprintable() for name in labels.names)  # else breaks of lines would be folded
     note = "" if named else "# the records have no splits; Ultralytics wants a val: too\n"
     document = {**places, "nc": len(labels), "names": dict(enumerate(labels.names))}
-    return f"{note}{yaml.safe_dump(document, sort_keys=False, allow_unicode=True)}"
+    return f"{note}{yaml.safe_dump(document, sort_keys=False, allow_unicode=plain)}"

@@ -50,9 +50,6 @@ from tfrec_tools.tfrecords.features import (
 
 # Written only where a box of the image has something to say by them.
 OPTIONAL = (BOX_OCCLUDED, BOX_GROUP_OF, BOX_VIEW, BOX_MASK)
-# Of training alone: no annotation has them.
-_OF_TRAINING = (BOX_WEIGHT,)
-
 _SHA256_KEY = IMAGE_SHA256.encode()
 _BEGINNING = 64  # bytes of an image that stand nowhere before it in an Example
 
@@ -114,6 +111,9 @@ def parse_example(data: bytes, source: str) -> Parsed:
     fractions_xyxy = np.array(fractions, np.float32).reshape(4, count).T  # (N, 4)
     labeled = _texts(features.get(IMAGE_CLASS_TEXT, ()))
     keypoints, keypoint_texts = keypoint_features.parsed(features, count, (width, height), source)
+    ids, labeled_ids, weights = (
+        tuple(features.get(key, ())) for key in (BOX_LABEL, IMAGE_CLASS_LABEL, BOX_WEIGHT)
+    )
     record = image_record(
         image_id=_text(features, IMAGE_SOURCE_ID),
         filename=_text(features, IMAGE_FILENAME),
@@ -132,12 +132,10 @@ def parse_example(data: bytes, source: str) -> Parsed:
         masks=tuple(features.get(BOX_MASK, ())),
         labeled=frozenset(labeled) if labeled else None,
         keypoints=keypoints,
+        weights=weights,
     )
     image = EncodedImage(
         _single(features, IMAGE_ENCODED, source), _text(features, IMAGE_FORMAT), width, height
-    )
-    ids, labeled_ids, weights = (
-        tuple(features.get(key, ())) for key in (BOX_LABEL, IMAGE_CLASS_LABEL, BOX_WEIGHT)
     )
     return Parsed(record, image, ids, labeled_ids, weights, _texts(keypoint_texts))
 
@@ -148,9 +146,7 @@ def unknown_features(data: bytes) -> list[str]:
     return sorted(
         key
         for key, feature in features.items()
-        if (key not in FEATURES or key in _OF_TRAINING)
-        and (kind := feature.WhichOneof("kind"))
-        and getattr(feature, kind).value
+        if key not in FEATURES and (kind := feature.WhichOneof("kind")) and getattr(feature, kind).value
     )
 
 
@@ -188,14 +184,15 @@ def _areas(record: ImageRecord) -> list[float]:
 
 
 def _optional_features(record: ImageRecord) -> dict[str, Values]:
-    """Returns those of OPTIONAL that say something of this record."""
+    """Returns those of OPTIONAL that say something of this record, and its weights, where it has some."""
     values: dict[str, Values] = {
         BOX_OCCLUDED: record.occluded.tobytes(),
         BOX_GROUP_OF: record.group_of.tobytes(),
         BOX_VIEW: [pose.encode() for pose in record.poses],
         BOX_MASK: record.masks,
     }
-    return {key: values[key] for key in OPTIONAL if any(values[key])}
+    said = {key: values[key] for key in OPTIONAL if any(values[key])}
+    return said | {BOX_WEIGHT: record.weights} if record.weights else said
 
 
 def _labeled_features(record: ImageRecord, ids: Mapping[str, int]) -> dict[str, Values]:
