@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 SIZE_WH = (640, 480)
 BOXES = 7
@@ -94,8 +95,14 @@ def cvat(folder: Path, images: int) -> Path:
 
 def labelme(folder: Path, images: int) -> Path:
     for stem, boxes in scenes(images):
-        more = {"group_id": None, "description": "", "shape_type": "rectangle", "flags": {}, "mask": None}
-        document = {
+        more: dict[str, Any] = {
+            "group_id": None,
+            "description": "",
+            "shape_type": "rectangle",
+            "flags": {},
+            "mask": None,
+        }
+        document: dict[str, Any] = {
             "version": "5.4.1",
             "flags": {},
             "shapes": [

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -26,6 +27,8 @@ _FLAGS = ("crowd", "difficult", "truncated", "occluded", "group_of")
 _COLUMNS = (*_FLAGS, "area")
 _columns = attrgetter(*_COLUMNS)
 _TUPLES = ("poses", "masks")  # one a box, or none at all
+_tuples = attrgetter(*_TUPLES)
+_MOST_BLANK = 1000  # boxes of an image, up to which arrays that say nothing are shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +131,17 @@ class ImageRecord:
         if self.boxes_xyxy.shape != (count, 4):
             raise ValueError(f"boxes_xyxy has shape {self.boxes_xyxy.shape}, expected ({count}, 4)")
         self.boxes_xyxy.setflags(write=False)
+        shape, checked = (count,), None
         for array, field in zip(_columns(self), _COLUMNS, strict=True):
-            if array.shape != (count,):
-                raise ValueError(f"{field} has shape {array.shape}, expected ({count},)")
+            if array is checked:  # one array may stand for several flags
+                continue
+            if array.shape != shape:
+                raise ValueError(f"{field} has shape {array.shape}, expected {shape}")
             array.setflags(write=False)
-        for field in _TUPLES:
-            if len(getattr(self, field)) not in (0, count):
-                raise ValueError(f"{field} has {len(getattr(self, field))} values, expected {count} or none")
+            checked = array
+        for field, values in zip(_TUPLES, _tuples(self), strict=True):
+            if values and len(values) != count:
+                raise ValueError(f"{field} has {len(values)} values, expected {count} or none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +191,22 @@ def image_record(
     (area)."""
     count = len(names)
     fields: dict[str, Any] = {"width": 0, "height": 0, **said}
+    unset, unknown = _blank(count) if count <= _MOST_BLANK else _blank.__wrapped__(count)
     for flag in _FLAGS:
         values = fields.get(flag)
-        fields[flag] = np.zeros(count, bool) if values is None else np.array(values, bool)
+        fields[flag] = unset if values is None else np.array(values, bool)
     area = fields.get("area")
-    fields["area"] = np.full(count, np.nan) if area is None else np.array(area, np.float64)
+    fields["area"] = unknown if area is None else np.array(area, np.float64)
     corners = np.array(boxes_xyxy, np.float64).reshape(count, 4)  # (N, 4)
     return ImageRecord(
         image_id=image_id, filename=filename, source=source, boxes_xyxy=corners, names=names, **fields
     )
+
+
+@lru_cache(maxsize=_MOST_BLANK)
+def _blank(count: int) -> tuple[Bools, Floats]:
+    """Returns flags and areas that say nothing of so many boxes; records never write into theirs."""
+    return np.zeros(count, bool), np.full(count, np.nan)
 
 
 def subset(record: ImageRecord, kept: Sequence[int]) -> ImageRecord:

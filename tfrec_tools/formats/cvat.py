@@ -79,7 +79,7 @@ def _image(element: Any, source: str, folder: str, meta: Meta, options: ReadOpti
         source=source,
         filename="/".join(filter(None, (folder, subset, name))) if name else "",
         objects=tuple(
-            drawn_of(shape, shape.get("label", ""), number, reading) for number, shape in enumerate(element)
+            [drawn_of(shape, shape.get("label", ""), number, reading) for number, shape in enumerate(element)]
         ),
         width=width,
         height=height,

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.cvat_meta import NO_SUBSET, Meta, Task, split_of

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
@@ -18,16 +21,18 @@ from tfrec_tools.formats.file_names import names_a_file
 from tfrec_tools.formats.shapes import Corners
 
 _FLAGS = ("crowd", "difficult", "truncated", "occluded", "group_of", "area")
+_said, _pose, _mask = attrgetter(*_FLAGS), attrgetter("pose"), attrgetter("mask")
+_PLAIN = (False, False, False, False, False, math.nan)  # what most objects say
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """An object that a file lists.
+class Drawn(msgspec.Struct, frozen=True, gc=False):
+    """An object that a file lists; a Struct, since there are millions, each for a moment.
 
     where     its place in the file ("shapes[3]", "line 12")
     name      its class; "" where the file names none (class-unknown)
     box_xyxy  [xmin ymin xmax ymax]; None where there is none, as `code` and `why` say
     shape     what the box is around ("polygon"), where the object has no box of its own (box-derived)
+    count     how many objects it stands for, where there is no box
     code      of the issue where there is no box: box-missing, or annotation-unread for what is not understood
     """
 
@@ -45,6 +50,7 @@ class Drawn:
     area: float = math.nan
     pose: str = ""
     mask: bytes = b""
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +88,10 @@ class Unusable:
     is_image: bool = True
 
 
-def damaged(file: Path, fault: InputError, objects: int = 0) -> Unusable:
-    """Returns a file of item image that cannot be read."""
+def damaged(file: Path, fault: InputError, objects: int = 0, code: str = "annotation-damaged") -> Unusable:
+    """Returns a file of one image that cannot be read, or, as `code` says, is of another kind."""
     message = ": ".join(filter(None, (fault.where, fault.reason)))
-    return Unusable(Issue("annotation-damaged", readable(str(file)), None, message, False), objects)
+    return Unusable(Issue(code, readable(str(file)), None, message, False), objects)
 
 
 def source(
@@ -103,12 +109,15 @@ def source(
               is looked at after the last image, so that a reader may fill it on the way
     issues    of no image; `unread` of them (annotation-unread) are of annotations that belong to none
     """
-    made = [_made(image) for image in images]
+    known = _Known(classes)
+    made = [_made(image, known) for image in images]
     used = {name for item in made if item.record for name in item.record.names}
     names = (*dict.fromkeys(classes), *sorted(used - set(classes)))
     everything = frozenset(names)
-    records = [_labeled(item.record, everything) for item in made if item.record is not None]
-    dropped = sum((item.dropped for item in made), Counter({"annotation-unread": unread} if unread else {}))
+    records = [_labeled(item, everything) for item in made if item.record is not None]
+    dropped = Counter({"annotation-unread": unread} if unread else {})
+    for item in made:
+        dropped.update(item.dropped)
     unusable = Counter(item.issues[0].code for item in made if item.record is None and item.is_image)
     found = sum(item.objects for item in made) + unread
     images_ = sum(item.is_image for item in made)
@@ -116,72 +125,95 @@ def source(
     return Source(names, records, (*issues, *(issue for item in made for issue in item.issues)), account)
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Known:
+    """The classes that a source has listed so far, as a set that is made once for many images."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self._classes = classes
+        self._set = frozenset(classes)
+
+    def labeled(self) -> frozenset[str]:
+        if len(self._set) < len(self._classes):
+            self._set = frozenset(self._classes)
+        return self._set
+
+
+class _Made(msgspec.Struct, frozen=True):
     """A record, None where there is none; issues; how many objects there were, and which of them were
-    dropped, by code."""
+    dropped, by code; whether it is of an image, and whether that says itself what it was annotated for."""
 
     record: ImageRecord | None
     issues: tuple[Issue, ...]
     objects: int
-    dropped: Counter[str]
+    dropped: Mapping[str, int]
     is_image: bool = True
+    says_labeled: bool = False
 
 
-def _made(image: DrawnImage | Unusable) -> _Made:
+def _made(image: DrawnImage | Unusable, known: _Known) -> _Made:
     if isinstance(image, Unusable):
-        dropped = Counter({image.issue.code: image.objects} if image.objects else {})
+        dropped = {image.issue.code: image.objects} if image.objects else {}
         return _Made(None, (image.issue,), image.objects, dropped, image.is_image)
+    count = sum([item.count for item in image.objects])
     if not names_a_file(image.filename):
         message = f"its file name is {image.filename or 'empty'!r}, expected that of an image"
-        return _made(Unusable(Issue("image-unknown", image.source, None, message, True), len(image.objects)))
+        return _made(Unusable(Issue("image-unknown", image.source, None, message, True), count), known)
     kept: list[Drawn] = []
     issues = list(image.issues)
-    dropped = Counter[str]()
+    lost = dict[str, int]()
     for item in image.objects:
         code, why, box = _judged(item, len(kept))
         if code:
             issues.append(Issue(code, image.source, box, f"{item.where}: {why}", code != "box-derived"))
         if box is None:
-            dropped[code] += 1
+            lost[code] = lost.get(code, 0) + item.count
         else:
             kept.append(item)
-    return _Made(_record(image, kept), tuple(issues), len(image.objects), dropped)
+    record = _record(image, kept, known.labeled())
+    return _Made(record, tuple(issues), count, lost, says_labeled=image.labeled is not None)
 
 
 def _judged(item: Drawn, number: int) -> tuple[str, str, int | None]:
     """Returns the code and reason of an object's issue ("" where there is none), and its number among the
-    boxes of its image, None where it is nitem."""
+    boxes of its image, None where it is none."""
+    trimmed = item.name.strip()
     if item.box_xyxy is None:
         return item.code, f"{item.name}: {item.why}" if item.name else item.why, None
-    if not item.name.strip():
+    if not trimmed:
         return "class-unknown", "names no class", None
     if item.shape:
-        return "box-derived", f"{item.name.strip()}: the box around its {item.shape}", number
-    if item.name != item.name.strip():
+        return "box-derived", f"{trimmed}: the box around its {item.shape}", number
+    if item.name != trimmed:
         return "class-untrimmed", f"the class is {item.name!r}", number
     return "", "", number
 
 
-def _record(image: DrawnImage, kept: Sequence[Drawn]) -> ImageRecord:
-    said: dict[str, Any] = {flag: [getattr(item, flag) for item in kept] for flag in _FLAGS}
+def _record(image: DrawnImage, kept: Sequence[Drawn], labeled: frozenset[str]) -> ImageRecord:
+    said = list(map(_said, kept))
+    columns: dict[str, Any] = {}
+    if any(of_one != _PLAIN for of_one in said):
+        columns = dict(zip(_FLAGS, zip(*said, strict=True), strict=True))
     return image_record(
         image_id=image.image_id or image.filename,
         filename=image.filename,
         source=image.source,
         boxes_xyxy=[item.box_xyxy for item in kept],
-        names=tuple(item.name.strip() for item in kept),
+        names=tuple([item.name.strip() for item in kept]),
         width=image.width,
         height=image.height,
-        labeled=image.labeled,
+        labeled=labeled if image.labeled is None else image.labeled,
         relative=image.relative,
-        poses=tuple(item.pose for item in kept) if any(item.pose for item in kept) else (),
-        masks=tuple(item.mask for item in kept) if any(item.mask for item in kept) else (),
+        poses=tuple(map(_pose, kept)) if any(map(_pose, kept)) else (),
+        masks=tuple(map(_mask, kept)) if any(map(_mask, kept)) else (),
         stem=image.stem,
         split=image.split,
-        **said,
+        **columns,
     )
 
 
-def _labeled(record: ImageRecord, everything: frozenset[str]) -> ImageRecord:
-    return record if record.labeled is not None else replace(record, labeled=everything)
+def _labeled(item: _Made, everything: frozenset[str]) -> ImageRecord:
+    """Returns a record that is labeled with all classes, now that all are known."""
+    assert item.record is not None
+    if item.says_labeled or item.record.labeled == everything:
+        return item.record
+    return replace(item.record, labeled=everything)
