@@ -87,6 +87,16 @@ def _image(element: Any, source: str, folder: str, meta: Meta, options: ReadOpti
     )
 
 
+def labels(file: Path) -> list[str]:
+    """Returns the labels of a file's head, in their order."""
+    meta = Meta()
+    for element in children_of_root(file, "annotations", _KNOWN):
+        if element.tag == "meta":
+            meta.read(element)
+            break
+    return list(dict.fromkeys(meta.classes))
+
+
 def shows(file: Path) -> bool:
     """Returns whether an XML file is one of CVAT's."""
     data = ends(file)
