@@ -12,6 +12,7 @@ from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import registry
 from tfrec_tools.formats.options import ReadOptions
+from tfrec_tools.images import masks
 
 RANGE = "<start_frame>4</start_frame><stop_frame>8</stop_frame>"
 SIZE = "<original_size><width>40</width><height>30</height></original_size>"
@@ -121,6 +122,23 @@ def test_only_boxes_are_interpolated(tmp_path: Path) -> None:
         read_video(tmp_path, shapes, options=ReadOptions(keyframes="interpolate"))
     whole = track(polygon.format(4), polygon.format(5).replace('keyframe="1"', 'keyframe="0"'))
     assert faults(read_video(tmp_path, whole)) == ["box-derived", "box-derived"]
+
+
+def test_frames_without_end_are_refused(tmp_path: Path) -> None:
+    task = "<start_frame>0</start_frame><stop_frame>999999999</stop_frame>"
+    with pytest.raises(InputError, match="a task of 1000000000 frames, expected at most 500000"):
+        read_video(tmp_path, track(box(1, 1)), task=task)
+    far = track(box(1, 1), box(999999999, 1))
+    with pytest.raises(InputError, match=r"tracks\[0\]: has more than 5000000 objects between keyframes"):
+        read_video(tmp_path, far, task="", options=ReadOptions(keyframes="interpolate"))
+
+
+def test_masks_of_a_video_without_its_size_are_damaged(tmp_path: Path) -> None:
+    mask = '<mask frame="4" keyframe="0" outside="0" rle="0,4" left="0" top="0" width="2" height="2"/>'
+    options = ReadOptions(masks=True)
+    (record,) = [of for of in read_video(tmp_path, track(mask), task="", options=options).records if of.masks]
+    with pytest.raises(InputError, match="is no mask"):
+        masks.to_png(record.masks[0], "a", (40, 30), (40, 30))
 
 
 def test_tasks_of_a_project(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def texts() -> dict[str, bytes]:
 def refused() -> frozenset[str]:
     """Returns those that may end only in a fault of the input, never in a Source of something else."""
     sound = ("csv/long_cell.csv", "coco/nonnumbers.json", "voc/comment.xml", "voc/instruction.xml")
-    of_cvat = ("cvat/mask.xml", "cvat/frames.xml", "cvat/attribute.xml")
+    of_cvat = ("cvat/mask.xml", "cvat/attribute.xml")
     return frozenset(texts()) - {
         *sound,
         *of_cvat,

@@ -68,6 +68,15 @@ def _read_voc(path: Path) -> ClassList:
     return ClassList(from_names(classes).labels, str(path))
 
 
+def _read_xml(path: Path) -> ClassList:
+    """Returns the labels of CVAT's head, or the classes that occur in a file of Pascal VOC."""
+    from tfrec_tools.formats import cvat
+
+    if not cvat.shows(path) or not (names := cvat.labels(path)):
+        return _read_voc(path)
+    return ClassList(from_names(names).labels, str(path))
+
+
 def _read_set(prefix: Path) -> ClassList:
     """Returns the set DIR/NAME of records, by its manifest."""
     from tfrec_tools.dataset.shards import manifest_path
@@ -159,5 +168,5 @@ _READERS: dict[str, Callable[[Path], ClassList]] = {
     ".txt": _read_text,
     ".names": _read_text,
     ".labels": _read_text,
-    ".xml": _read_voc,
+    ".xml": _read_xml,
 }

@@ -79,12 +79,22 @@ def _image(element: Any, source: str, folder: str, meta: Meta, options: ReadOpti
         source=source,
         filename="/".join(filter(None, (folder, subset, name))) if name else "",
         objects=tuple(
-            drawn_of(shape, shape.get("label", ""), number, reading) for number, shape in enumerate(element)
+            [drawn_of(shape, shape.get("label", ""), number, reading) for number, shape in enumerate(element)]
         ),
         width=width,
         height=height,
         split=split_of(subset or meta.task(element.get("task_id", "")).subset),
     )
+
+
+def labels(file: Path) -> list[str]:
+    """Returns the labels of a file's head, in their order."""
+    meta = Meta()
+    for element in children_of_root(file, "annotations", _KNOWN):
+        if element.tag == "meta":
+            meta.read(element)
+            break
+    return list(dict.fromkeys(meta.classes))
 
 
 def shows(file: Path) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _STEP = re.compile(r"step\s*=\s*(\d+)")
-_MOST_FRAMES = 10_000_000  # 4 days of film; more is no range of frames
 _SPLITS = {"validation": "val", "valid": "val"}
 NO_SUBSET = ("", "default")  # as CVAT calls images that are in none
 
@@ -85,7 +84,7 @@ def _frames(task: Any) -> range | None:
         frames = range(whole(first), whole(last) + 1, by)
     else:
         frames = range(0, whole(_text(task, "size")) * by, by)
-    return frames if 0 < len(frames) <= _MOST_FRAMES else None
+    return frames or None
 
 
 def _text(element: Any, tag: str) -> str:

@@ -19,7 +19,6 @@ from tfrec_tools.formats.drawn import Drawn
 from tfrec_tools.formats.shapes import Corners, Point, around_ellipse, around_points, turned
 from tfrec_tools.images.limits import MAX_PIXELS
 
-TAGS = ("box", "polygon", "mask", "ellipse", "cuboid", "polyline", "points", "skeleton", "tag")
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 _CUBOID = tuple(f"{axis}{side}{end}" for end in "12" for side in ("tl", "bl", "tr", "br") for axis in "xy")
 _YES = ("1", "true", "yes")
@@ -38,18 +37,27 @@ class ShapeReading:
 
 def drawn_of(element: Any, name: str, number: int, reading: ShapeReading) -> Drawn:
     """Returns a shape, the one of that number in its image or track, as an object of the class `name`."""
-    where, tag = _place(number), element.tag
-    if tag not in TAGS:
+    get = element.get
+    if element.tag == "box" and get("rotation") is None and not len(element) and get("occluded") == "0":
+        try:
+            box = (float(get("xtl")), float(get("ytl")), float(get("xbr")), float(get("ybr")))
+            return Drawn(_place(number), name, box)
+        except (TypeError, ValueError):
+            pass
+    return _with_care(element, name, _place(number), reading)
+
+
+def _with_care(element: Any, name: str, where: str, reading: ShapeReading) -> Drawn:
+    """Returns any shape, whatever is odd about it."""
+    tag = element.tag
+    if tag not in _AROUND:
         return Drawn(where, name, None, code="annotation-unread", why=f"<{tag}> is no shape that is known")
-    said = _flags(element)
     try:
-        if tag == "box" and element.get("rotation") is None:
-            return Drawn(where, name, _numbers(element, _CORNERS), **said)
         box, shape = _AROUND[tag](element, reading)
         mask = _mask(element, reading) if reading.masks else b""
     except ValueError as fault:
         return Drawn(where, name, None, why=f"a {tag}: {fault}")
-    return Drawn(where, name, box, shape, mask=mask, **said)
+    return Drawn(where, name, box, shape, mask=mask, **_flags(element))
 
 
 @cache

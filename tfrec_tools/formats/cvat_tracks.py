@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.cvat_meta import NO_SUBSET, Meta, Task, split_of
@@ -23,6 +25,8 @@ from tfrec_tools.formats.shapes import Corners, turned
 
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 _LONGEST = 9  # digits of a frame
+_MOST_FRAMES = 500_000  # of a task; 4 hours of film
+_MOST_FILLED = 5_000_000  # objects that are put between keyframes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Tracks:
         self._options = options
         self._frames: dict[tuple[str, str], dict[int, list[Drawn]]] = {}  # by subset and task
         self._is_whole = False  # whether interpolated shapes stand in the file
+        self._filled = 0  # objects that were put between keyframes
         self._gaps: list[str] = []  # tracks that are not there between two of their keyframes
 
     def add(self, track: Any, number: int) -> None:
@@ -54,7 +59,7 @@ class Tracks:
         task = self._meta.task(task_id)
         states = self._states(track, f"tracks[{number}]", task)
         if self._options.keyframes == "interpolate":
-            states = list(_interpolated(self._file, f"tracks[{number}]", states, task))
+            states = self._interpolated(f"tracks[{number}]", states, task)
         elif any(_is_gap(before, after, task.step) for before, after in pairwise(states)):
             self._gaps.append(f"tracks[{number}]")
         of_frame = self._frames.setdefault((subset, task_id), {})
@@ -77,6 +82,29 @@ class Tracks:
                 states.append(_State(int(frame), drawn, *_upright(shape, drawn)))
         return sorted(states, key=lambda state: state.frame)
 
+    def _interpolated(self, place: str, states: Sequence[_State], task: Task) -> list[_State]:
+        """Returns what stands at each frame of a track, as CVAT interpolates: boxes linearly, turned the
+        shorter way round; after the last keyframe the object stays. Raises InputError where that is another
+        shape's, or without end."""
+        whole: list[_State] = []
+        for at, state in enumerate(states):
+            whole.append(state)
+            if state.drawn is None:
+                continue
+            after = states[at + 1] if at + 1 < len(states) else None
+            end = after.frame if after else (task.frames.stop if task.frames else state.frame)
+            between = range(state.frame + task.step, end, task.step)
+            self._filled += len(between)
+            if self._filled > _MOST_FILLED:
+                reason = f"has more than {_MOST_FILLED} objects between keyframes, expected fewer"
+                raise InputError(self._file, reason, where=place)
+            if between and state.upright is None:
+                reason = "has frames between its keyframes, which only CVAT fills for shapes other than boxes"
+                raise InputError(self._file, f"{reason}; export it from CVAT", where=place)
+            target = after if after and after.drawn and after.upright else state
+            whole += [_between(state, target, frame, end) for frame in between]
+        return whole
+
     def images(self, source: str, folder: str) -> Iterator[DrawnImage]:
         """Yields the frames of each task in their order, with CVAT's names for their images. All of the range
         that the task has are images, those without objects too; where the file has keyframes alone, only
@@ -86,6 +114,9 @@ class Tracks:
         is_sparse = bool(self._gaps) and not self._is_whole
         for (subset, task_id), of_frame in self._frames.items():
             task = self._meta.task(task_id)
+            if task.frames is not None and len(task.frames) > _MOST_FRAMES:
+                reason = f"a task of {len(task.frames)} frames, expected at most {_MOST_FRAMES}"
+                raise InputError(self._file, f"{reason}; are start_frame and stop_frame right?")
             within = subset or (task.subset if task_id else "")
             frames = of_frame if is_sparse or task.frames is None else {*of_frame, *task.frames}
             for frame in sorted(frames):
@@ -133,24 +164,6 @@ def _upright(shape: Any, drawn: Drawn) -> tuple[Corners | None, float]:
 
 def _is_gap(before: _State, after: _State, step: int) -> bool:
     return before.drawn is not None and after.frame - before.frame > step
-
-
-def _interpolated(file: Path, place: str, states: Sequence[_State], task: Task) -> Iterator[_State]:
-    """Yields what stands at each frame of a track, as CVAT interpolates: boxes linearly, turned the shorter
-    way round; after the last keyframe the object stays. Raises InputError where that is another shape's."""
-    for at, state in enumerate(states):
-        yield state
-        if state.drawn is None:
-            continue
-        after = states[at + 1] if at + 1 < len(states) else None
-        end = after.frame if after else (task.frames.stop if task.frames else state.frame)
-        between = range(state.frame + task.step, end, task.step)
-        if between and state.upright is None:
-            reason = "has frames between its keyframes, which only CVAT fills for shapes other than boxes"
-            raise InputError(file, f"{reason}; export it from CVAT", where=place)
-        target = after if after and after.drawn and after.upright else state
-        for frame in between:
-            yield _between(state, target, frame, end)
 
 
 def _between(state: _State, target: _State, frame: int, end: int) -> _State:
