@@ -162,7 +162,7 @@ def _levels(config: SsdConfig, image: KerasTensor) -> list[KerasTensor]:
     extractor = config.extractor
     match extractor:
         case MobileNetV2Config():
-            return coarser_levels(extractor, _named(mobilenet_v2.last_levels(extractor, image)))
+            return coarser_levels(extractor, _named(mobilenet_v2.last_levels(_mobilenet(extractor), image)))
         case FpnConfig():
             return pyramid(extractor, _named(_pyramid_levels(extractor, image)))
         case BifpnConfig():
@@ -182,7 +182,11 @@ def _features(network: keras.Model) -> list[KerasTensor]:
 def _pyramid_levels(config: FpnConfig, image: KerasTensor) -> list[KerasTensor]:
     """Returns levels 3, 4, 5."""
     if config.backbone == "mobilenet_v2":
-        return mobilenet_v2.pyramid_levels(config, image)
+        return mobilenet_v2.pyramid_levels(_mobilenet(config), image)
     depth = int(config.backbone.removeprefix("resnet"))
     network = resnet.Resnet(depth, config.hyperparams, config.depth_multiplier, config.min_depth)
-    return resnet.feature_levels(network, image, _BACKBONE.replace("/", "."))
+    return resnet.feature_levels(network, image, _BACKBONE.replace("/", "."))[1:]
+
+
+def _mobilenet(config: FpnConfig | MobileNetV2Config) -> mobilenet_v2.MobileNetV2:
+    return mobilenet_v2.MobileNetV2(config.hyperparams, config.depth_multiplier, config.min_depth)

@@ -14,7 +14,8 @@ _LARGEST = 2**31 - 1  # of an int32, as the protos have it
 # Ends the messages that refuse a model.
 SUPPORTED = (
     "supported: ssd with a MobileNetV2 (FPNLite or without a pyramid), a ResNet FPN (RetinaNet) or an "
-    "EfficientNet BiFPN (EfficientDet), and faster_rcnn with a ResNet"
+    "EfficientNet BiFPN (EfficientDet), faster_rcnn with a ResNet, and center_net with a MobileNetV2 FPN, a "
+    "ResNet v1 FPN or an hourglass"
 )
 
 
