@@ -59,12 +59,13 @@ def tfod_outputs(detector: Detector, images: tf.Tensor) -> dict[str, tf.Tensor]:
     num_detections (1,)
     raw_detection_boxes (1, A, 4)     raw_detection_scores (1, A, [1 +] K), as in `Candidates`
     detection_anchor_indices (1, M)   detection_multiclass_scores (1, M, [1 +] K)
+    detection_boxes_strided (1, M, 4), of CenterNet alone: in cells of its maps
     """
     image, window = preprocess(detector.config, images[0])
     boxes, scores, background, raw_boxes, detections = candidates(detector, image, window)
     anchors = _anchors(detections, boxes, scores[:, background:])  # (M,)
     there = detections.ids[0] > 0
-    return {
+    outputs = {
         "detection_boxes": detections.boxes,
         "detection_scores": detections.scores,
         "detection_classes": tf.cast(tf.maximum(detections.ids, 1), tf.float32),
@@ -74,6 +75,11 @@ def tfod_outputs(detector: Detector, images: tf.Tensor) -> dict[str, tf.Tensor]:
         "detection_anchor_indices": tf.where(there, tf.cast(anchors, tf.float32), 0.0)[None],
         "detection_multiclass_scores": tf.where(there[:, None], tf.gather(scores, anchors), 0.0)[None],
     }
+    if isinstance(detector.config, CenterNetConfig):
+        cells = tf.constant(detector.config.cells * 2, tf.float32)
+        strided = tf.gather(raw_boxes, anchors) * cells
+        outputs["detection_boxes_strided"] = tf.where(there[:, None], strided, 0.0)[None]
+    return outputs
 
 
 def _in_image(boxes: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
