@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.helpers import against_center_net, against_tfod, by_rule
+from tfrec_tools.detector.architectures import registry
 from tfrec_tools.detector.config.center_net import CenterNetConfig, MobileNetV2Fpn
 from tfrec_tools.detector.config.read import read_pipeline
 from tfrec_tools.detector.model import growth
@@ -19,7 +22,10 @@ MOBILENET, HOURGLASS = "center_net_mobilenet_v2_fpn", "center_net_hourglass"
 BY_RULE = ["center_net_resnet_v1_18_fpn", "center_net_resnet50_v1_fpn"]
 INDEXES = [
     "center_net_mobilenet_v2_fpn_sep",
-    pytest.param("center_net_resnet101_v1_fpn", marks=pytest.mark.slow),
+    *(
+        pytest.param(f"center_net_{name}", marks=pytest.mark.slow)
+        for name in ("resnet101_v1_fpn", "resnet50_v2", "resnet101_v2")
+    ),
 ]
 
 
@@ -60,6 +66,32 @@ def test_a_grown_model_keeps_its_logits_to_the_bit(shared: Path, name: str) -> N
 @pytest.mark.parametrize("name", INDEXES)
 def test_the_keys_of_whole_models_are_ours(shared: Path, name: str) -> None:
     against_tfod.check_keys(shared / "tfod" / "index_only" / f"{name}.index")
+
+
+@pytest.mark.slow
+def test_a_resnet_v2_is_that_of_keras(shared: Path) -> None:
+    """TFOD takes it from keras.applications; layers are the same in the order of their depth."""
+    config = read_pipeline(shared / "tfod" / "index_only" / "center_net_resnet50_v2.pipeline.config")
+    network = registry.of(config).build(config)
+    theirs = keras.applications.ResNet50V2(include_top=False, weights=None)
+    by_depth = [
+        layer for depth in sorted(theirs._nodes_by_depth, reverse=True) for layer in _at(theirs, depth)
+    ]
+    ours = [layer for layer in network.layers if layer.weights and "_base_model" in layer.name]
+    ours.sort(key=lambda layer: int(layer.name.rpartition("-")[2]))
+    assert len(by_depth) == len(ours) + 1  # the last batch norm is not used
+    for layer, other in zip(ours, by_depth, strict=False):
+        values = [np.random.default_rng(1).uniform(0.01, 0.05, weight.shape) for weight in other.weights]
+        layer.set_weights(values)
+        other.set_weights(values)
+    image = tf.random.stateless_uniform((1, 512, 512, 3), (0, 1), -1, 1)
+    wanted = keras.Model(theirs.input, theirs.get_layer("conv5_block3_out").output)(image)
+    found = keras.Model(network.input, network.get_layer("features.0").output)(image)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
+def _at(model: keras.Model, depth: int) -> list[keras.layers.Layer]:
+    return [node.operation for node in model._nodes_by_depth[depth] if node.operation.weights]
 
 
 def test_plain_convolutions_are_those_of_another_year(shared: Path) -> None:

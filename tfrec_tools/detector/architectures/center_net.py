@@ -11,12 +11,18 @@ import keras
 import tensorflow as tf
 
 from tfrec_tools.detector.checkpoints.object_graph import MODEL, ObjectGraph
-from tfrec_tools.detector.config.center_net import STRIDE_PX, CenterNetConfig, MobileNetV2Fpn, ResnetFpn
+from tfrec_tools.detector.config.center_net import (
+    STRIDE_PX,
+    CenterNetConfig,
+    MobileNetV2Fpn,
+    ResnetFpn,
+    ResnetV2,
+)
 from tfrec_tools.detector.losses import center_losses, distillation
 from tfrec_tools.detector.losses.matching import GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import Losses, LossTerm
 from tfrec_tools.detector.network import center_network
-from tfrec_tools.detector.network.backbones import basic_resnet, hourglass
+from tfrec_tools.detector.network.backbones import hourglass, preact_resnet
 from tfrec_tools.detector.network.center_network import Maps
 from tfrec_tools.detector.network.detections import Detections
 from tfrec_tools.detector.network.heads import ClassHead
@@ -44,11 +50,16 @@ def fitted(config: CenterNetConfig, graph: ObjectGraph) -> CenterNetConfig:
 
 
 def unused(config: CenterNetConfig) -> str | None:
-    """Returns where a checkpoint has what no detection passes through: the last batch norm of TFOD's own
+    """Returns where a checkpoint has what no detection passes through: the last batch norm of some
     ResNets."""
-    if isinstance(config.extractor, ResnetFpn) and config.extractor.depth in basic_resnet.BLOCKS:
-        return path_of(basic_resnet.unused(config.extractor.depth, center_network.BACKBONE))
-    return None
+    match config.extractor:
+        case ResnetFpn(depth) if depth in preact_resnet.BASIC:
+            network = preact_resnet.BASIC[depth]
+        case ResnetV2(depth):
+            network = preact_resnet.V2[depth]
+        case _:
+            return None
+    return path_of(preact_resnet.unused(network, center_network.BACKBONE))
 
 
 def detect(

@@ -36,6 +36,13 @@ class ResnetFpn:
 
 
 @dataclass(frozen=True, slots=True)
+class ResnetV2:
+    """ResNet v2 of 50 or 101 layers, and transposed convolutions to stride 4."""
+
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
 class HourglassConfig:
     """Stacked hourglasses: `channels` of the input and then of each stage, residual blocks a stage, and how
     many networks stand one after the other."""
@@ -50,7 +57,7 @@ class HourglassConfig:
         return STRIDE_PX * 2 ** (len(self.blocks) - 1)
 
 
-CenterExtractor = MobileNetV2Fpn | ResnetFpn | HourglassConfig
+CenterExtractor = MobileNetV2Fpn | ResnetFpn | ResnetV2 | HourglassConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,7 @@ class CenterNetConfig:
     def pixels(self) -> str:
         """How the backbone wants pixels, after `channels`."""
         match self.extractor:
-            case MobileNetV2Fpn():
+            case MobileNetV2Fpn() | ResnetV2():
                 return "keras_mobilenet"
             case ResnetFpn():
                 return "keras_resnet"
@@ -123,6 +130,7 @@ class CenterNetConfig:
 # (models/center_net_hourglass_feature_extractor.py, models/keras_models/hourglass_network.py).
 _MOBILENETS = ("mobilenet_v2_fpn", "mobilenet_v2_fpn_sep_conv")
 _RESNETS = {f"resnet_v1_{depth}_fpn": depth for depth in (18, 34, 50, 101)}
+_RESNETS_V2 = {f"resnet_v2_{depth}": depth for depth in (50, 101)}
 _HOURGLASSES = {
     "hourglass_10": HourglassConfig((32, 64, 64), (1, 1), 1),
     "hourglass_20": HourglassConfig((48, 96, 96, 144), (1, 2, 2), 1),
@@ -130,7 +138,7 @@ _HOURGLASSES = {
     "hourglass_52": HourglassConfig((64, 128, 128, 192, 192, 192, 256), (2, 2, 2, 2, 2, 4), 1),
     "hourglass_104": HourglassConfig((128, 256, 256, 384, 384, 384, 512), (2, 2, 2, 2, 2, 4), 2),
 }
-CENTER_NET_EXTRACTORS = (*_MOBILENETS, *_RESNETS, *_HOURGLASSES)
+CENTER_NET_EXTRACTORS = (*_MOBILENETS, *_RESNETS, *_RESNETS_V2, *_HOURGLASSES)
 
 
 def read_center_net(block: Fields) -> CenterNetConfig:
@@ -193,7 +201,9 @@ def _extractor(block: Fields) -> tuple[CenterExtractor, ChannelScaling]:
 
 def _by_name(block: Fields, kind: str) -> CenterExtractor:
     block.ignore("depth_multiplier", "use_separable_conv", "upsampling_interpolation")  # of MobileNetV2 alone
-    return ResnetFpn(_RESNETS[kind]) if kind in _RESNETS else _HOURGLASSES[kind]
+    if kind in _RESNETS:
+        return ResnetFpn(_RESNETS[kind])
+    return ResnetV2(_RESNETS_V2[kind]) if kind in _RESNETS_V2 else _HOURGLASSES[kind]
 
 
 def _mobilenet(block: Fields) -> MobileNetV2Fpn:

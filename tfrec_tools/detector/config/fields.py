@@ -15,7 +15,7 @@ _LARGEST = 2**31 - 1  # of an int32, as the protos have it
 SUPPORTED = (
     "supported: ssd with a MobileNetV2 (FPNLite or without a pyramid), a ResNet FPN (RetinaNet) or an "
     "EfficientNet BiFPN (EfficientDet), faster_rcnn with a ResNet, and center_net with a MobileNetV2 FPN, a "
-    "ResNet v1 FPN or an hourglass"
+    "ResNet or an hourglass"
 )
 
 

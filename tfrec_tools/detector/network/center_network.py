@@ -1,7 +1,8 @@
 """CenterNet (Zhou et al. 2019, "Objects as Points") as a network, and what its maps say.
 
 TFOD: meta_architectures/center_net_meta_arch.py, models/center_net_mobilenet_v2_fpn_feature_extractor.py,
-models/center_net_resnet_v1_fpn_feature_extractor.py, models/center_net_hourglass_feature_extractor.py.
+models/center_net_resnet_v1_fpn_feature_extractor.py, models/center_net_resnet_feature_extractor.py,
+models/center_net_hourglass_feature_extractor.py.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from tfrec_tools.detector.config.center_net import (
     HourglassConfig,
     MobileNetV2Fpn,
     ResnetFpn,
+    ResnetV2,
 )
 from tfrec_tools.detector.network import layers
-from tfrec_tools.detector.network.backbones import basic_resnet, hourglass, mobilenet_v2, resnet
+from tfrec_tools.detector.network.backbones import hourglass, mobilenet_v2, preact_resnet, resnet
 from tfrec_tools.detector.network.layers import Call
 
 BACKBONE = "_feature_extractor._base_model"
@@ -136,15 +138,24 @@ def _features(config: CenterNetConfig, image: KerasTensor) -> list[KerasTensor]:
         case ResnetFpn():
             pyramid = _Pyramid(256, (256, 128, 64), (128, 64, 64))
             return [_upsampled(pyramid, _named(_resnet_levels(extractor.depth, image)))]
+        case ResnetV2():
+            network_v2 = preact_resnet.V2[extractor.depth]
+            stages = preact_resnet.stages(network_v2, _resnet_hyperparams(), image, BACKBONE)
+            return [_enlarged(_named(stages[-1:])[0])]
         case HourglassConfig():
             return _named(hourglass.features(extractor, image))
 
 
 def _resnet_levels(depth: int, image: KerasTensor) -> list[KerasTensor]:
-    hyperparams = _hyperparams(bn_momentum=0.99, bn_epsilon=1.001e-5)
-    if depth in basic_resnet.BLOCKS:
-        return basic_resnet.feature_levels(depth, hyperparams, image, BACKBONE)
+    hyperparams = _resnet_hyperparams()
+    if depth in preact_resnet.BASIC:
+        return preact_resnet.stages(preact_resnet.BASIC[depth], hyperparams, image, BACKBONE)
     return resnet.feature_levels(resnet.Resnet(depth, hyperparams, is_keras=True), image, BACKBONE)
+
+
+def _resnet_hyperparams() -> ConvHyperparams:
+    """Returns those of keras.applications."""
+    return _hyperparams(bn_momentum=0.99, bn_epsilon=1.001e-5)
 
 
 def _named(features: list[KerasTensor]) -> list[KerasTensor]:
@@ -170,6 +181,17 @@ def _upsampled(pyramid: _Pyramid, levels: list[KerasTensor]) -> KerasTensor:
         conv = _conv(hyperparams, smoothed, 3, next(names), separable=pyramid.separable)
         normed = layers.batch_norm(hyperparams, next(names))(conv(keras.ops.add(larger, own)))
         features = keras.ops.relu(normed)
+    return features
+
+
+def _enlarged(features: KerasTensor) -> KerasTensor:
+    """Returns stride 4 of stride 32: three times convolved, and convolved to twice the size."""
+    names = (f"{_PYRAMID}.layer_with_weights-{i}" for i in count(1))
+    hyperparams = _hyperparams(bn_momentum=0.99, bn_epsilon=0.001)
+    for channels in (256, 128, 64):
+        for layer in (layers.conv, layers.enlarging_conv):
+            features = layer(hyperparams, channels, 3, next(names), bias_init=0.0)(features)
+            features = keras.ops.relu(layers.batch_norm(hyperparams, next(names))(features))
     return features
 
 

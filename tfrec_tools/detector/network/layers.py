@@ -138,6 +138,21 @@ def evenly_padded_conv(
     return lambda features: layer(pad(features))
 
 
+def enlarging_conv(
+    hyperparams: ConvHyperparams, filters: int, kernel_px: int, name: str, *, bias_init: float | None = None
+) -> Call:
+    """Returns a transposed convolution to twice the size."""
+    return keras.layers.Conv2DTranspose(
+        filters,
+        kernel_px,
+        strides=2,
+        padding="same",
+        **_kernel(hyperparams),
+        **_bias(bias_init),
+        name=name,
+    )
+
+
 def evenly_padded_pool(features: KerasTensor) -> KerasTensor:
     """Returns the maximum of 3x3 at a stride of 2, padded with zeros alike on all sides."""
     return keras.layers.MaxPooling2D(3, strides=2)(keras.layers.ZeroPadding2D(1)(features))
