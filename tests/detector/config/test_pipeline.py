@@ -88,7 +88,7 @@ def test_real_configs_are_read_or_refused_by_what_they_ask_for(shared: Path) -> 
             read_pipeline(file)
         except InputError as fault:
             refused[file] = fault
-    assert len(files) - len(refused) == 32
+    assert len(files) - len(refused) == 36
     assert all(fault.where.startswith("model") for fault in refused.values())
 
 

@@ -20,7 +20,7 @@ from tfrec_tools.detector.config.ssd import ConvolutionalPredictor, FpnConfig, M
 from tfrec_tools.detector.losses import distillation, matching, ssd_losses
 from tfrec_tools.detector.network import bifpn, box_coding, detections, predictors
 from tfrec_tools.detector.network.anchors import multiscale_boxes, ssd_boxes
-from tfrec_tools.detector.network.backbones import efficientnet, mobilenet_v2, resnet
+from tfrec_tools.detector.network.backbones import efficientnet, mobilenet_v1, mobilenet_v2, resnet
 from tfrec_tools.detector.network.coarser import coarser_levels
 from tfrec_tools.detector.network.fpn import pyramid
 from tfrec_tools.detector.network.heads import ClassHead
@@ -181,6 +181,8 @@ def _features(network: keras.Model) -> list[KerasTensor]:
 
 def _pyramid_levels(config: FpnConfig, image: KerasTensor) -> list[KerasTensor]:
     """Returns levels 3, 4, 5."""
+    if config.backbone == "mobilenet_v1":
+        return mobilenet_v1.pyramid_levels(config, image, _BACKBONE.replace("/", "."))
     if config.backbone == "mobilenet_v2":
         return mobilenet_v2.pyramid_levels(_mobilenet(config), image)
     depth = int(config.backbone.removeprefix("resnet"))
