@@ -30,11 +30,15 @@ class BatchNorm(keras.layers.Layer):
     """TFOD's batch norm (core/freezable_batch_norm.py): gamma and beta train even when the statistics are
     frozen, and the moving variance follows the unbiased variance of the batch. Keras 3's follows the
     biased one, and freezes gamma and beta together with the statistics. All four stay float32 in mixed
-    precision. Where TFOD takes SyncBatchNormalization, the variance `is_biased` there too.
+    precision. Where TFOD takes SyncBatchNormalization, the variance `is_biased` there too. Without gamma
+    nothing is scaled.
     """
 
-    def __init__(self, momentum: float, epsilon: float, name: str, *, is_biased: bool = False) -> None:
+    def __init__(
+        self, momentum: float, epsilon: float, name: str, *, is_biased: bool = False, has_gamma: bool = True
+    ) -> None:
         super().__init__(name=name)
+        self.has_gamma = has_gamma
         self.momentum = momentum
         self.epsilon = epsilon
         self.is_biased = is_biased
@@ -42,7 +46,8 @@ class BatchNorm(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         add = partial(self.add_weight, shape=(input_shape[-1],), autocast=False)
-        self.gamma = add(initializer="ones", name="gamma")
+        if self.has_gamma:
+            self.gamma = add(initializer="ones", name="gamma")
         self.beta = add(initializer="zeros", name="beta")
         self.moving_mean = add(initializer="zeros", trainable=False, name="moving_mean")
         self.moving_variance = add(initializer="ones", trainable=False, name="moving_variance")
@@ -66,7 +71,7 @@ class BatchNorm(keras.layers.Layer):
     ) -> tuple[tf.Tensor, ...]:
         outputs = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
-            scale=self.gamma.value,
+            scale=self.gamma.value if self.has_gamma else tf.ones(inputs.shape[-1]),
             offset=self.beta.value,
             mean=getattr(mean, "value", mean),
             variance=getattr(variance, "value", variance),
@@ -97,7 +102,7 @@ _ACTIVATIONS: dict[str, Call] = {
 def conv(
     hyperparams: ConvHyperparams | KernelHyperparams,
     filters: int,
-    kernel_px: int,
+    kernel_px: int | tuple[int, int],
     name: str,
     *,
     stride: int = 1,
