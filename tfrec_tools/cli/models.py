@@ -8,10 +8,10 @@ from tfrec_tools.cli.shown import say
 
 @command("tfrec models --json")
 def models(json: Json = False) -> None:
-    """List the families that tfrec builds, and the models of TFOD's zoo that --base and --model take by name.
+    """List the families that tfrec builds, and TFOD's zoo, whose models --base and --model take by name.
 
     A model is downloaded when it is first asked for, and kept in ~/.keras/tfrec (KERAS_HOME moves it). The
-    variable TFREC_ZOO names another address that has the same files.
+    variable TFREC_ZOO names another address that has the same files; --json gives the address of each.
     """
     import json as json_
 
@@ -19,10 +19,9 @@ def models(json: Json = False) -> None:
     from tfrec_tools.detector.config.read import EXTRACTORS
     from tfrec_tools.detector.model import zoo
 
-    known = zoo.models()
     if json:
-        keys = ("short_name", "name", "family", "address")
-        listed = [{key: getattr(model, key) for key in keys} for model in known]
+        keys = ("short_name", "name", "family", "address", "hindrance")
+        listed = [{key: getattr(model, key) for key in keys} for model in zoo.ALL]
         extractors = {kind: list(names) for kind, names in EXTRACTORS.items()}
         say(json_.dumps({"extractors": extractors, "zoo": listed}, indent=2))
         return
@@ -31,6 +30,11 @@ def models(json: Json = False) -> None:
         ("model", "type"),
         [(kind, name) for kind, names in EXTRACTORS.items() for name in names],
     )
-    rows = [(model.short_name, model.family, f"{model.name}.tar.gz") for model in known]
-    console.print_table("TFOD's zoo, trained on COCO", ("name", "family", "archive"), rows)
-    say(f"Address: {zoo.address()}/ARCHIVE")
+    rows = [(model.short_name, model.family, _opens(model.hindrance)) for model in zoo.ALL]
+    console.print_table("TFOD's zoo, trained on COCO", ("name", "family", "opens"), rows)
+    say(f"Address: {zoo.address()}")
+
+
+def _opens(hindrance: str) -> str:
+    """Returns one word, with the reason only where it is short enough for a table."""
+    return "yes" if not hindrance else f"no: {hindrance}" if len(hindrance) < 10 else "no"

@@ -33,7 +33,7 @@ def test_the_model_is_read_field_by_field() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "place", "found"),
     [
-        ("  ssd {", "  center_net {", "model", "found center_net, expected ssd"),
+        ("  ssd {", "  detr {", "model", "found detr, expected ssd"),
         (
             "ssd_mobilenet_v2_fpn_keras",
             "ssd_inception_v2_keras",
@@ -80,16 +80,10 @@ def test_rewriting_leaves_every_other_line_alone() -> None:
     assert parse_pipeline(Path("p"), "\n".join(after)).num_classes == 5
 
 
-def test_real_configs_are_read_or_refused_by_what_they_ask_for(shared: Path) -> None:
+def test_real_configs_of_every_family_are_read(shared: Path) -> None:
     files = sorted((shared / "tfod").glob("*/*pipeline.config"))
-    refused = {}
-    for file in files:
-        try:
-            read_pipeline(file)
-        except InputError as fault:
-            refused[file] = fault
-    assert len(files) - len(refused) == 22
-    assert all(fault.where.startswith("model") for fault in refused.values())
+    families = {type(read_pipeline(file)).__name__ for file in files}
+    assert families == {"SsdConfig", "FasterRcnnConfig", "CenterNetConfig"}
 
 
 ALL = Changes(5, "m.pbtxt", "new-*", "val-*", "base/ckpt-0", "full", 4)

@@ -30,10 +30,17 @@ COCO = Path(zoo.__file__).with_name("mscoco_label_map.pbtxt")
 def test_the_zoo_has_what_can_be_built() -> None:
     extractors = {name for names in EXTRACTORS.values() for name in names}
     assert {one.extractor for one in zoo.models()} <= extractors
-    assert len({one.short_name for one in zoo.models()}) == len(zoo.models())
+    assert len({one.short_name for one in zoo.ALL}) == len(zoo.ALL) == 41
     addresses = {one.short_name: one.address for one in zoo.models()}
     tf2 = "https://download.tensorflow.org/models/object_detection/tf2/20200711"
     assert addresses[SHORT] == f"{tf2}/{NAME}.tar.gz"
+    later = "centernet_mobilenetv2fpn_512x512"
+    assert addresses[later] == f"{tf2.replace('20200711', '20210210')}/{later}_coco17_od.tar.gz"
+
+
+def test_a_model_that_cannot_be_opened_is_refused_by_name() -> None:
+    with pytest.raises(TfrecError, match=r"zoo has it, but it cannot be opened here \(keypoints\)"):
+        zoo.model_folder("centernet_hg104_512x512_kpts")
 
 
 def test_cocos_label_map_has_80_classes_up_to_90() -> None:

@@ -9,6 +9,7 @@ Format: tensorflow/core/protobuf/trackable_object_graph.proto
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,10 +43,11 @@ class ObjectGraph:
     nodes: tuple[Node, ...]
 
     def find(self, path: str) -> int | None:
-        """Returns the node at a path of edge names such as "model/_box_predictor"."""
+        """Returns the node at a path of edge names such as "model/_box_predictor"; a slash within a name is
+        written .S, as in the checkpoint's keys."""
         index: int | None = 0
         for name in path.split("/"):
-            index = dict(self.nodes[index].children).get(name) if index is not None else None
+            index = dict(self.nodes[index].children).get(_raw(name)) if index is not None else None
         return index
 
     def variables(self, path: str = "") -> dict[str, int]:
@@ -58,7 +60,7 @@ class ObjectGraph:
             for name, child in self.nodes[index].children:
                 if child not in seen:
                     seen.add(child)
-                    queue.append((f"{here}/{name}" if here else name, child))
+                    queue.append((f"{here}/{_escaped(name)}" if here else _escaped(name), child))
                     if self.nodes[child].value is not None:
                         by_path[queue[-1][0]] = child
         return by_path
@@ -91,7 +93,7 @@ def graph_of_paths(variables: dict[str, tuple[str, NDArray[np.generic]]]) -> Obj
     leaves: dict[int, tuple[str, NDArray[np.generic]]] = {}
     for path, leaf in variables.items():
         index = 0
-        for name in path.split("/"):
+        for name in map(_raw, path.split("/")):
             if name not in children[index]:
                 children[index][name] = len(children)
                 children.append({})
@@ -116,6 +118,15 @@ def write_checkpoint(folder: Path, graph: ObjectGraph, values: dict[str, NDArray
             setattr(module, name, objects[child])
     root = tf.train.Checkpoint(**{MODEL: objects[_model_node(graph)]})
     tf.train.CheckpointManager(root, str(folder), max_to_keep=1).save(checkpoint_number=0)
+
+
+def _escaped(name: str) -> str:
+    """Returns the name of an edge as it stands in a path, and in a checkpoint's keys."""
+    return name.replace(".", "..").replace("/", ".S")
+
+
+def _raw(escaped: str) -> str:
+    return re.sub(r"\.(.)", lambda match: "/" if match[1] == "S" else match[1], escaped)
 
 
 def _model_node(graph: ObjectGraph) -> int:

@@ -1,4 +1,4 @@
-"""The `model { faster_rcnn { } }` block: Faster R-CNN with a ResNet."""
+"""The `model { faster_rcnn { } }` block: Faster R-CNN with a ResNet or an Inception-ResNet-V2."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from tfrec_tools.detector.config.blocks import (
 )
 from tfrec_tools.detector.config.fields import SUPPORTED, Fields
 
+INCEPTION = 0
 # {feature extractor: depth of its ResNet}
 _DEPTHS = {f"faster_rcnn_resnet{depth}_keras": depth for depth in (50, 101, 152)}
+_DEPTHS["faster_rcnn_inception_resnet_v2_keras"] = INCEPTION
 FASTER_RCNN_EXTRACTORS = tuple(_DEPTHS)
 _STRIDE_PX = 16
 
@@ -61,8 +63,8 @@ class StageLoss:
 
 @dataclass(frozen=True, slots=True)
 class FasterRcnnConfig:
-    """Faster R-CNN on a ResNet of `depth` layers. No pipeline.config has `width`, by which the ResNet's
-    channels are multiplied: it is for tests."""
+    """Faster R-CNN on a ResNet of `depth` layers, or on an Inception-ResNet-V2, whose depth is INCEPTION. No
+    pipeline.config has `width`, by which the ResNet's channels are multiplied: it is for tests."""
 
     num_classes: int
     resizer: Resizer
@@ -76,7 +78,7 @@ class FasterRcnnConfig:
     @property
     def pixels(self) -> str:
         """How the backbone wants pixels."""
-        return "resnet"
+        return "mobilenet" if self.depth == INCEPTION else "resnet"
 
 
 def read_faster_rcnn(block: Fields) -> FasterRcnnConfig:

@@ -13,8 +13,9 @@ _LARGEST = 2**31 - 1  # of an int32, as the protos have it
 
 # Ends the messages that refuse a model.
 SUPPORTED = (
-    "supported: ssd with a MobileNetV2 (FPNLite or without a pyramid), a ResNet FPN (RetinaNet) or an "
-    "EfficientNet BiFPN (EfficientDet), and faster_rcnn with a ResNet"
+    "supported: ssd with a MobileNetV2 (FPN or without a pyramid), a MobileNetV1 FPN, a ResNet FPN "
+    "(RetinaNet) or an EfficientNet BiFPN (EfficientDet), faster_rcnn with a ResNet or an Inception-ResNet, "
+    "and center_net with a MobileNetV2 FPN, a ResNet or an hourglass"
 )
 
 

@@ -11,21 +11,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tfrec_tools.detector.config import textproto
+from tfrec_tools.detector.config.center_net import CENTER_NET_EXTRACTORS, CenterNetConfig, read_center_net
 from tfrec_tools.detector.config.faster_rcnn import FASTER_RCNN_EXTRACTORS, FasterRcnnConfig, read_faster_rcnn
 from tfrec_tools.detector.config.fields import Fields
 from tfrec_tools.detector.config.ssd import SSD_EXTRACTORS, SsdConfig, read_ssd
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.regular_files import read_text
 
-Config = SsdConfig | FasterRcnnConfig
+Config = SsdConfig | FasterRcnnConfig | CenterNetConfig
 
 _MOST_BYTES = 4_000_000  # TFOD's have 10,000
 
 # What a `model` block may hold, and who reads it.
-_READERS: dict[str, Callable[[Fields], Config]] = {"ssd": read_ssd, "faster_rcnn": read_faster_rcnn}
+_READERS: dict[str, Callable[[Fields], Config]] = {
+    "ssd": read_ssd,
+    "faster_rcnn": read_faster_rcnn,
+    "center_net": read_center_net,
+}
 
 # The feature extractors that each may have.
-EXTRACTORS = {"ssd": SSD_EXTRACTORS, "faster_rcnn": FASTER_RCNN_EXTRACTORS}
+EXTRACTORS = {
+    "ssd": SSD_EXTRACTORS,
+    "faster_rcnn": FASTER_RCNN_EXTRACTORS,
+    "center_net": CENTER_NET_EXTRACTORS,
+}
 
 
 def read_pipeline(path: Path) -> Config:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import tensorflow as tf
 
 from tfrec_tools.detector.config.blocks import Resizer
+from tfrec_tools.detector.config.center_net import CenterNetConfig, ChannelScaling
 from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
 from tfrec_tools.detector.config.read import Config
 
@@ -14,11 +18,11 @@ def preprocess(config: Config, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     (2,) float32: the fraction [height width] of the canvas that the image takes, 1 unless it is padded.
 
     Normalised as the backbone's weights want it, resized, and padded with 0, in this order; a Faster R-CNN's
-    is normalised last, so that its padding is black.
+    and a CenterNet's is normalised last, so that its padding is black.
     """
     resizer = config.resizer
-    normalize = _NORMALIZERS[config.pixels]
-    is_normalized_last = isinstance(config, FasterRcnnConfig)
+    normalize = partial(_normalized, config)
+    is_normalized_last = isinstance(config, FasterRcnnConfig | CenterNetConfig)
     image = tf.cast(image, tf.float32)
     image = image if is_normalized_last else normalize(image)
     size = _size(resizer, tf.shape(image)[:2])
@@ -34,6 +38,16 @@ def preprocess(config: Config, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.ensure_shape(padded, (*canvas, 3)), tf.ensure_shape(window, (2,))
 
 
+def _normalized(config: Config, image: tf.Tensor) -> tf.Tensor:
+    scaled = _scaled(config.channels, image) if isinstance(config, CenterNetConfig) else image
+    return _NORMALIZERS[config.pixels](scaled)
+
+
+def _scaled(channels: ChannelScaling, image: tf.Tensor) -> tf.Tensor:
+    ordered = image[..., ::-1] if channels.bgr else image
+    return (ordered - tf.constant(channels.means)) / tf.constant(channels.stds)
+
+
 def _mobilenet(image: tf.Tensor) -> tf.Tensor:
     return image * (2.0 / 255.0) - 1.0
 
@@ -47,7 +61,22 @@ def _efficientnet(image: tf.Tensor) -> tf.Tensor:
     return (image / 255.0 - mean) / deviation
 
 
-_NORMALIZERS = {"mobilenet": _mobilenet, "resnet": _resnet, "efficientnet": _efficientnet}
+def _keras_mobilenet(image: tf.Tensor) -> tf.Tensor:
+    return image / 127.5 - 1.0  # not to the bit what `_mobilenet` gives
+
+
+def _keras_resnet(image: tf.Tensor) -> tf.Tensor:
+    return image[..., ::-1] - tf.constant([103.939, 116.779, 123.68])
+
+
+_NORMALIZERS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "mobilenet": _mobilenet,
+    "resnet": _resnet,
+    "efficientnet": _efficientnet,
+    "keras_mobilenet": _keras_mobilenet,
+    "keras_resnet": _keras_resnet,
+    "as they are": tf.identity,
+}
 
 
 def _size(resizer: Resizer, size: tf.Tensor) -> tf.Tensor:

@@ -1,5 +1,5 @@
 """What TFOD's exported models give, by their names (exporter_lib_v2.py, ssd_meta_arch.py,
-faster_rcnn_meta_arch.py)."""
+faster_rcnn_meta_arch.py, center_net_meta_arch.py)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfrec_tools.detector.architectures import faster_rcnn, ssd
+from tfrec_tools.detector.architectures import center_net, faster_rcnn, ssd
+from tfrec_tools.detector.config.center_net import CenterNetConfig
 from tfrec_tools.detector.config.ssd import SsdConfig
 from tfrec_tools.detector.data.resize import preprocess
 from tfrec_tools.detector.model.detector import Detector
@@ -15,13 +16,13 @@ from tfrec_tools.detector.network.detections import Detections
 
 
 class Candidates(NamedTuple):
-    """What a network says of each of the A anchors, or proposals, of one image, and what is left of it.
+    """What a network says of each of the A anchors, proposals or cells of one image, and what is left of it.
 
     boxes       (A, 1 or K, 4), fractions of the image, clipped to it; one for all classes or one each
     scores      (A, [1 +] K), the background first where the family has it
     background  0 or 1
-    raw_boxes   (A, 4): SSD's are fractions of the canvas, not clipped; Faster R-CNN's are `boxes`, of the
-                likeliest class
+    raw_boxes   (A, 4): SSD's are fractions of the canvas, not clipped; CenterNet's are clipped to it; Faster
+                R-CNN's are `boxes`, of the likeliest class
     """
 
     boxes: tf.Tensor
@@ -34,6 +35,10 @@ class Candidates(NamedTuple):
 def candidates(detector: Detector, image: tf.Tensor, window: tf.Tensor) -> Candidates:
     """Returns the candidates of a canvas (H, W, 3), whose window is (2,)."""
     config, images, windows = detector.config, image[None], window[None]
+    if isinstance(config, CenterNetConfig):
+        boxes, scores = center_net.decoded(detector.network, images)
+        detections = center_net.select(config, boxes, scores, windows)
+        return Candidates(_in_image(boxes[0, :, None, :], window), scores[0], 0, boxes[0], detections)
     if isinstance(config, SsdConfig):
         boxes, scores = ssd.decoded(config, detector.network, images)
         detections = ssd.select(config, boxes, scores, windows)
@@ -54,12 +59,13 @@ def tfod_outputs(detector: Detector, images: tf.Tensor) -> dict[str, tf.Tensor]:
     num_detections (1,)
     raw_detection_boxes (1, A, 4)     raw_detection_scores (1, A, [1 +] K), as in `Candidates`
     detection_anchor_indices (1, M)   detection_multiclass_scores (1, M, [1 +] K)
+    detection_boxes_strided (1, M, 4), of CenterNet alone: in cells of its maps
     """
     image, window = preprocess(detector.config, images[0])
     boxes, scores, background, raw_boxes, detections = candidates(detector, image, window)
     anchors = _anchors(detections, boxes, scores[:, background:])  # (M,)
     there = detections.ids[0] > 0
-    return {
+    outputs = {
         "detection_boxes": detections.boxes,
         "detection_scores": detections.scores,
         "detection_classes": tf.cast(tf.maximum(detections.ids, 1), tf.float32),
@@ -69,6 +75,11 @@ def tfod_outputs(detector: Detector, images: tf.Tensor) -> dict[str, tf.Tensor]:
         "detection_anchor_indices": tf.where(there, tf.cast(anchors, tf.float32), 0.0)[None],
         "detection_multiclass_scores": tf.where(there[:, None], tf.gather(scores, anchors), 0.0)[None],
     }
+    if isinstance(detector.config, CenterNetConfig):
+        cells = tf.constant(detector.config.cells * 2, tf.float32)
+        strided = tf.gather(raw_boxes, anchors) * cells
+        outputs["detection_boxes_strided"] = tf.where(there[:, None], strided, 0.0)[None]
+    return outputs
 
 
 def _in_image(boxes: tf.Tensor, window: tf.Tensor) -> tf.Tensor:

@@ -22,6 +22,7 @@ from tfrec_tools.detector.checkpoints import object_graph, unsupported
 from tfrec_tools.detector.config.read import Config, parse_pipeline, read_pipeline
 from tfrec_tools.detector.config.rewrite import Changes, rewrite_pipeline
 from tfrec_tools.detector.network.detections import Detections
+from tfrec_tools.detector.network.layers import path_of
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.pbtxt import format_label_map, read_label_map
@@ -51,7 +52,7 @@ class Detector:
 def variables(network: keras.Model) -> dict[str, keras.Variable]:
     """Returns {path in the checkpoint's graph: variable}, from the layers' names."""
     return {
-        f"{object_graph.MODEL}/{layer.name.replace('.', '/')}/{_tfod_name(layer, variable)}": variable
+        f"{object_graph.MODEL}/{path_of(layer.name)}/{_tfod_name(layer, variable)}": variable
         for layer in layers_of(network)
         for variable in layer.weights
     }

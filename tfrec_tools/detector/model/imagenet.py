@@ -21,6 +21,7 @@ IMAGENET = "imagenet"
 # The one class of a detector that knows none.
 _NOTHING = "(nothing)"
 _APPLICATIONS = {
+    "mobilenet_v1": keras.applications.MobileNet,
     "mobilenet_v2": keras.applications.MobileNetV2,
     "resnet50": keras.applications.ResNet50,
     "resnet101": keras.applications.ResNet101,
@@ -63,7 +64,7 @@ def _backbone(pipeline: Path, config: Config) -> tuple[str, float]:
 
 
 def _application(name: str, width: float, weights: str) -> keras.Model:
-    options = {"alpha": width} if name == "mobilenet_v2" else {}
+    options = {"alpha": width} if name.startswith("mobilenet") else {}
     try:
         if weights == IMAGENET:
             return _APPLICATIONS[name](include_top=False, weights=IMAGENET, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -19,9 +20,11 @@ from tfrec_tools.detector.config.read import EXTRACTORS
 from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.system.atomic import published_folder
 
-_ADDRESS = "https://download.tensorflow.org/models/object_detection/tf2/20200711"
-_ADDRESS_VARIABLE = "TFREC_ZOO"  # another place that has the same files
+_ADDRESS = "https://download.tensorflow.org/models/object_detection/tf2"
+_ADDRESS_VARIABLE = "TFREC_ZOO"  # another place that has the same files, all in one folder
+_MOST_OF_THEM = "20200711"  # when most were put there
 _OWN_HOSTS = ("localhost", "127.0.0.1", "::1")  # what is asked of them never leaves the machine
+_TRAINED_ON = re.compile(r"_coco17(_[tg]pu-\d+|_od)?")
 # Of what is unpacked; the largest model of the zoo has 1 GB.
 _MOST_BYTES = {"pipeline.config": 1 << 20, "checkpoint": 4 << 30}
 _MOST_BYTES_IN_ALL = 8 << 30
@@ -30,20 +33,35 @@ _MOST_FILES = 1000
 
 @dataclass(frozen=True, slots=True)
 class ZooModel:
-    """A model of the zoo; `extractor` is the feature extractor of its pipeline.config."""
+    """A model of the zoo; `extractor` is the feature extractor of its pipeline.config, `released` the folder
+    that it is in, and `more` what it has besides boxes, such as keypoints."""
 
     name: str
     family: str
     extractor: str
+    released: str = _MOST_OF_THEM
+    more: str = ""
 
     @property
     def short_name(self) -> str:
         """The name without what it was trained on: ssd_mobilenet_v2_fpnlite_320x320."""
-        return self.name.partition("_coco17")[0]
+        return _TRAINED_ON.sub("", self.name)
+
+    @property
+    def archive(self) -> str:
+        """The file below the zoo's address."""
+        folder = "" if _ADDRESS_VARIABLE in os.environ else f"{self.released}/"
+        return f"{folder}{self.name}.tar.gz"
 
     @property
     def address(self) -> str:
-        return f"{address()}/{self.name}.tar.gz"
+        return f"{address()}/{self.archive}"
+
+    @property
+    def hindrance(self) -> str:
+        """Why it cannot be opened, nothing where it can."""
+        known = {extractor for extractors in EXTRACTORS.values() for extractor in extractors}
+        return self.more or ("" if self.extractor in known else self.extractor)
 
 
 def address() -> str:
@@ -56,17 +74,20 @@ def address() -> str:
 
 
 def models() -> list[ZooModel]:
-    """Returns the models of the families that can be built."""
-    known = {extractor for extractors in EXTRACTORS.values() for extractor in extractors}
-    return [model for model in _ALL if model.extractor in known]
+    """Returns the models that can be opened."""
+    return [model for model in ALL if not model.hindrance]
 
 
 def model_folder(name_or_path: str) -> Path:
     """Returns the model folder that is meant: a path, or a model of the zoo by name, which is downloaded
-    where it is not in the cache. Raises TfrecError where that fails."""
+    where it is not in the cache. Raises TfrecError where that fails, or the model cannot be opened."""
     path = Path(name_or_path)
-    named = [model for model in models() if name_or_path in (model.name, model.short_name)]
-    return path if path.exists() or not named else _fetched(named[0])
+    named = [model for model in ALL if name_or_path in (model.name, model.short_name)]
+    if path.exists() or not named:
+        return path
+    if reason := named[0].hindrance:
+        raise TfrecError(f"{name_or_path}: TFOD's zoo has it, but it cannot be opened here ({reason})")
+    return _fetched(named[0])
 
 
 def cache_folder() -> Path:
@@ -149,7 +170,12 @@ def _extract(tar: tarfile.TarFile, archive: Path, folder: Path) -> None:
 
 def _listed() -> list[ZooModel]:
     mobile = "SSD MobileNetV2"
-    listed = [ZooModel("ssd_mobilenet_v2_320x320_coco17_tpu-8", mobile, "ssd_mobilenet_v2_keras")]
+    listed = [
+        ZooModel("ssd_mobilenet_v2_320x320_coco17_tpu-8", mobile, "ssd_mobilenet_v2_keras"),
+        ZooModel(
+            "ssd_mobilenet_v1_fpn_640x640_coco17_tpu-8", "SSD MobileNetV1 FPN", "ssd_mobilenet_v1_fpn_keras"
+        ),
+    ]
     listed += [
         ZooModel(
             f"ssd_mobilenet_v2_fpnlite_{side}x{side}_coco17_tpu-8",
@@ -184,7 +210,44 @@ def _listed() -> list[ZooModel]:
         for depth in (50, 101, 152)
         for kind in ("640x640_coco17_tpu-8", "1024x1024_coco17_tpu-8", "800x1333_coco17_gpu-8")
     ]
+    return [*listed, *_inceptions(), *_center_nets()]
+
+
+def _inceptions() -> list[ZooModel]:
+    extractor = "faster_rcnn_inception_resnet_v2_keras"
+    name, family = "faster_rcnn_inception_resnet_v2", "Faster R-CNN Inception-ResNet-V2"
+    masked = "mask_rcnn_inception_resnet_v2_1024x1024_coco17_gpu-8"
+    return [
+        *(ZooModel(f"{name}_{side}x{side}_coco17_tpu-8", family, extractor) for side in (640, 1024)),
+        ZooModel(masked, "Mask R-CNN Inception-ResNet-V2", extractor, more="masks"),
+    ]
+
+
+def _center_nets() -> list[ZooModel]:
+    mobile = ("CenterNet MobileNetV2 FPN", "mobilenet_v2_fpn_sep_conv", "20210210")
+    listed = [
+        ZooModel("centernet_mobilenetv2fpn_512x512_coco17_od", *mobile),
+        ZooModel("centernet_mobilenetv2fpn_512x512_coco17_kpts", *mobile, more="keypoints"),
+    ]
+    boxes = (
+        ("resnet50_v1_fpn_512x512_coco17_tpu-8", "ResNet50 FPN", "resnet_v1_50_fpn", _MOST_OF_THEM),
+        ("resnet101_v1_fpn_512x512_coco17_tpu-8", "ResNet101 FPN", "resnet_v1_101_fpn", _MOST_OF_THEM),
+        ("resnet50_v2_512x512_coco17_tpu-8", "ResNet50 V2", "resnet_v2_50", _MOST_OF_THEM),
+        ("hg104_512x512_coco17_tpu-8", "Hourglass104", "hourglass_104", "20200713"),
+        ("hg104_1024x1024_coco17_tpu-32", "Hourglass104", "hourglass_104", "20200713"),
+    )
+    keypoints = (
+        ("resnet50_v1_fpn_512x512_kpts_coco17_tpu-8", "ResNet50 FPN", "resnet_v1_50_fpn"),
+        ("resnet50_v2_512x512_kpts_coco17_tpu-8", "ResNet50 V2", "resnet_v2_50"),
+        ("hg104_512x512_kpts_coco17_tpu-32", "Hourglass104", "hourglass_104"),
+        ("hg104_1024x1024_kpts_coco17_tpu-32", "Hourglass104", "hourglass_104"),
+    )
+    listed += [ZooModel(f"centernet_{name}", f"CenterNet {kind}", *rest) for name, kind, *rest in boxes]
+    listed += [
+        ZooModel(f"centernet_{name}", f"CenterNet {kind}", extractor, more="keypoints")
+        for name, kind, extractor in keypoints
+    ]
     return listed
 
 
-_ALL = _listed()
+ALL = _listed()

@@ -83,7 +83,8 @@ def _more(
     needed = np.array([thresholds.get(int(label_id), np.inf) for label_id in detections.ids])
     unlabeled = np.array([int(label_id) not in example.labeled for label_id in detections.ids], bool)
     is_new = ious(detections.boxes, example.boxes).max(axis=1, initial=0.0) <= _SAME_OBJECT_IOU
-    kept = np.isfinite(needed) & unlabeled & is_new & (detections.scores >= _DOUBT)
+    has_area = (detections.boxes[:, 2:] > detections.boxes[:, :2]).all(axis=1)  # CenterNet's may have none
+    kept = np.isfinite(needed) & unlabeled & is_new & has_area & (detections.scores >= _DOUBT)
     weights = (detections.scores >= needed).astype(np.float32)
     return detections.boxes[kept], detections.ids[kept], weights[kept]
 
