@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.helpers.places import DATA
@@ -24,10 +29,42 @@ def test_the_model_is_read_field_by_field() -> None:
     assert isinstance(config.extractor, FpnConfig)
     assert (config.extractor.backbone, config.extractor.depth_multiplier) == ("mobilenet_v2", 0.25)
     assert config.extractor.hyperparams.bn_momentum == 0.5
-    assert config.predictor.class_bias_init == -4.6
+    assert config.predictor.class_bias_init == float(np.float32(-4.6))
     assert config.anchors.aspect_ratios == (1.0, 2.0, 0.5)
     assert config.loss.focal_alpha == 0.25
-    assert config.nms.iou_threshold == 0.6
+    assert config.nms.iou_threshold == float(np.float32(0.6))
+
+
+def test_numbers_are_float32_as_in_tfods_protos() -> None:
+    """160 channels times 0.35 are 56 by Python's numbers, and 55 by TFOD's; whole numbers stay what they
+    are, and so are defaults that the proto has."""
+    text = TEXT.replace("depth_multiplier: 0.25", "depth_multiplier: 0.35")
+    text = text.replace("num_classes: 2", "num_classes: 16777217")
+    config = parse_pipeline(Path("p.config"), re.sub(r"iou_threshold: \S+", "", text))
+    assert isinstance(config, SsdConfig)
+    assert isinstance(config.extractor, FpnConfig)
+    assert int(160 * config.extractor.depth_multiplier) == 55
+    assert config.num_classes == 16777217
+    assert config.nms.iou_threshold == float(np.float32(0.6))
+
+
+def test_every_number_of_every_familys_config_is_a_float32() -> None:
+    for file in DATA.glob("*.pipeline.config"):
+        numbers = [*_floats(read_pipeline(file))]
+        assert len(numbers) > 15
+        assert all(number == float(np.float32(number)) for number in numbers)
+
+
+def _floats(value: Any) -> Iterator[float]:
+    if isinstance(value, float):
+        yield value
+    parts = value if isinstance(value, tuple) else (getattr(value, f.name) for f in _fields(value))
+    for part in parts:
+        yield from _floats(part)
+
+
+def _fields(value: Any) -> tuple[Any, ...]:
+    return fields(value) if is_dataclass(value) else ()
 
 
 @pytest.mark.parametrize(
@@ -48,6 +85,7 @@ def test_the_model_is_read_field_by_field() -> None:
         ("num_classes: 2", "num_classes: 1e999", "num_classes", "expected finite numbers"),
         ("num_classes: 2", "num_classes: 1e99", "num_classes", "expected a whole number up to 2147483647"),
         ("num_classes: 2", "num_classes: 2.5", "num_classes", "found 2.5, expected a whole number"),
+        ("gamma: 2.0", "gamma: 1e39", "weighted_sigmoid_focal.gamma", "that a float32 can hold"),
         ("gamma: 2.0", "gamma: nan", "weighted_sigmoid_focal.gamma", "expected finite numbers"),
         ("activation: RELU_6", "activation: SIGMOID", "activation", "expected RELU or"),
         ("gamma: 2.0", "gamma: 2.0\n          delta: 1", "weighted_sigmoid_focal.delta", "not understood"),
