@@ -17,7 +17,10 @@ def detect(options: DetectOptions) -> None:
     ignored. A damaged image is passed over and reported, and makes exit code 1.
     """
     from tfrec_tools.cli import console, tensorflow
+    from tfrec_tools.detector import preflight
 
+    for note in preflight.model_notes(options.model, options.label_map):
+        say(f"tfrec: {note}", err=True)
     tensorflow.load()
     from tfrec_tools.detector.inference import detect as story
 

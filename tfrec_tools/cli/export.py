@@ -17,6 +17,8 @@ def export(options: ExportOptions) -> None:
     from tfrec_tools.detector import preflight
 
     preflight.require_records(options.patterns)
+    for note in preflight.model_notes(options.model, options.label_map):
+        say(f"tfrec: {note}", err=True)
     tensorflow.load()
     from tfrec_tools.detector.export import export as story
 

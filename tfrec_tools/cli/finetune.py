@@ -27,7 +27,8 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
     from tfrec_tools.formats.classes import read_map
 
     label_map = read_map(options.labels_path)
-    preflight.require_finetunable(options, label_map)
+    for note in preflight.require_finetunable(options, label_map):
+        say(f"tfrec: {note}", err=True)
     tensorflow.load()
     from tfrec_tools.detector import finetune as story
 

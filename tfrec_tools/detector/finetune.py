@@ -19,6 +19,7 @@ from tfrec_tools.detector.evaluation import average_precision, operating_points
 from tfrec_tools.detector.evaluation.metrics import best_scores, measure
 from tfrec_tools.detector.model import growth, imagenet
 from tfrec_tools.detector.model.class_rows import AS_THEY_ARE, ClassRow, Renamed, class_rows
+from tfrec_tools.detector.model.description import BASE_LABELS
 from tfrec_tools.detector.model.detector import Detector, class_logits, load_detector, save_detector, values
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.finetune import FinetuneOptions, RetentionOptions
@@ -53,6 +54,7 @@ class Finetuning:
     masked  False: every image counts as annotated for all classes, and each box as much as any other, as
             trainers that know no better do
     freeze_few  freeze the backbone where there are few new images
+    base_labels  the label map of the base, where it is not to be looked for
     tables  of the merge that the classes are of
     pipeline  of the detector to make, where `base` is weights of a classification
     watch   how training is looked at, and what ends it early
@@ -74,6 +76,7 @@ class Finetuning:
     masked: bool
     freeze_few: bool
     config: TrainConfig
+    base_labels: Path | None = None
     tables: Tables | None = None
     pipeline: Path | None = None
     watch: Watch = NEVER
@@ -89,7 +92,7 @@ class Finetuning:
 
     def base_detector(self) -> Detector:
         if self.pipeline is None:
-            return load_detector(self.base)
+            return load_detector(self.base, self.base_labels, BASE_LABELS)
         return imagenet.new_detector(self.pipeline, str(self.base), self.config.seed)
 
     def renamed(self, base: LabelMap) -> dict[str, str | None]:
@@ -122,6 +125,7 @@ def planned(options: FinetuneOptions, labels: LabelMap) -> Finetuning:
         masked=True,
         freeze_few=options.freeze == "auto",
         config=train_config(options),
+        base_labels=options.base_label_map,
         tables=find_tables(options.table_path, options.labels_path, labels),
         pipeline=pipeline,
         watch=Watch(options.measured_every, options.patience, options.budget_s),

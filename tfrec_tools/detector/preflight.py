@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfrec_tools.dataset import shards
-from tfrec_tools.detector.checkpoints import unsupported
 from tfrec_tools.detector.config.read import read_pipeline
 from tfrec_tools.detector.model.class_rows import class_rows
+from tfrec_tools.detector.model.description import BASE_LABELS, MODEL_LABELS, describe
+from tfrec_tools.detector.model.zoo import local_folder
 from tfrec_tools.detector.options.finetune import FinetuneOptions
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.id_tables import find_tables, new_names
 from tfrec_tools.labels.label_map import LabelMap
-from tfrec_tools.labels.pbtxt import read_label_map
-from tfrec_tools.system.options import as_path, as_texts
+from tfrec_tools.system.options import StrPath, as_path, as_texts
 
 
 def require_records(patterns: Sequence[str]) -> None:
@@ -23,18 +23,23 @@ def require_records(patterns: Sequence[str]) -> None:
         shards.record_files([pattern])
 
 
-def require_finetunable(options: FinetuneOptions, labels: LabelMap) -> None:
-    """InputError or LabelConflict where the words, the records, the base's folder, the classes or the run's
-    folder cannot be used."""
+def model_notes(model: StrPath, label_map: Path | None, flag: str = MODEL_LABELS) -> tuple[str, ...]:
+    """Returns which of a model folder's files were chosen, where there was a choice; nothing of a model that
+    is to be downloaded first. Raises InputError where it cannot be opened."""
+    folder = local_folder(str(model))
+    return () if folder is None else describe(folder, label_map, flag).notes
+
+
+def require_finetunable(options: FinetuneOptions, labels: LabelMap) -> tuple[str, ...]:
+    """Returns what is to be said before training. InputError or LabelConflict where the words, the records,
+    the base's folder, the classes or the run's folder cannot be used."""
     _ = options.augmentations, options.budget_s
     for patterns in (options.train, options.replay, options.val, options.test):
         require_records(as_texts(patterns))
-    if options.pipeline is not None:
-        read_pipeline(as_path(options.pipeline))
-    elif options.base_path.is_dir():
-        _require_classes(options, labels)
+    notes = _require_base(options, labels)
     if options.out is not None and not (options.resume or options.dry_run):
         require_free_run(as_path(options.out))
+    return notes
 
 
 def require_free_run(out: Path) -> None:
@@ -43,14 +48,16 @@ def require_free_run(out: Path) -> None:
         raise InputError(out, "is there already; give another --out, or --resume to go on with it")
 
 
-def _require_classes(options: FinetuneOptions, labels: LabelMap) -> None:
-    """The base's classes are in the grown map, but for those that are to be dropped."""
-    folder = options.base_path
-    unsupported.refuse_tf1(folder)
-    read_pipeline(folder / "pipeline.config")
-    file = folder / "label_map.pbtxt"
-    if not file.is_file():
-        return  # the loader says what is missing
-    base = read_label_map(file)
+def _require_base(options: FinetuneOptions, labels: LabelMap) -> tuple[str, ...]:
+    """The base can be opened, and its classes are in the grown map, but for those that are to be dropped."""
+    if options.pipeline is not None:
+        read_pipeline(as_path(options.pipeline))
+        return ()
+    folder = local_folder(str(options.base))
+    if folder is None:
+        return ()
+    base = describe(folder, options.base_label_map, BASE_LABELS)
     tables = find_tables(options.table_path, options.labels_path, labels)
-    class_rows(base, labels, drop_classes=options.drop_classes, renamed=new_names(tables, base.name_by_id))
+    renamed = new_names(tables, base.labels.name_by_id)
+    class_rows(base.labels, labels, drop_classes=options.drop_classes, renamed=renamed)
+    return base.notes

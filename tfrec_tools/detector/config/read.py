@@ -31,16 +31,21 @@ EXTRACTORS = {"ssd": SSD_EXTRACTORS, "faster_rcnn": FASTER_RCNN_EXTRACTORS}
 def read_pipeline(path: Path) -> Config:
     """Returns the model of a pipeline.config. Raises InputError where the text is no text proto, or names a
     model or a field that is not supported."""
+    return parse_pipeline(path, read_pipeline_text(path))
+
+
+def read_pipeline_text(path: Path) -> str:
+    """Returns the text of a pipeline.config, without a byte order mark. Raises InputError where there is
+    none."""
     try:
         if (size := path.stat().st_size) > _MOST_BYTES:
             reason = f"has {size} bytes, expected TFOD's pipeline.config of at most {_MOST_BYTES}"
             raise InputError(path, reason)
-        text = read_text(path)
+        return read_text(path, "utf-8-sig")
     except FileNotFoundError as fault:
         raise InputError(path, "not found, expected TFOD's pipeline.config") from fault
     except (OSError, UnicodeDecodeError) as fault:
         raise InputError(path, f"cannot be read as text ({fault})") from fault
-    return parse_pipeline(path, text)
 
 
 def parse_pipeline(path: Path, text: str) -> Config:

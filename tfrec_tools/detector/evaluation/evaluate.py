@@ -31,7 +31,7 @@ def evaluate_model(options: EvaluateOptions, note: Callable[[str], None] = lambd
     elif options.like is not None:
         raise InputError("--like", "its results are written into --out; give --out DIR")
     like = None if options.like is None else coco_ids.read_coco_ids(as_path(options.like))
-    detector = load_detector(model_folder(str(options.model)))
+    detector = load_detector(model_folder(str(options.model)), options.label_map)
     reading = f"reading {' '.join(options.patterns)}"
     examples = index_records(
         options.patterns, detector.labels, lambda done: options.progress(reading, done, None)

@@ -49,7 +49,7 @@ def export_model(options: ExportOptions) -> Agreement:
     require_free(out)
     if options.to == "onnx":
         onnx.require()
-    detector = load_detector(model_folder(str(options.model)))
+    detector = load_detector(model_folder(str(options.model)), options.label_map)
     images = _sample_images(options.patterns, detector) if options.patterns else []
     if options.to == "tflite-int8" and not images:
         raise TfrecError("--to tflite-int8 needs --records: images to calibrate with")

@@ -55,7 +55,7 @@ def detect_images(options: DetectOptions) -> Summary:
     require_free(as_path(options.out))
     like = None if options.like is None else coco_ids.read_coco_ids(as_path(options.like))
     model = model_folder(str(options.model))
-    detector = load_detector(model)
+    detector = load_detector(model, options.label_map)
     needed = _needed(options.score, model, detector.labels)
     rows: list[result_files.Row] = []
     issues: list[Issue] = []
