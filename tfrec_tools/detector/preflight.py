@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfrec_tools.dataset import shards
-from tfrec_tools.detector.config.read import read_pipeline
+from tfrec_tools.detector.config.read import parse_pipeline, read_pipeline_text, require_losses
 from tfrec_tools.detector.model.class_rows import class_rows
 from tfrec_tools.detector.model.description import BASE_LABELS, MODEL_LABELS, describe
 from tfrec_tools.detector.model.zoo import local_folder
@@ -14,6 +14,7 @@ from tfrec_tools.detector.options.finetune import FinetuneOptions
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.id_tables import find_tables, new_names
 from tfrec_tools.labels.label_map import LabelMap
+from tfrec_tools.labels.model_folders import CONFIG
 from tfrec_tools.system.options import StrPath, as_path, as_texts
 
 
@@ -51,12 +52,16 @@ def require_free_run(out: Path) -> None:
 def _require_base(options: FinetuneOptions, labels: LabelMap) -> tuple[str, ...]:
     """The base can be opened, and its classes are in the grown map, but for those that are to be dropped."""
     if options.pipeline is not None:
-        read_pipeline(as_path(options.pipeline))
+        pipeline = as_path(options.pipeline)
+        text = read_pipeline_text(pipeline)
+        parse_pipeline(pipeline, text)
+        require_losses(pipeline, text)
         return ()
     folder = local_folder(str(options.base))
     if folder is None:
         return ()
     base = describe(folder, options.base_label_map, BASE_LABELS)
+    require_losses(folder / CONFIG, base.text)
     tables = find_tables(options.table_path, options.labels_path, labels)
     renamed = new_names(tables, base.labels.name_by_id)
     class_rows(base.labels, labels, drop_classes=options.drop_classes, renamed=renamed)

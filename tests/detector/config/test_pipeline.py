@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.places import DATA
-from tfrec_tools.detector.config.read import parse_pipeline, read_pipeline
+from tfrec_tools.detector.config.read import parse_pipeline, read_pipeline, require_losses
 from tfrec_tools.detector.config.rewrite import Changes, lacking, rewrite_pipeline
 from tfrec_tools.detector.config.ssd import FpnConfig, SsdConfig
 from tfrec_tools.errors import InputError
@@ -85,10 +85,9 @@ def _fields(value: Any) -> tuple[Any, ...]:
         ("num_classes: 2", "num_classes: 1e999", "num_classes", "expected finite numbers"),
         ("num_classes: 2", "num_classes: 1e99", "num_classes", "expected a whole number up to 2147483647"),
         ("num_classes: 2", "num_classes: 2.5", "num_classes", "found 2.5, expected a whole number"),
-        ("gamma: 2.0", "gamma: 1e39", "weighted_sigmoid_focal.gamma", "that a float32 can hold"),
-        ("gamma: 2.0", "gamma: nan", "weighted_sigmoid_focal.gamma", "expected finite numbers"),
+        ("iou_threshold: 0.6", "iou_threshold: 1e39", "iou_threshold", "that a float32 can hold"),
+        ("iou_threshold: 0.6", "iou_threshold: nan", "iou_threshold", "expected finite numbers"),
         ("activation: RELU_6", "activation: SIGMOID", "activation", "expected RELU or"),
-        ("gamma: 2.0", "gamma: 2.0\n          delta: 1", "weighted_sigmoid_focal.delta", "not understood"),
         ("encode_background_as_zeros: true", "hard_example_miner {}", "", "expected"),
     ],
 )
@@ -98,6 +97,63 @@ def test_what_is_not_supported_is_refused_by_name(old: str, new: str, place: str
         parse_pipeline(Path("p.config"), TEXT.replace(old, new, 1))
     assert place in str(caught.value)
     assert found in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            # As TF 1's: other resizers, other anchors, and losses of the time.
+            'model { ssd { image_resizer { identity_resizer { } } feature_extractor { type: "ssd_mobilenet_v2" }'
+            " loss { hard_example_miner { } } } }",
+            "model.ssd.feature_extractor.type: found 'ssd_mobilenet_v2', a feature extractor of TF 1,",
+        ),
+        (
+            'model { faster_rcnn { number_of_stages: 3 feature_extractor { type: "faster_rcnn_resnet101" } } }',
+            "model.faster_rcnn.number_of_stages: found 3: a Mask R-CNN, whose masks are not built here",
+        ),
+        (
+            'model { faster_rcnn { feature_extractor { type: "faster_rcnn_nas" first_stage_features_stride: 8 } } }',
+            "model.faster_rcnn.feature_extractor.type: found 'faster_rcnn_nas', a feature extractor of TF 1,",
+        ),
+        (
+            'model { ssd { num_classes: x feature_extractor { type: "ssd_nasnet_keras" } } }',
+            "model.ssd.feature_extractor.type: found 'ssd_nasnet_keras'; supported: ",
+        ),
+    ],
+)
+def test_what_a_model_is_comes_before_its_details(text: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_pipeline(Path("p.config"), text)
+    assert str(caught.value).startswith(f"p.config: {said}")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "place"),
+    [
+        ("fpnlite", "gamma: 2.0", "gamma: 2.0\n          delta: 1", "weighted_sigmoid_focal.delta"),
+        ("fpnlite", "loss {", "loss {\n      hard_example_miner { }", "loss.hard_example_miner"),
+        ("fpnlite", "weighted_smooth_l1", "weighted_iou", "loss.localization_loss"),
+        ("ssd_mobilenet_v2", "weighted_sigmoid_focal {", "weighted_sigmoid {", "classification_loss"),
+        ("faster_rcnn", "faster_rcnn {", "faster_rcnn {\n    hard_example_miner { }", "hard_example_miner"),
+        (
+            "faster_rcnn",
+            "faster_rcnn {",
+            "faster_rcnn {\n    second_stage_classification_loss { weighted_sigmoid { } }",
+            "second_stage_classification_loss",
+        ),
+    ],
+)
+def test_losses_stop_nothing_but_training(file: str, old: str, new: str, place: str) -> None:
+    text = (DATA / f"{file}.pipeline.config").read_text(encoding="utf-8")
+    require_losses(Path("p.config"), text)
+    assert old in text
+    changed = text.replace(old, new, 1)
+    assert (
+        parse_pipeline(Path("p.config"), changed).num_classes == parse_pipeline(Path("p"), text).num_classes
+    )
+    with pytest.raises(InputError, match=place):
+        require_losses(Path("p.config"), changed)
 
 
 def test_text_that_is_no_proto_is_refused_with_its_line() -> None:
@@ -148,7 +204,10 @@ def test_rewriting_everything() -> None:
 
 
 def test_what_a_config_lacks_is_told() -> None:
-    assert lacking("model { ssd { } }", Changes(5, "m")) == ["eval_input_reader", "train_input_reader"]
+    assert lacking("model { ssd { } }", Changes(5, "m")) == ["train_input_reader"]
+    assert lacking("model { ssd { } } train_input_reader { }", Changes(5, "m")) == []
+    evaluated = lacking("model { ssd { } } train_input_reader { }", Changes(5, "m", val="val-*"))
+    assert evaluated == ["eval_input_reader", "eval_input_reader.tf_record_input_reader"]
     assert lacking("model { detr { } }", Changes(5, "m"))[1].startswith("model with ssd, faster_rcnn")
 
 

@@ -11,9 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tfrec_tools.detector.config import textproto
-from tfrec_tools.detector.config.faster_rcnn import FASTER_RCNN_EXTRACTORS, FasterRcnnConfig, read_faster_rcnn
-from tfrec_tools.detector.config.fields import Fields
-from tfrec_tools.detector.config.ssd import SSD_EXTRACTORS, SsdConfig, read_ssd
+from tfrec_tools.detector.config.faster_rcnn import (
+    FASTER_RCNN_EXTRACTORS,
+    FasterRcnnConfig,
+    read_faster_rcnn,
+    require_softmax_loss,
+)
+from tfrec_tools.detector.config.fields import SUPPORTED, Fields
+from tfrec_tools.detector.config.ssd import SSD_EXTRACTORS, SsdConfig, read_loss, read_ssd
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.regular_files import read_text
 
@@ -26,6 +31,11 @@ _READERS: dict[str, Callable[[Fields], Config]] = {"ssd": read_ssd, "faster_rcnn
 
 # The feature extractors that each may have.
 EXTRACTORS = {"ssd": SSD_EXTRACTORS, "faster_rcnn": FASTER_RCNN_EXTRACTORS}
+
+_NAMED_KERAS = ("ssd", "faster_rcnn")  # whose extractors of TF 2 all end so
+
+# Who reads the losses, which only training needs.
+_LOSSES: dict[str, Callable[[Fields], object]] = {"ssd": read_loss, "faster_rcnn": require_softmax_loss}
 
 
 def read_pipeline(path: Path) -> Config:
@@ -49,7 +59,22 @@ def read_pipeline_text(path: Path) -> str:
 
 
 def parse_pipeline(path: Path, text: str) -> Config:
-    """Reads as `read_pipeline` does, but from a text; `path` is for messages."""
+    """Reads as `read_pipeline` does, but from a text; `path` is for messages. Losses that are not supported do
+    not matter here: see `require_losses`."""
+    kind, block = _model(path, text)
+    _require_extractor(kind, block)
+    return _READERS[kind](block)
+
+
+def require_losses(path: Path, text: str) -> None:
+    """Raises InputError where a pipeline.config that can be read asks for losses that are not supported."""
+    kind, block = _model(path, text)
+    if kind in _LOSSES:
+        _LOSSES[kind](block)
+
+
+def _model(path: Path, text: str) -> tuple[str, Fields]:
+    """The kind of model, and its block."""
     try:
         root = textproto.parse(text)
     except textproto.TextError as fault:
@@ -61,4 +86,28 @@ def parse_pipeline(path: Path, text: str) -> Config:
         )
     model = Fields(path, "model", models[0])
     kind = model.only(*_READERS)
-    return _READERS[kind](model.block(kind))
+    return kind, model.block(kind)
+
+
+def _require_extractor(kind: str, block: Fields) -> None:
+    """What the model is comes before all its details, of which one or the other is always odd in a model that
+    is not built here."""
+    if kind == "faster_rcnn" and block.number("number_of_stages", 2) == 3:
+        raise block.fault(
+            "number_of_stages", f"found 3: a Mask R-CNN, whose masks are not built here; {SUPPORTED}"
+        )
+    if not block.has("feature_extractor"):
+        return
+    extractor = block.block("feature_extractor")
+    found = extractor.word("type", "")
+    if found in EXTRACTORS[kind]:
+        return
+    is_old = kind in _NAMED_KERAS and found and not found.endswith("_keras")
+    what = (
+        "a feature extractor of TF 1, whose models cannot be opened; take the TF 2 version; "
+        if is_old
+        else ""
+    )
+    raise extractor.fault(
+        "type", f"found {found!r}, {what}{SUPPORTED}" if what else f"found {found!r}; {SUPPORTED}"
+    )

@@ -41,7 +41,7 @@ def rewrite_file(source: Path, out: Path, changes: Changes) -> None:
     none or lacks a message that would be changed."""
     path = source / "pipeline.config" if source.is_dir() else source
     try:
-        text = read_text(path)
+        text = read_text(path, "utf-8-sig")
         missing = lacking(text, changes)
         rewritten = rewrite_pipeline(text, changes)
     except (OSError, UnicodeDecodeError) as fault:
@@ -64,9 +64,12 @@ def rewrite_pipeline(text: str, changes: Changes) -> str:
 
 
 def lacking(text: str, changes: Changes) -> list[str]:
-    """Returns the messages that `rewrite_pipeline` would have changed, were they there."""
+    """Returns the messages that `rewrite_pipeline` would have changed, were they there. Who gives no records
+    to evaluate with needs no reader of them."""
     families = {("model", family) for family in _FAMILIES}
     parents = {path[:-1] for path, _ in _edits(changes)} - families
+    if changes.val is None:
+        parents -= {("eval_input_reader",)}
     missing = [".".join(path) for path in parents if not _find(text, path)]
     if not any(_find(text, path) for path in families):
         missing.append("model with ssd, faster_rcnn, center_net or context_rcnn")
