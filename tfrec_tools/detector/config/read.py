@@ -59,8 +59,8 @@ def read_pipeline_text(path: Path) -> str:
 
 
 def parse_pipeline(path: Path, text: str) -> Config:
-    """Reads as `read_pipeline` does, but from a text; `path` is for messages. Losses that are not supported do
-    not matter here: see `require_losses`."""
+    """Reads as `read_pipeline` does, but from a text; `path` is for messages. Losses that are not supported
+    do not matter here: see `require_losses`."""
     kind, block = _model(path, text)
     _require_extractor(kind, block)
     return _READERS[kind](block)
@@ -93,21 +93,14 @@ def _require_extractor(kind: str, block: Fields) -> None:
     """What the model is comes before all its details, of which one or the other is always odd in a model that
     is not built here."""
     if kind == "faster_rcnn" and block.number("number_of_stages", 2) == 3:
-        raise block.fault(
-            "number_of_stages", f"found 3: a Mask R-CNN, whose masks are not built here; {SUPPORTED}"
-        )
+        reason = f"found 3: a Mask R-CNN, whose masks are not built here; {SUPPORTED}"
+        raise block.fault("number_of_stages", reason)
     if not block.has("feature_extractor"):
         return
     extractor = block.block("feature_extractor")
-    found = extractor.word("type", "")
-    if found in EXTRACTORS[kind]:
+    name = extractor.word("type", "")
+    if name in EXTRACTORS[kind]:
         return
-    is_old = kind in _NAMED_KERAS and found and not found.endswith("_keras")
-    what = (
-        "a feature extractor of TF 1, whose models cannot be opened; take the TF 2 version; "
-        if is_old
-        else ""
-    )
-    raise extractor.fault(
-        "type", f"found {found!r}, {what}{SUPPORTED}" if what else f"found {found!r}; {SUPPORTED}"
-    )
+    is_old = kind in _NAMED_KERAS and name and not name.endswith("_keras")
+    of_tf1 = ", a feature extractor of TF 1, whose models cannot be opened; take the TF 2 version"
+    raise extractor.fault("type", f"found {name!r}{of_tf1 if is_old else ''}; {SUPPORTED}")
