@@ -113,12 +113,12 @@ def finetune(options: FinetuneOptions) -> Run:
     if options.dry_run or options.control:
         raise InputError("dry_run" if options.dry_run else "control", "is for the command `tfrec finetune`")
     label_map = read_map(options.labels_path)
-    notes = preflight.require_finetunable(options, label_map)
+    checked = preflight.require_finetunable(options, label_map)
     from tfrec_tools.detector import finetune as story
 
-    plan = story.planned(options, label_map)
+    plan = story.planned(options, label_map, checked.examples)
     lines = story.finetune(plan, resume=options.resume)
-    return Run(plan.out, plan.out / "model", tuple(lines), notes)
+    return Run(plan.out, plan.out / "model", tuple(lines), checked.notes)
 
 
 @taking(EvaluateOptions)

@@ -29,7 +29,8 @@ from tfrec_tools.detector.reports.results import Results
 from tfrec_tools.detector.retention import pseudo_labels, retention
 from tfrec_tools.detector.training import batch_size, loop, validation
 from tfrec_tools.detector.training.distribution import ALONE, Cluster, open_cluster
-from tfrec_tools.detector.training.logbook import Logbook, numbered_run, open_run
+from tfrec_tools.detector.training.logbook import Logbook
+from tfrec_tools.detector.training.run_notes import numbered_run, open_run
 from tfrec_tools.detector.training.settings import TrainConfig, require_trainable, train_config
 from tfrec_tools.detector.training.tensorboard import Board
 from tfrec_tools.detector.training.trainer import Trainer
@@ -61,6 +62,7 @@ class Finetuning:
     tensorboard  whether the curves are written for it too
     cluster  where it is trained
     options  what the user set, to be kept with the run
+    examples  of patterns, where they have been read already
     progress is called while a long step goes on
     """
 
@@ -83,6 +85,7 @@ class Finetuning:
     tensorboard: bool = False
     cluster: Cluster = ALONE
     options: Values = field(default_factory=dict)
+    examples: Mapping[tuple[str, ...], list[IndexedExample]] = field(default_factory=dict)
     progress: Progress = silent
 
     @property
@@ -108,8 +111,13 @@ class Finetuning:
         )
 
 
-def planned(options: FinetuneOptions, labels: LabelMap) -> Finetuning:
-    """What the options ask for; `labels` is what --labels names. TfrecError where that cannot be."""
+def planned(
+    options: FinetuneOptions,
+    labels: LabelMap,
+    examples: Mapping[tuple[str, ...], list[IndexedExample]],
+) -> Finetuning:
+    """What the options ask for; `labels` is what --labels names, `examples` what was read of the records.
+    TfrecError where that cannot be."""
     out = None if options.out is None else as_path(options.out)
     pipeline = None if options.pipeline is None else as_path(options.pipeline)
     return Finetuning(
@@ -132,6 +140,7 @@ def planned(options: FinetuneOptions, labels: LabelMap) -> Finetuning:
         tensorboard=options.tensorboard,
         cluster=ALONE if options.dry_run else open_cluster(options.strategy),
         options=recorded(options, whole=True),
+        examples=examples,
         progress=options.progress,
     )
 
@@ -299,6 +308,8 @@ def _with_pseudo_labels(
 
 
 def _index(plan: Finetuning, patterns: Sequence[str]) -> list[IndexedExample]:
+    if (read := plan.examples.get(tuple(patterns))) is not None:
+        return read
     return index_records(patterns, plan.labels, _counted(plan, f"reading {' '.join(patterns)}"))
 
 
