@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.helpers import tiny
@@ -40,3 +41,11 @@ def test_a_config_without_evaluation_and_with_a_byte_order_mark(tmp_path: Path) 
     written = (tmp_path / "new.config").read_text(encoding="utf-8")
     assert written.startswith("model {\n  ssd {\n    num_classes: 1\n")
     assert "eval_input_reader" not in written
+
+
+def test_json_is_all_of_stdout(tmp_path: Path) -> None:
+    labels = write_map(tmp_path / "merged.pbtxt", "red")
+    words = ("--labels", labels, "--out", tmp_path / "new.config", "--train", "a-*", "--json")
+    document = json.loads(tfrec("config", tiny.PIPELINE, *words)[0])
+    assert document["out"] == str(tmp_path / "new.config")
+    assert (document["num_classes"], document["train"], document["val"]) == (1, "a-*", None)

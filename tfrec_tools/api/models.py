@@ -135,7 +135,7 @@ def evaluate(options: EvaluateOptions) -> Metrics:
 def export(options: ExportOptions) -> Agreement:
     """Writes a model for others to run, as `tfrec export` does; returns how far what was written is from the
     original. Raises TfrecError, and writes nothing, where they do not agree."""
-    preflight.require_records(options.patterns)
+    preflight.require_images(options.patterns)
     from tfrec_tools.detector.export.export import export_model
 
     return export_model(options)
@@ -143,11 +143,11 @@ def export(options: ExportOptions) -> Agreement:
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
     """Decodes an image file as `tfrec detect` does. Raises InputError where it is none, or several."""
-    from tfrec_tools.detector.inference.detect import decode
-    from tfrec_tools.detector.inference.inputs import input_images
+    from tfrec_tools.detector.data.images import decode_image
+    from tfrec_tools.detector.data.inputs import input_images
 
     images = list(islice(input_images([str(path)]), 2))
     if len(images) != 1 or not images[0].data:
         reasons = "; ".join(issue.message for image in images for issue in image.issues)
         raise InputError(path, reasons or "holds several images; give one image file, or an array")
-    return decode(images[0])
+    return decode_image(images[0].data, images[0].name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tfrec_tools.dataset import shards
 from tfrec_tools.detector.config.read import parse_pipeline, read_pipeline_text, require_losses
+from tfrec_tools.detector.data import inputs
 from tfrec_tools.detector.data.index import IndexedExample, index_records
 from tfrec_tools.detector.data.oddities import Records, warnings
 from tfrec_tools.detector.model.class_rows import class_rows
@@ -27,6 +28,11 @@ def require_records(patterns: Sequence[str]) -> None:
     """InputError where a pattern names no record file."""
     for pattern in patterns:
         shards.record_files([pattern])
+
+
+def require_images(words: Sequence[str]) -> None:
+    """InputError where a word names neither an image, nor a folder of them, nor records."""
+    inputs.require_images(words)
 
 
 def model_notes(model: StrPath, label_map: Path | None, flag: str = MODEL_LABELS) -> tuple[str, ...]:

@@ -121,8 +121,9 @@ class ExportOptions(Options):
     records: Annotated[
         Paths | None,
         Option(
-            "Records with images like those that the model will see: tflite-int8 is calibrated with 100 of "
-            "them, every format is compared on the first. May be repeated."
+            "Images like those that the model will see, whatever is annotated on them: image files, folders "
+            "of them, or records. tflite-int8 is calibrated with 100 of them, every format is compared on "
+            "the first. May be repeated."
         ),
     ] = None
 
