@@ -40,9 +40,12 @@ def models(json: Json = False) -> None:
         ("model", "type"),
         [(kind, name) for kind, names in EXTRACTORS.items() for name in names],
     )
-    rows = [
-        (model.short_name, model.family, f"no: {zoo.why_not(model)}" if zoo.why_not(model) else "yes")
-        for model in MODELS
-    ]
+    rows = [(model.short_name, model.family, _opens(zoo.why_not(model), model.more)) for model in MODELS]
     console.print_table("TFOD's zoo, trained on COCO", ("name", "family", "opens"), rows)
     say(f"Archives: {zoo.address()}; each one's address: tfrec models --json")
+
+
+def _opens(why_not: str, more: str) -> str:
+    if not why_not:
+        return "yes"
+    return f"no, with its {more}" if more else "no"

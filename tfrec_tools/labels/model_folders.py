@@ -17,6 +17,7 @@ from tfrec_tools.system.regular_files import read_text
 
 CONFIG = "pipeline.config"
 LABEL_MAP = "label_map.pbtxt"
+MOST_CONFIG_BYTES = 4_000_000  # TFOD's have 10,000
 
 _STRING = r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""
 # A comment, a field that is asked for, or any other text in quotes, in which neither counts.
@@ -84,14 +85,14 @@ def _names(said: _Said) -> str:
     """What a config says of a map that is not there."""
     if not said.paths:
         return f"its {CONFIG} names none"
-    listed = " and ".join(said.paths)
+    listed = " and ".join(re.sub(r"\\+", r"\\", path) for path in said.paths)
     return f"its {CONFIG} names {listed}, which is not here"
 
 
 def _said(config: Path) -> _Said:
     """Nothing where the file cannot be read, of which who reads the model has more to say."""
     try:
-        text = read_text(config, "utf-8-sig")
+        text = read_text(config, "utf-8-sig") if config.stat().st_size < MOST_CONFIG_BYTES else ""
     except (OSError, UnicodeDecodeError):
         return _Said((), 0)
     values: dict[str, list[str]] = {"label_map_path": [], "num_classes": []}

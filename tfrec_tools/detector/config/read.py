@@ -20,11 +20,10 @@ from tfrec_tools.detector.config.faster_rcnn import (
 from tfrec_tools.detector.config.fields import SUPPORTED, Fields
 from tfrec_tools.detector.config.ssd import SSD_EXTRACTORS, SsdConfig, read_loss, read_ssd
 from tfrec_tools.errors import InputError
+from tfrec_tools.labels.model_folders import MOST_CONFIG_BYTES
 from tfrec_tools.system.regular_files import read_text
 
 Config = SsdConfig | FasterRcnnConfig
-
-_MOST_BYTES = 4_000_000  # TFOD's have 10,000
 
 # What a `model` block may hold, and who reads it.
 _READERS: dict[str, Callable[[Fields], Config]] = {"ssd": read_ssd, "faster_rcnn": read_faster_rcnn}
@@ -48,8 +47,8 @@ def read_pipeline_text(path: Path) -> str:
     """Returns the text of a pipeline.config, without a byte order mark. Raises InputError where there is
     none."""
     try:
-        if (size := path.stat().st_size) > _MOST_BYTES:
-            reason = f"has {size} bytes, expected TFOD's pipeline.config of at most {_MOST_BYTES}"
+        if (size := path.stat().st_size) > MOST_CONFIG_BYTES:
+            reason = f"has {size} bytes, expected TFOD's pipeline.config of at most {MOST_CONFIG_BYTES}"
             raise InputError(path, reason)
         return read_text(path, "utf-8-sig")
     except FileNotFoundError as fault:

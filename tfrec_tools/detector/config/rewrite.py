@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tfrec_tools.detector.config import textproto
 from tfrec_tools.errors import InputError
+from tfrec_tools.labels.model_folders import CONFIG, folder_of
 from tfrec_tools.system.atomic import published
 from tfrec_tools.system.regular_files import read_text
 
@@ -37,9 +38,9 @@ class Changes:
 
 
 def rewrite_file(source: Path, out: Path, changes: Changes) -> None:
-    """Writes a pipeline.config, or that of a model folder, to another file, changed. InputError where it is
+    """Writes a pipeline.config, or that of a model or a run, to another file, changed. InputError where it is
     none or lacks a message that would be changed."""
-    path = source / "pipeline.config" if source.is_dir() else source
+    path = folder_of(source) / CONFIG if source.is_dir() else source
     try:
         text = read_text(path, "utf-8-sig")
         missing = lacking(text, changes)
