@@ -12,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.helpers import tiny
+from tests.helpers.command import write_map
 from tfrec_tools.cli.app import app
 
 
@@ -32,11 +33,12 @@ def test_of_detect(model: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / "photos/a.png")
     (tmp_path / "photos/b.png").write_bytes(b"none")
+    labels = write_map(tmp_path / "others.pbtxt", "owl", "elk")
     words = ("detect", tmp_path / "photos", "--model", model, "--out", tmp_path / "out", "--score", "0")
-    found = document(*words, code=1)
+    found = document(*words, "--model-labels", labels, code=1)
     assert (found["out"], found["images"]) == (str(tmp_path / "out"), 1)
-    assert set(found["boxes"]) <= {"red", "blue"}
-    assert found["scores"] == {"red": 0.0, "blue": 0.0}
+    assert set(found["boxes"]) <= {"owl", "elk"}
+    assert found["scores"] == {"owl": 0.0, "elk": 0.0}
     assert [issue["code"] for issue in found["issues"]] == ["image-damaged"]
 
 

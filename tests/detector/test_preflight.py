@@ -66,6 +66,11 @@ def lines_of(folder: Path, **changed: str) -> list[str]:
         ({"labels": "merge.pbtxt"}, "merge.pbtxt: no such file or folder"),
         ({"labels": "few.pbtxt"}, "records/new-00000-of-00001.tfrecord: record 0 (new_"),
         ({"base": "no_model"}, "no_model/pipeline.config: not found, expected TFOD's pipeline.config"),
+        (
+            {"base_labels": "lacking.pbtxt"},
+            f"{SAMPLE}/base_model/pipeline.config: num_classes: found 3 classes, expected 2, the largest id",
+        ),
+        ({"base": "run.toml"}, "run.toml: a file, expected a model folder"),
         ({"labels": "lacking.pbtxt"}, "lacking.pbtxt: lacks 'banana', 'pear', which the base knows;"),
         ({"out": "taken"}, "taken: is there already; give another --out, or --resume"),
         ({"time_budget": "10"}, "--time-budget: '10' is not a time such as 90s, 10m, 1h30m"),
