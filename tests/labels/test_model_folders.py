@@ -110,7 +110,7 @@ def test_a_comment_and_a_text_name_no_map(workspace: Path) -> None:
     folder = model(workspace)
     with (folder / "pipeline.config").open("a") as config:
         config.write('# label_map_path: "annotations/label_map.pbtxt"\n')
-        config.write("x: 'label_map_path: 3'\n")
+        config.write(f"x: 'label_map_path: 3' num_classes: {'9' * 5000}\n")
     with pytest.raises(InputError, match=r"has no label map, and its pipeline\.config names none; give"):
         find_labels(folder, None, REMEDY)
 

@@ -22,7 +22,7 @@ MOST_CONFIG_BYTES = 4_000_000  # TFOD's have 10,000
 _STRING = r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""
 # A comment, a field that is asked for, or any other text in quotes, in which neither counts.
 _FIELD = re.compile(
-    rf"#[^\n]*|\b(?P<name>label_map_path|num_classes)\s*:\s*(?P<value>{_STRING}|\d+)|{_STRING}"
+    rf"#[^\n]*|\b(?P<name>label_map_path|num_classes)\s*:\s*(?P<value>{_STRING}|\d{{1,9}})|{_STRING}"
 )
 _TO_BE_SET = "PATH_TO_BE_CONFIGURED"  # as TFOD's own configs have it
 _PARENTS = 4  # of the config, as TFOD is run in a folder above its models
@@ -136,7 +136,7 @@ def _places(folder: Path, path: str) -> Iterator[Path]:
     above = Path(os.path.abspath(folder))  # noqa: PTH100  without following links: as people see it
     roots = [above, *list(above.parents)[:_PARENTS], Path.cwd()]
     is_rooted = plain.is_absolute() or ":" in str(plain)  # C:/..., gs://...
-    if plain.is_absolute():
+    if Path(plain).is_absolute():
         yield Path(plain)
     ends = [plain.parts[first:] for first in range(1, len(plain.parts) - 1)] if is_rooted else [plain.parts]
     for end in ends:
