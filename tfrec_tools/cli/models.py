@@ -8,7 +8,7 @@ from tfrec_tools.cli.shown import say
 
 @command("tfrec models --json")
 def models(json: Json = False) -> None:
-    """List the families that tfrec builds, and TFOD's zoo, whose models --base and --model take by name.
+    """List the families that tfrec builds, and TFOD's zoo: what opens, --base and --model take by name.
 
     A model is downloaded when it is first asked for, and kept in ~/.keras/tfrec (KERAS_HOME moves it). The
     variable TFREC_ZOO names another address that has the same files; --json gives the address of each.
@@ -18,10 +18,20 @@ def models(json: Json = False) -> None:
     from tfrec_tools.cli import console
     from tfrec_tools.detector.config.read import EXTRACTORS
     from tfrec_tools.detector.model import zoo
+    from tfrec_tools.labels.zoo import MODELS
 
     if json:
-        keys = ("short_name", "name", "family", "address", "hindrance")
-        listed = [{key: getattr(model, key) for key in keys} for model in zoo.ALL]
+        listed = [
+            {
+                "short_name": model.short_name,
+                "name": model.name,
+                "family": model.family,
+                "address": zoo.address_of(model),
+                "opens": not zoo.why_not(model),
+                "why_not": zoo.why_not(model),
+            }
+            for model in MODELS
+        ]
         extractors = {kind: list(names) for kind, names in EXTRACTORS.items()}
         say(json_.dumps({"extractors": extractors, "zoo": listed}, indent=2))
         return
@@ -30,11 +40,12 @@ def models(json: Json = False) -> None:
         ("model", "type"),
         [(kind, name) for kind, names in EXTRACTORS.items() for name in names],
     )
-    rows = [(model.short_name, model.family, _opens(model.hindrance)) for model in zoo.ALL]
+    rows = [(model.short_name, model.family, _opens(zoo.why_not(model), model.more)) for model in MODELS]
     console.print_table("TFOD's zoo, trained on COCO", ("name", "family", "opens"), rows)
-    say(f"Address: {zoo.address()}")
+    say(f"Archives: {zoo.address()}; each one's address: tfrec models --json")
 
 
-def _opens(hindrance: str) -> str:
-    """Returns one word, with the reason only where it is short enough for a table."""
-    return "yes" if not hindrance else f"no: {hindrance}" if len(hindrance) < 10 else "no"
+def _opens(why_not: str, more: str) -> str:
+    if not why_not:
+        return "yes"
+    return f"no, with its {more}" if more else "no"

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.helpers import against_tfod
+from tests.helpers.places import SAMPLE
 from tfrec_tools.detector.config.read import parse_pipeline
 from tfrec_tools.detector.model import detector, growth
 from tfrec_tools.labels.label_map import from_names
 
 TRAINED = "handtrack_ssd_mobilenet_v2_fpnlite"
-SEEDED = ["ssd_mobilenet_v2_fpnlite", "ssd_mobilenet_v2", "ssd_resnet50_fpn"]
+NARROW = "ssd_mobilenet_v2_fpnlite_narrow"
+SEEDED = ["ssd_mobilenet_v2_fpnlite", NARROW, "ssd_mobilenet_v2", "ssd_resnet50_fpn"]
 RARE = ["ssd_mobilenet_v1_fpn", "ssd_mobilenet_v2_fpnlite_levels4to7", "ssd_mobilenet_v2_no_head_bn"]
 WHOLE = [*SEEDED, *(pytest.param(name, marks=pytest.mark.slow) for name in RARE)]
 PICTURES = [
@@ -55,6 +58,15 @@ def test_a_grown_real_model_keeps_its_logits_to_the_bit(shared: Path) -> None:
     image, _ = against_tfod.preprocessed(base, shared / "tfod" / TRAINED / "chelsea.png")
     grown = growth.grow(base, from_names([*base.labels.names, "cat", "dog"]), seed=0)
     assert np.array_equal(base.network(image)[1], grown.network(image)[1][..., :8])
+
+
+def test_the_samples_base_is_a_model_that_tfod_takes(shared: Path) -> None:
+    """TFOD asserts that each of its objects is in a checkpoint, and in its shape."""
+    ours, theirs = (
+        tf.train.load_checkpoint(str(folder / "checkpoint")).get_variable_to_shape_map()
+        for folder in (SAMPLE / "base_model", shared / "tfod" / NARROW)
+    )
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)

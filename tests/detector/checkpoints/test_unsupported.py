@@ -100,7 +100,10 @@ def _another_label_map(folder: Path) -> None:
         (_second_shard_missing, r"ckpt-0\.data-00001-of-00002: missing; ckpt-0\.index needs it"),
         (_centernet, r"pipeline\.config: model: found center_net, expected .*supported: "),
         (_another_family, "the checkpoint is of another model than pipeline.config says: it lacks"),
-        (_another_label_map, r"num_classes: found 2, expected 3, the largest id in label_map\.pbtxt"),
+        (
+            _another_label_map,
+            r"num_classes: found 2 classes, expected 3, the largest id in .*map\.pbtxt; give",
+        ),
     ],
 )
 def test_each_is_one_line(whole: Path, tmp_path: Path, damage: Callable[[Path], None], found: str) -> None:

@@ -15,15 +15,17 @@ from PIL import Image
 
 from tests.helpers import tiny
 from tests.helpers.command import without_progress
+from tfrec_tools.detector.data.images import decode_image
+from tfrec_tools.detector.data.inputs import input_images
 from tfrec_tools.detector.export import saved_model
 from tfrec_tools.detector.export.agreement import Agreement, Answer, Tolerance, agrees, compare, original
-from tfrec_tools.detector.export.export import export_model
+from tfrec_tools.detector.export.export import _sample_images, export_model
 from tfrec_tools.detector.export.pixels import pixels_of
 from tfrec_tools.detector.export.tflite_metadata import label_lines
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import load_detector
 from tfrec_tools.detector.options.models import ExportFormat, ExportOptions
-from tfrec_tools.errors import TfrecError
+from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.labels.label_map import Label, LabelMap
 
 PICTURE = np.random.default_rng(5).integers(0, 255, (48, 80, 3), np.uint8)
@@ -148,6 +150,31 @@ def test_eight_bits_take_the_bytes_of_a_picture(inputs: Path, tmp_path: Path) ->
     interpreter = _interpreter(tmp_path / "out" / "model.tflite")
     (given,) = interpreter.get_input_details()
     assert (given["dtype"], given["quantization"]) == (np.uint8, (1.0, 0))
+
+
+def test_any_images_calibrate(tmp_path: Path) -> None:
+    """Records of classes that the model does not know, image files, and a folder with a damaged one."""
+    tiny.write_records(tmp_path / "other.tfrecord", ["green"], 2)
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(PICTURE).save(tmp_path / "photos/a.jpg")
+    (tmp_path / "photos/b.jpg").write_bytes(b"none")
+    images = _sample_images([str(tmp_path / "other.tfrecord"), str(tmp_path / "photos")])
+    assert [image.shape for image in images] == [(64, 64, 3), (64, 64, 3), PICTURE.shape]
+    (tmp_path / "photos/a.jpg").unlink()
+    with pytest.raises(InputError, match="photos: holds no sound image"):
+        _sample_images([str(tmp_path / "photos")])
+
+
+def test_images_that_calibrate_are_spread_over_all(tmp_path: Path) -> None:
+    tiny.write_records(tmp_path / "many.tfrecord", ["red"], 450)
+    images = _sample_images([str(tmp_path / "many.tfrecord")])
+    pixels = [
+        decode_image(image.data, "").tobytes() for image in input_images([str(tmp_path / "many.tfrecord")])
+    ]
+    numbers = [pixels.index(image.tobytes()) for image in images]
+    assert (len(numbers), numbers[0]) == (100, 0)
+    assert np.all((np.diff(numbers) > 0) & (np.diff(numbers) <= 8))
+    assert numbers[-1] > 440
 
 
 def test_onnx_runs_in_onnxruntime(inputs: Path, tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from pycocotools.coco import COCO
 
 from tests.helpers import tiny
 from tfrec_tools.annotations.records import image_record
+from tfrec_tools.detector.data.inputs import input_images
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections, find
 from tfrec_tools.detector.evaluation.coco_ids import write_results
-from tfrec_tools.detector.inference.inputs import input_images
 from tfrec_tools.detector.inference.predictor import finder
 from tfrec_tools.detector.inference.result_files import Row, coco_results, rows, write_csv
 from tfrec_tools.detector.reports import images

@@ -18,7 +18,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from tfrec_tools.detector.checkpoints import unsupported
+from tfrec_tools.detector.checkpoints import latest, unsupported
 from tfrec_tools.errors import InputError
 
 _GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -67,9 +67,9 @@ class ObjectGraph:
 
 
 def read_checkpoint(folder: Path) -> ObjectGraph:
-    """Returns the newest checkpoint of a folder. Raises InputError where there is none, or it is not whole,
+    """Returns the latest checkpoint of a folder. Raises InputError where there is none, or it is not whole,
     or not object-based."""
-    prefix = _newest(folder)
+    prefix = latest.latest(folder)
     unsupported.require_whole(prefix)
     try:
         reader = tf.train.load_checkpoint(str(prefix))
@@ -134,20 +134,6 @@ def _model_node(graph: ObjectGraph) -> int:
     if index is None:
         raise ValueError(f"the graph has no {MODEL!r}")
     return index
-
-
-def _newest(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise InputError(folder, "not found, expected a folder with ckpt-N.index and ckpt-N.data-*")
-    indexes = sorted(folder.glob("*.index"), key=lambda path: (_number(path), path.name))
-    if not indexes:
-        raise InputError(folder, "no checkpoint in it, expected ckpt-N.index and ckpt-N.data-*")
-    return indexes[-1].with_suffix("")
-
-
-def _number(index_file: Path) -> int:
-    last = index_file.stem.rpartition("-")[2]
-    return int(last) if last.isdigit() else -1
 
 
 def _read_node(

@@ -104,7 +104,6 @@ def read_faster_rcnn(block: Fields) -> FasterRcnnConfig:
             classification_weight=block.number("second_stage_classification_loss_weight", 1.0),
         ),
     )
-    _require_softmax_loss(block)
     block.must_be("inplace_batchnorm_update", False, False)
     block.must_be("use_combined_nms_in_first_stage", False, False)
     # How TFOD computes the same: on a TPU, or with more outputs.
@@ -120,6 +119,9 @@ def read_faster_rcnn(block: Fields) -> FasterRcnnConfig:
         "output_final_box_rpn_features",
         "resize_masks",
         "second_stage_mask_prediction_loss_weight",
+        # Of training alone, before which `require_softmax_loss` stands.
+        "hard_example_miner",
+        "second_stage_classification_loss",
     )
     block.done()
     return config
@@ -194,8 +196,10 @@ def _boxes(block: Fields) -> BoxConfig:
     return config
 
 
-def _require_softmax_loss(block: Fields) -> None:
-    """What TFOD takes where nothing is said."""
+def require_softmax_loss(block: Fields) -> None:
+    """What TFOD takes where nothing is said. Raises InputError where another loss is asked for."""
+    if block.has("hard_example_miner"):
+        raise block.fault("hard_example_miner", f"not understood; {SUPPORTED}")
     if not block.has("second_stage_classification_loss"):
         return
     loss = block.block("second_stage_classification_loss")

@@ -80,11 +80,12 @@ _NORMALIZERS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 
 
 def _size(resizer: Resizer, size: tf.Tensor) -> tf.Tensor:
-    """Returns (2,) int32 [height width] of the resized image; TFOD rounds where it keeps the aspect."""
+    """Returns (2,) int32 [height width] of the resized image; TFOD rounds where it keeps the aspect, which
+    would leave nothing of the shorter side of an image of 4000 x 2."""
     canvas = tf.constant([resizer.height_px, resizer.width_px])
     if not resizer.keep_aspect:
         return canvas
     sides = tf.cast(size, tf.float32)
     by_shorter = resizer.min_side_px / tf.reduce_min(sides)
     by_longer = resizer.height_px / tf.reduce_max(sides)
-    return tf.cast(tf.round(sides * tf.minimum(by_shorter, by_longer)), tf.int32)
+    return tf.maximum(tf.cast(tf.round(sides * tf.minimum(by_shorter, by_longer)), tf.int32), 1)

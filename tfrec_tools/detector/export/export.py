@@ -10,13 +10,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfrec_tools.detector.data.index import index_records, read_image
+from tfrec_tools.detector.data.images import decode_image
+from tfrec_tools.detector.data.inputs import InputImage, input_images
 from tfrec_tools.detector.export import agreement, onnx, saved_model, tflite
 from tfrec_tools.detector.export.agreement import Agreement, Answer, Tolerance
 from tfrec_tools.detector.model.detector import Detector, load_detector, save_detector
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.models import ExportOptions
-from tfrec_tools.errors import TfrecError
+from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.labels.pbtxt import format_label_map
 from tfrec_tools.system.atomic import published_folder, require_free
 from tfrec_tools.system.options import as_path
@@ -49,8 +50,8 @@ def export_model(options: ExportOptions) -> Agreement:
     require_free(out)
     if options.to == "onnx":
         onnx.require()
-    detector = load_detector(model_folder(str(options.model)))
-    images = _sample_images(options.patterns, detector) if options.patterns else []
+    detector = load_detector(model_folder(str(options.model)), options.label_map)
+    images = _sample_images(options.patterns) if options.patterns else []
     if options.to == "tflite-int8" and not images:
         raise TfrecError("--to tflite-int8 needs --records: images to calibrate with")
     image = images[0] if images else _made_image(detector)
@@ -69,14 +70,21 @@ def export_model(options: ExportOptions) -> Agreement:
     return result
 
 
-def _sample_images(patterns: Sequence[str], detector: Detector) -> list[ImageArray]:
-    """Returns up to _CALIBRATING images (H, W, 3) at equal distances in the records."""
-    examples = index_records(patterns, detector.labels)
-    chosen = np.unique(np.linspace(0, len(examples) - 1, _CALIBRATING).round().astype(int))
-    return [
-        tf.io.decode_image(read_image(examples[index]), channels=3, expand_animations=False).numpy()
-        for index in chosen
-    ]
+def _sample_images(words: Sequence[str]) -> list[ImageArray]:
+    """Returns up to _CALIBRATING images (H, W, 3), spread over those that the words name, whatever is
+    annotated on them; damaged ones are passed over. InputError where there is none."""
+    kept: list[InputImage] = []
+    every = 1
+    sound = (image for image in input_images(words) if image.data)
+    for number, image in enumerate(sound):
+        if number % every == 0:
+            kept.append(image)
+        if len(kept) == 2 * _CALIBRATING:  # more than are needed, so that those in between can be spared
+            kept, every = kept[::2], 2 * every
+    if not kept:
+        raise InputError(" ".join(words), "holds no sound image")
+    chosen = np.unique(np.linspace(0, len(kept) - 1, _CALIBRATING).round().astype(int))
+    return [decode_image(kept[index].data, kept[index].name) for index in chosen]
 
 
 def _made_image(detector: Detector) -> ImageArray:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from tfrec_tools.detector.config.augmentation import KINDS
-from tfrec_tools.detector.options.models import MODEL
+from tfrec_tools.detector.options.models import BASE_LABEL_MAP, MODEL
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path
 
@@ -203,6 +203,7 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
             recorded=False,
         ),
     ] = None
+    base_labels: Annotated[StrPath | None, BASE_LABEL_MAP] = None
     pipeline: Annotated[
         StrPath | None,
         Option("The pipeline.config of a detector to make anew, where --base knows no boxes.", Panel.MODELS),
@@ -253,6 +254,10 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
     @property
     def base_path(self) -> Path:
         return as_path(self.base)
+
+    @property
+    def base_label_map(self) -> Path | None:
+        return None if self.base_labels is None else as_path(self.base_labels)
 
     @property
     def labels_path(self) -> Path:

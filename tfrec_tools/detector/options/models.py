@@ -6,11 +6,21 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tfrec_tools.system.options import Option, Options, Paths, StrPath, as_path, as_texts
+from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path, as_texts
 
 ExportFormat = Literal["saved_model", "tflite", "tflite-int8", "onnx", "checkpoint"]
 
-MODEL = "Model folder (pipeline.config, label_map.pbtxt, checkpoint/), or a name from `tfrec models`."
+MODEL = (
+    "Model folder (pipeline.config, label map, checkpoint/), a run's folder, or a name from `tfrec models`."
+)
+_LABEL_MAP_DEFAULT = (
+    "label_map.pbtxt in the folder, else the one that its pipeline.config names, else the only one in or "
+    "beside the folder"
+)
+MODEL_LABEL_MAP = Option("Label map (.pbtxt) of --model.", metavar="MAP", default=_LABEL_MAP_DEFAULT)
+BASE_LABEL_MAP = Option(
+    "Label map (.pbtxt) of --base.", Panel.MODELS, metavar="MAP", default=_LABEL_MAP_DEFAULT
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,7 @@ class EvaluateOptions(Options):
     _: KW_ONLY
     model: Annotated[StrPath, Option(MODEL)]
     records: Annotated[Paths, Option("Annotated records: 'DIR/NAME-*'; may be repeated.")]
+    model_labels: Annotated[StrPath | None, MODEL_LABEL_MAP] = None
     out: Annotated[StrPath | None, Option("New folder for metrics.json and the charts.")] = None
     score: Annotated[
         float | None,
@@ -44,6 +55,10 @@ class EvaluateOptions(Options):
     ] = None
 
     @property
+    def label_map(self) -> Path | None:
+        return _path(self.model_labels)
+
+    @property
     def patterns(self) -> tuple[str, ...]:
         return as_texts(self.records)
 
@@ -63,6 +78,7 @@ class DetectOptions(Options):
     _: KW_ONLY
     model: Annotated[StrPath, Option(MODEL)]
     out: Annotated[StrPath, Option("New folder for drawn/, detections.json and detections.csv.")]
+    model_labels: Annotated[StrPath | None, MODEL_LABEL_MAP] = None
     score: Annotated[
         float | None,
         Option(
@@ -84,6 +100,10 @@ class DetectOptions(Options):
     ] = None
 
     @property
+    def label_map(self) -> Path | None:
+        return _path(self.model_labels)
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The images and records, as text."""
         return as_texts(self.images)
@@ -97,13 +117,19 @@ class ExportOptions(Options):
     model: Annotated[StrPath, Option(MODEL)]
     to: Annotated[ExportFormat, Option("The format.")]
     out: Annotated[StrPath, Option("New folder for the exported model.")]
+    model_labels: Annotated[StrPath | None, MODEL_LABEL_MAP] = None
     records: Annotated[
         Paths | None,
         Option(
-            "Records with images like those that the model will see: tflite-int8 is calibrated with 100 of "
-            "them, every format is compared on the first. May be repeated."
+            "Images like those that the model will see, whatever is annotated on them: image files, folders "
+            "of them, or records. tflite-int8 is calibrated with 100 of them, every format is compared on "
+            "the first. May be repeated."
         ),
     ] = None
+
+    @property
+    def label_map(self) -> Path | None:
+        return _path(self.model_labels)
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -131,3 +157,7 @@ class ConfigOptions(Options):
         ),
     ] = "full"
     batch: Annotated[int | None, Option("Images per training step.", minimum=1)] = None
+
+
+def _path(value: StrPath | None) -> Path | None:
+    return None if value is None else as_path(value)

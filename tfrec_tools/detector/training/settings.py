@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tfrec_tools.detector.config import augmentation
 from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
+from tfrec_tools.detector.config.read import require_losses
 from tfrec_tools.detector.data.images import Cache
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.model.detector import Detector
@@ -76,6 +78,7 @@ def require_trainable(
 ) -> None:
     """Raises TfrecError where a detector of this kind cannot be trained so."""
     augmentations(detector, config)
+    require_losses(Path("pipeline.config"), detector.pipeline_text)
     if cluster.workers > 1 and not config.batch_size:
         raise TfrecError("--batch auto: each worker would choose for itself; give a number")
     parts = cluster.replicas * config.accumulate

@@ -1,4 +1,5 @@
-"""Images to run a detector on, from files, folders and records, each as convert would store it."""
+"""Images without their annotations, to look at or to calibrate with, from files, folders and records, each as
+convert would store it."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from tfrec_tools.tfrecords.example import parse_example
 
 @dataclass(frozen=True, slots=True)
 class InputImage:
-    """An image to detect objects in.
+    """An image to look at.
 
     image_id   unlike any other's: the record's source_id where that is a number, else counted from 1
     name       the file's name, or the record's
@@ -31,6 +32,12 @@ class InputImage:
     data: bytes
     issues: tuple[Issue, ...]
     path: str
+
+
+def require_images(words: Sequence[str]) -> None:
+    """Raises InputError where a word names nothing that `input_images` takes."""
+    for word in words:
+        _places(word)
 
 
 def input_images(words: Sequence[str]) -> Iterator[InputImage]:
