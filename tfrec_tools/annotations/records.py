@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.system.regular_files import open_unbuffered
+from tfrec_tools.system.regular_files import Stamp, open_unbuffered, read_part
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -30,16 +30,20 @@ _TUPLES = ("poses", "masks")  # one a box, or none at all
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """Where the bytes of an image are: a whole file, or `length` bytes of one from `offset` on."""
+    """Where the bytes of an image are: a whole file, or `length` bytes of one from `offset` on. `stamp` is
+    what the file was when it was found, where that is known: what is read later must be of the same."""
 
     path: Path
     offset: int = 0
     length: int | None = None
+    stamp: Stamp | None = field(default=None, compare=False)
 
     @property
     def size(self) -> int:
         """Bytes."""
-        return self.path.stat().st_size if self.length is None else self.length
+        if self.length is not None:
+            return self.length
+        return self.path.stat().st_size if self.stamp is None else self.stamp[0]
 
     @property
     def origin(self) -> tuple[str, int]:
@@ -65,11 +69,8 @@ class ByteRange:
             return file.read(count if self.length is None else min(count, self.length))
 
     def read(self) -> bytes:
-        with open_unbuffered(self.path) as file:
-            if self.length is None:
-                return file.read()
-            file.seek(self.offset)
-            return file.read(self.length)
+        """Raises ChangedError where the file is not what the stamp says; other errors as opening has them."""
+        return read_part(self.path, self.offset, self.length, self.stamp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,13 +129,13 @@ class ImageRecord:
         if self.boxes_xyxy.shape != (count, 4):
             raise ValueError(f"boxes_xyxy has shape {self.boxes_xyxy.shape}, expected ({count}, 4)")
         self.boxes_xyxy.setflags(write=False)
-        for array, field in zip(_columns(self), _COLUMNS, strict=True):
+        for array, column in zip(_columns(self), _COLUMNS, strict=True):
             if array.shape != (count,):
-                raise ValueError(f"{field} has shape {array.shape}, expected ({count},)")
+                raise ValueError(f"{column} has shape {array.shape}, expected ({count},)")
             array.setflags(write=False)
-        for field in _TUPLES:
-            if len(getattr(self, field)) not in (0, count):
-                raise ValueError(f"{field} has {len(getattr(self, field))} values, expected {count} or none")
+        for name in _TUPLES:
+            if len(getattr(self, name)) not in (0, count):
+                raise ValueError(f"{name} has {len(getattr(self, name))} values, expected {count} or none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +200,10 @@ def subset(record: ImageRecord, kept: Sequence[int]) -> ImageRecord:
     """Returns the record with only the boxes of those numbers, in that order."""
     index = np.array(kept, np.intp)
     arrays = ("boxes_xyxy", "area", *_FLAGS)
-    changed: dict[str, Any] = {field: getattr(record, field)[index] for field in arrays}
-    for field in ("names", *_TUPLES):
-        values = getattr(record, field)
-        changed[field] = tuple(values[i] for i in kept) if values else ()
+    changed: dict[str, Any] = {name: getattr(record, name)[index] for name in arrays}
+    for name in ("names", *_TUPLES):
+        values = getattr(record, name)
+        changed[name] = tuple(values[i] for i in kept) if values else ()
     return replace(record, **changed)
 
 
@@ -212,8 +213,8 @@ def joined(first: ImageRecord, second: ImageRecord) -> ImageRecord:
     if first.relative != second.relative:
         first, second = _in_fractions(first), _in_fractions(second)
     changed: dict[str, Any] = {
-        field: np.concatenate([getattr(first, field), getattr(second, field)])
-        for field in ("boxes_xyxy", "area", *_FLAGS)
+        name: np.concatenate([getattr(first, name), getattr(second, name)])
+        for name in ("boxes_xyxy", "area", *_FLAGS)
     }
     changed["precision"] = max(first.precision, second.precision)
     if first.poses or second.poses:

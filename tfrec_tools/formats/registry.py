@@ -1,4 +1,4 @@
-"""Annotation formats: each module reads one into a Source."""
+"""Annotation formats: each module reads one into a Source, and is imported when it does."""
 
 from __future__ import annotations
 
@@ -8,17 +8,46 @@ from pathlib import Path
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats import coco, csv_rows, evidence, tfod, voc, yolo
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.formats.yolo_places import names_images
 from tfrec_tools.system.regular_files import require_regular
 
+
+def _coco(path: Path, options: ReadOptions) -> Source:
+    from tfrec_tools.formats import coco
+
+    return coco.read(path, options)
+
+
+def _voc(path: Path, options: ReadOptions) -> Source:
+    from tfrec_tools.formats import voc
+
+    return voc.read(path, options)
+
+
+def _csv(path: Path, options: ReadOptions) -> Source:
+    from tfrec_tools.formats import csv_rows
+
+    return csv_rows.read(path, options)
+
+
+def _yolo(path: Path, options: ReadOptions) -> Source:
+    from tfrec_tools.formats import yolo
+
+    return yolo.read(path, options)
+
+
+def _tfrecord(path: Path, options: ReadOptions) -> Source:
+    from tfrec_tools.formats import tfod
+
+    return tfod.read(path, options)
+
+
 READERS: dict[str, Callable[[Path, ReadOptions], Source]] = {
-    "coco": coco.read,
-    "voc": voc.read,
-    "csv": csv_rows.read,
-    "yolo": yolo.read,
-    "tfrecord": tfod.read,
+    "coco": _coco,
+    "voc": _voc,
+    "csv": _csv,
+    "yolo": _yolo,
+    "tfrecord": _tfrecord,
 }
 
 _TITLES = {"coco": "COCO", "voc": "Pascal VOC", "csv": "CSV", "yolo": "YOLO", "tfrecord": "TFRecords"}
@@ -62,6 +91,8 @@ def detect(path: Path, writes: Path | None = None) -> str:
 
 
 def _detect_folder(path: Path, writes: Path | None) -> str:
+    from tfrec_tools.formats import evidence
+
     found = evidence.strong(path, writes)
     if len(found) > 1:
         listed = " and ".join(
@@ -98,5 +129,7 @@ def images_folder(path: Path) -> Path:
 
 def _of_images(parent: Path) -> list[Path]:
     """Returns the folders in a folder that are called as those of images are."""
+    from tfrec_tools.formats.yolo_places import names_images
+
     named = sorted(entry for entry in parent.iterdir() if names_images(entry.name))
     return [entry for entry in named if entry.is_dir()]

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.images.limits import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from PIL import Image  # which a set of plain JPEG and PNG never needs
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 _PREFIX_BYTES = 16  # bytes by which Pillow's plugins know their format
@@ -27,6 +29,8 @@ def open_image(data: bytes, path: Path | str, max_pixels: int | None = MAX_PIXEL
     """Returns an image whose pixels are not decoded yet; its plugin is called without Image.open, whose own
     ceiling is the process's and warns. Raises HugeImageError, or InputError where it is of no format that is
     read; what Pillow raises on a damaged header goes through."""
+    from PIL import Image
+
     name = format_of(data, path)
     if name == "WEBP" and (size_wh := _webp_size(data)):  # its decoder takes the memory when it is opened
         require_within(size_wh, path, max_pixels)
@@ -39,6 +43,8 @@ def format_of(data: bytes, path: Path | str) -> str:
     """Returns the one of FORMATS that bytes begin as. Raises InputError where they are none."""
     if not data:
         raise InputError(path, "is no image; it is empty")
+    from PIL import Image
+
     Image.preinit()
     if not all(name in Image.OPEN for name in FORMATS):
         Image.init()
