@@ -74,9 +74,11 @@ def claimed(out: Path) -> Iterator[None]:
         yield
         return
     is_new = not is_there(out)
-    lock = _held(out, folder)
+    with _named_as(out, folder):
+        lock = _held(out, folder)
     try:
-        yield
+        with _named_as(out, folder):
+            yield
     except InputError:
         if is_new:
             discard(folder)
@@ -86,6 +88,18 @@ def claimed(out: Path) -> Iterator[None]:
             (folder / _LOCK).unlink()
         if lock is not None:
             os.close(lock)
+
+
+@contextmanager
+def _named_as(out: Path, folder: Path) -> Iterator[None]:
+    """Errors of the disk name the set, not the hidden folder that users did not ask for."""
+    try:
+        yield
+    except OSError as fault:
+        named = Path(os.fsdecode(fault.filename)) if isinstance(fault.filename, str | bytes | Path) else None
+        if named is not None and (named == folder or folder in named.parents):
+            fault.filename = str(out)
+        raise
 
 
 def make_folder(folder: Path) -> None:

@@ -22,6 +22,7 @@ from tfrec_tools.formats.file_names import names_a_file, sifted
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.voc_objects import Entry, tag_of
 from tfrec_tools.system.regular_files import is_special, read_text
+from tfrec_tools.system.remote_path import files_below
 
 _DROPPING = ("box-missing", "class-unknown", "annotation-unread")
 SPLITS = ("train", "val", "test", "trainval")  # the lists in ImageSets/Main; a later one yields to an earlier
@@ -89,7 +90,7 @@ def annotation_files(folder: Path) -> list[Path]:
 
 
 def _xml(folder: Path) -> list[Path]:
-    named = (path for path in folder.rglob("*") if path.suffix.lower() == ".xml")
+    named = (path for path in files_below(folder) if path.suffix.lower() == ".xml")
     return [path for path in named if path.is_file() or is_special(path)]
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfrec_tools.errors import InputError
 from tfrec_tools.images.lookup import key
 from tfrec_tools.system.litter import is_litter
 from tfrec_tools.system.remote_path import RemotePath, is_file, is_url
@@ -41,6 +42,7 @@ class TextFinder:
 
     def __init__(self) -> None:
         self._entries: dict[Path, dict[str, list[Path]]] = {}
+        self._closed: dict[Path, str] = {}  # why a folder cannot be listed
         self._folders: dict[Path, tuple[TextFolder, ...]] = {}
         self._stems: dict[Path, set[str]] = {}  # of the images that were asked for, by folder
 
@@ -120,19 +122,24 @@ class TextFinder:
 
     def _text(self, folder: Path, stem: str) -> Path | None:
         texts = self._listed(folder).get(key(f"{stem}.txt"), [])
+        if folder in self._closed:
+            raise InputError(folder, f"cannot be listed ({self._closed[folder]})")
         alike = sorted(texts, key=lambda text: (text.stem != stem, text.suffix != ".txt", text.name))
         return next((text for text in alike if is_file(text)), None)
 
     def _listed(self, folder: Path) -> dict[str, list[Path]]:
-        """Returns what is in a folder, by `key`; nothing where it cannot be listed."""
+        """Returns what is in a folder, by `key`; nothing where it cannot be listed, as folders above a data
+        set may be."""
         if folder not in self._entries:
             entries: dict[str, list[Path]] = {}
             try:
                 for path in folder.iterdir():
                     if not is_litter(path, folder):
                         entries.setdefault(key(path.name), []).append(path)
-            except OSError:
+            except OSError as fault:
                 entries = {}
+                if isinstance(fault, PermissionError):
+                    self._closed[folder] = str(fault.strerror)
             self._entries[folder] = entries
         return self._entries[folder]
 

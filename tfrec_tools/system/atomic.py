@@ -34,12 +34,19 @@ def published(*paths: Path, alone: bool = True, durable: bool = True) -> Iterato
         for part, path in zip(parts, paths, strict=True):
             part.replace(path)
     except OSError as fault:
-        if fault.filename is None:  # a full disk does not say which
-            fault.filename = str(parts[0].parent)
+        fault.filename = _final_name(fault.filename, parts, paths)
         raise
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+
+
+def _final_name(named: object, parts: tuple[Path, ...], paths: tuple[Path, ...]) -> str:
+    """Returns the name that users know of the file that an error names; a full disk does not say which."""
+    if named is None:
+        return str(parts[0].parent)
+    finals = {str(part): str(path) for part, path in zip(parts, paths, strict=True)}
+    return finals.get(str(named), str(named))
 
 
 def sync(path: Path) -> None:
