@@ -26,7 +26,7 @@ import msgspec
 from tfrec_tools.annotations.accounts import Tally
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError
-from tfrec_tools.system.atomic import published, sync
+from tfrec_tools.system.atomic import named_as, published, sync
 from tfrec_tools.system.remote_path import RemotePath
 from tfrec_tools.tfrecords.framing import Written
 
@@ -74,10 +74,10 @@ def claimed(out: Path) -> Iterator[None]:
         yield
         return
     is_new = not is_there(out)
-    with _named_as(out, folder):
+    with named_as(out, folder):
         lock = _held(out, folder)
     try:
-        with _named_as(out, folder):
+        with named_as(out, folder):
             yield
     except InputError:
         if is_new:
@@ -88,18 +88,6 @@ def claimed(out: Path) -> Iterator[None]:
             (folder / _LOCK).unlink()
         if lock is not None:
             os.close(lock)
-
-
-@contextmanager
-def _named_as(out: Path, folder: Path) -> Iterator[None]:
-    """Errors of the disk name the set, not the hidden folder that users did not ask for."""
-    try:
-        yield
-    except OSError as fault:
-        named = Path(os.fsdecode(fault.filename)) if isinstance(fault.filename, str | bytes | Path) else None
-        if named is not None and (named == folder or folder in named.parents):
-            fault.filename = str(out)
-        raise
 
 
 def make_folder(folder: Path) -> None:

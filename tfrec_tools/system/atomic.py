@@ -63,6 +63,19 @@ def sync(path: Path) -> None:
         os.close(file)
 
 
+@contextmanager
+def named_as(final: Path, hidden: Path) -> Iterator[None]:
+    """Errors of the disk in a hidden folder name what it will become, as users never asked for it."""
+    try:
+        yield
+    except OSError as fault:
+        if isinstance(fault.filename, str | bytes | os.PathLike):
+            named = Path(os.fsdecode(fault.filename))
+            if named == hidden or hidden in named.parents:
+                fault.filename = str(final)
+        raise
+
+
 def require_free(folder: Path) -> None:
     """Raises InputError where a folder to be written holds something already: nothing is overwritten."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -76,9 +89,11 @@ def published_folder(folder: Path) -> Iterator[Path]:
     require_free(folder)
     part = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    with named_as(folder, part):
+        part.mkdir(parents=True)
     try:
-        yield part
+        with named_as(folder, part):
+            yield part
         if folder.exists():
             folder.rmdir()
         part.replace(folder)

@@ -188,7 +188,10 @@ class RemotePath(PosixPath, ABC):
         """Each library has its own exceptions; whoever deals with files knows OSError."""
         try:
             yield
-        except (OSError, InputError):
+        except InputError:
+            raise
+        except OSError as fault:
+            fault.filename = fault.filename or str(self)  # a full temporary disk does not say which
             raise
         except Exception as fault:
             reason = " ".join(str(fault).split()) or type(fault).__name__
