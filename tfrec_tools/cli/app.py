@@ -8,6 +8,7 @@ import errno
 import gc
 import os
 import sys
+import warnings
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any, NoReturn
@@ -127,6 +128,8 @@ def main() -> None:
     """Runs the command line; exit codes are 0, 1 for the user's or the machine's fault, 2 for a wrong
     command line, 130 for Ctrl-C."""
     gc.set_threshold(_COLLECT_EVERY)
+    if not sys.warnoptions:  # what libraries warn their callers of is nothing that a user could mend
+        warnings.simplefilter("ignore")
     os.environ.setdefault(
         "OPENBLAS_NUM_THREADS", "1"
     )  # numpy starts as many threads as cores, for no use here

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.images.limits import MAX_PIXELS
-from tfrec_tools.images.opening import format_of, open_image, quiet, require_within
+from tfrec_tools.images.opening import format_of, load, open_image, quiet, require_within
 
 if TYPE_CHECKING:
     from PIL import Image  # which a set of plain JPEG and PNG never needs
@@ -191,7 +191,7 @@ def decode(data: bytes, path: Path, max_pixels: int | None = MAX_PIXELS) -> Imag
     InputError, naming `path`, where it is none or is damaged; HugeImageError as `read_header` does."""
     with _faults(path), quiet():
         image = open_image(data, path, max_pixels)
-        image.load()
+        load(image)
     return image
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange
 from tfrec_tools.errors import InputError
+from tfrec_tools.images import opening
 from tfrec_tools.images.headers import HEAD_BYTES, Header, decode, read_header, require_end, require_plausible
 from tfrec_tools.images.limits import MAX_PIXELS
 from tfrec_tools.images.opening import HugeImageError, open_image, quiet
@@ -130,6 +131,7 @@ def decoded(image: EncodedImage, within_px: int | None = None) -> Image.Image:
         opened = open_image(image.data, f"an image of {image.width} x {image.height}", None)
         if within_px is not None:
             opened.draft("RGB", (within_px, within_px))
+        opening.load(opened)
         if opened.mode.startswith("I"):  # 16 bits
             opened = Image.fromarray((np.asarray(opened) >> 8).astype(np.uint8))
         return opened.convert("RGB")

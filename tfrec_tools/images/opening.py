@@ -3,6 +3,8 @@ before a pixel is decoded. Pillow's others start programs (Ghostscript for PostS
 
 from __future__ import annotations
 
+import logging
+import os
 import struct
 import warnings
 from collections.abc import Iterator
@@ -37,6 +39,33 @@ def open_image(data: bytes, path: Path | str, max_pixels: int | None = MAX_PIXEL
     image: Image.Image = Image.OPEN[name][0](BytesIO(data), "")
     require_within(image.size, path, max_pixels)
     return image
+
+
+def load(image: Image.Image) -> None:
+    """Decodes an image's pixels. What libtiff writes about a damaged one, past Python, does not reach
+    stderr."""
+    if image.format != "TIFF":
+        image.load()
+        return
+    with _without_stderr():
+        image.load()
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def format_of(data: bytes, path: Path | str) -> str:
@@ -75,7 +104,10 @@ def require_within(size_wh: tuple[int, int], path: Path | str, max_pixels: int |
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps what Pillow warns of from stderr: what matters is an issue."""
+    """Keeps what Pillow warns of, and logs, from stderr: what matters is an issue."""
+    log = logging.getLogger("PIL")
+    if not log.handlers:  # for which Python would write it there
+        log.addHandler(logging.NullHandler())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
