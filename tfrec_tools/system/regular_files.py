@@ -3,10 +3,11 @@ device never ends, and a link may lead to either."""
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import stat
-from io import FileIO
+from io import BufferedReader, FileIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -49,10 +50,23 @@ def open_unbuffered(path: Path) -> FileIO:
 
 
 def open_text(path: Path, encoding: str = "utf-8", newline: str | None = None) -> TextIO:
-    """Opens a text as `open_binary` does."""
-    if isinstance(path, RemotePath):
-        return path.open("r", -1, encoding=encoding, newline=newline)  # type: ignore[no-any-return]
-    return open(path, encoding=encoding, newline=newline, opener=_regular)
+    """Opens a text as `open_binary` does. Raises InputError as from `require_utf8`."""
+    file: Any = open_binary(path)
+    try:
+        file = file if hasattr(file, "peek") else BufferedReader(file)
+        require_utf8(path, file.peek(4))
+        return TextIOWrapper(file, encoding=encoding, newline=newline)
+    except BaseException:
+        file.close()
+        raise
+
+
+def require_utf8(path: Path, start: bytes) -> None:
+    """Raises InputError where a text begins with the byte order mark of another encoding, as Windows writes
+    it."""
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        kind = "UTF-32" if start[:4] == codecs.BOM_UTF32_LE else "UTF-16"
+        raise InputError(path, f"is {kind} by its byte order mark, expected UTF-8; save it as UTF-8")
 
 
 def read_bytes(path: Path) -> bytes:

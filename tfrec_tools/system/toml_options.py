@@ -27,7 +27,7 @@ def read_options(path: Path) -> dict[str, Value]:
     import tomllib
 
     try:
-        text = read_text(path)
+        text = read_text(path, "utf-8-sig")
         if len(text) > _MOST_CHARACTERS or _MANY_PARTS.search(text):
             reason = f"is no file of options: expected at most {_MOST_CHARACTERS} characters, and names of "
             raise InputError(path, f"{reason}fewer than {_MOST_PARTS} parts with dots between them")
