@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,9 @@ def patch_readers(monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]) -> No
 
         return reader
 
-    for kind, form in FORMATS.items():
-        monkeypatch.setitem(FORMATS, kind, replace(form, read=lying(form.read)))
+    for form in FORMATS.values():
+        module = import_module(f"tfrec_tools.formats.{form.module}")
+        monkeypatch.setattr(module, "read", lying(module.read))
 
 
 @pytest.mark.parametrize("change", ACCOUNTS, ids=str)

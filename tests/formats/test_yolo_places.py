@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -385,3 +386,32 @@ def test_a_list_that_names_an_image_outside_is_said(tmp_path: Path) -> None:
     (own / "train.txt").write_text("images/b.png\n../other/images/a.png\n../own/images/b.png\n")
     (said,) = outside(registry.read(own))
     assert said.startswith("train.txt: '../other/images/a.png', the first of 1 such images, is ")
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (os.mkfifo, "is a FIFO, expected a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a character device, expected a regular file"),
+        (lambda path: path.symlink_to("nowhere"), "No such file or directory"),
+        (Path.mkdir, "Is a directory"),
+    ],
+)
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_text_that_is_no_file_says_what_it_is(
+    tmp_path: Path, made: Callable[[Path], object], said: str, beside: bool
+) -> None:
+    folder = plain(tmp_path / "set", "images/a.jpg", "images/b.jpg", "labels/b.txt")
+    made(folder / ("images" if beside else "labels") / "a.txt")
+    source = registry.read(folder, "yolo")
+    assert [(issue.code, issue.message) for issue in source.issues] == [
+        ("annotation-damaged", f"cannot be read ({said})")
+    ]
+    assert pairs(source) == {"images/b.jpg": 1}
+    assert added_up(source)
+
+
+def test_a_file_goes_before_what_is_none(tmp_path: Path) -> None:
+    folder = plain(tmp_path / "set", "images/a.jpg", "images/a.txt")
+    (folder / "labels/a.txt").mkdir(parents=True)
+    assert pairs(registry.read(folder, "yolo")) == {"images/a.jpg": 1}

@@ -125,7 +125,7 @@ def _other_than_error(code: str) -> str:
 def _require_choice(word: str, code: str, action: str) -> None:
     if code not in CODES:
         near = get_close_matches(code, CODES, 1, _NEAR)
-        advice = f"did you mean {near[0]}" if near else f"there are {', '.join(CODES)}"
+        advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(CODES)}"
         raise InputError("--on", f"{code!r} is no issue code; {advice}", where=word)
     if action not in choices(code):
         problem = f"{action!r} cannot be done about {code}" if action else "names no action"

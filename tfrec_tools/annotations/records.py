@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.system.regular_files import open_unbuffered
+from tfrec_tools.system.regular_files import Stamp, open_unbuffered, read_part
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -33,16 +33,20 @@ _MOST_BLANK = 1000  # boxes of an image, up to which arrays that say nothing are
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """Where the bytes of an image are: a whole file, or `length` bytes of one from `offset` on."""
+    """Where the bytes of an image are: a whole file, or `length` bytes of one from `offset` on. `stamp` is
+    what the file was when it was found, where that is known: what is read later must be of the same."""
 
     path: Path
     offset: int = 0
     length: int | None = None
+    stamp: Stamp | None = field(default=None, compare=False)
 
     @property
     def size(self) -> int:
         """Bytes."""
-        return self.path.stat().st_size if self.length is None else self.length
+        if self.length is not None:
+            return self.length
+        return self.path.stat().st_size if self.stamp is None else self.stamp[0]
 
     @property
     def origin(self) -> tuple[str, int]:
@@ -68,11 +72,8 @@ class ByteRange:
             return file.read(count if self.length is None else min(count, self.length))
 
     def read(self) -> bytes:
-        with open_unbuffered(self.path) as file:
-            if self.length is None:
-                return file.read()
-            file.seek(self.offset)
-            return file.read(self.length)
+        """Raises ChangedError where the file is not what the stamp says; other errors as opening has them."""
+        return read_part(self.path, self.offset, self.length, self.stamp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrec_tools.api.keywords import in_one_line
 from tfrec_tools.dataset import label_maps, shards, stats
 from tfrec_tools.images.loading import decoded
 from tfrec_tools.system.options import Paths, as_texts
@@ -84,6 +85,7 @@ class Records(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    @in_one_line
     def __getitem__(self, index: SupportsIndex) -> Sample:  # type: ignore[override]
         """Reads one record, its CRC included. Raises IndexError, and InputError where it is damaged."""
         entry = self._entries[index.__index__()]
@@ -110,6 +112,7 @@ class Records(Sequence[Sample]):
         return batches(replace(self, decode=True), size, batch, seed if shuffle else None)
 
 
+@in_one_line
 def load(records: Paths, *, decode: bool = True) -> Records:
     """Finds the records of files, folders, sets DIR/NAME or patterns such as "DIR/NAME-*", without reading
     them. With decode=False the images stay encoded. Raises InputError where there are none, or where a file

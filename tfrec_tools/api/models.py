@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools.api.keywords import taking
+from tfrec_tools.api.keywords import in_one_line, taking
 from tfrec_tools.detector import preflight
 from tfrec_tools.detector.options.finetune import FinetuneOptions
 from tfrec_tools.detector.options.models import EvaluateOptions, ExportOptions
@@ -71,6 +71,7 @@ class Model:
     _detector: Detector = field(repr=False)
     _finder: Finder = field(repr=False)
 
+    @in_one_line
     def detect(self, image: StrPath | NDArray[np.uint8], *, score: float | None = None) -> Detections:
         """Finds objects in an image file, or in an image (H, W, 3) uint8, RGB. `score` is the lowest that
         counts; None takes for each class that of the model folder's scores.json, else 0.5. Raises InputError
@@ -91,6 +92,7 @@ class Model:
         return Detections(boxes_xyxy, kept.scores, labels, names)
 
 
+@in_one_line
 def open_model(model: StrPath, *, labels: StrPath | None = None) -> Model:
     """Opens a model folder (pipeline.config, label map, checkpoint/), or a model of TFOD's zoo by name.
     `labels` is its label map, where that is not to be looked for. Raises TfrecError where it cannot be opened

@@ -42,7 +42,7 @@ def convert(options: ConvertOptions, engine: Engine | None = None) -> Finished:
     publish.require_name(options.prefix)
     options = with_paths(options, stores.located)
     set_plan = _set_plan(options, make_plan(options))
-    engine = engine or partial(run, processes=options.workers)
+    engine = engine or partial(run, processes=options.workers, durable=not options.no_fsync)
     progress = partial(options.progress, "converting images")
     return publish.finish(set_plan, checks_of(options).policies, engine, progress)
 

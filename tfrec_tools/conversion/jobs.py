@@ -14,7 +14,6 @@ from tfrec_tools.annotations.box_checks import Checks
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.policies import Policies
 from tfrec_tools.annotations.records import ByteRange, ImageRecord
-from tfrec_tools.conversion import sharing
 from tfrec_tools.conversion.sharing import SourceImage
 from tfrec_tools.dataset import staging
 from tfrec_tools.dataset.staging import ShardResult
@@ -69,6 +68,7 @@ def _perform(job: ConversionJob, tick: Tick, folder: Path | None) -> ShardResult
     classes_of_images: list[str] = []  # the classes of each image
     issues_by_index: list[tuple[int, Issue]] = []
     tallies = dict[int, Tally]()
+    whole_images, whole_boxes = Counter[int](), Counter[int]()  # of images without issues, by source
     images_ = 0
     negatives = 0
 
@@ -76,10 +76,13 @@ def _perform(job: ConversionJob, tick: Tick, folder: Path | None) -> ShardResult
         nonlocal images_, negatives
         for index, item in enumerate(job.items):
             record, image, issues = load_checked(item.record, item.place, job.checks, job.rules)
-            sharing.require_unchanged(item)
-            issues_by_index.extend((index, issue) for issue in issues)
-            for source, tally in _tallies(item, record, issues, job.checks.policies):
-                tallies[source] = tallies.get(source, Tally()) + tally
+            if issues or item.others:
+                issues_by_index.extend((index, issue) for issue in issues)
+                for source, tally in _tallies(item, record, issues, job.checks.policies):
+                    tallies[source] = tallies.get(source, Tally()) + tally
+            else:  # nothing is lost, which is counted at once
+                whole_images[item.source] += 1
+                whole_boxes[item.source] += len(item.record.names)
             if record is not None and image is not None:
                 boxes.extend(record.names)
                 classes_of_images.extend(set(record.names))
@@ -90,6 +93,8 @@ def _perform(job: ConversionJob, tick: Tick, folder: Path | None) -> ShardResult
 
     def done(written: framing.Written, sha256: str) -> ShardResult:
         counts = dict(Counter(boxes)), dict(Counter(classes_of_images))
+        for source, images in whole_images.items():
+            tallies[source] = tallies.get(source, Tally()) + Tally(images, whole_boxes[source])
         return ShardResult(written, sha256, images_, negatives, *counts, tuple(issues_by_index), tallies)
 
     if folder is None:

@@ -26,7 +26,6 @@ from tfrec_tools.dataset.class_choice import Choice
 from tfrec_tools.dataset.options import class_sets
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import parts, registry
-from tfrec_tools.formats.classes import read_map
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.images import lookup
 from tfrec_tools.images.loading import ImageOptions
@@ -226,6 +225,8 @@ def _label_map(options: ConvertOptions, inputs: Sequence[Input]) -> LabelMap:
     """The user's map, which must have every class that has a box; else one made of the sources' classes."""
     if options.labels_path is None:
         return from_names(dict.fromkeys(name for source in inputs for name in source.annotations.classes))
+    from tfrec_tools.formats.classes import read_map
+
     label_map = read_map(options.labels_path)
     for source in inputs:
         used = {name for record in source.annotations.records for name in record.names}

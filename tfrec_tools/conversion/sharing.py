@@ -19,7 +19,7 @@ from tfrec_tools.annotations.policies import Policies
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, joined, subset
 from tfrec_tools.dataset.identity import clash_issues, distinct_names, unlike_ids
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.system.regular_files import NotRegularError
+from tfrec_tools.system.regular_files import NotRegularError, stamp_of
 from tfrec_tools.system.remote_path import RemotePath
 
 _SHARED = "image-shared"
@@ -47,26 +47,15 @@ class SourceImage:
 
 
 def item(record: ImageRecord, place: ByteRange, source: int, order: int) -> SourceImage:
+    """An item, whose place has a stamp where its file is a regular one. A store has none: its objects change
+    whole, and the next run sees their times."""
+    if place.stamp is not None and place.length is None:
+        return SourceImage(record, place, *place.stamp, source, order)
     file = place.path.stat()
+    if not isinstance(place.path, RemotePath):
+        place = ByteRange(place.path, place.offset, place.length, stamp_of(file))
     size = file.st_size if place.length is None else place.length
     return SourceImage(record, place, size, file.st_mtime_ns, source, order)
-
-
-def require_unchanged(item: SourceImage) -> None:
-    """Raises InputError where an image's file, which was just read, is not the one that was planned with. A
-    store is not asked again: its objects change whole, and the next run sees their times."""
-    path = item.place.path
-    if isinstance(path, RemotePath):
-        return
-    try:
-        file = path.stat()
-    except OSError as fault:
-        raise InputError(path, f"cannot be read any more ({fault.strerror or fault})") from fault
-    size = file.st_size if item.place.length is None else item.size
-    if (size, file.st_mtime_ns) != (item.size, item.mtime_ns):
-        found = f"planned with {item.size} bytes, now {size} of another time"
-        reason = f"was changed while the set was made: {found}"
-        raise InputError(path, f"{reason}; run the same command when nothing writes to it any more")
 
 
 def of_one_file(

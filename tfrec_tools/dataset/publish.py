@@ -191,10 +191,15 @@ def issue_lines(issues: Iterable[Issue]) -> bytes:
 
 def _finished_before(set_plan: SetPlan) -> Finished | None:
     """Returns the set as it stands, if the same command on the same input has finished it."""
+    path = shards.manifest_path(set_plan.out)
     try:
-        manifest = read_manifest(shards.manifest_path(set_plan.out))
-    except (InputError, OSError):
+        manifest = read_manifest(path)
+    except (InputError, FileNotFoundError):
         return None
+    except OSError as fault:
+        if set_plan.overwrite:
+            return None
+        raise InputError(path, f"cannot be read ({fault.strerror})") from fault
     files = [(set_plan.out.with_name(info.file), info.bytes) for info in manifest.shards]
     whole = all(path.is_file() and path.stat().st_size == size for path, size in files)
     redo = set_plan.overwrite and not staging.names(staging.folder_of(set_plan.out))

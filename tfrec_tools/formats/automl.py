@@ -13,8 +13,6 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.formats import automl_lines, automl_rows, drawn
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 
-SUFFIXES = (".csv", ".jsonl")
-
 
 def read(path: Path, _: ReadOptions = DEFAULT) -> Source:
     """Returns the images of a file in the order in which they first appear, by their path in the bucket.

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from tfrec_tools.formats.coco_schema import (
     key_of,
     looked_up,
     mended_of,
+    odd_items,
     order_of,
     own_keys,
     superfluous,
@@ -87,7 +88,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     annotations = json_arrays.slices(path, "annotations", arrays["annotations"], _EXPECTED, decode)
     read_ = _columns(path, annotations, images, categories, options.masks)
     keypoints = coco_keypoints.taken(path, categories, names, read_.columns, options.keypoints)
-    root = superfluous(categories, np.unique(read_.columns["class_of"]).tolist())
+    root = superfluous(categories, frozenset(read_.columns["class_of"].tolist()))
     classes = classes_of(names, root)
     records, derived = _records(path, images, read_, names, frozenset(classes), keypoints.by_class)
     of_rows = [issue for _, issue in sorted([*read_.issues, *derived], key=lambda pair: pair[0])]
@@ -245,7 +246,12 @@ def repeated_image(path: Path, key: str, index: int, first: int) -> Issue:
 
 
 def source_of(path: Path, index: int, key: str = "images") -> str:
-    return f"{readable(path.name)} {key}[{index}]"
+    return f"{_named(path)} {key}[{index}]"
+
+
+@cache
+def _named(path: Path) -> str:
+    return readable(path.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +287,7 @@ def _columns(
         found += things(part)
         piece = piece_of(part, image_numbers, class_numbers, masks)
         unplaced = (piece["image_of"] < 0) | (piece["class_of"] < 0)
-        odd = {row for row, item in enumerate(part) if type(item) is Odd and item.code}
+        odd = {row for row, item in enumerate(odd_items(part)) if item.code}
         for row in sorted(odd.union(np.flatnonzero(unplaced).tolist())):
             item, image = part[row], int(piece["image_of"][row])
             place = source_of(path, images.indices[image]) if image >= 0 else ""
@@ -308,7 +314,7 @@ def category_numbers(categories: Sequence[Category]) -> dict[Id | None, int]:
 
 def things(part: Sequence[Annotation]) -> int:
     """Returns how many annotated things some annotations stand for."""
-    return len(part) + sum(item.count - 1 for item in part if type(item) is Odd)
+    return len(part) + sum(item.count - 1 for item in odd_items(part))
 
 
 def why_of(row: int, item: Annotation) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -98,6 +98,12 @@ def mended_of(json: bytes, keypoints: bool = False) -> list[Annotation]:
     except msgspec.ValidationError:
         pass
     return [_annotation(item, keypoints) for item in msgspec.json.decode(json)]
+
+
+def odd_items(part: Sequence[Annotation]) -> Sequence[Odd]:
+    """Returns a part whose annotations are Odd, and nothing of another: a part is read one way or the
+    other."""
+    return cast("Sequence[Odd]", part) if part and type(part[0]) is Odd else ()
 
 
 def categories_of(json: bytes) -> list[Category]:

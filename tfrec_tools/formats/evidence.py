@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats import yolo_layout
 from tfrec_tools.formats.table import FORMATS
 from tfrec_tools.system.litter import sifted
 from tfrec_tools.system.remote_path import files_below
@@ -77,6 +76,8 @@ def _spread(files: Sequence[Path]) -> list[Path]:
 
 def weak(folder: Path) -> dict[str, Path]:
     """Returns {format: a file that has its name}, whatever stands in it."""
+    from tfrec_tools.formats import yolo_layout
+
     files, _ = sifted(files_below(folder), folder)
     found = {}
     if (names := yolo_layout.names_file(folder)) is not None and names.is_relative_to(folder):

@@ -34,7 +34,8 @@ def below(folder: Path, file: Path) -> str:
 def names_a_file(filename: str) -> bool:
     """Returns whether a name can be that of a file: "", ".", "a/.." and "a/" are not, nor is what no file
     system takes."""
-    last = filename.replace("\\", "/").rpartition("/")[2]
+    last = filename.replace("\\", "/") if "\\" in filename else filename
+    last = last[last.rfind("/") + 1 :]
     return last not in ("", ".", "..") and "\0" not in filename and filename == readable(filename)
 
 

@@ -14,7 +14,6 @@ from tfrec_tools.formats import evidence, parts
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.parts import Part
 from tfrec_tools.formats.table import FORMATS
-from tfrec_tools.formats.yolo_places import names_images
 from tfrec_tools.images.loading import has_image_suffix
 from tfrec_tools.system.regular_files import require_regular
 from tfrec_tools.system.remote_path import files_below
@@ -97,6 +96,8 @@ def _unclear(path: Path, kinds: Sequence[str]) -> str:
 
 
 def _detect_folder(path: Path, writes: Path | None) -> str:
+    from tfrec_tools.formats import evidence
+
     found = evidence.strong(path, writes)
     if len(found) > 1:
         listed = " and ".join(
@@ -138,5 +139,7 @@ def _holds_images(path: Path) -> bool:
 
 def _of_images(parent: Path) -> list[Path]:
     """Returns the folders in a folder that are called as those of images are."""
+    from tfrec_tools.formats.yolo_places import names_images
+
     named = sorted(entry for entry in parent.iterdir() if names_images(entry.name))
     return [entry for entry in named if entry.is_dir()]

@@ -77,6 +77,7 @@ def find(path: Path) -> YoloLayout:
     search = Search(file)
     if file.suffix.lower() in (".yaml", ".yml"):
         document = _load_yaml(file)
+        _require_count(file, document, len(names))
         task, keypoints = _task(file, document), yolo_keypoints.declared(file, document, names)
         task = task or ("pose" if keypoints.count else None)
         missing = _search_splits(search, file, document, root)
@@ -153,6 +154,14 @@ def _load_yaml(file: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InputError(file, "is no mapping, expected YOLO's data.yaml with names, train and val")
     return document
+
+
+def _require_count(file: Path, document: dict[str, Any], names: int) -> None:
+    """InputError where data.yaml says another number of classes than it names: which of them is wrong,
+    nobody can tell; YOLO's own trainers refuse it, too."""
+    if (count := document.get("nc", names)) != names:
+        reason = f"is {count!r}, but names lists {names}; correct the one that is wrong, or remove nc"
+        raise InputError(file, reason, where="nc")
 
 
 def _task(file: Path, document: dict[str, Any]) -> str | None:

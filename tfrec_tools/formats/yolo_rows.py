@@ -19,7 +19,7 @@ import numpy as np
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.options import YOLO_TASKS
-from tfrec_tools.system.regular_files import read_bytes
+from tfrec_tools.system.regular_files import read_bytes, require_utf8
 
 BOX = 4
 _CORNERS = 8
@@ -109,6 +109,7 @@ def read(file: Path) -> Text:
 
 def _parsed(file: Path, data: bytes) -> tuple[tuple[Row, ...], int]:
     """Returns rows and decimals. InputError names the line that cannot be used."""
+    require_utf8(file, data[:4])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as fault:

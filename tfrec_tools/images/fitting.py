@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, scaled
 from tfrec_tools.errors import InputError
-from tfrec_tools.images import loading, masks
+from tfrec_tools.images import loading
 from tfrec_tools.images.loading import DEFAULT, EncodedImage, ImageOptions, Loaded
 
 
@@ -43,6 +43,8 @@ def _drawn(
     record: ImageRecord, loaded: Loaded, image: EncodedImage, damaged: dict[int, str]
 ) -> Iterator[bytes]:
     """Yields the masks as PNG of the image's size; why those that are none are so goes to `damaged`."""
+    from tfrec_tools.images import masks  # which loads Pillow
+
     size_wh = (image.width, image.height)
     given_wh = (round(size_wh[0] / loaded.scale_xy[0]), round(size_wh[1] / loaded.scale_xy[1]))
     for i, mask in enumerate(record.masks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from tfrec_tools.annotations.records import ByteRange, ImageRecord
 from tfrec_tools.errors import InputError
 from tfrec_tools.images.loading import has_image_suffix
 from tfrec_tools.system.litter import sifted
+from tfrec_tools.system.regular_files import stamp_of
 from tfrec_tools.system.remote_path import RemotePath, files_below, is_file
 
 _UPLOADED = re.compile(r"^[0-9a-f]{6,8}-")  # what Label Studio puts before the name of a file at its upload
@@ -67,8 +69,18 @@ def _direct(record: ImageRecord, folder: Path) -> ByteRange | None:
         return None
     if leads_out(record.filename):
         return None
-    path = folder / _slashed(record.filename)
-    return ByteRange(path) if is_file(path) else None
+    return _file(folder / _slashed(record.filename))
+
+
+def _file(path: Path) -> ByteRange | None:
+    """Returns a file with its size and time, which cost no more than to see that it is there."""
+    if isinstance(path, RemotePath):
+        return ByteRange(path) if path.is_file() else None
+    try:
+        stamp = stamp_of(os.stat(path))  # noqa: PTH116  names of any length, faster than Path.stat
+    except (OSError, ValueError):
+        return None
+    return None if stamp is None else ByteRange(path, stamp=stamp)
 
 
 def leads_out(path: str) -> bool:

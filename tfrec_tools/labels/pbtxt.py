@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tfrec_tools._pb2 import label_map_pb2
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import ClassList, Label, LabelMap
-from tfrec_tools.system.regular_files import open_binary, read_bytes
+from tfrec_tools.system.regular_files import open_binary, read_bytes, require_utf8
 
 _BACKGROUND = "background"
 _ITEM = re.compile(r"(\s*#.*\n)*\s*item\s*:?\s*[{<]")
@@ -28,7 +28,9 @@ def read_label_map(path: Path) -> LabelMap:
 def read_text(path: Path) -> str:
     """Returns the text of a file in UTF-8, with its line ends as they are and without a byte order mark."""
     try:
-        return read_bytes(path).decode("utf-8-sig")
+        data = read_bytes(path)
+        require_utf8(path, data[:4])
+        return data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
         raise InputError(path, f"cannot be read as a label map ({_why(fault)})") from fault
 

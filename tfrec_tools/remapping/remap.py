@@ -37,7 +37,7 @@ def remap(options: RemapOptions) -> Finished:
     """Remaps sets of records into one; the same input gives the same bytes, whatever the number of workers.
     When it is killed, the same call does the rest. InputError where the input cannot be used."""
     publish.require_name(options.prefix)
-    engine = partial(run, processes=options.workers)
+    engine = partial(run, processes=options.workers, durable=not options.no_fsync)
     progress = partial(options.progress, "remapping records")
     return publish.finish(_set_plan(options), policies_of(options), engine, progress)
 

@@ -10,7 +10,7 @@ _LITTER = re.compile(
     r"(?:^|/)"
     r"(?:\._[^/]*$"  # macOS keeps beside a.xml what its disks have no place for
     r"|(?:\.DS_Store|\.directory|Thumbs\.db|ehthumbs\.db|desktop\.ini)$"
-    r"|(?:__MACOSX|\.ipynb_checkpoints|\.Trashes|\.Spotlight-V100|\.fseventsd|@eaDir|\$RECYCLE\.BIN)/)",
+    r"|(?:__MACOSX|lost\+found|\.ipynb_checkpoints|\.Trashes|\.Spotlight-V100|\.fseventsd|@eaDir|\$RECYCLE\.BIN)/)",
     re.IGNORECASE,
 )
 

@@ -121,10 +121,17 @@ class Options:
 
 def declarations(of: Any) -> tuple[Declared, ...]:
     """The options of a class that is a dataclass, in the order of its fields."""
-    hints = get_type_hints(of, include_extras=True)
-    return tuple(
-        _declared(field, hint) for field in fields(of) if get_origin(hint := hints[field.name]) is Annotated
-    )
+    if of not in _known:
+        hints = get_type_hints(of, include_extras=True)
+        _known[of] = tuple(
+            _declared(field, hint)
+            for field in fields(of)
+            if get_origin(hint := hints[field.name]) is Annotated
+        )
+    return _known[of]
+
+
+_known: dict[Any, tuple[Declared, ...]] = {}  # by class; annotations are compiled each time they are asked
 
 
 def recorded(options: Any, *, whole: bool = False) -> dict[str, Any]:

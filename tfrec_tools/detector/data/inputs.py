@@ -13,6 +13,7 @@ from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.images import loading
 from tfrec_tools.system.regular_files import require_regular
+from tfrec_tools.system.remote_path import files_below
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import parse_example
 
@@ -59,7 +60,7 @@ def _places(word: str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if loading.has_image_suffix(file.name))
+        files = sorted(file for file in files_below(path) if loading.has_image_suffix(file.name))
         files = files or sorted(file for file in path.iterdir() if shards.is_record_file(file))
         if not files:
             raise InputError(path, "neither images nor record files in it")

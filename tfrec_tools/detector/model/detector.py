@@ -28,6 +28,7 @@ from tfrec_tools.detector.network.layers import path_of
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.pbtxt import format_label_map
+from tfrec_tools.system.atomic import named_as
 
 Values = dict[str, NDArray[np.generic]]
 # Keras 3 calls a depthwise kernel "kernel", TFOD (Keras 2) "depthwise_kernel".
@@ -94,10 +95,11 @@ def save_detector(detector: Detector, folder: Path) -> None:
     """Writes a model folder, whole or not at all; one that is there is replaced."""
     beside = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    (beside / "pipeline.config").write_text(detector.pipeline_text, encoding="utf-8")
-    (beside / "label_map.pbtxt").write_text(format_label_map(detector.labels), encoding="utf-8")
-    object_graph.write_checkpoint(beside / "checkpoint", detector.graph, values(detector.network))
+    with named_as(folder, beside):
+        beside.mkdir(parents=True)
+        (beside / "pipeline.config").write_text(detector.pipeline_text, encoding="utf-8")
+        (beside / "label_map.pbtxt").write_text(format_label_map(detector.labels), encoding="utf-8")
+        object_graph.write_checkpoint(beside / "checkpoint", detector.graph, values(detector.network))
     shutil.rmtree(folder, ignore_errors=True)
     beside.replace(folder)
 

@@ -13,6 +13,7 @@ from tfrec_tools.detector.config.read import Config, parse_pipeline
 from tfrec_tools.detector.config.ssd import FpnConfig, MobileNetV2Config, SsdConfig
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector, layers_of
+from tfrec_tools.detector.model.downloads import https_stays
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import from_names
 from tfrec_tools.system.regular_files import read_text
@@ -67,7 +68,8 @@ def _application(name: str, width: float, weights: str) -> keras.Model:
     options = {"alpha": width} if name.startswith("mobilenet") else {}
     try:
         if weights == IMAGENET:
-            return _APPLICATIONS[name](include_top=False, weights=IMAGENET, **options)
+            with https_stays():
+                return _APPLICATIONS[name](include_top=False, weights=IMAGENET, **options)
         made = _APPLICATIONS[name](include_top=False, weights=None, **options)
         made.load_weights(weights)
     except FileNotFoundError as fault:

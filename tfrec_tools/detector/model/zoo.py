@@ -14,6 +14,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from tfrec_tools.detector.config.read import EXTRACTORS
+from tfrec_tools.detector.model.downloads import https_stays
 from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.labels import model_folders
 from tfrec_tools.labels.zoo import MODELS, ZooModel, coco_text, named
@@ -100,7 +101,7 @@ def _download(model: ZooModel, archive: Path) -> None:
 
     archive.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # where Keras shows its progress
+        with https_stays(), contextlib.redirect_stdout(sys.stderr):  # where Keras shows its progress
             part = keras.utils.get_file(
                 f"{archive.name}.part",
                 address_of(model),
