@@ -27,7 +27,14 @@ def of_file(file: Path) -> list[str]:
     if suffix in _BY_SUFFIX:
         return [_BY_SUFFIX[suffix]]
     likely = [kind for kind, form in FORMATS.items() if form.of_file and suffix in form.suffixes]
-    shown = [kind for kind in likely if len(likely) == 1 or FORMATS[kind].shows(file)]
+    if len(likely) == 1:
+        return likely
+    shown: list[str] = []
+    for kind in likely:
+        if FORMATS[kind].shows(file):
+            if FORMATS[kind].is_certain:
+                return [kind]
+            shown.append(kind)
     return shown or likely[:1]
 
 

@@ -25,6 +25,7 @@ class Format:
                it is not the module's `shows`
     of_file    whether one of these files can be a source
     of_folder  whether a folder of them can be one
+    is_certain whether no file of another format can show it, so that no other is asked
     lists_classes  whether a file lists all its classes, and not only those that occur
     maskless   why no masks are read, where they are asked for; "" of formats whose masks are
     """
@@ -35,6 +36,7 @@ class Format:
     evidence: str = ""
     of_file: bool = True
     of_folder: bool = True
+    is_certain: bool = False
     lists_classes: bool = False
     maskless: str = ""
 
@@ -58,7 +60,7 @@ _NO_MASKS = "its files have none"
 _VOC_MASKS = "the images of SegmentationObject are not read"
 _JSON, _XML, _TXT, _CSV, _TSV = ".json", ".xml", ".txt", ".csv", ".tsv"
 FORMATS: dict[str, Format] = {
-    "coco": Format("COCO", "coco", (_JSON,), of_folder=False, lists_classes=True),
+    "coco": Format("COCO", "coco", (_JSON,), of_folder=False, is_certain=True, lists_classes=True),
     "voc": Format("Pascal VOC", "voc", (_XML,), maskless=_VOC_MASKS),
     "csv": Format("CSV", "csv_rows", (_CSV, _TSV), "csv_columns.shows", of_folder=False, maskless=_NO_MASKS),
     "automl": Format("AutoML / Vertex", "automl", (_CSV, ".jsonl"), of_folder=False, maskless=_NO_MASKS),
