@@ -127,7 +127,7 @@ def test_a_file_of_options_does_what_flags_do(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("shrads = 2", "a.toml: shrads: no such option, expected one of columns, compression,"),
+        ("shrads = 2", "a.toml: shrads: no such option, expected one of box-format, class-attribute,"),
         ("seed = [1, 2]", "a.toml: seed: found [1, 2], expected text, a number, true, false or a list"),
         ("seed = ", "a.toml: cannot be read as TOML ("),
         ("seed = true", "a.toml: seed: found true, expected text or a number"),
