@@ -209,6 +209,33 @@ def test_odd_cells(tmp_path: Path, row: str, code: str, words: str) -> None:
     assert [name for name in negatives if name != "b.jpg"] == ["c.jpg", "d.jpg", "e.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("label", "names"),
+    [
+        ("['cat, big', 'dog']", ("cat, big", "dog")),
+        ("['cat' 'dog']", ("cat", "dog")),
+        ("[\"dog's\", 'cat']", ("dog's", "cat")),
+        ("[ cat , dog ]", ("cat", "dog")),
+        ("['cat', dog]", None),
+        ("['cat', 'dog']]", None),
+        ("['cat', 'dog', 'cow']", None),
+    ],
+)
+def test_lists_of_classes(tmp_path: Path, label: str, names: tuple[str, ...] | None) -> None:
+    cell = label.replace('"', '""')
+    rows = ("file;label;bbox", f'a.jpg;"{cell}";1 2 3 4|5 6 7 8')
+    source = read_csv(tmp_path, *rows, options=ReadOptions(box_format="xyxy"))
+    assert source.records[0].names == (names or ())
+    assert [issue.code for issue in source.issues] == ([] if names else ["annotation-unread"] * 2)
+
+
+def test_cells_without_header(tmp_path: Path) -> None:
+    columns = (("filename", "0"), ("bbox", "1"))
+    options = ReadOptions(columns=columns, box_format="xywh", class_name="cat")
+    source = read_csv(tmp_path, "a.jpg,30 20 40 40", "b.jpg,[]", options=options)
+    assert boxes_by_file(source) == {"a.jpg": (("cat",), [BOX]), "b.jpg": ((), [])}
+
+
 def test_eight_numbers_in_each_cell_are_no_two_boxes(tmp_path: Path) -> None:
     rows = ("file,class,bbox", "a.jpg,cat,1 2 3 4 5 6 7 8", "b.jpg,cat,1 2 3 4 5 6 7 8")
     source = read_csv(tmp_path, *rows, options=ReadOptions(box_format="xywh"))

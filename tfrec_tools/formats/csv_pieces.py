@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from tfrec_tools.formats.csv_units import Units, units_of, with_meanings
 from tfrec_tools.formats.file_names import names_a_file, plain
 from tfrec_tools.formats.grouping import Column, joined
 
+_QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 _TRUE = ("1", "true", "yes")
 
 
@@ -120,13 +122,22 @@ def _names(
     text_of, distinct, _ = _factors(texts["class"])
     are_lists = np.array([text.startswith("[") and text.endswith("]") for text in distinct], bool)
     for row in np.flatnonzero(are_lists[text_of]).tolist():
-        listed = [name.strip().strip("'\"").strip() for name in texts["class"][row][1:-1].split(",")]
+        listed = _listed(texts["class"][row][1:-1])
         of_row = slice(bounds[row], bounds[row + 1])
         if len(listed) in (1, bounds[row + 1] - bounds[row]):
             names[of_row] = listed
         else:
             no[of_row] = True
     return names, no
+
+
+def _listed(text: str) -> list[str]:
+    """Returns the names that a list has, quoted or not, with commas between them or, as NumPy prints them,
+    none."""
+    if "'" not in text and '"' not in text:
+        return [name.strip() for name in text.split(",")]
+    names = [(single or double).strip() for single, double in _QUOTED.findall(text)]
+    return names if not _QUOTED.sub("", text).strip(", \n") else []
 
 
 def _images(
