@@ -231,7 +231,7 @@ def test_lists_of_classes(tmp_path: Path, label: str, names: tuple[str, ...] | N
 
 def test_cells_without_header(tmp_path: Path) -> None:
     columns = (("filename", "0"), ("bbox", "1"))
-    options = ReadOptions(columns=columns, box_format="xywh", class_name="cat")
+    options = ReadOptions(columns=columns, box_format="xywh", class_names=("cat",))
     source = read_csv(tmp_path, "a.jpg,30 20 40 40", "b.jpg,[]", options=options)
     assert boxes_by_file(source) == {"a.jpg": (("cat",), [BOX]), "b.jpg": ((), [])}
 

@@ -56,17 +56,16 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     if len(files) == 1 and read_[0].fault is not None:
         raise read_[0].fault
     issues += [issue for child in read_ for issue in child.issues]
+    labeled = frozenset(name for child in read_ if child.record for name in child.record.names)
     records = [
-        replace(child.record, split=splits.get(file))
+        replace(child.record, split=splits.get(file), labeled=labeled)
         for file, child in zip(files, read_, strict=True)
         if child.record is not None
     ]
-    labeled = frozenset(name for record in records for name in record.names)
     dropped = sum((dropped_of(child) for child in read_), Counter[str]())
     unusable = Counter(child.issues[0].code for child in read_ if child.record is None)
     found = sum(child.found for child in read_)
     account = Account(len(files), found, dropped, litter, len(files), unusable)
-    records = [replace(record, labeled=labeled) for record in records]
     return Source(tuple(sorted(labeled)), records, tuple(issues), account)
 
 

@@ -166,7 +166,19 @@ def _plain_object(element: Any) -> list[Entry] | None:
         return [_boxless(fields, element)]
     if any(edge.tag not in _PLAIN_CORNERS or len(edge) for box in boxes for edge in box):
         return None
-    return [_upright(fields, box) for box in boxes]
+    return [_plain_box(fields, box) for box in boxes]
+
+
+def _plain_box(fields: Mapping[str, str], box: Any) -> Entry:
+    """Returns a box of four numbers, each once, the quick way."""
+    texts = {edge.tag: edge.text for edge in box}
+    if len(texts) == len(box) == len(CORNERS):
+        try:
+            xmin, ymin, xmax, ymax = (float(texts[name]) for name in CORNERS)
+            return Entry(fields, box.sourceline, (xmin, ymin, xmax, ymax))
+        except (TypeError, ValueError):  # an empty element, or a word
+            pass
+    return _upright(fields, box)
 
 
 def _boxless(fields: Mapping[str, str], element: Any) -> Entry:
