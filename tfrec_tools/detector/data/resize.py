@@ -27,7 +27,7 @@ def preprocess(config: Config, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def fitted(resizer: Resizer, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns an image (H, W, 3) float32 on the canvas, padded with 0, and its window as `preprocess` does."""
+    """Returns an image (H, W, 3) float32 on the canvas, padded with 0, and its window (2,)."""
     size = _size(resizer, tf.shape(image)[:2])
     # The ResizeBilinear of TF 1 (corners not aligned, pixel centres not halved), from which
     # tf.image.resize and keras.ops.image.resize differ.

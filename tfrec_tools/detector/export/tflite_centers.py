@@ -1,7 +1,7 @@
 """TFLite of a CenterNet: pixels in, peaks out, with TFLite's own operators alone.
 
 Its outputs are those of a single-shot detector (`tflite`), so that the same clients read them. The
-normalisation is inside, as a CenterNet may want channels in another order, which TFLite's metadata cannot say.
+normalisation is inside, as a CenterNet may want channels in another order, which no metadata can say.
 """
 
 from __future__ import annotations
