@@ -16,6 +16,7 @@ from tfrec_tools.detector import finetune
 from tfrec_tools.detector.architectures import center_net
 from tfrec_tools.detector.checkpoints import object_graph
 from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.export import tflite_centers
 from tfrec_tools.detector.export.export import export_model
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import load_detector, save_detector
@@ -84,6 +85,16 @@ def test_an_export_gives_what_the_original_gives(inputs: Path, tmp_path: Path, t
         assert outputs["raw_detection_scores"].shape == (1, 256, 2)
 
 
-def test_tflite_is_for_others(inputs: Path, tmp_path: Path) -> None:
-    with pytest.raises(TfrecError, match="TFLite is for single-shot detectors alone"):
-        export_model(ExportOptions(model=inputs / "base", to="tflite", out=tmp_path / "out"))
+def test_tflite_has_the_outputs_of_a_single_shot_detector(inputs: Path, tmp_path: Path) -> None:
+    options = ExportOptions(model=inputs / "base", to="tflite", out=tmp_path / "out")
+    agreement = export_model(options)
+    assert (agreement.lost, agreement.compared) == (0, 10)
+    assert agreement.raw_scores < 1e-5
+    with pytest.warns(UserWarning, match="Interpreter is deprecated"):
+        interpreter = tf.lite.Interpreter(str(tmp_path / "out" / "model.tflite"))
+    (given,) = interpreter.get_input_details()
+    assert (given["dtype"], given["shape"].tolist()) == (np.float32, [1, 64, 64, 3])
+    shapes = [details["shape"].tolist() for details in interpreter.get_output_details()]
+    assert shapes == [[1, 20, 4], [1, 20], [1, 20], [1]]
+    with pytest.raises(TfrecError, match="tflite-int8 is not for CenterNet"):
+        tflite_centers.write(load_detector(inputs / "base"), tmp_path / "m", [np.zeros((8, 8, 3), np.uint8)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import tensorflow as tf
 
@@ -20,11 +19,15 @@ def preprocess(config: Config, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     Normalised as the backbone's weights want it, resized, and padded with 0, in this order; a Faster R-CNN's
     and a CenterNet's is normalised last, so that its padding is black.
     """
-    resizer = config.resizer
-    normalize = partial(_normalized, config)
-    is_normalized_last = isinstance(config, FasterRcnnConfig | CenterNetConfig)
     image = tf.cast(image, tf.float32)
-    image = image if is_normalized_last else normalize(image)
+    if isinstance(config, FasterRcnnConfig | CenterNetConfig):
+        canvas, window = fitted(config.resizer, image)
+        return normalized(config, canvas), window
+    return fitted(config.resizer, normalized(config, image))
+
+
+def fitted(resizer: Resizer, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns an image (H, W, 3) float32 on the canvas, padded with 0, and its window (2,)."""
     size = _size(resizer, tf.shape(image)[:2])
     # The ResizeBilinear of TF 1 (corners not aligned, pixel centres not halved), from which
     # tf.image.resize and keras.ops.image.resize differ.
@@ -33,12 +36,12 @@ def preprocess(config: Config, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     )[0]
     canvas = (resizer.height_px, resizer.width_px)
     padded = tf.image.pad_to_bounding_box(resized, 0, 0, *canvas) if resizer.keep_aspect else resized
-    padded = normalize(padded) if is_normalized_last else padded
     window = tf.cast(size, tf.float32) / tf.constant(canvas, tf.float32)
     return tf.ensure_shape(padded, (*canvas, 3)), tf.ensure_shape(window, (2,))
 
 
-def _normalized(config: Config, image: tf.Tensor) -> tf.Tensor:
+def normalized(config: Config, image: tf.Tensor) -> tf.Tensor:
+    """Returns (..., 3) of 0..255 as the backbone wants it."""
     scaled = _scaled(config.channels, image) if isinstance(config, CenterNetConfig) else image
     return _NORMALIZERS[config.pixels](scaled)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfrec_tools.detector.config.center_net import CenterNetConfig
 from tfrec_tools.detector.data.images import decode_image
 from tfrec_tools.detector.data.inputs import InputImage, input_images
-from tfrec_tools.detector.export import agreement, onnx, saved_model, tflite
+from tfrec_tools.detector.export import agreement, onnx, saved_model, tflite, tflite_centers
 from tfrec_tools.detector.export.agreement import Agreement, Answer, Tolerance
 from tfrec_tools.detector.model.detector import Detector, load_detector, save_detector
 from tfrec_tools.detector.model.zoo import model_folder
@@ -106,11 +108,11 @@ def _write_saved_model(detector: Detector, folder: Path, _images: Sequence[Image
 
 
 def _write_tflite(detector: Detector, folder: Path, _images: Sequence[ImageArray]) -> None:
-    tflite.write(detector, folder / "model.tflite", None)
+    _tflite(detector).write(detector, folder / "model.tflite", None)
 
 
 def _write_tflite_int8(detector: Detector, folder: Path, images: Sequence[ImageArray]) -> None:
-    tflite.write(detector, folder / "model.tflite", images)
+    _tflite(detector).write(detector, folder / "model.tflite", images)
 
 
 def _write_onnx(detector: Detector, folder: Path, _images: Sequence[ImageArray]) -> None:
@@ -127,7 +129,12 @@ def _run_saved_model(folder: Path, _detector: Detector, image: ImageArray) -> An
 
 
 def _run_tflite(folder: Path, detector: Detector, image: ImageArray) -> Answer:
-    return tflite.run(folder / "model.tflite", detector, image)
+    return _tflite(detector).run(folder / "model.tflite", detector, image)
+
+
+def _tflite(detector: Detector) -> ModuleType:
+    """Returns the module for the family."""
+    return tflite_centers if isinstance(detector.config, CenterNetConfig) else tflite
 
 
 def _run_onnx(folder: Path, _detector: Detector, image: ImageArray) -> Answer:

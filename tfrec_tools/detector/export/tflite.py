@@ -77,7 +77,7 @@ def run(path: Path, detector: Detector, pixels_hwc: NDArray[np.uint8]) -> Answer
     """Returns what the written model says of an image (H, W, 3); `detector` tells how to prepare it."""
     config = _ssd_config(detector)
     image, window = preprocess(config, tf.constant(pixels_hwc))
-    interpreter = _interpreter(path)
+    interpreter = open_interpreter(path)
     (input_details,) = interpreter.get_input_details()
     canvas = image.numpy()[None]
     if input_details["dtype"] == np.uint8:
@@ -101,7 +101,7 @@ def run(path: Path, detector: Detector, pixels_hwc: NDArray[np.uint8]) -> Answer
 
 def _ssd_config(detector: Detector) -> SsdConfig:
     if not isinstance(detector.config, SsdConfig):
-        raise TfrecError("TFLite is for single-shot detectors alone, as in TFOD; --to onnx or saved_model")
+        raise TfrecError("TFLite is not for Faster R-CNN, as in TFOD; --to onnx or saved_model")
     return detector.config
 
 
@@ -179,7 +179,8 @@ def _before_suppression(path: Path) -> list[int]:
     return [int(index) for index in _operator(model).inputs[:2]]
 
 
-def _interpreter(path: Path) -> Any:
+def open_interpreter(path: Path) -> Any:
+    """Returns one that keeps what it computes on the way."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a move to another package
         interpreter = tf.lite.Interpreter(str(path), experimental_preserve_all_tensors=True)
