@@ -121,6 +121,7 @@ def test_shapes_of_one_label_and_group_are_one_object(tmp_path: Path) -> None:
         ("/home/me/a.jpg", "/home/me/a.jpg"),
         (None, "sub/b"),
         ("", "sub/b"),
+        ("b.json", "sub/b"),
     ],
 )
 def test_names_of_images(tmp_path: Path, named: str | None, filename: str) -> None:

@@ -214,13 +214,17 @@ def test_names_of_images(tmp_path: Path, data: Any, upload: str | None, filename
     [
         ({}, "its data names no image"),
         (None, "its data names no image"),
+        ({"text": "hello"}, "its data names no image"),
         ({"front": "a.jpg", "back": "b.jpg"}, r"its data names several images (a.jpg, b.jpg)"),
         ({"image": "data:image/png;base64,AAAA"}, "its image is written out in its data"),
         ({"image": ["a.jpg", "b.jpg"]}, "its data names no image"),
     ],
 )
 def test_tasks_without_an_image_of_their_own(tmp_path: Path, data: Any, message: str) -> None:
-    source = read(tmp_path, task(annotated(rectangle()), annotated(rectangle()), data=data))
+    uploaded = "8a6d0f12-tasks.json"
+    source = read(
+        tmp_path, task(annotated(rectangle()), annotated(rectangle()), data=data, file_upload=uploaded)
+    )
     assert source.account.dropped == {"image-unknown": 2}
     assert source.issues[0].message.startswith(message)
 

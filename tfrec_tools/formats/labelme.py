@@ -89,11 +89,11 @@ def _image(file: Path, folder: Path, value: Any, masks: bool) -> DrawnImage:
 
 def _filename(place: str, named: str) -> str:
     """Returns the path of an image below the folder of the files: imagePath starts from its own file, at
-    `place`, whose name the image has where it is empty. Of one that leads out of that folder
-    ("../images/a.jpg") it is what comes after, to be looked for by name."""
+    `place`, whose name the image has where it is empty, or names a JSON file, as of embedded images. Of one
+    that leads out of that folder ("../images/a.jpg") it is what comes after, to be looked for by name."""
     folder = place.rpartition("/")[0]
     slashed = named.replace("\\", "/")
-    if not slashed.strip():
+    if not slashed.strip() or slashed.lower().endswith(".json"):
         return place.rpartition(".")[0] or place
     if slashed.startswith("/") or slashed[1:2] == ":":
         return slashed

@@ -131,7 +131,7 @@ def _image_of(data: Mapping[str, Any], upload: Any) -> tuple[str, str]:
             "",
             f"its data names several images ({', '.join(images[:3])}), and not which of them it is about",
         )
-    if isinstance(upload, str) and upload:
+    if isinstance(upload, str) and _IMAGE.search(upload):  # else it is a list of tasks that was uploaded
         return upload, ""
     return "", f"its data names no image, of {shown(dict(data))}"
 
