@@ -24,7 +24,7 @@ JPEG, PNG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00", b"\x89PNG\r\n\x1a\n\x00\x00"
         ("a", PNG, "a.png"),
         ("v1.2", JPEG, "v1.2.jpg"),
         ("../../etc/passwd", JPEG, "etc/passwd.jpg"),
-        ("/root/a.jpg", JPEG, "root/a.jpg"),
+        ("/top/a.jpg", JPEG, "top/a.jpg"),
         ("C:\\photos\\a.jpg", JPEG, "C_/photos/a.jpg"),
         ("..", JPEG, "00000007.jpg"),
         ("", PNG, "00000007.png"),
