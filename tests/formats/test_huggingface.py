@@ -114,7 +114,7 @@ def test_folders_are_splits(tmp_path: Path) -> None:
     source = read(tmp_path)
     assert [(record.filename, record.split) for record in source.records] == [
         ("train/a.jpg", "train"),
-        ("validation/sub/b.jpg", "validation"),
+        ("validation/sub/b.jpg", "val"),
     ]
     assert [record.source for record in source.records] == [
         "train/metadata.jsonl line 1",

@@ -15,7 +15,8 @@ from tests.helpers.sources import assert_balanced, faults
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats import parts, registry
+from tfrec_tools.formats import registry
+from tfrec_tools.formats.split_names import split_named
 
 
 def _of_coco(folder: Path) -> None:
@@ -147,7 +148,7 @@ SPLITS = {
 
 @pytest.mark.parametrize("text", SPLITS)
 def test_the_split_that_a_path_speaks_of(text: str) -> None:
-    assert parts.split_named(text) == SPLITS[text]
+    assert split_named(text) == SPLITS[text]
 
 
 def test_the_name_of_an_image_says_nothing(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tfrec_tools.formats.split_names import split_called
+
 _STEP = re.compile(r"step\s*=\s*(\d+)")
-_SPLITS = {"validation": "val", "valid": "val"}
 NO_SUBSET = ("", "default")  # as CVAT calls images that are in none
 
 
@@ -55,7 +56,7 @@ def split_of(subset: str) -> str | None:
     if subset.strip().lower() in NO_SUBSET:
         return None
     name = re.sub(r"[^A-Za-z0-9_]", "_", subset.strip().lower())
-    return _SPLITS.get(name, name)
+    return split_called(name)
 
 
 def whole(word: str | None) -> int:

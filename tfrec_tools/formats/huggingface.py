@@ -24,11 +24,11 @@ from tfrec_tools.formats.json_values import flag, number, pixels, row, shown, te
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.shapes import from_size
 from tfrec_tools.formats.sniffing import ends
+from tfrec_tools.formats.split_names import split_of_folders
 
 _OBJECTS = re.compile(rb'"objects"\s*:\s*[\[{]')
 _NAMED = re.compile(rb'"file_name"\s*:')
 _HEADER = re.compile(rb"^(?:\xef\xbb\xbf)?(?=[^\n]*\bfile_name\b)(?=[^\n]*\bobjects\b)")
-_SPLITS = ("train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval")
 _BOXES = ("bbox", "bboxes")
 _CLASSES = (
     *(
@@ -155,7 +155,7 @@ def _image(below: Path, item: Row, lists: _Lists, names: Sequence[str] | None) -
         tuple(_drawn(number_, lists, names) for number_ in range(len(lists.boxes))),
         pixels(item.value.get("width")),
         pixels(item.value.get("height")),
-        split=next((part for part in PurePosixPath(placed).parts[:-1] if part in _SPLITS), None),
+        split=split_of_folders(PurePosixPath(placed).parts[:-1]),
         issues=tuple(issues),
     )
 

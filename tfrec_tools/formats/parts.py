@@ -14,13 +14,9 @@ from tfrec_tools.annotations.accounts import Account, added
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source
 from tfrec_tools.errors import readable
+from tfrec_tools.formats.split_names import split_named
 from tfrec_tools.images.loading import has_image_suffix
 
-_SPLIT = re.compile(
-    r"(?:^|(?<=[^a-z]))(train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?|dev|eval)(?=\d*(?:$|[^a-z\d]))",
-    re.IGNORECASE,
-)
-_SPELLINGS = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 _FILE = re.compile(
     r".*?\.(?:jsonl?|csv|tsv|xml|tfrecords?|record)(?:\.gz)?(?=$|[\s-])"
 )  # of "a.json images[0]"
@@ -36,13 +32,6 @@ class Part:
     path: Path
     split: str
     images: PurePosixPath
-
-
-def split_named(text: str) -> str | None:
-    """Returns the last split that a path speaks of: "train" of "test_set/instances_train2017.json", "val" of
-    "valid"."""
-    words = _SPLIT.findall(text)
-    return _SPELLINGS.get(words[-1].lower(), words[-1].lower()) if words else None
 
 
 def split_of(record: ImageRecord, source: Path) -> str | None:

@@ -23,6 +23,7 @@ from tfrec_tools.formats.json_values import pixels, points, row, shown, text
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.shapes import Corners, around_points, outline
 from tfrec_tools.formats.sniffing import ends
+from tfrec_tools.formats.split_names import split_of_folders
 from tfrec_tools.system.remote_path import is_file
 
 _MARKS = re.compile(rb'"(?:classTitle|geometryType|labelerLogin)"\s*:')
@@ -30,7 +31,6 @@ _OBJECTS = re.compile(rb'"objects"\s*:\s*\[')
 _SIZE = re.compile(rb'"size"\s*:\s*\{')
 _TAGS = re.compile(rb'"tags"\s*:\s*\[')
 _EXPECTED = "Supervisely's annotation of an image"
-_SPLITS = ("train", "training", "validation", "valid", "val", "dev", "test", "testing")
 _WITHOUT_BOX = ("point", "line")
 _BITMAPS = ("bitmap", "alpha_mask")
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -78,7 +78,7 @@ def _image(file: Path, below: PurePosixPath, value: Any, masks: bool) -> DrawnIm
         objects=tuple(_drawn(number, item, masks) for number, item in enumerate(objects)),
         width=pixels(said.get("width")),
         height=pixels(said.get("height")),
-        split=next((part for part in below.parts[:-1] if part in _SPLITS), None),
+        split=split_of_folders(below.parts[:-1]),
     )
 
 

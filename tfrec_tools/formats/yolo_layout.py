@@ -11,6 +11,7 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import yolo_keypoints
 from tfrec_tools.formats.options import YOLO_TASKS
+from tfrec_tools.formats.split_names import split_called
 from tfrec_tools.formats.yolo_keypoints import YoloKeypoints
 from tfrec_tools.formats.yolo_search import Search, YoloImage, has_rows, nothing_annotated, tails
 from tfrec_tools.labels import yaml_text
@@ -23,7 +24,6 @@ _YAML = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _ROBOFLOWS = "_darknet.labels"  # which lies in the folder of each split
 _NAMES = ("obj.names", "classes.names", "classes.txt", "obj.txt", _ROBOFLOWS)
 _SPLITS = ("train", "val", "valid", "test")
-_SPLIT_NAMES = {"valid": "val"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,9 @@ def _search_splits(search: Search, file: Path, document: dict[str, Any], root: P
         if search.is_outside(place):
             search.note_outside(f"{split}: {entry!r}", place)
         if is_file(place):
-            search.listed(place, _lines(place), _SPLIT_NAMES.get(split, split))
+            search.listed(place, _lines(place), split_called(split))
         else:
-            search.folder(place, _SPLIT_NAMES.get(split, split))
+            search.folder(place, split_called(split))
     if entries and len(issues) == len(entries):
         listed = ", ".join(dict.fromkeys(repr(entry) for _, entry in entries))
         raise InputError(file, f"there is no {listed} in {base}, and so no split of it")
@@ -130,7 +130,7 @@ def _search_lists(search: Search, root: Path) -> None:
     files = [(split, root / f"{split}.txt") for split in _SPLITS]
     lists = [(split, file) for split, file in files if file.is_file() and not has_rows(file)]
     for split, file in lists:
-        search.listed(file, _lines(file), _SPLIT_NAMES.get(split, split))
+        search.listed(file, _lines(file), split_called(split))
     if not lists:
         search.folder(root, None)
 
@@ -142,7 +142,7 @@ def _search_split_folders(search: Search, root: Path, names: Sequence[str]) -> N
         if (own := names_from_zero(file, read_text(file))) != tuple(names):
             reason = f"names {', '.join(own)}, expected those of the first split, {', '.join(names)}"
             raise InputError(file, f"{reason}; read each split as a source of its own")
-        search.folder(root / split, _SPLIT_NAMES.get(split, split))
+        search.folder(root / split, split_called(split))
 
 
 def _load_yaml(file: Path) -> dict[str, Any]:
