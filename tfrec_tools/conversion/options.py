@@ -31,8 +31,8 @@ class SourceOptions(PolicyOptions, WorkerOptions):
     sources: Annotated[
         Paths,
         Option(
-            "COCO instances .json, folders of Pascal VOC .xml files, .csv of any make (Kaggle's, Open Images', "
-            "AutoML's, VIA's, Label Studio's), Vertex' .jsonl, YOLO folders, TFRecords: one or several.",
+            "COCO instances .json, folders of Pascal VOC .xml files, .csv of any make (Kaggle, Open Images, "
+            "AutoML, VIA, Label Studio), .jsonl of Vertex, YOLO folders, TFRecords: one or several.",
             argument=True,
             recorded=False,
         ),
