@@ -82,7 +82,10 @@ def test_resnets_are_read(depth: int) -> None:
             "found .16., expected as many as kernel_sizes",
         ),
         ("penalty_reduced_logistic_focal_loss", "weighted_sigmoid", "expected penalty_reduced_logistic"),
-        ("max_box_predictions: 20", "max_box_predictions: 0", "max_box_predictions: expected at least 1"),
+        ("max_box_predictions: 20", "max_box_predictions: 0", "max_box_predictions: found 0, expected at"),
+        ("num_classes: 2", "num_classes: 2 fancy: 1", "fancy: not understood"),
+        ("channel_stds: 73.60277", "channel_stds: 0", "channel_stds: found 0, by which nothing"),
+        ("num_filters: 16", "num_filters: 2.5", r"num_filters: found \[2.5\], expected whole numbers"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_name(old: str, new: str, found: str) -> None:
