@@ -180,7 +180,7 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
     base: Annotated[
         StrPath,
         Option(
-            f"{MODEL} With --pipeline: weights of a MobileNetV2 or ResNet of keras.applications, without "
+            f"{MODEL} With --pipeline: weights of a MobileNet or ResNet of keras.applications, without "
             "top, "
             "or imagenet.",
             Panel.MODELS,
