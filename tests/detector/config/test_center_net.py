@@ -34,7 +34,8 @@ def test_a_config_is_read() -> None:
     assert config.channels.stds == pytest.approx((73.60277, 69.89082, 70.91508))
     assert config.center_head == HeadConfig((16,), (3,))
     assert config.cells == (16, 16)
-    assert (config.max_boxes, config.peak_px, config.class_bias_init) == (20, 3, pytest.approx(-2.19))
+    assert (config.max_boxes, config.peak_px) == (20, 3)
+    assert config.class_bias_init == pytest.approx(-2.19)
 
 
 def test_what_is_not_said_is_as_in_tfods_protos() -> None:
@@ -82,7 +83,10 @@ def test_resnets_are_read(depth: int) -> None:
             "found .16., expected as many as kernel_sizes",
         ),
         ("penalty_reduced_logistic_focal_loss", "weighted_sigmoid", "expected penalty_reduced_logistic"),
-        ("max_box_predictions: 20", "max_box_predictions: 0", "max_box_predictions: expected at least 1"),
+        ("max_box_predictions: 20", "max_box_predictions: 0", "max_box_predictions: found 0, expected at"),
+        ("num_classes: 2", "num_classes: 2 fancy: 1", "fancy: not understood"),
+        ("channel_stds: 73.60277", "channel_stds: 0", "channel_stds: found 0, by which nothing"),
+        ("num_filters: 16", "num_filters: 2.5", r"num_filters: found \[2.5\], expected whole numbers"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_name(old: str, new: str, found: str) -> None:

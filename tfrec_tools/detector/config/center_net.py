@@ -8,6 +8,7 @@ from tfrec_tools.detector.config.blocks import Resizer, read_resizer
 from tfrec_tools.detector.config.fields import SUPPORTED, Fields
 
 STRIDE_PX = 4  # of the maps that the heads give
+_MOST = 1 << 14  # channels of a layer; TFOD's have 256
 _OTHER_TASKS = (
     "keypoint_estimation_task",
     "mask_estimation_task",
@@ -180,8 +181,14 @@ def _require_fitting(block: Fields, config: CenterNetConfig) -> None:
     if height % stride or width % stride:
         reason = f"found {height} x {width}, expected multiples of {stride}, as the levels are doubled"
         raise block.fault("image_resizer", reason)
-    if config.max_boxes < 1:
-        raise block.fault("object_center_params.max_box_predictions", "expected at least 1")
+    for name, number in (
+        ("max_box_predictions", config.max_boxes),
+        ("peak_max_pool_kernel_size", config.peak_px),
+    ):
+        if number < 1:
+            raise block.fault(f"object_center_params.{name}", f"found {number}, expected at least 1")
+    if 0.0 in config.channels.stds:
+        raise block.fault("feature_extractor.channel_stds", "found 0, by which nothing can be divided")
 
 
 def _extractor(block: Fields) -> tuple[CenterExtractor, ChannelScaling]:
@@ -229,14 +236,20 @@ def _head(parent: Fields, name: str, use_depthwise: bool) -> HeadConfig:
     if not parent.has(name):
         return HeadConfig((256,), (3,))
     block = parent.block(name)
-    filters = [int(number) for number in block.numbers("num_filters")] or [256]
-    kernels = [int(number) for number in block.numbers("kernel_sizes")] or [3]
-    if len(filters) != len(kernels) or min(filters + kernels) < 1:
+    filters, kernels = _counts(block, "num_filters", 256), _counts(block, "kernel_sizes", 3)
+    if len(filters) != len(kernels):
         raise block.fault("num_filters", f"found {filters}, expected as many as kernel_sizes: {kernels}")
     if use_depthwise and set(kernels) != {3}:
         raise block.fault("kernel_sizes", f"found {kernels}, expected 3 with use_depthwise")
     block.done()
     return HeadConfig(tuple(filters), tuple(kernels))
+
+
+def _counts(block: Fields, name: str, default: int) -> list[int]:
+    numbers = block.numbers(name) or [default]
+    if not all(number.is_integer() and 0 < number <= _MOST for number in numbers):
+        raise block.fault(name, f"found {numbers}, expected whole numbers from 1 to {_MOST}")
+    return [int(number) for number in numbers]
 
 
 def _loss(detection: Fields, center: Fields) -> CenterLoss:

@@ -60,7 +60,7 @@ def _backbone(pipeline: Path, config: Config) -> tuple[str, float]:
     if isinstance(extractor, MobileNetV2Config):
         return "mobilenet_v2", extractor.depth_multiplier
     raise InputError(
-        pipeline, "classification weights fit an ssd with a MobileNetV2 or a ResNet FPN alone", where="model"
+        pipeline, "classification weights fit an ssd with a MobileNet or a ResNet FPN alone", where="model"
     )
 
 

@@ -29,13 +29,14 @@ class TrainingOptions(Options):
         ),
     ] = 8
     lr: Annotated[
-        float,
+        float | None,
         Option(
             "Learning rate at its peak: it rises for a tenth of the steps, then falls to 0 as a cosine.",
             Panel.TRAINING,
             minimum=0,
+            default="0.02; 0.002 for CenterNet",
         ),
-    ] = 0.02
+    ] = None
     backbone_lr_mult: Annotated[
         float, Option("Learning rate of the backbone, as a multiple of --lr.", Panel.TRAINING, minimum=0)
     ] = 0.1
@@ -179,7 +180,7 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
     base: Annotated[
         StrPath,
         Option(
-            f"{MODEL} With --pipeline: weights of a MobileNetV2 or ResNet of keras.applications, without "
+            f"{MODEL} With --pipeline: weights of a MobileNet or ResNet of keras.applications, without "
             "top, "
             "or imagenet.",
             Panel.MODELS,
