@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from PIL import Image
@@ -16,6 +17,7 @@ from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.extraction.extract import Extracted, extract
 from tfrec_tools.extraction.options import ExtractOptions
 from tfrec_tools.images.loading import EncodedImage
+from tfrec_tools.labels.keypoints import layout_of, with_keypoints
 from tfrec_tools.labels.label_map import Label, LabelMap
 from tfrec_tools.labels.pbtxt import format_label_map
 from tfrec_tools.tfrecords.example import Parsed, encode_example
@@ -43,12 +45,19 @@ def encoded(width: int, height: int, mark: int, kind: str = "jpeg") -> EncodedIm
 
 
 def records_file(
-    folder: Path, pairs: Sequence[tuple[ImageRecord, EncodedImage]], ids: Mapping[str, int] = IDS
+    folder: Path,
+    pairs: Sequence[tuple[ImageRecord, EncodedImage]],
+    ids: Mapping[str, int] = IDS,
+    keypoints: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Path:
-    """A file of records with their label map beside it."""
+    """A file of records with their label map beside it, which says the names of the classes' keypoints."""
     folder.mkdir(exist_ok=True)
-    write(folder / "set.tfrecord", [encode_example(record, image, ids) for record, image in pairs])
-    labels = LabelMap(tuple(Label(label_id, name) for name, label_id in ids.items()))
+    labels = with_keypoints(
+        LabelMap(tuple(Label(label_id, name) for name, label_id in ids.items())), keypoints
+    )
+    layout = layout_of(labels)
+    examples = [encode_example(record, image, ids, keypoints=layout) for record, image in pairs]
+    write(folder / "set.tfrecord", examples)
     (folder / "set.pbtxt").write_text(format_label_map(labels), encoding="utf-8")
     return folder / "set.tfrecord"
 

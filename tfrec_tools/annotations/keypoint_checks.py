@@ -48,8 +48,8 @@ def mended(record: ImageRecord, width: int, height: int, policies: Policies) -> 
     labeled, unless the policy is to keep them. What leans over the edge by rounding is at the edge."""
     if record.keypoints is None:
         return None
-    given, keypoints = record.keypoints, record.keypoints.copy()  # (N, K, 3)
-    keypoints[_damaged(given).any(axis=1)] = 0.0
+    given, keypoints = record.keypoints, undamaged(record)  # (N, K, 3)
+    assert keypoints is not None
     outside = _outside(record, width, height)  # (N, K)
     if policies.treatment("keypoint-outside") == "keep":
         inside = ~outside[..., None]
@@ -61,6 +61,14 @@ def mended(record: ImageRecord, width: int, height: int, policies: Policies) -> 
     keypoints[..., :2] = np.where(labeled & inside, clipped_xy, keypoints[..., :2])
     keypoints[..., :2] = np.where(labeled | np.isfinite(keypoints[..., :2]), keypoints[..., :2], 0.0)
     return given if np.array_equal(given, keypoints) else keypoints
+
+
+def undamaged(record: ImageRecord) -> Floats | None:
+    """Returns the keypoints, zeros for those of a box that are damaged."""
+    if record.keypoints is None:
+        return None
+    damaged: Mask = np.any(_damaged(record.keypoints), axis=1)  # (N,)
+    return np.where(damaged[:, None, None], 0.0, record.keypoints)
 
 
 def _damaged(keypoints: Floats) -> Mask:

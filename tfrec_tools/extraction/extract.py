@@ -22,6 +22,7 @@ import msgspec
 import numpy as np
 
 from tfrec_tools import __version__
+from tfrec_tools.annotations import keypoint_checks
 from tfrec_tools.annotations.accounts import added
 from tfrec_tools.annotations.issues import CODES, Issue
 from tfrec_tools.dataset import staging
@@ -102,7 +103,7 @@ def _extract(plan: Plan, options: ExtractOptions, folder: Path) -> Extracted:
     jobs = jobs_of(plan)
     _run(jobs, options, content, notes)
     done = [_counts(notes, job) for job in jobs]
-    issues = (*plan.source.issues, *_not_finite(plan))
+    issues = (*plan.source.issues, *_not_finite(plan), *_damaged_keypoints(plan))
     summary = _summary(plan, options, done, issues)
     for path, pieces in _documents(plan, summary, jobs, notes):
         (content / path).parent.mkdir(parents=True, exist_ok=True)
@@ -200,6 +201,15 @@ def _not_finite(plan: Plan) -> Iterator[Issue]:
         for box in np.flatnonzero(~finite).tolist():
             message = f"{item.record.filename}: {item.record.names[box]} is not finite"
             yield Issue("box-not-finite", item.record.source, box, message, True)
+
+
+def _damaged_keypoints(plan: Plan) -> Iterator[Issue]:
+    """Yields an issue for each box that is written without its keypoints."""
+    for item in plan.items:
+        faults = keypoint_checks.faults(item.record, 1, 1)
+        for box in np.flatnonzero(faults.get("keypoints-damaged", ())).tolist():
+            message = f"{item.record.filename}: {item.record.names[box]} is written without its keypoints"
+            yield Issue("keypoints-damaged", item.record.source, box, message, True)
 
 
 def _summary(plan: Plan, options: ExtractOptions, done: Sequence[Done], issues: Sequence[Issue]) -> Summary:

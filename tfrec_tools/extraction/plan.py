@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,9 +73,10 @@ def make_plan(options: ExtractOptions) -> Plan:
     _require_single_map(files, options)
     subject = Path(", ".join(options.patterns))
     how = ReadOptions(masks=not options.no_masks, label_map=options.labels_path)
-    source, ids = tfod.read_files(files, subject, how)
+    read = tfod.read_files(files, subject, how)
+    source = read.source
     _require_usable(subject, source)
-    labels = _labels(files[0], options, source, ids)
+    labels = _labels(files[0], options, read)
     splits = _splits(source.records)
     items = _items(WRITERS[options.to], source.records)
     lacks = not WRITERS[options.to].lists_classes and _lacks_classes(items, labels)
@@ -116,21 +117,25 @@ def _require_usable(subject: Path, source: Source) -> None:
         raise InputError(subject, "has no boxes and no label map, and so no classes; say --record-labels")
 
 
-def _labels(file: Path, options: ExtractOptions, source: Source, ids: dict[str, int]) -> LabelMap:
+def _labels(file: Path, options: ExtractOptions, read: tfod.Files) -> LabelMap:
     """Returns the label map of the records with all that it says; of classes that it lacks, or has twice, by
-    the ids in the records, or the next that are free."""
+    the ids in the records, or the next that are free. Their keypoints are those of the records."""
     path = options.labels_path or _map_beside(file)
     known = {label.name: label for label in pbtxt.read_label_map(path).labels} if path else {}
     labels: dict[int, Label] = {}
     homeless: list[str] = []
-    for name in source.classes:
-        label = known.get(name) or Label(ids[name], name)
+    for name in read.source.classes:
+        label = known.get(name) or Label(read.ids[name], name)
+        label = replace(label, keypoints=read.places.get(name, ()))
         if label.id > 0 and label.id not in labels:
             labels[label.id] = label
         else:
             homeless.append(name)
     following = max(labels, default=0) + 1
-    free = (Label(label_id, name) for label_id, name in enumerate(homeless, start=following))
+    free = (
+        Label(label_id, name, keypoints=read.places.get(name, ()))
+        for label_id, name in enumerate(homeless, start=following)
+    )
     return LabelMap((*labels.values(), *free), str(path or file))
 
 

@@ -1,9 +1,9 @@
 """Boxes as the shortest decimals that come back, through a format's reader and the encoder, to the very same
 float32 fractions. A box that was annotated at whole pixels is written at whole pixels again.
 
-Every function takes fractions_xyxy, (N, 4) float32 [xmin ymin xmax ymax], and returns (N, 4) float64, each to
-be written by `text` or `whole`. Where a format writes sums of edges, float64 does not bring back an edge that
-is tiny beside the other.
+Functions of boxes take fractions_xyxy, (N, 4) float32 [xmin ymin xmax ymax], and return (N, 4) float64; those
+of points take and return (..., 2). Each number is to be written by `text` or `whole`. Where a format writes
+sums of edges, float64 does not bring back an edge that is tiny beside the other.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-Fractions = NDArray[np.float32]  # (N, 4)
+Fractions = NDArray[np.float32]  # (N, 4), or (..., 2)
 Values = NDArray[np.float64]
 Holds = NDArray[np.bool_]
 
@@ -57,6 +57,19 @@ def centres(fractions_xyxy: Fractions, width: int, height: int) -> tuple[Values,
 
     found = _shortest(exact, hold)
     return np.hstack([found[..., 0], found[..., 1]]), _rows_without(hold(found)[..., 0])
+
+
+def points(fractions_xy: Fractions, width: int, height: int) -> Values:
+    """[x y] in pixels, as COCO has keypoints."""
+    sides = np.array([width, height], np.float64)
+    return _shortest(fractions_xy * sides, lambda values: _same(values / sides, fractions_xy))
+
+
+def shares(fractions_xy: Fractions, width: int, height: int) -> Values:
+    """[x y] as fractions of the image, as YOLO has keypoints, whose reader makes pixels of them."""
+    sides = np.array([width, height], np.float64)
+    exact = fractions_xy.astype(np.float64)
+    return _shortest(exact, lambda values: _same(values * sides / sides, fractions_xy))
 
 
 def text(value: float) -> str:

@@ -22,6 +22,7 @@ from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats import tfod_keypoints
 from tfrec_tools.formats.file_names import names_a_file
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
+from tfrec_tools.formats.tfod_keypoints import Places
 from tfrec_tools.labels import label_map, pbtxt
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.counting import boxes_in
@@ -50,6 +51,16 @@ class _Classes:
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """The source that record files are; the id of each of its classes, the lowest that stands for it; and
+    where the values of a box are its class's keypoints."""
+
+    source: Source
+    ids: Mapping[str, int]
+    places: Places
+
+
+@dataclass(frozen=True, slots=True)
 class _Read:
     """A record of a file, None where it is none; what is odd about it; and how many boxes it has, and have
     become none of the record, by code."""
@@ -67,12 +78,12 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     A record that is no Example is an issue, and so is a box whose class has no name; raises InputError where
     a file is damaged, or where no class has a name.
     """
-    return read_files(_files(path, options), path, options)[0]
+    return read_files(_files(path, options), path, options).source
 
 
-def read_files(files: Sequence[Path], path: Path, options: ReadOptions) -> tuple[Source, dict[str, int]]:
-    """Returns what `read` does of record files, of which the first says the label map, and the id of each of
-    the classes: the lowest that stands for it. `path` is for errors."""
+def read_files(files: Sequence[Path], path: Path, options: ReadOptions) -> Files:
+    """Returns what `read` does of record files, of which the first says the label map, and more. `path` is
+    for errors."""
     classes = _Classes(*_label_map(files[0], options))
     read_ = [item for file in files for item in _file(file, classes, options)]
     records = [item.record for item in read_ if item.record is not None]
@@ -95,7 +106,8 @@ def read_files(files: Sequence[Path], path: Path, options: ReadOptions) -> tuple
     issues = (*_conflicts(path, classes), *of_records, *points.issues)
     unusable = Counter(item.issues[0].code for item in read_ if item.record is None)
     account = Account(len(files), found, dropped, images=len(read_), images_dropped=unusable)
-    return Source(names, records, issues, account, keypoints=points.by_class), _ids(classes, names)
+    source = Source(names, records, issues, account, keypoints=points.by_class)
+    return Files(source, _ids(classes, names), points.places)
 
 
 def _files(path: Path, options: ReadOptions) -> list[Path]:

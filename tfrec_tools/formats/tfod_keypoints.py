@@ -20,11 +20,16 @@ Places = Mapping[str, tuple[tuple[int, str], ...]]  # {class: (place from 0, nam
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Records whose keypoints are those of their class, in the order of their names; and what is odd."""
+    """Records whose keypoints are those of their class, in the order of its places; and what is odd."""
 
     records: Sequence[ImageRecord]
-    by_class: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    places: Places = field(default_factory=dict)
     issues: tuple[Issue, ...] = ()
+
+    @property
+    def by_class(self) -> dict[str, tuple[str, ...]]:
+        """{class: names of its keypoints}."""
+        return {name: tuple(label for _, label in pairs) for name, pairs in self.places.items()}
 
 
 def settled(
@@ -32,15 +37,12 @@ def settled(
 ) -> Settled:
     """Returns the records of a set of these classes. What `said` to be the names of all keypoints is taken
     where the label map, `known`, has none."""
-    if all(record.keypoints is None for record in records):
-        of_classes = {name: known[name] for name in names if name in known}
-        return Settled(records, _names(of_classes))
-    if not known:
+    if not known and any(record.keypoints is not None for record in records):
         listed = max(said, key=len, default=())
         known = dict.fromkeys(_labeled_classes(records), _all_places(records, listed))
     of_classes = {name: _distinct(known[name]) for name in names if name in known}
     places = {name: [place for place, _ in pairs] for name, pairs in of_classes.items()}
-    return Settled([_settled(record, places) for record in records], _names(of_classes))
+    return Settled([_settled(record, places) for record in records], of_classes)
 
 
 def without(path: Path, records: Sequence[ImageRecord]) -> Settled:
@@ -50,10 +52,6 @@ def without(path: Path, records: Sequence[ImageRecord]) -> Settled:
     issue = Issue("keypoints-left-out", readable(path.name), None, message, True)
     bare = [record if record.keypoints is None else replace(record, keypoints=None) for record in records]
     return Settled(bare, issues=(issue,) if boxes else ())
-
-
-def _names(of_classes: Places) -> dict[str, tuple[str, ...]]:
-    return {name: tuple(label for _, label in pairs) for name, pairs in of_classes.items()}
 
 
 def _is_labeled(record: ImageRecord) -> np.ndarray:
@@ -80,9 +78,10 @@ def _all_places(records: Sequence[ImageRecord], names: Sequence[str]) -> tuple[t
 
 
 def _distinct(pairs: Sequence[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
-    """Returns places that a record can have, with different names."""
-    ordered = sorted(pair for pair in pairs if pair[0] >= 0)
-    if len({label for _, label in ordered}) == len(ordered):
+    """Returns places that a record can have, with different names, as every format reads them."""
+    ordered = sorted((place, label.strip()) for place, label in pairs if place >= 0)
+    labels = {label for _, label in ordered}
+    if len(labels) == len(ordered) and all(labels):
         return tuple(ordered)
     return tuple((place, str(place)) for place, _ in ordered)
 

@@ -94,5 +94,6 @@ WRITERS["yolo-segment"] = replace(
     WRITERS["yolo"],
     says=yolo_writer.OUTLINED_SAYS,
     of_image=yolo_writer.outlined,
+    documents=yolo_writer.outlined_documents,
     flags=("--yolo", "segment"),
 )

@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools.annotations import boxes
-from tfrec_tools.annotations.records import ImageRecord
+from tfrec_tools.annotations import boxes, keypoint_checks
+from tfrec_tools.annotations.records import Floats, ImageRecord
 
 _STEP = 2.0**-22  # of a fraction: some steps of float32, by which the edges that make an area may differ
 
@@ -45,6 +45,20 @@ class Outgoing:
     def fractions_xyxy(self) -> NDArray[np.float32]:
         """(N, 4) of the boxes that can be written."""
         return self.record.boxes_xyxy[self.finite].astype(np.float32)
+
+    @cached_property
+    def keypoints(self) -> Floats:
+        """(N, K, 3) float64 [x y visibility] of the boxes that can be written, x and y fractions of the
+        image; zeros for a box whose keypoints are damaged."""
+        mended = keypoint_checks.undamaged(self.record)
+        return np.zeros((len(self.finite), 0, 3)) if mended is None else mended[self.finite]
+
+    def keypoints_of(self, row: int, count: int) -> Floats:
+        """Returns (count, 3) of one of the boxes that can be written, whose class has so many."""
+        keypoints = np.zeros((count, 3))
+        own = self.keypoints[row, :count]
+        keypoints[: len(own)] = own
+        return keypoints
 
     @cached_property
     def areas(self) -> list[float]:
@@ -89,6 +103,8 @@ class Part:
 Document = tuple[str, Iterator[bytes]]  # path below the folder of the extraction, content
 
 
+KEYPOINTS = "keypoints"
+
 # What a record may say of its boxes beside class and place: how many of them have it.
 _OF_BOXES: dict[str, Callable[[Outgoing], int]] = {
     "crowd": lambda image: int(image.record.crowd.sum()),
@@ -99,6 +115,7 @@ _OF_BOXES: dict[str, Callable[[Outgoing], int]] = {
     "pose": lambda image: sum(map(bool, image.record.poses)),
     "area": lambda image: _areas_of_their_own(image),
     "mask": lambda image: len(image.record.masks),
+    KEYPOINTS: lambda image: with_keypoints(image),
     "weight": lambda image: sum(weight != 1 for weight in image.record.weights),
 }
 EDGES = "edges"  # that float64 does not bring back
@@ -110,6 +127,11 @@ def unsaid(image: Outgoing, says: frozenset[str]) -> Counter[str]:
     """Returns of how many boxes the format, which says only so much, leaves out what the record says."""
     counts = {name: count(image) for name, count in _OF_BOXES.items() if name not in says}
     return Counter({name: number for name, number in counts.items() if number})
+
+
+def with_keypoints(image: Outgoing) -> int:
+    """Returns how many boxes have a labeled keypoint."""
+    return int((image.keypoints[..., 2] > 0).any(axis=1).sum())
 
 
 def _areas_of_their_own(image: Outgoing) -> int:

@@ -1,22 +1,25 @@
 """YOLO as yolo reads it, in Ultralytics' layout: images/, labels/ and data.yaml, both folders with a
 subfolder a split where there are splits. A row is the class from 0, then x and y of the centre, width and
-height as fractions of the image; or the class and a polygon."""
+height as fractions of the image; behind them x, y and visibility of keypoints, where all classes have as
+many; or the class and a polygon."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrec_tools.annotations.records import Floats
 from tfrec_tools.formats import decimals
-from tfrec_tools.formats.writing import BOX, EDGES, Document, Outgoing, Part, Told
+from tfrec_tools.formats.writing import BOX, EDGES, KEYPOINTS, Document, Outgoing, Part, Told, with_keypoints
 from tfrec_tools.images.masks import to_pixels
 from tfrec_tools.images.outlines import outline
 from tfrec_tools.labels.label_map import LabelMap
 
-SAYS = frozenset[str]()
+SAYS = frozenset(("keypoints",))  # where all classes have as many
 SPLITS = ("train", "val", "test")
 OUTLINED_SAYS = frozenset(("mask",))
 _IMAGES = "images"
@@ -31,9 +34,26 @@ def image_path(name: str, split: str) -> str:
 
 
 def of_image(image: Outgoing, labels: LabelMap) -> Told:
-    """Rows of boxes."""
+    """Rows of boxes, with their keypoints."""
     boxes, lost = decimals.centres(image.fractions_xyxy, image.width, image.height)
-    return _told(image, labels, boxes.tolist(), {EDGES: lost})
+    count = _keypoints(labels)
+    if not count:
+        return _told(image, labels, boxes.tolist(), {EDGES: lost, KEYPOINTS: with_keypoints(image)})
+    rows = [box + _numbers(image, image.keypoints_of(row, count)) for row, box in enumerate(boxes.tolist())]
+    return _told(image, labels, rows, {EDGES: lost})
+
+
+def _keypoints(labels: LabelMap) -> int:
+    """Returns how many keypoints every class has, 0 where that differs: data.yaml says one number for all."""
+    counts = {len(label.keypoints) for label in labels.labels}
+    return counts.pop() if len(counts) == 1 else 0
+
+
+def _numbers(image: Outgoing, keypoints: Floats) -> list[float]:
+    """Returns x y visibility x y visibility ... of (K, 3)."""
+    x_y = decimals.shares(keypoints[:, :2].astype(np.float32), image.width, image.height)
+    numbers: list[float] = np.hstack([x_y, keypoints[:, 2:]]).ravel().tolist()
+    return numbers
 
 
 def outlined(image: Outgoing, labels: LabelMap) -> Told:
@@ -75,7 +95,12 @@ def _told(
 def documents(parts: Sequence[Part], labels: LabelMap) -> Iterator[Document]:
     """data.yaml. Without splits all images are in train: Ultralytics wants a val too, and nothing says which
     images that would be."""
-    yield "data.yaml", iter([_yaml([part.split for part in parts], labels).encode()])
+    yield "data.yaml", iter([_yaml([part.split for part in parts], labels, _keypoints(labels)).encode()])
+
+
+def outlined_documents(parts: Sequence[Part], labels: LabelMap) -> Iterator[Document]:
+    """data.yaml of polygons, which have no keypoints."""
+    yield "data.yaml", iter([_yaml([part.split for part in parts], labels, 0).encode()])
 
 
 def sources(splits: Sequence[str]) -> list[str]:  # noqa: ARG001
@@ -91,12 +116,18 @@ def _text_path(image: str) -> str:
     return str(PurePosixPath(*parts[:last], "labels", *parts[last + 1 :]))
 
 
-def _yaml(splits: Sequence[str], labels: LabelMap) -> str:
+def _yaml(splits: Sequence[str], labels: LabelMap, keypoints: int) -> str:
     import yaml
 
     named = [split for split in SPLITS if split in splits]
     places = {split: f"{_IMAGES}/{split}" for split in named} or {"train": _IMAGES}
-    plain = all(name.isprintable() for name in labels.names)  # else breaks of lines would be folded
+    of_keypoints = [name for label in labels.labels for _, name in label.keypoints]
+    plain = all(name.isprintable() for name in (*labels.names, *of_keypoints))  # else line breaks are folded
     note = "" if named else "# the records have no splits; Ultralytics wants a val: too\n"
-    document = {**places, "nc": len(labels), "names": dict(enumerate(labels.names))}
+    document: dict[str, Any] = {**places, "nc": len(labels), "names": dict(enumerate(labels.names))}
+    if keypoints:
+        document["kpt_shape"] = [keypoints, 3]
+        document["kpt_names"] = {
+            number: [name for _, name in label.keypoints] for number, label in enumerate(labels.labels)
+        }
     return f"{note}{yaml.safe_dump(document, sort_keys=False, allow_unicode=plain)}"
