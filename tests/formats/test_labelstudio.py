@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,15 @@ def test_json_min_of_two_annotators(tmp_path: Path) -> None:
         ("c.jpg", ()),
     ]
     assert faults(source) == ["annotation-unread"]
+
+
+@pytest.mark.parametrize("depth", [*range(930, 1000, 5)])
+def test_deep_values_are_refused_or_an_issue(tmp_path: Path, depth: int) -> None:
+    deep = f'{{"labels": ["cat"], "height": {"[" * depth}{"]" * depth}}}'
+    path = tmp_path / "export.json"
+    path.write_text(f'[{{"image": "a.jpg", "label": [{deep}], "annotator": 1}}]')
+    with suppress(InputError):
+        assert faults(registry.read(path, "labelstudio")) == ["annotation-unread"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""VIA's CSV: shapes, attributes, and regions that have no box."""
+"""VIA's CSV: rows and cells, shapes, attributes, and regions that have no box."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ def test_boxes_around_shapes(tmp_path: Path, shape: dict[str, Any], box: list[fl
         (RECT, {"type": ""}, "class-unknown", "names no class"),
         (RECT, {}, "class-unknown", "names no class"),
         ({"name": "star"}, {"type": "dog"}, "annotation-unread", "dog: its shape is 'star'"),
-        (RECT | {"x": "1"}, {"type": "dog"}, "annotation-unread", "dog: its x is '1', expected a number"),
-        (RECT | {"x": 10**400}, {"type": "dog"}, "annotation-unread", "dog: its x is too large"),
-        ({"name": "polygon", "all_points_x": [1, 2, 3]}, {"type": "dog"}, "annotation-unread", "dog: has no"),
-        ("{", {"type": "dog"}, "annotation-unread", "dog: region_shape_attributes is '{'"),
-        (RECT, "[1]", "annotation-unread", "region_attributes is '[1]', expected an object of JSON"),
-        ("[" * 100_000, {"type": "dog"}, "annotation-unread", "dog: region_shape_attributes is '[[["),
+        (RECT | {"x": "1"}, {"type": "dog"}, "annotation-unread", "dog: has no numbers x, y"),
+        (RECT | {"x": 10**400}, {"type": "dog"}, "annotation-unread", "dog: has no numbers x, y"),
+        ({"name": "polygon", "all_points_x": [1, 2, 3]}, {"type": "dog"}, "annotation-unread", "dog: its"),
+        ("{", {"type": "dog"}, "annotation-unread", "dog: its shape_attributes are '{'"),
+        (RECT, "[1]", "annotation-unread", "its region_attributes are [1], expected an object"),
+        ("[" * 100_000, {"type": "dog"}, "annotation-unread", "dog: its shape_attributes are '[[["),
     ],
 )  # fmt: skip
 def test_odd_regions(tmp_path: Path, shape: Any, attributes: Any, code: str, words: str) -> None:

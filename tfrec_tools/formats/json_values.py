@@ -66,5 +66,8 @@ def text(value: Any) -> str:
 
 def shown(value: Any) -> str:
     """Returns the beginning of what stands there, for a message."""
-    listed = repr(value)
+    try:
+        listed = repr(value)
+    except RecursionError:
+        return "a value that is nested too deeply"
     return listed if len(listed) <= 60 else f"{listed[:57]}..."
