@@ -13,7 +13,7 @@ from tfrec_tools.labels.pbtxt import format_label_map
 
 
 def tfrec(*words: object, cwd: Path | None = None, code: int = 0, encoding: str = "utf-8") -> tuple[str, str]:
-    """Runs the command in a process of its own; what it prints to stdout and stderr."""
+    """Runs the command in a process of its own; what it prints to stdout, and to stderr besides progress."""
     environment = os.environ | {"COLUMNS": "200", "NO_COLOR": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "tfrec_tools", *map(str, words)],
@@ -23,7 +23,7 @@ def tfrec(*words: object, cwd: Path | None = None, code: int = 0, encoding: str 
         encoding=encoding,
     )
     assert done.returncode == code, done.stderr
-    return done.stdout, done.stderr
+    return done.stdout, without_progress(done.stderr)
 
 
 def fault(*words: object, cwd: Path | None = None) -> str:
