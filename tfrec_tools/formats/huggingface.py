@@ -123,8 +123,8 @@ def _lists(item: Row, key: str) -> _Lists:
 
 
 def _card_folders(folder: Path, files: Sequence[Path]) -> list[Path]:
-    """Returns where a card of all these files below a folder may be: the deepest folder that they share, those
-    above it, the folder, and the one above."""
+    """Returns where a card of all these files below a folder may be: the deepest folder that they share,
+    those above it, the folder, and the one above."""
     first, *others = [file.relative_to(folder) for file in files]
     shared = [place for place in first.parents if all(other.is_relative_to(place) for other in others)]
     return [*(folder.joinpath(*place.parts) for place in shared), folder.parent]
