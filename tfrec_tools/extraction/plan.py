@@ -99,10 +99,10 @@ def _require_single_map(files: Sequence[Path], options: ExtractOptions) -> None:
         maps.setdefault(
             str(file.with_name(subject or file.name)), (ids, label_maps.keypoints_of(file, manifest))
         )
-    (first, (ids, keypoints)), *others = maps.items()
+    (first, known), *others = maps.items()
     for subject, of_other in others:
-        if of_other != (ids, keypoints):
-            what = "ids" if of_other[0] != ids else "keypoints"
+        if of_other != known:
+            what = "ids" if of_other[0] != known[0] else "keypoints"
             reason = f"gives other {what} than {first}; make one set of them with `tfrec remap` first, or say"
             raise InputError(subject, f"{reason} --record-labels")
 
