@@ -198,3 +198,23 @@ def test_names_that_are_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"keypoints of 'person' are .*expected a list of different names"):
         convert(ConvertOptions(source, tmp_path / "out/new"))
     convert(ConvertOptions(source, tmp_path / "out/new", keypoints="none"))
+
+
+def test_sets_in_a_folder_have_keypoints_at_their_own_ids(tmp_path: Path) -> None:
+    source = poses.coco(tmp_path)
+    for name in ("person", "dog"):
+        convert(ConvertOptions(source, tmp_path / "sets" / name, only=(name,)))
+    finished = convert(ConvertOptions(tmp_path / "sets", tmp_path / "both/new"))
+    assert codes(finished) == []
+    found = {
+        (name, sum(map(bool, points[:, 2])))
+        for each in parsed(tmp_path / "both")
+        if each.record.keypoints is not None
+        for name, points in zip(each.record.names, each.record.keypoints, strict=True)
+    }
+    assert found == {("person", 2), ("person", 0), ("dog", 2)}
+    others = poses.coco(tmp_path, names={"dog": poses.DOG[::-1]}, points=[poses.POINTS[2]])
+    convert(ConvertOptions(others, tmp_path / "sets/odd"))
+    with pytest.raises(InputError, match="its set has other keypoints of 'dog' than others"):
+        convert(ConvertOptions(tmp_path / "sets", tmp_path / "both/new", overwrite=True))
+    convert(ConvertOptions(tmp_path / "sets", tmp_path / "both/new", overwrite=True, keypoints="none"))

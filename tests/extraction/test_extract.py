@@ -82,9 +82,9 @@ def test_splits_and_images_lie_where_the_format_has_them(tmp_path: Path, kind: s
     assert json.loads(there["extraction.json"])["boxes"] == done.summary.boxes == 5
 
 
-@pytest.mark.parametrize("kind", ["voc", "yolo"])
+@pytest.mark.parametrize("kind", ["coco", "voc", "yolo", "csv"])
 def test_splits_come_back(tmp_path: Path, kind: str) -> None:
-    scenes = [(f"folder/of {i} b.jpg", 60, 40, [("dog", 1, 2, 30, 30)]) for i in range(4)]
+    scenes = [(f"folder/of {i} b.jpg", 60 + i, 40, [("dog", 1, 2, 30, 30)]) for i in range(4)]
     for name, width, height, _ in scenes:
         save_picture(tmp_path / "images" / name, width, height)
     source = coco(tmp_path, scenes)
@@ -98,8 +98,22 @@ def test_splits_come_back(tmp_path: Path, kind: str) -> None:
     }
     odd = convert(ConvertOptions(source, tmp_path / "odd/set", split="a=0.5,b=0.5", workers=1)).manifest
     done = extracted(tmp_path / "odd/set", kind, tmp_path / "out2")
-    assert done.summary.unsaid["split"] == odd.images == 4
+    by_name = WRITERS[kind].splits is None  # and so --split source does not find them, but they are said
+    assert done.summary.unsaid.get("split", 0) == (0 if by_name else odd.images)
+    assert "--split" not in done.convert
     assert len(converted(done, tmp_path / "again2/set")) == 4
+
+
+@pytest.mark.parametrize("kind", ["coco", "csv"])
+def test_splits_are_not_taken_from_the_folders_of_images(tmp_path: Path, kind: str) -> None:
+    save_picture(tmp_path / "images/val/a.jpg", 60, 40)
+    save_picture(tmp_path / "images/val/b.jpg", 50, 40)
+    scenes = [("val/a.jpg", 60, 40, [("dog", 1, 2, 30, 30)]), ("val/b.jpg", 50, 40, [])]
+    source = coco(tmp_path, scenes)
+    convert(ConvertOptions(source, tmp_path / "rec/set", split="train=0.5,val=0.5", workers=1, seed=3))
+    done = extracted(tmp_path / "rec/set", kind, tmp_path / "out")
+    assert "--split" not in done.convert
+    assert len(converted(done, tmp_path / "again/set")) == 2  # of which one has no boxes, and no classes
 
 
 @pytest.mark.usefixtures("few_images_a_job")

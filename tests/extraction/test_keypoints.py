@@ -20,6 +20,9 @@ from tests.helpers.sets import parsed
 from tfrec_tools.annotations.records import ImageRecord, image_record
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.errors import InputError
+from tfrec_tools.extraction.extract import extract
+from tfrec_tools.extraction.options import ExtractOptions
 from tfrec_tools.formats.writers import WRITERS
 from tfrec_tools.labels.pbtxt import read_label_map
 
@@ -179,3 +182,20 @@ def test_names_that_no_format_has_are_numbers(tmp_path: Path, listed: tuple[tupl
     (_, again) = sorted(converted(done, tmp_path / "again/set"), key=lambda each: len(each.record.names))
     assert again.record.keypoints is not None
     np.testing.assert_array_equal(again.record.keypoints.ravel(), poses.POINTS[2][1])
+
+
+def test_sets_of_other_keypoints_are_not_mixed(tmp_path: Path) -> None:
+    record = image_record(
+        image_id="1",
+        filename="a.jpg",
+        source="s",
+        boxes_xyxy=[(1, 2, 30, 40)],
+        names=("cat",),
+        keypoints=np.array([[(1, 1, 2), (2, 2, 1)]]),
+    )
+    pair = (record, encoded(WIDTH, HEIGHT, 0))
+    names = (("a", "b"), ("b", "a"))
+    paths = [records_file(tmp_path / "".join(each), [pair], {"cat": 1}, {"cat": each}) for each in names]
+    reason = r"ba/set\.pbtxt: gives other keypoints than .*ab/set\.pbtxt; make one set of them"
+    with pytest.raises(InputError, match=reason):
+        extract(ExtractOptions(paths, to="coco", out=tmp_path / "out"))

@@ -95,6 +95,18 @@ def test_numbers_of_classes_are_named_by_the_card_or_by_nobody(tmp_path: Path) -
         read(path)
 
 
+def test_the_card_lies_where_all_files_of_metadata_are(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        (tmp_path / "top/data" / name).mkdir(parents=True)
+        write(tmp_path / "top/data" / name, image({"bbox": [BOX], "category": [1]}))
+    cards = [tmp_path / name / "README.md" for name in ("", "top", "top/data")]
+    for card, name in zip(cards, ("cow", "hen", "cat"), strict=True):
+        card.write_text(CARD.replace("{}", f"{{'0': dog, '1': {name}}}"))
+        assert read(tmp_path / "top").classes == ("dog", name)
+    cards[0].with_name("top").joinpath("data/train/README.md").write_text("---\na: [\n---\n")
+    assert read(tmp_path / "top").classes == ("dog", "cat")
+
+
 def test_which_list_is_the_class_is_not_guessed(tmp_path: Path) -> None:
     path = write(tmp_path, image({"bbox": [BOX], "category": ["cat"], "label": ["red"]}))
     with pytest.raises(InputError, match="its objects have 'category', 'label'; say by --class-attribute"):

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import poses
 from tests.helpers.small_sets import coco, csv, save_pictures, tfrecord, voc
 from tests.helpers.sources import assert_balanced, faults
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import registry
+from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.formats.split_names import split_named
 
 
@@ -109,6 +111,18 @@ def test_cocos_own_layout(tmp_path: Path) -> None:
         f"{split}/{name}" for split in ("train2017", "val2017") for name in ("a.png", "b.jpg", "c.jpg")
     }
     assert Counter(record.split for record in source.records) == {"train": 3, "val": 3}
+
+
+def test_parts_have_keypoints_of_their_classes(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        poses.coco(tmp_path, file=f"person_keypoints_{split}2017.json")
+    source = registry.read(tmp_path)
+    assert source.keypoints == poses.NAMES
+    assert sum(record.keypoints is not None for record in source.records) == 2
+    assert registry.read(tmp_path, None, ReadOptions(keypoints=False)).keypoints == {}
+    poses.coco(tmp_path, names={"person": ("a", "b", "c")}, file="person_keypoints_val2017.json")
+    with pytest.raises(InputError, match=r"val2017\.json: the keypoints of 'person' are 3 \(a, b, c\)"):
+        registry.read(tmp_path)
 
 
 def test_a_folder_with_one_file_is_that_file(tmp_path: Path) -> None:

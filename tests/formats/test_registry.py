@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.small_sets import SCENES, WRITERS, voc
+from tests.helpers.small_sets import SCENES, WRITERS, save_picture, voc
 from tests.helpers.sources import boxes_by_file
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import registry
@@ -66,6 +66,28 @@ def test_images_stand_nearby(tmp_path: Path) -> None:
     (tmp_path / "JPEGImages").mkdir()
     assert registry.images_folder(annotations).name == "JPEGImages"
     assert registry.images_folder(tmp_path / "instances.json", "coco") == tmp_path / "JPEGImages"
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("a.jpg", ""),
+        ("images/a.jpg", "images"),
+        ("annotations/a.jpg", "annotations"),
+        ("annotations/images/a.jpg", "annotations/images"),
+        ("JPEGImages/more/a.jpg", "JPEGImages"),
+        ("train2017/a.jpg", ""),
+        ("c/d/a.jpg", ""),
+    ],
+)
+def test_images_of_a_file_in_a_folder_stand_in_all_that_was_named(
+    tmp_path: Path, image: str, expected: str
+) -> None:
+    save_picture(tmp_path / image, 8, 8)
+    file = WRITERS["coco"](tmp_path)
+    (tmp_path / "annotations").mkdir(exist_ok=True)
+    file.rename(tmp_path / "annotations" / file.name)
+    assert registry.images_folder(tmp_path).resolve() == (tmp_path / expected).resolve()
 
 
 @pytest.mark.parametrize("kind", ["voc", "csv", "coco"])

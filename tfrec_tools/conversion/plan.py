@@ -185,7 +185,7 @@ def _input(options: ConvertOptions, found: Found, labeled: frozenset[str] | None
         source = replace(source, records=records)
     if not source.records:
         raise InputError(path, _why_empty(source, options.no_negatives and bool(read.records)))
-    if not source.classes:
+    if not source.classes and labeled is None:
         raise InputError(path, f"has no classes{_first_of(source)}")
     if labeled is not None:
         words, labeled = labeled, frozenset(choice.names(sorted(labeled)))

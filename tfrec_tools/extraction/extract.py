@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 import numpy as np
@@ -32,6 +32,7 @@ from tfrec_tools.errors import AccountError, InputError, readable
 from tfrec_tools.extraction.jobs import Done, ExtractJob, is_finished, jobs_of, noted
 from tfrec_tools.extraction.options import ExtractOptions
 from tfrec_tools.extraction.plan import Plan, make_plan
+from tfrec_tools.formats.parts import split_named
 from tfrec_tools.formats.writing import BOX_FACTS, Part
 from tfrec_tools.labels import pbtxt
 from tfrec_tools.system import workers
@@ -294,5 +295,15 @@ def _convert(plan: Plan, options: ExtractOptions) -> Iterator[str]:
     yield from plan.writer.flags
     if "mask" in plan.writer.says and any(item.record.masks for item in plan.items):
         yield from ("--masks", "png")
-    if plan.writer.splits is not None and any(plan.splits) and not plan.unsaid["split"]:
+    if any(plan.splits) and _splits_come_back(plan):
         yield from ("--split", "source")
+
+
+def _splits_come_back(plan: Plan) -> bool:
+    """Returns whether `--split source` finds the splits: files are called after them, and no folder of
+    an image after another."""
+    if plan.writer.splits is not None:
+        return not plan.unsaid["split"]
+    files = dict(zip(plan.splits, plan.writer.sources(plan.splits), strict=True))
+    folders = {(item.record.split or "", PurePosixPath(item.name).parent) for item in plan.items}
+    return all(split_named(f"{files[split]}/{folder}") == split for split, folder in folders)

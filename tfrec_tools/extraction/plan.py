@@ -92,14 +92,18 @@ def _require_single_map(files: Sequence[Path], options: ExtractOptions) -> None:
     """Raises InputError where the records are of sets whose label maps differ."""
     if options.record_labels is not None:
         return
-    maps: dict[str, dict[int, str]] = {}
+    maps: dict[str, tuple[object, object]] = {}
     for file in files:
-        ids, subject = label_maps.names_of(file, shards.manifest_of(file))
-        maps.setdefault(str(file.with_name(subject or file.name)), ids)
-    (first, ids), *others = maps.items()
+        manifest = shards.manifest_of(file)
+        ids, subject = label_maps.names_of(file, manifest)
+        maps.setdefault(
+            str(file.with_name(subject or file.name)), (ids, label_maps.keypoints_of(file, manifest))
+        )
+    (first, known), *others = maps.items()
     for subject, of_other in others:
-        if of_other != ids:
-            reason = f"gives other ids than {first}; make one set of them with `tfrec remap` first, or say"
+        if of_other != known:
+            what = "ids" if of_other[0] != known[0] else "keypoints"
+            reason = f"gives other {what} than {first}; make one set of them with `tfrec remap` first, or say"
             raise InputError(subject, f"{reason} --record-labels")
 
 

@@ -69,7 +69,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
         raise InputError(path, "has no line with a file_name, expected metadata of an image folder")
     key = _class_key(path, [item for _, item in rows], options.class_attribute)
     lists = [_lists(item, key) for _, item in rows]
-    names = list(options.class_names or ()) or _names(path, folder, lists, key)
+    names = list(options.class_names or ()) or _names(path, _card_folders(folder, files), lists, key)
     images = (_image(below, item, of, names) for (below, item), of in zip(rows, lists, strict=True))
     return source(images, len(files), classes=names or (), litter=litter)
 
@@ -122,13 +122,21 @@ def _lists(item: Row, key: str) -> _Lists:
     return _Lists(boxes, classes, crowds, areas)
 
 
-def _names(path: Path, folder: Path, lists: Sequence[_Lists], key: str) -> list[str] | None:
+def _card_folders(folder: Path, files: Sequence[Path]) -> list[Path]:
+    """Returns where a card of all these files below a folder may be: the deepest folder that they share,
+    those above it, the folder, and the one above."""
+    first, *others = [file.relative_to(folder) for file in files]
+    shared = [place for place in first.parents if all(other.is_relative_to(place) for other in others)]
+    return [*(folder.joinpath(*place.parts) for place in shared), folder.parent]
+
+
+def _names(path: Path, folders: Sequence[Path], lists: Sequence[_Lists], key: str) -> list[str] | None:
     """Returns the names of numbered classes, None where classes are texts."""
     if not any(
         isinstance(label, int) and not isinstance(label, bool) for of in lists for label in of.classes
     ):
         return None
-    names = class_names(folder, key)
+    names = class_names(folders, key)
     if names is None:
         reason = (
             "its classes are numbers, which no README.md names; say --class-names A,B,C, from number 0 on"

@@ -4,7 +4,7 @@ features."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,11 @@ from tfrec_tools.system.remote_path import is_file
 _HEAD = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
 
 
-def class_names(folder: Path, key: str) -> list[str] | None:
-    """Returns the names of the classes of objects by their numbers, of the card in a folder or the one above;
-    None where there is none. `key` is the feature that holds the numbers. Raises InputError where it lists
-    several sets of them."""
-    card = next(
-        (place / "README.md" for place in (folder, folder.parent) if is_file(place / "README.md")), None
-    )
+def class_names(folders: Iterable[Path], key: str) -> list[str] | None:
+    """Returns the names of the classes of objects by their numbers, of the card in the first of these folders
+    that has one; None where there is none. `key` is the feature that holds the numbers. Raises InputError
+    where it lists several sets of them."""
+    card = next((folder / "README.md" for folder in folders if is_file(folder / "README.md")), None)
     if card is None:
         return None
     try:

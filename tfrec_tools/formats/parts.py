@@ -16,6 +16,7 @@ from tfrec_tools.annotations.records import ImageRecord, Source
 from tfrec_tools.errors import readable
 from tfrec_tools.formats.split_names import split_named
 from tfrec_tools.images.loading import has_image_suffix
+from tfrec_tools.labels import keypoints
 
 _FILE = re.compile(
     r".*?\.(?:jsonl?|csv|tsv|xml|tfrecords?|record)(?:\.gz)?(?=$|[\s-])"
@@ -86,7 +87,7 @@ def _images_of(folder: Path, file: Path) -> PurePosixPath:
 
 def joined(folder: Path, parts: Sequence[Part], sources: Sequence[Source], lists_classes: bool) -> Source:
     """Returns the sources of the parts as one. Where a part has no list of classes, all were annotated for
-    the classes of all."""
+    the classes of all. InputError where parts disagree about the keypoints of a class."""
     classes = tuple(dict.fromkeys(name for source in sources for name in source.classes))
     everything = frozenset(classes)
     repeated = _repeated_ids(sources)
@@ -111,7 +112,9 @@ def joined(folder: Path, parts: Sequence[Part], sources: Sequence[Source], lists
             )
         issues += [replace(issue, source=_below(above, issue.source)) for issue in source.issues]
     account = _sum([source.account for source in sources])
-    return Source(classes, records, tuple(issues), account, _category_ids(sources))
+    by_part = {str(part.path): source.keypoints for part, source in zip(parts, sources, strict=True)}
+    points = keypoints.joined(by_part)
+    return Source(classes, records, tuple(issues), account, _category_ids(sources), keypoints=points)
 
 
 def _below(above: str, source: str) -> str:

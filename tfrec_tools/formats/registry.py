@@ -117,14 +117,16 @@ def _detect_folder(path: Path, writes: Path | None) -> str:
 
 def images_folder(path: Path, kind: str | None = None, writes: Path | None = None) -> Path:
     """Returns where the images of a source are when nobody says: the folder JPEGImages, images, image_2
-    (KITTI's) or another of such a name in the source's own folder; else that folder, where it holds images;
-    else such a folder beside it. The images of a source of parts are below it."""
+    (KITTI's) or another of such a name in the folder that the source's file is in; else that folder, where it
+    holds images; else such a folder beside it; else the folder that was named, where it holds images. The
+    images of a source of parts are below it."""
     pieces, _ = _parts(path, kind or detect(path, writes), writes)
     if len(pieces) > 1:
         return path
     file = pieces[0].path if pieces else path
     own = file if file.is_dir() else file.parent
-    return _nearby(own) or (own if _holds_images(path) else None) or _nearby(own.resolve().parent) or own
+    inside = own if path.is_dir() and _holds_images(own) else None
+    return _nearby(own) or inside or _nearby(own.resolve().parent) or (path if _holds_images(path) else own)
 
 
 def _nearby(parent: Path) -> Path | None:

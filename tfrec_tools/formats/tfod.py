@@ -24,6 +24,7 @@ from tfrec_tools.formats.file_names import names_a_file
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.tfod_keypoints import Places
 from tfrec_tools.labels import label_map, pbtxt
+from tfrec_tools.labels.keypoints import LEFT_OUT_BY
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.counting import boxes_in
 from tfrec_tools.tfrecords.example import Parsed, parse_example, unknown_features
@@ -95,9 +96,9 @@ def read_files(files: Sequence[Path], path: Path, options: ReadOptions) -> Files
         raise InputError(path, reason)
     names = _names(classes)
     everything = frozenset(names)
-    points = tfod_keypoints.settled(_known_keypoints(files[0], options), names, classes.keypoints, records)
-    if not options.keypoints:
-        points = tfod_keypoints.without(path, records)
+    points = tfod_keypoints.without(path, records)
+    if options.keypoints:
+        points = tfod_keypoints.settled(_known_keypoints(files, options), names, classes.keypoints, records)
     records = [
         record if record.labeled is not None else replace(record, labeled=everything)
         for record in points.records
@@ -201,12 +202,23 @@ def _in_fractions(record: ImageRecord) -> Floats | None:
     return (record.keypoints / size).astype(np.float32).astype(np.float64)
 
 
-def _known_keypoints(file: Path, options: ReadOptions) -> dict[str, tuple[tuple[int, str], ...]]:
-    """Returns {class: its keypoints} of the map that was given, else that of the record file."""
-    if options.label_map is None:
-        return label_maps.keypoints_of(file, shards.manifest_of(file))
-    labels = pbtxt.read_label_map(options.label_map).labels
-    return {label.name: label.keypoints for label in labels if label.keypoints}
+def _known_keypoints(files: Sequence[Path], options: ReadOptions) -> dict[str, tuple[tuple[int, str], ...]]:
+    """Returns {class: its keypoints} of the map that was given, else those of the record files' sets.
+    InputError where two of these disagree about a class."""
+    if options.label_map is not None:
+        labels = pbtxt.read_label_map(options.label_map).labels
+        return {label.name: label.keypoints for label in labels if label.keypoints}
+    sets: dict[tuple[Path, str], Path] = {}
+    for file in files:
+        manifest = shards.manifest_of(file)
+        sets.setdefault((file.parent, manifest.name if manifest else ""), file)
+    known: dict[str, tuple[tuple[int, str], ...]] = {}
+    for file in sets.values():
+        for name, keypoints in label_maps.keypoints_of(file, shards.manifest_of(file)).items():
+            if known.setdefault(name, keypoints) != keypoints:
+                reason = f"its set has other keypoints of {name!r} than others that are read with it"
+                raise InputError(file, f"{reason}; name the sets one by one, or {LEFT_OUT_BY}")
+    return known
 
 
 def _labeled(parsed: Parsed, classes: _Classes) -> tuple[frozenset[str] | None, list[Issue]]:
