@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.small_sets import SCENES, WRITERS, voc
+from tests.helpers.small_sets import SCENES, WRITERS, coco, voc
 from tests.helpers.sources import boxes_by_file
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import registry
@@ -66,6 +66,19 @@ def test_images_stand_nearby(tmp_path: Path) -> None:
     (tmp_path / "JPEGImages").mkdir()
     assert registry.images_folder(annotations).name == "JPEGImages"
     assert registry.images_folder(tmp_path / "instances.json", "coco") == tmp_path / "JPEGImages"
+
+
+@pytest.mark.parametrize("images", ["images", "images/default", "pics", "pics/a", ".", "annotations"])
+@pytest.mark.parametrize("file", ["annotations/a.json", "annotations/deep/a.json", "a.json"])
+def test_the_images_of_a_file_below_the_named_folder_are_below_it_too(
+    tmp_path: Path, file: str, images: str
+) -> None:
+    """CVAT and Datumaro export annotations/instances_default.json beside images."""
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    coco(tmp_path).rename(tmp_path / file)
+    (tmp_path / images).mkdir(parents=True, exist_ok=True)
+    (tmp_path / images / "a.jpg").write_bytes(b"")
+    assert (tmp_path / images).is_relative_to(registry.images_folder(tmp_path))
 
 
 @pytest.mark.parametrize("kind", ["voc", "csv", "coco"])
