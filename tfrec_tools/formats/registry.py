@@ -52,8 +52,7 @@ def _parts(path: Path, kind: str, writes: Path | None) -> tuple[tuple[Part, ...]
         return () if shards.files_in(path, writes) else parts.parts_of(path, _record_folders(path)), ()
     if FORMATS[kind].of_folder:
         return (), ()
-    files = evidence.files_of(path, kind)
-    files, left_out = parts.without_other_tasks(files) if kind == "coco" else (files, ())
+    files, left_out = parts.without_other_tasks(kind, evidence.files_of(path, kind))
     if not files:
         raise InputError(path, f"holds no file of {FORMATS[kind].title}")
     if pieces := parts.parts_of(path, files):
