@@ -146,3 +146,23 @@ def test_the_sample() -> None:
     labeled = {record.filename: record.labeled for record in source.records}
     assert labeled["stall 3"] == {"apple", "mushroom", "pear"}
     assert [issue.code for issue in source.issues] == ["image-unknown"]  # empty, which has labels alone
+
+
+@pytest.mark.parametrize(
+    ("of_boxes", "of_masks"),
+    [
+        ("{0}-annotations-bbox.csv", "{0}-annotations-object-segmentation.csv"),
+        ("oidv6-{0}-annotations-bbox.csv", "{0}-annotations-object-segmentation.csv"),
+        ("{0}/labels/detections.csv", "{0}/labels/segmentations.csv"),
+    ],
+)
+def test_masks_beside_the_boxes_are_said_and_left_aside(tmp_path: Path, of_boxes: str, of_masks: str) -> None:
+    for split in ("train", "validation"):
+        (tmp_path / of_boxes.format(split)).parent.mkdir(parents=True, exist_ok=True)
+        write(tmp_path, of_boxes.format(split), HEADER, f"{split}_a,x,/m/1,1,.1,.2,.3,.4,0,0,0")
+        header = "MaskPath,ImageID,LabelName,BoxID,BoxXMin,BoxXMax,BoxYMin,BoxYMax,PredictedIoU,Clicks"
+        write(tmp_path, of_masks.format(split), header, f"m.png,{split}_a,/m/1,0a,.1,.2,.3,.4,.9,")
+    source = registry.read(tmp_path)
+    assert_balanced(source)
+    assert [record.boxes_xyxy.tolist() for record in source.records] == [[[0.1, 0.3, 0.2, 0.4]]] * 2
+    assert [issue.code for issue in source.issues] == ["annotation-unread"] * 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.small_sets import SCENES, WRITERS, save_picture, voc
+from tests.helpers.small_sets import SCENES, WRITERS, coco, save_picture, voc
 from tests.helpers.sources import boxes_by_file
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import registry
@@ -88,6 +88,19 @@ def test_images_of_a_file_in_a_folder_stand_in_all_that_was_named(
     (tmp_path / "annotations").mkdir(exist_ok=True)
     file.rename(tmp_path / "annotations" / file.name)
     assert registry.images_folder(tmp_path).resolve() == (tmp_path / expected).resolve()
+
+
+@pytest.mark.parametrize("images", ["images", "images/default", "pics", "pics/a", ".", "annotations"])
+@pytest.mark.parametrize("file", ["annotations/a.json", "annotations/deep/a.json", "a.json"])
+def test_the_images_of_a_file_below_the_named_folder_are_below_it_too(
+    tmp_path: Path, file: str, images: str
+) -> None:
+    """CVAT and Datumaro export annotations/instances_default.json beside images."""
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    coco(tmp_path).rename(tmp_path / file)
+    (tmp_path / images).mkdir(parents=True, exist_ok=True)
+    (tmp_path / images / "a.jpg").write_bytes(b"")
+    assert (tmp_path / images).is_relative_to(registry.images_folder(tmp_path))
 
 
 @pytest.mark.parametrize("kind", ["voc", "csv", "coco"])

@@ -32,7 +32,7 @@ from tfrec_tools.errors import AccountError, InputError, readable
 from tfrec_tools.extraction.jobs import Done, ExtractJob, is_finished, jobs_of, noted
 from tfrec_tools.extraction.options import ExtractOptions
 from tfrec_tools.extraction.plan import Plan, make_plan
-from tfrec_tools.formats.parts import split_named
+from tfrec_tools.formats.split_names import split_named
 from tfrec_tools.formats.writing import BOX_FACTS, Part
 from tfrec_tools.labels import pbtxt
 from tfrec_tools.system import workers

@@ -22,7 +22,19 @@ _FILE = re.compile(
     r".*?\.(?:jsonl?|csv|tsv|xml|tfrecords?|record)(?:\.gz)?(?=$|[\s-])"
 )  # of "a.json images[0]"
 _TAIL = re.compile(r"(?:^|_)([A-Za-z]+\d*)$")
-_COCO_TASKS = ("captions_", "person_keypoints_", "stuff_", "panoptic_", "image_info_")  # beside instances_
+# {format: files of boxes, those of its other tasks about the same images, what the first are called}
+_TASKS = {
+    "coco": (
+        re.compile(r"instances_.*"),
+        re.compile(r"(?:captions|person_keypoints|stuff|panoptic|image_info)_.*"),
+        "COCO's instances",
+    ),
+    "csv": (
+        re.compile(r".*-annotations-bbox\.csv|detections\.csv"),  # FiftyOne calls them the second
+        re.compile(r".*-annotations-object-segmentation\.csv|segmentations\.csv"),
+        "Open Images' boxes",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +72,16 @@ def parts_of(folder: Path, files: Sequence[Path]) -> tuple[Part, ...]:
     )
 
 
-def without_other_tasks(files: Sequence[Path]) -> tuple[list[Path], tuple[Issue, ...]]:
-    """Returns COCO's files without those of its other tasks (captions of the same images), where its
-    instances are among them; and an issue for each."""
-    if not any(file.name.startswith("instances_") for file in files):
+def without_other_tasks(kind: str, files: Sequence[Path]) -> tuple[list[Path], tuple[Issue, ...]]:
+    """Returns the files of COCO and Open Images without those of their other tasks (captions or masks of the
+    same images), where their boxes are among them; and an issue for each."""
+    if kind not in _TASKS:
         return list(files), ()
-    others = [file for file in files if file.name.startswith(_COCO_TASKS)]
-    message = "not read beside COCO's instances; name the file to read it"
+    boxes, other_tasks, title = _TASKS[kind]
+    if not any(boxes.fullmatch(file.name) for file in files):
+        return list(files), ()
+    others = [file for file in files if other_tasks.fullmatch(file.name)]
+    message = f"not read beside {title}; name the file to read it"
     issues = tuple(Issue("annotation-unread", readable(file.name), None, message, True) for file in others)
     return [file for file in files if file not in others], issues
 

@@ -52,8 +52,7 @@ def _parts(path: Path, kind: str, writes: Path | None) -> tuple[tuple[Part, ...]
         return () if shards.files_in(path, writes) else parts.parts_of(path, _record_folders(path)), ()
     if FORMATS[kind].of_folder:
         return (), ()
-    files = evidence.files_of(path, kind)
-    files, left_out = parts.without_other_tasks(files) if kind == "coco" else (files, ())
+    files, left_out = parts.without_other_tasks(kind, evidence.files_of(path, kind))
     if not files:
         raise InputError(path, f"holds no file of {FORMATS[kind].title}")
     if pieces := parts.parts_of(path, files):
@@ -117,16 +116,19 @@ def _detect_folder(path: Path, writes: Path | None) -> str:
 
 def images_folder(path: Path, kind: str | None = None, writes: Path | None = None) -> Path:
     """Returns where the images of a source are when nobody says: the folder JPEGImages, images, image_2
-    (KITTI's) or another of such a name in the folder that the source's file is in; else that folder, where it
-    holds images; else such a folder beside it; else the folder that was named, where it holds images. The
-    images of a source of parts are below it."""
+    (KITTI's) or another of such a name in the source's own folder, or in one between that and the folder that
+    was named; else whichever of these holds images; else such a folder beside it. The images of a source of
+    parts are below it."""
     pieces, _ = _parts(path, kind or detect(path, writes), writes)
     if len(pieces) > 1:
         return path
     file = pieces[0].path if pieces else path
+    if not path.is_dir():
+        return _nearby(file.parent) or _nearby(file.parent.resolve().parent) or file.parent
     own = file if file.is_dir() else file.parent
-    inside = own if path.is_dir() and _holds_images(own) else None
-    return _nearby(own) or inside or _nearby(own.resolve().parent) or (path if _holds_images(path) else own)
+    folders = [own, *(folder for folder in own.parents if folder.is_relative_to(path))]
+    named = next(filter(None, map(_nearby, folders)), None)
+    return named or next(filter(_holds_images, folders), None) or _nearby(path.resolve().parent) or path
 
 
 def _nearby(parent: Path) -> Path | None:
@@ -135,8 +137,8 @@ def _nearby(parent: Path) -> Path | None:
 
 
 def _holds_images(path: Path) -> bool:
-    """Returns whether there are images in a folder or below; beside a source of one file nobody looks."""
-    return path.is_dir() and any(has_image_suffix(file.name) for file in files_below(path))
+    """Returns whether there are images in a folder or below."""
+    return any(has_image_suffix(file.name) for file in files_below(path))
 
 
 def _of_images(parent: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ _YAML = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _ROBOFLOWS = "_darknet.labels"  # which lies in the folder of each split
 _NAMES = ("obj.names", "classes.names", "classes.txt", "obj.txt", _ROBOFLOWS)
 _SPLITS = ("train", "val", "valid", "test")
+_HAS_NAMES = re.compile(r"^['\"]?names['\"]?\s*:", re.MULTILINE)
+_HAS_SPLIT = re.compile(rf"^['\"]?(?:{'|'.join(_SPLITS)})['\"]?\s*:", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,30 @@ def names_file(path: Path) -> Path | None:
     it is such a file."""
     if path.is_file():
         return path if path.suffix.lower() in (".yaml", ".yml", ".names", ".labels", ".txt") else None
-    for folder in (path, path / "labels", path.resolve().parent):
+    below = [entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
+    inner = [entry for entry in below if any((entry / name).is_file() for name in _YAML)]
+    for folder in (path, path / "labels", *(inner if len(inner) == 1 else ()), path.resolve().parent):
         existing = [folder / name for name in (*_YAML, *_NAMES) if (folder / name).is_file()]
-        if existing:
+        if existing or (folder == path and (existing := _named_otherwise(path))):
             return existing[0]
     return next((path / split / _ROBOFLOWS for split in _split_folders(path)), None)
+
+
+def _named_otherwise(folder: Path) -> list[Path]:
+    """Returns the only file of a folder that says what data.yaml does and is called after the data set, such
+    as coco8.yaml; nothing where there are several, as nobody says which one counts."""
+    files = [file for file in sorted(folder.iterdir()) if file.suffix.lower() in (".yaml", ".yml")]
+    alike = [file for file in files if _names_places(file)]
+    return alike if len(alike) == 1 else []
+
+
+def _names_places(file: Path) -> bool:
+    """Returns whether a YAML file has both the names of classes and the places of a split."""
+    try:
+        text = regular_files.read_text(file, "utf-8-sig")
+    except (OSError, UnicodeDecodeError, InputError):
+        return False
+    return bool(_HAS_NAMES.search(text) and _HAS_SPLIT.search(text))
 
 
 def _split_folders(path: Path) -> list[str]:
@@ -71,7 +93,9 @@ def find(path: Path) -> YoloLayout:
     file = names_file(path)
     if file is None:
         listed = ", ".join((_YAML[0], *_NAMES))
-        raise InputError(path, f"no names of classes found, expected a YOLO folder with {listed}")
+        raise InputError(
+            path, f"no names of classes found, expected a YOLO folder with {listed}; or name its .yaml"
+        )
     root = path if path.is_dir() else file.parent
     names = names_from_zero(file, read_text(file))
     search = Search(file)
