@@ -83,6 +83,7 @@ def test_boxes_around_shapes(tmp_path: Path, shape: dict[str, Any], box: list[fl
         ({"name": "polygon", "all_points_x": [1, 2, 3]}, {"type": "dog"}, "annotation-unread", "dog: its"),
         ("{", {"type": "dog"}, "annotation-unread", "dog: its shape_attributes are '{'"),
         (RECT, "[1]", "annotation-unread", "its region_attributes are [1], expected an object"),
+        ('{"x": 1, "x": 2}', {"type": "dog"}, "annotation-unread", "dog: its shape_attributes are "),
         ("[" * 100_000, {"type": "dog"}, "annotation-unread", "dog: its shape_attributes are '[[["),
     ],
 )  # fmt: skip

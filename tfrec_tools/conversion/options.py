@@ -60,9 +60,8 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
     images: Annotated[
         Paths | None,
         Option(
-            "Folder of the images, searched by name, then below it by base name in any case. Give it once "
-            "for "
-            "all sources, or once for each source.",
+            "Folder of the images, searched by name, then below it by base name in any case; once for all "
+            "sources or once for each.",
             Panel.SOURCE,
             default="the folder JPEGImages or images in or beside the source's own folder, else that folder",
         ),
@@ -70,7 +69,7 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
     format: Annotated[
         Format | Sequence[Format] | None,
         Option(
-            "Format, given once for all sources or once for each.",
+            "Format; once for all sources or once for each.",
             Panel.SOURCE,
             default="detected from the files",
         ),
@@ -103,7 +102,7 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
         Option(
             "Pascal VOC: 0 reads coordinates as they stand, 1 is for files of the VOC devkit, whose pixels "
             "count from 1.",
-            Panel.SOURCE,
+            Panel.FORMATS,
             minimum=0,
             maximum=1,
         ),
@@ -111,50 +110,50 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
     yolo: Annotated[
         Literal["detect", "segment", "pose", "obb"] | None,
         Option(
-            "YOLO: what stands after the class of each row: a box, a polygon, a box with keypoints, or the "
+            "YOLO: what follows the class in each row: a box, a polygon, a box with keypoints, or the "
             "corners of a rotated box.",
-            Panel.SOURCE,
+            Panel.FORMATS,
             default="as data.yaml or the rows say",
         ),
     ] = None
     columns: Annotated[
         str | None,
         Option(
-            "CSV: names or numbers (from 0) of columns that cannot be found by their names.",
-            Panel.SOURCE,
+            "CSV: names, or numbers from 0 on, of columns that are called otherwise.",
+            Panel.FORMATS,
             metavar="xmin=x1,...",
         ),
     ] = None
     coordinates: Annotated[
         Literal["pixels", "fractions"] | None,
         Option(
-            "CSV, Create ML: what the numbers of boxes are, pixels or fractions of the image.",
-            Panel.SOURCE,
+            "CSV, Create ML: the unit of the boxes, pixels or fractions of the image.",
+            Panel.FORMATS,
             default="seen from the numbers",
         ),
     ] = None
     boxes_from: Annotated[
         Literal["keypoints"] | None,
         Option(
-            "keypoints: objects that have nothing else get the box around their keypoints.",
-            Panel.SOURCE,
+            "COCO, CVAT: objects that have nothing else get the box around their keypoints.",
+            Panel.FORMATS,
             default="such objects are box-missing",
         ),
     ] = None
     keyframes: Annotated[
         Literal["interpolate", "alone"] | None,
         Option(
-            "CVAT's tracks with keyframes alone: interpolate fills what is between them as CVAT does, alone "
-            "takes only the frames that they are at.",
-            Panel.SOURCE,
+            "CVAT: of tracks with keyframes alone, interpolate fills the frames between them as CVAT does, "
+            "alone leaves them out.",
+            Panel.FORMATS,
             default="such tracks are refused",
         ),
     ] = None
     class_attribute: Annotated[
         str | None,
         Option(
-            "VIA, Hugging Face: the attribute of regions or objects that is their class.",
-            Panel.SOURCE,
+            "VIA, Hugging Face: the attribute that is the class.",
+            Panel.FORMATS,
             metavar="NAME",
             default="the only one that can be it",
         ),
@@ -162,9 +161,9 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
     class_names: Annotated[
         str | None,
         Option(
-            "Hugging Face: names of classes that are numbers, from number 0 on. CSV without a column of "
-            "classes: the class of all boxes.",
-            Panel.SOURCE,
+            "Hugging Face: names of the classes 0, 1, ... CSV: the class of all boxes, where no column names "
+            "it.",
+            Panel.FORMATS,
             metavar="A,B,C",
             default="as the data set's README.md says",
         ),
@@ -172,17 +171,16 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
     box_format: Annotated[
         Literal["xyxy", "xywh", "cxcywh"] | None,
         Option(
-            "CSV: what the four numbers of a box are: two corners, a corner and the size, or the centre and "
-            "the size.",
-            Panel.SOURCE,
+            "CSV: the four numbers of a box: two corners, a corner and the size, or the centre and the size.",
+            Panel.FORMATS,
             default="as the header says",
         ),
     ] = None
     class_descriptions: Annotated[
         StrPath | None,
         Option(
-            "CSV: a file of two columns, classes as the source has them and their names; or none.",
-            Panel.SOURCE,
+            "CSV: a file of two columns, a class as the source has it and its name; or none.",
+            Panel.FORMATS,
             default="of Open Images the class-descriptions*.csv beside it",
         ),
     ] = None
@@ -190,21 +188,25 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
         StrPath | None,
         Option(
             "Open Images: the human-verified labels, which say what each image was annotated for; or none.",
-            Panel.SOURCE,
+            Panel.FORMATS,
             default="the *-human-imagelabels*.csv of the same split beside it",
         ),
     ] = None
     record_labels: Annotated[
         StrPath | None,
-        Option("Label map of TFRecords that name no classes.", Panel.SOURCE, default="the one beside them"),
+        Option(
+            "TFRecords: label map of those that name no classes.",
+            Panel.FORMATS,
+            default="the one beside them",
+        ),
     ] = None
     rescale: Annotated[
-        bool, Option("Scale boxes to images of another size than the annotated one.", Panel.SOURCE)
+        bool, Option("Scale boxes to images of another size than the annotated one.", Panel.IMAGES)
     ] = False
     max_side: Annotated[
         int | None,
         Option(
-            "Shrink images, and boxes with them, to this longer side in pixels.", Panel.SOURCE, minimum=16
+            "Shrink images, and boxes with them, to this longer side in pixels.", Panel.IMAGES, minimum=16
         ),
     ] = None
     max_pixels: Annotated[
@@ -216,7 +218,7 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
         ),
     ] = MAX_PIXELS
     jpeg_quality: Annotated[
-        int, Option("JPEG quality of images that must be transcoded.", Panel.SOURCE, minimum=1, maximum=100)
+        int, Option("JPEG quality of images that must be transcoded.", Panel.IMAGES, minimum=1, maximum=100)
     ] = 95
     no_negatives: Annotated[bool, Option("Leave out images without annotations.", Panel.SOURCE)] = False
     min_side: Annotated[
@@ -246,8 +248,7 @@ class ConvertOptions(SetOptions, SourceOptions):
         str | None,
         Option(
             "train=0.8,val=0.1,test=0.1 writes DIR/NAME-SPLIT-... files; source takes the splits that the "
-            "sources name themselves (VOC ImageSets, YOLO, TFRecords, Hugging Face), or that folders and "
-            "files are called after.",
+            "sources name, or that folders and files are called after.",
             Panel.OUTPUT,
             metavar="SHARES|source",
             default="one set without splits",

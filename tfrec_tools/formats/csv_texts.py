@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats.json_documents import single_keys
 from tfrec_tools.system.regular_files import open_text
 
 _LONGEST = 1 << 28  # characters of a cell; the csv module allows 131,072, a brush stroke has more
@@ -21,9 +22,8 @@ def rows(path: Path, separator: str = ",") -> Iterator[tuple[int, list[str]]]:
     allowed = csv.field_size_limit(_LONGEST)
     try:
         with open_text(path, "utf-8-sig", newline="") as file:
-            reader = csv.reader(
-                file, delimiter=separator, strict=True
-            )  # a quote that is left open is an error
+            # strict, so that a quote that is left open is an error
+            reader = csv.reader(file, delimiter=separator, strict=True)
             for cells in reader:
                 trimmed = [cell.strip() for cell in cells]
                 if any(trimmed):
@@ -58,8 +58,8 @@ def header_of(path: Path, separator: str = ",") -> list[str]:
 
 def json_of(cell: str) -> Any:
     """Returns what the JSON in a cell stands for, NaN and Infinity as floats. Raises ValueError where it is
-    none."""
+    none, or has a key twice in one object."""
     try:
-        return json.loads(cell)
+        return json.loads(cell, object_pairs_hook=single_keys)
     except RecursionError as fault:
         raise ValueError("is nested too deeply") from fault

@@ -12,11 +12,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 
+from tfrec_tools.annotations.run_lengths import extent, marked
 from tfrec_tools.formats.drawn import Drawn
-from tfrec_tools.formats.shapes import Corners, Point, around_ellipse, around_points, turned
+from tfrec_tools.formats.shapes import Corners, Point, around_ellipse, around_points, outline, turned
 from tfrec_tools.images.limits import MAX_PIXELS
 
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
@@ -139,26 +140,11 @@ def _around_cuboid(element: Any, _: ShapeReading) -> tuple[Corners | None, str]:
 
 def _around_mask(element: Any, _: ShapeReading) -> tuple[Corners | None, str]:
     runs, (left, top, width, _height) = _runs(element)
-    bounds = list(accumulate(runs, initial=0))
-    inside = [(start, end) for start, end in zip(bounds[1::2], bounds[2::2], strict=False) if end > start]
-    if not inside:
+    around = extent(marked(runs), width)
+    if around is None:
         raise ValueError("has no pixels")
-    edges = [_columns(start, end, width) for start, end in inside]
-    first_row, last_row = inside[0][0] // width, (inside[-1][1] - 1) // width
-    leftmost, rightmost = min(edge[0] for edge in edges), max(edge[1] for edge in edges)
-    return (
-        float(left + leftmost),
-        float(top + first_row),
-        float(left + rightmost),
-        float(top + last_row + 1),
-    ), "mask"
-
-
-def _columns(start: int, end: int, width: int) -> tuple[int, int]:
-    """Returns the columns that a run covers: all where it goes on in a second row."""
-    if start // width != (end - 1) // width:
-        return 0, width
-    return start % width, (end - 1) % width + 1
+    ymin, xmin, ymax, xmax = around
+    return (float(left + xmin), float(top + ymin), float(left + xmax), float(top + ymax)), "mask"
 
 
 def _runs(element: Any) -> tuple[list[int], tuple[int, int, int, int]]:
@@ -211,7 +197,7 @@ _AROUND: dict[str, Callable[[Any, ShapeReading], tuple[Corners | None, str]]] = 
 def _mask(element: Any, reading: ShapeReading) -> bytes:
     """Returns COCO's segmentation of a polygon or a mask; of other shapes nothing is known."""
     if element.tag == "polygon":
-        return json.dumps([[number for point in points_of(element) for number in point]]).encode()
+        return outline(points_of(element))
     if element.tag != "mask":
         return b""
     runs, place = _runs(element)

@@ -6,7 +6,6 @@ A row is the four corners of a rotated box in pixels, x1 y1 to x4 y4, the class,
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.formats import drawn
 from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.formats.shapes import around_points
+from tfrec_tools.formats.shapes import around_points, outline
 from tfrec_tools.formats.text_rows import Row, Text, is_dota, is_number, texts_of
 
 _HEADER = re.compile(r"(?i:imagesource|gsd|acquisition dates?)\s*:")
@@ -50,8 +49,8 @@ def _fault(text: Text, row: Row) -> InputError:
 
 def _object(row: Row, masks: bool) -> Drawn:
     numbers = list(map(float, row.words[:8]))
-    box = around_points(zip(numbers[::2], numbers[1::2], strict=True))
+    corners = list(zip(numbers[::2], numbers[1::2], strict=True))
     difficult = len(row.words) > 9 and float(row.words[9]) != 0
-    mask = json.dumps([numbers]).encode() if masks else b""
+    mask = outline(corners) if masks else b""
     where, name = f"line {row.line}", row.words[8]
-    return Drawn(where, name, box, "four corners", difficult=difficult, mask=mask)
+    return Drawn(where, name, around_points(corners), "four corners", difficult=difficult, mask=mask)

@@ -1,5 +1,5 @@
-"""Large JSON files, an array at a time: the file is mapped, never read whole, so that memory is bounded
-by what the caller keeps of the elements.
+"""JSON files too large to be read whole (COCO's), an array at a time: the file is mapped, so that memory is
+bounded by what the caller keeps of the elements, which are decoded into the caller's types.
 
 A first pass of msgspec finds where the arrays stand. Each is then decoded in slices that end between two
 elements. Whether a `},{` stands between elements or inside one need not be known beforehand: a slice that

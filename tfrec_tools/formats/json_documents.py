@@ -1,4 +1,5 @@
-"""JSON files of annotation tools, read whole: what they hold, in the types that are expected, with places."""
+"""JSON files that are read whole, a single one or one an image. What their values are is asked of
+`json_values`; files too large to be read whole are `json_arrays`'."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -15,7 +16,6 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.formats.drawn import DrawnImage, Unusable, damaged
 from tfrec_tools.system.regular_files import read_bytes
 
-T = TypeVar("T")
 Item = DrawnImage | Unusable
 
 _KEY_ENDS = re.compile(rb'"\s*:')
@@ -69,7 +69,7 @@ def _checked(file: Path, data: bytes, expected: str) -> Any:
     """Returns what a text holds, as Python's own decoder reads it, which takes NaN and sees keys that stand
     twice."""
     try:
-        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_single_keys)
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=single_keys)
     except json.JSONDecodeError as fault:
         where = f"line {fault.lineno}, column {fault.colno}"
         raise InputError(file, f"broken JSON: {fault.msg}, expected {expected}", where=where) from fault
@@ -79,26 +79,6 @@ def _checked(file: Path, data: bytes, expected: str) -> Any:
         raise InputError(file, f"is nested too deeply, expected {expected}") from fault
     except ValueError as fault:  # no UTF-8, or a number of thousands of digits
         raise InputError(file, f"cannot be read ({fault}), expected {expected}") from fault
-
-
-def converted(value: Any, kind: type[T]) -> T | str:
-    """Returns a value as a msgspec.Struct or another type; what is wrong with it where it is none."""
-    try:
-        return msgspec.convert(value, kind)
-    except UnicodeEncodeError:
-        return "holds half a surrogate pair, which is no text"
-    except msgspec.ValidationError as fault:
-        reason, _, place = str(fault).partition(" - at ")
-        reason = re.sub(r"`([^`]*)`", r"\1", reason)
-        return f"{place.strip('`').removeprefix('$').lstrip('.')}: {reason}" if place else reason
-
-
-def required(file: Path, value: Any, kind: type[T], expected: str, where: str = "") -> T:
-    """Returns as `converted` does. Raises InputError where the value is none of the type."""
-    result = converted(value, kind)
-    if isinstance(result, str) and kind is not str:
-        raise InputError(file, f"not {expected}: {result}", where=where)
-    return result  # type: ignore[return-value]
 
 
 class ForeignError(InputError):
@@ -132,7 +112,8 @@ class _RepeatedKeyError(ValueError):
     pass
 
 
-def _single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns an object of JSON. Raises ValueError where it has a key twice."""
     made = dict(pairs)
     if len(made) < len(pairs):
         keys = [key for key, _ in pairs]

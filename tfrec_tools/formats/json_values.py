@@ -1,4 +1,5 @@
-"""Values of JSON files as annotation tools write them: what is none of its kind comes as None or 0."""
+"""Values of JSON that was read (`json_documents`, cells of CSV): what is not of the kind that is asked for
+comes as None, 0 or ""."""
 
 from __future__ import annotations
 

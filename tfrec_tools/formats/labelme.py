@@ -23,7 +23,7 @@ from tfrec_tools.formats.file_names import annotation_files, below, plain
 from tfrec_tools.formats.json_documents import ForeignError, images_of
 from tfrec_tools.formats.json_values import flag, pixels, points, shown, text
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.formats.shapes import Corners, Point, around_points, from_centre, outline
+from tfrec_tools.formats.shapes import Corners, Point, around_png, around_points, from_centre, outline
 from tfrec_tools.formats.sniffing import ends
 from tfrec_tools.system.remote_path import is_file
 
@@ -35,7 +35,6 @@ _FLAG_NAMES = frozenset(_FLAGS)
 _WITHOUT_BOX = ("point", "points", "line", "linestrip")
 _TURNED = ("rotation", "oriented_rectangle")  # AnyLabeling's and LabelMe's: four corners
 _OUTLINES = ("polygon", "quadrilateral")
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
@@ -145,9 +144,7 @@ def _of_mask(corners: Sequence[Point], mask: Any) -> Corners | None:
         head = base64.b64decode(mask[:64]) if isinstance(mask, str) else b""
     except (binascii.Error, ValueError):
         head = b""
-    if head.startswith(_PNG) and len(head) >= 24:
-        return x, y, x + int.from_bytes(head[16:20]), y + int.from_bytes(head[20:24])
-    return around_points(corners)
+    return around_png(x, y, head) or around_points(corners)
 
 
 def _flags(shape: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tfrec_tools.formats.shapes import Corners, Point, around_points
+from tfrec_tools.annotations.run_lengths import Run, extent
+from tfrec_tools.formats.shapes import Corners
 
 _CHANNELS = 4  # red, green, blue and, last, alpha, which says what is marked
 _WORD = 8
@@ -28,24 +29,15 @@ def box_around(rle: Any, width: int, height: int) -> Corners | None:
         bits = _Bits(bytes(rle))
     except (TypeError, ValueError, OverflowError) as fault:
         raise ValueError("its rle is no list of bytes") from fault
-    corners = [
-        corner for run in _marked(bits, width * height * _CHANNELS) for corner in _corners(*run, width)
-    ]
-    return around_points(corners)
+    around = extent(_marked(bits, width * height * _CHANNELS), width)
+    if around is None:
+        return None
+    ymin, xmin, ymax, xmax = map(float, around)
+    return xmin, ymin, xmax, ymax
 
 
-def _corners(first: int, last: int, width: int) -> Iterator[Point]:
-    """Yields the upper left and lower right corner of the pixels from number `first` to number `last`, which
-    go on from row to row."""
-    (top, left), (bottom, right) = divmod(first, width), divmod(last, width)
-    if top != bottom:
-        left, right = 0, width - 1
-    yield float(left), float(top)
-    yield float(right + 1), float(bottom + 1)
-
-
-def _marked(bits: _Bits, expected: int) -> Iterator[tuple[int, int]]:
-    """Yields runs (first, last) of numbers of pixels whose alpha is not 0."""
+def _marked(bits: _Bits, expected: int) -> Iterator[Run]:
+    """Yields the runs of pixels whose alpha is not 0."""
     if bits.left < _HEAD_BITS:
         raise ValueError(f"its rle has {bits.left // 8} bytes")
     if (count := bits.read(32)) != expected:
@@ -62,13 +54,14 @@ def _marked(bits: _Bits, expected: int) -> Iterator[tuple[int, int]]:
         if at + length > count:
             raise ValueError("its rle goes on beyond its image")
         if repeats:
-            first, last = at // _CHANNELS, (at + length) // _CHANNELS - 1  # pixels whose alpha is in the run
-            if bits.read(_WORD) and first <= last:
-                yield first, last
+            start, end = at // _CHANNELS, (at + length) // _CHANNELS  # pixels whose alpha is in the run
+            if bits.read(_WORD) and start < end:
+                yield start, end
         else:
             values = bits.read_bytes(length)
             alphas = np.flatnonzero(values[(_CHANNELS - 1 - at) % _CHANNELS :: _CHANNELS])
-            yield from ((at // _CHANNELS + pixel,) * 2 for pixel in alphas.tolist())
+            first = at // _CHANNELS
+            yield from ((first + pixel, first + pixel + 1) for pixel in alphas.tolist())
         at += length
 
 

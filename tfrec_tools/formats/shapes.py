@@ -9,6 +9,8 @@ from collections.abc import Iterable
 Corners = tuple[float, float, float, float]
 Point = tuple[float, float]
 
+PNG_HEAD = 24  # bytes, up to its size
+
 
 def around_points(points: Iterable[Point]) -> Corners | None:
     """Returns the box around points (x, y); None where there is none. NaN stays, to be reported."""
@@ -18,6 +20,14 @@ def around_points(points: Iterable[Point]) -> Corners | None:
     if math.isnan(sum(xs) + sum(ys)) and any(map(math.isnan, (*xs, *ys))):
         return math.nan, math.nan, math.nan, math.nan
     return min(xs), min(ys), max(xs), max(ys)
+
+
+def around_png(x: float, y: float, head: bytes) -> Corners | None:
+    """Returns the box around a PNG whose first pixel lies there, of which PNG_HEAD bytes are enough; None
+    where it is no PNG (ISO/IEC 15948, 11.2.2)."""
+    if not head.startswith(b"\x89PNG\r\n\x1a\n") or len(head) < PNG_HEAD:
+        return None
+    return from_size(x, y, int.from_bytes(head[16:20]), int.from_bytes(head[20:24]))
 
 
 def outline(points: Iterable[Point]) -> bytes:

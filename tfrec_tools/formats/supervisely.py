@@ -21,7 +21,7 @@ from tfrec_tools.formats.file_names import annotation_files
 from tfrec_tools.formats.json_documents import ForeignError, document, images_of
 from tfrec_tools.formats.json_values import pixels, points, row, shown, text
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.formats.shapes import Corners, around_points, outline
+from tfrec_tools.formats.shapes import PNG_HEAD, Corners, around_png, around_points, outline
 from tfrec_tools.formats.sniffing import ends
 from tfrec_tools.formats.split_names import split_of_folders
 from tfrec_tools.system.remote_path import is_file
@@ -33,7 +33,6 @@ _TAGS = re.compile(rb'"tags"\s*:\s*\[')
 _EXPECTED = "Supervisely's annotation of an image"
 _WITHOUT_BOX = ("point", "line")
 _BITMAPS = ("bitmap", "alpha_mask")
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
@@ -117,10 +116,10 @@ def _box(kind: str, item: Mapping[str, Any]) -> Corners | None:
         return _of_bitmap(item.get(kind) or item.get("bitmap"))
     if kind not in ("rectangle", "polygon"):
         raise ValueError(f"its geometryType is {shown(kind)}, which is not known")
-    outline = item.get("points")
-    corners = points(outline.get("exterior")) if isinstance(outline, dict) else None
+    edge = item.get("points")
+    corners = points(edge.get("exterior")) if isinstance(edge, dict) else None
     if corners is None:
-        raise ValueError(f"its points are {shown(outline)}, expected an exterior of [[x, y], ...]")
+        raise ValueError(f"its points are {shown(edge)}, expected an exterior of [[x, y], ...]")
     if kind == "rectangle" and len(corners) != 2:
         raise ValueError(f"is a rectangle of {len(corners)} points, expected 2")
     return around_points(corners) if kind == "rectangle" or len(corners) > 2 else None
@@ -133,13 +132,13 @@ def _of_bitmap(bitmap: Any) -> Corners:
     if origin is None or not isinstance(data, str):
         raise ValueError(f"its bitmap is {shown(bitmap)}, expected data and origin")
     try:
-        head = zlib.decompressobj().decompress(base64.b64decode(data), 24)
+        head = zlib.decompressobj().decompress(base64.b64decode(data), PNG_HEAD)
     except (binascii.Error, ValueError, zlib.error) as fault:
         raise ValueError(f"its bitmap is none ({fault})") from fault
-    if not head.startswith(_PNG) or len(head) < 24:
+    box = around_png(origin[0], origin[1], head)
+    if box is None:
         raise ValueError("its bitmap is no PNG")
-    x, y = origin
-    return x, y, x + int.from_bytes(head[16:20]), y + int.from_bytes(head[20:24])
+    return box
 
 
 def shows(file: Path) -> bool:

@@ -50,6 +50,8 @@ class Panel(StrEnum):
     NONE = ""
     MODELS = "Models and records"
     SOURCE = "Source"
+    FORMATS = "Of single formats"
+    IMAGES = "Images"
     CLASSES = "Classes"
     CHECKS = "Checks"
     OUTPUT = "Output"
