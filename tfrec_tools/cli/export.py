@@ -19,6 +19,7 @@ def export(options: ExportOptions, json: Json = False) -> None:
     from tfrec_tools.cli import tensorflow
     from tfrec_tools.detector import preflight
 
+    options.require_possible()
     preflight.require_images(options.patterns)
     for note in preflight.model_notes(options.model, options.label_map):
         say(f"tfrec: {note}", err=True)

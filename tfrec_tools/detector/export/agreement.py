@@ -57,10 +57,11 @@ class Tolerance:
 
 def original(detector: Detector, image: NDArray[np.uint8]) -> Answer:
     """Returns what the Keras model says."""
-    said = candidates(detector, *preprocess(detector.config, tf.constant(image)))
+    canvas, window = preprocess(detector.config, tf.constant(image))
+    said = candidates(detector, canvas[None], window[None])
     there = said.detections.ids[0].numpy() > 0
     boxes, scores, ids = (part[0].numpy()[there] for part in said.detections)
-    return Answer(boxes, scores, ids, said.raw_boxes.numpy(), said.scores.numpy())
+    return Answer(boxes, scores, ids, said.raw_boxes[0].numpy(), said.scores[0].numpy())
 
 
 def compare(ours: Answer, theirs: Answer, tolerance: Tolerance) -> Agreement:

@@ -16,6 +16,7 @@ from tfrec_tools.detector.data.images import decode_image
 from tfrec_tools.detector.data.inputs import InputImage, input_images
 from tfrec_tools.detector.export import agreement, onnx, saved_model, tflite, tflite_centers
 from tfrec_tools.detector.export.agreement import Agreement, Answer, Tolerance
+from tfrec_tools.detector.export.entry import Entry
 from tfrec_tools.detector.model.detector import Detector, load_detector, save_detector
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.models import ExportOptions
@@ -33,21 +34,30 @@ _BYTES = Tolerance(raw_scores=0.3, raw_mean=0.02, box=0.15, lost=3)
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """How images come in, and images (H, W, 3) to calibrate with."""
+
+    entry: Entry
+    images: Sequence[ImageArray]
+
+
+@dataclass(frozen=True, slots=True)
 class Writer:
     """How a format is written into a folder, and what then answers for an image.
 
-    write   (detector, folder, images to calibrate with)
-    run     (folder, detector, image)
+    write   (detector, folder, what is wanted)
+    run     (folder, detector, image, how it comes in)
     """
 
-    write: Callable[[Detector, Path, Sequence[ImageArray]], None]
-    run: Callable[[Path, Detector, ImageArray], Answer]
+    write: Callable[[Detector, Path, Wanted], None]
+    run: Callable[[Path, Detector, ImageArray, Entry], Answer]
     tolerance: Tolerance
 
 
 def export_model(options: ExportOptions) -> Agreement:
     """Fills --out, and says how far what stands there is from the original on an image. InputError where
     an input cannot be used; TfrecError, and nothing in --out, where they do not agree."""
+    options.require_possible()
     out = as_path(options.out)
     require_free(out)
     if options.to == "onnx":
@@ -57,11 +67,11 @@ def export_model(options: ExportOptions) -> Agreement:
     if options.to == "tflite-int8" and not images:
         raise TfrecError("--to tflite-int8 needs --records: images to calibrate with")
     image = images[0] if images else _made_image(detector)
-    chosen = FORMATS[options.to]
+    chosen, entry = FORMATS[options.to], Entry(options.input, options.batches)
     with published_folder(out) as folder:
-        chosen.write(detector, folder, images)
+        chosen.write(detector, folder, Wanted(entry, images))
         result = agreement.compare(
-            chosen.run(folder, detector, image), agreement.original(detector, image), chosen.tolerance
+            chosen.run(folder, detector, image, entry), agreement.original(detector, image), chosen.tolerance
         )
         if not agreement.agrees(result, chosen.tolerance):
             raise TfrecError(
@@ -97,38 +107,38 @@ def _made_image(detector: Detector) -> ImageArray:
     return tf.cast(clouds, tf.uint8).numpy()
 
 
-def _write_checkpoint(detector: Detector, folder: Path, _images: Sequence[ImageArray]) -> None:
+def _write_checkpoint(detector: Detector, folder: Path, _wanted: Wanted) -> None:
     save_detector(detector, folder)
 
 
-def _write_saved_model(detector: Detector, folder: Path, _images: Sequence[ImageArray]) -> None:
+def _write_saved_model(detector: Detector, folder: Path, wanted: Wanted) -> None:
     """The whole folder that TFOD's exporter leaves."""
     save_detector(detector, folder)
-    saved_model.write(detector, folder / "saved_model")
+    saved_model.write(detector, folder / "saved_model", wanted.entry)
 
 
-def _write_tflite(detector: Detector, folder: Path, _images: Sequence[ImageArray]) -> None:
+def _write_tflite(detector: Detector, folder: Path, _wanted: Wanted) -> None:
     _tflite(detector).write(detector, folder / "model.tflite", None)
 
 
-def _write_tflite_int8(detector: Detector, folder: Path, images: Sequence[ImageArray]) -> None:
-    _tflite(detector).write(detector, folder / "model.tflite", images)
+def _write_tflite_int8(detector: Detector, folder: Path, wanted: Wanted) -> None:
+    _tflite(detector).write(detector, folder / "model.tflite", wanted.images)
 
 
-def _write_onnx(detector: Detector, folder: Path, _images: Sequence[ImageArray]) -> None:
-    onnx.write(detector, folder / "model.onnx")
+def _write_onnx(detector: Detector, folder: Path, wanted: Wanted) -> None:
+    onnx.write(detector, folder / "model.onnx", wanted.entry)
     (folder / "label_map.pbtxt").write_text(format_label_map(detector.labels), encoding="utf-8")
 
 
-def _run_checkpoint(folder: Path, _detector: Detector, image: ImageArray) -> Answer:
+def _run_checkpoint(folder: Path, _detector: Detector, image: ImageArray, _entry: Entry) -> Answer:
     return agreement.original(load_detector(folder), image)
 
 
-def _run_saved_model(folder: Path, _detector: Detector, image: ImageArray) -> Answer:
-    return saved_model.run(folder / "saved_model", image)
+def _run_saved_model(folder: Path, _detector: Detector, image: ImageArray, entry: Entry) -> Answer:
+    return saved_model.run(folder / "saved_model", image, entry)
 
 
-def _run_tflite(folder: Path, detector: Detector, image: ImageArray) -> Answer:
+def _run_tflite(folder: Path, detector: Detector, image: ImageArray, _entry: Entry) -> Answer:
     return _tflite(detector).run(folder / "model.tflite", detector, image)
 
 
@@ -137,8 +147,8 @@ def _tflite(detector: Detector) -> ModuleType:
     return tflite_centers if isinstance(detector.config, CenterNetConfig) else tflite
 
 
-def _run_onnx(folder: Path, _detector: Detector, image: ImageArray) -> Answer:
-    return onnx.run(folder / "model.onnx", image)
+def _run_onnx(folder: Path, _detector: Detector, image: ImageArray, entry: Entry) -> Answer:
+    return onnx.run(folder / "model.onnx", image, entry)
 
 
 FORMATS = {

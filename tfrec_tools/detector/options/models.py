@@ -6,9 +6,11 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from tfrec_tools.errors import InputError
 from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path, as_texts
 
 ExportFormat = Literal["saved_model", "tflite", "tflite-int8", "onnx", "checkpoint"]
+ImageInput = Literal["image", "float", "encoded", "tf_example"]  # TFOD's, without "_tensor"
 
 MODEL = (
     "Model folder (pipeline.config, label map, checkpoint/), a run's folder, or a name from `tfrec models`."
@@ -126,6 +128,20 @@ class ExportOptions(Options):
             "the first. May be repeated."
         ),
     ] = None
+    input: Annotated[
+        ImageInput,
+        Option(
+            "What a SavedModel takes: uint8 pixels; float32 pixels of 0 to 255; an encoded image (JPEG, "
+            "PNG), as clients of TensorFlow Serving send it; or a serialised Example with image/encoded."
+        ),
+    ] = "image"
+    batches: Annotated[
+        bool,
+        Option(
+            "A SavedModel or ONNX that takes any number of images at once; TFOD's, which is the default, "
+            "takes one and refuses more."
+        ),
+    ] = False
 
     @property
     def label_map(self) -> Path | None:
@@ -134,6 +150,14 @@ class ExportOptions(Options):
     @property
     def patterns(self) -> tuple[str, ...]:
         return as_texts(self.records)
+
+    def require_possible(self) -> None:
+        """Raises InputError where the format has no such input."""
+        if self.input != "image" and self.to != "saved_model":
+            raise InputError(f"--input {self.input}", f"is for --to saved_model; {self.to} takes pixels")
+        if self.batches and self.to not in ("saved_model", "onnx"):
+            reason = "holds no function" if self.to == "checkpoint" else "takes one image"
+            raise InputError("--batches", f"is for --to saved_model and onnx; {self.to} {reason}")
 
 
 @dataclass(frozen=True)
