@@ -13,6 +13,7 @@ from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.beam.elements import OF_SOURCE, AnnotatedImage
 from tfrec_tools.formats import coco, coco_keypoints, coco_parts, csv_parts, csv_units, voc
+from tfrec_tools.formats.coco_categories import category_issues, classes_of, ids_by_name, names_of
 from tfrec_tools.formats.coco_schema import superfluous
 from tfrec_tools.formats.options import ReadOptions
 
@@ -24,7 +25,7 @@ def _coco(
 ) -> tuple[PCollection, PCollection, PCollection]:
     index = start | "Index" >> beam.ParDo(_IndexCoco()).with_outputs("categories", _ISSUES, main="pieces")
     listed = AsSingleton(index.categories)
-    names = index.categories | "Names" >> beam.Map(lambda categories: coco.names_of(path, categories))
+    names = index.categories | "Names" >> beam.Map(lambda categories: names_of(path, categories))
     pieces = index.pieces | "Spread" >> beam.Reshuffle()
     images = pieces | "Images" >> beam.FlatMap(_images)
     read = pieces | "Annotations" >> beam.ParDo(_ReadCoco(path, options), listed).with_outputs(
@@ -97,16 +98,19 @@ class _JoinCoco(beam.DoFn):
 
 def _coco_classes(categories: Any, path: Path, used: frozenset[int]) -> dict[str, int | str]:
     """Returns {class: category id}."""
-    names = coco.names_of(path, categories)
-    classes = coco.classes_of(names, superfluous(categories, used))
-    return coco.ids_by_name(categories, classes)
+    names = names_of(path, categories)
+    classes = classes_of(names, superfluous(categories, used))
+    return ids_by_name(categories, classes)
 
 
 def _coco_issues(
     categories: Any, path: Path, used: frozenset[int], ids: list[int], keypoints: int
 ) -> Iterator[tuple[tuple[int, ...], Issue]]:
     root = superfluous(categories, used)
-    of_file = (*coco.category_issues(path, categories, root), *coco_keypoints.left_out(path, keypoints))
+    of_file = (
+        *category_issues(path, categories, root),
+        *coco_keypoints.left_out(path, keypoints),
+    )
     for number, issue in enumerate(of_file):
         yield (OF_SOURCE, 0, number), issue
     for issue in coco.repeated_ids(path, sorted(ids)):

@@ -26,7 +26,16 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats import coco_keypoints, json_arrays
+from tfrec_tools.formats.coco_categories import (
+    category_issues,
+    category_numbers,
+    classes_of,
+    ids_by_name,
+    listed_categories,
+    names_of,
+)
 from tfrec_tools.formats.coco_schema import (
+    EXPECTED,
     NO_ID,
     Annotation,
     Category,
@@ -35,7 +44,6 @@ from tfrec_tools.formats.coco_schema import (
     Mended,
     Odd,
     annotations_of,
-    categories_of,
     id_numbers,
     images_of,
     int64,
@@ -43,8 +51,6 @@ from tfrec_tools.formats.coco_schema import (
     looked_up,
     mended_of,
     odd_items,
-    order_of,
-    own_keys,
     superfluous,
 )
 from tfrec_tools.formats.file_names import names_a_file
@@ -60,7 +66,6 @@ _RESULTS = re.compile(rb'\s*\[\s*\{[^{}]*"image_id"\s*:')
 _HEAD_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 NEEDED = ("images", "annotations", "categories")
-_EXPECTED = "COCO instances"
 _REPEATED = "image-duplicate"
 # What an annotation has, whatever its kind.
 _MARKS = frozenset(("bbox", "segmentation", "segments_info", "keypoints", "image_id", "category_id"))
@@ -78,14 +83,14 @@ class _Images:
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the images in the file's order, and its categories by id. InputError names the place in the
     file that cannot be read; annotations that belong nowhere, or have no box, come as issues."""
-    data = json_arrays.mapped(path, f"{_EXPECTED} JSON")
+    data = json_arrays.mapped(path, f"{EXPECTED} JSON")
     _require_no_results(path, data[:_HEAD_BYTES])
-    arrays, mended = json_arrays.spans(path, data, _EXPECTED, NEEDED)
+    arrays, mended = json_arrays.spans(path, data, EXPECTED, NEEDED)
     categories = listed_categories(path, arrays["categories"])
     names = names_of(path, categories)
     images, odd_images, listed = _images(path, arrays["images"], names)
     decode = partial(mended_of if mended else annotations_of, keypoints=options.boxes_from == "keypoints")
-    annotations = json_arrays.slices(path, "annotations", arrays["annotations"], _EXPECTED, decode)
+    annotations = json_arrays.slices(path, "annotations", arrays["annotations"], EXPECTED, decode)
     read_ = _columns(path, annotations, images, categories, options.masks)
     keypoints = coco_keypoints.taken(path, categories, names, read_.columns, options.keypoints)
     root = superfluous(categories, frozenset(read_.columns["class_of"].tolist()))
@@ -115,78 +120,19 @@ def _require_no_results(path: Path, head: bytes) -> None:
         raise InputError(path, reason)
 
 
-def listed_categories(path: Path, raw: msgspec.Raw) -> list[Category]:
-    """Returns the categories by id. InputError names the one that is none."""
-    parts = json_arrays.slices(path, "categories", raw, _EXPECTED, categories_of)
-    return sorted((item for part in parts for item in part), key=lambda category: order_of(category.id))
-
-
 def others(path: Path, arrays: Mapping[str, msgspec.Raw]) -> tuple[list[Issue], int]:
     """Returns an issue for each other array of the file that holds annotations, and how many it has."""
     issues, total = [], 0
     for key, raw in arrays.items():
         if key in (*NEEDED, "info", "licenses") or bytes(memoryview(raw)[:1]) != b"[":
             continue
-        parts = json_arrays.slices(path, key, raw, _EXPECTED, msgspec.json.decode)
+        parts = json_arrays.slices(path, key, raw, EXPECTED, msgspec.json.decode)
         count = sum(isinstance(item, dict) and not _MARKS.isdisjoint(item) for part in parts for item in part)
         if count:
             message = f"{count} annotations in {key!r}, expected in 'annotations'"
             issues.append(Issue("annotation-unread", readable(path.name), None, message, True))
             total += count
     return issues, total
-
-
-def names_of(path: Path, categories: Sequence[Category]) -> tuple[str, ...]:
-    """Returns their names; raises InputError where one is empty or an id stands for two."""
-    by_key: dict[str, str] = {}
-    for category in categories:
-        key, name = key_of(category.id), str(category.name).strip()
-        if not name:
-            raise InputError(path, f"the name of category id {key} is empty", where="categories")
-        if category.id is not None and by_key.setdefault(key, name) != name:
-            raise InputError(
-                path, f"category id {key} stands for {by_key[key]!r} and {name!r}", where="categories"
-            )
-    return tuple(str(category.name).strip() for category in categories)
-
-
-def classes_of(names: Sequence[str], root: int) -> tuple[str, ...]:
-    """Returns each name once, without that of category number `root`."""
-    return tuple(dict.fromkeys(name for i, name in enumerate(names) if i != root))
-
-
-def ids_by_name(categories: Sequence[Category], classes: Sequence[str]) -> dict[str, int | str]:
-    """Returns {class: its first id in the list}, without those that have none."""
-    ids: dict[str, int | str] = {}
-    for category in categories:
-        own = category.id
-        if own is not None:
-            ids.setdefault(str(category.name).strip(), int(own) if isinstance(own, float) else own)
-    return {name: ids[name] for name in classes if name in ids}
-
-
-def category_issues(path: Path, categories: Sequence[Category], root: int) -> list[Issue]:
-    """That number `root` is superfluous; names with white space around them, and names of several ids."""
-    issues = []
-    if root >= 0:
-        message = f"category 0 {categories[root].name!r} has no boxes and is the parent of all others"
-        issues.append(Issue("class-superfluous", path.name, None, message, True))
-    ids: dict[str, set[str]] = {}
-    for category in categories:
-        raw_name, key = str(category.name), key_of(category.id)
-        if category.id is None:
-            message = f"category {raw_name!r} has no id, so that no annotation can be of it"
-            issues.append(Issue("class-unknown", readable(path.name), None, message, True))
-            continue
-        ids.setdefault(raw_name.strip(), set()).add(key)
-        if raw_name != raw_name.strip():
-            message = f"the name of category id {key} is {raw_name!r}"
-            issues.append(Issue("class-untrimmed", path.name, None, message, True))
-    for name, keys in ids.items():
-        if len(keys) > 1:
-            message = f"{name!r} is the name of ids {', '.join(sorted(keys))}"
-            issues.append(Issue("class-duplicate", path.name, None, message, True))
-    return issues
 
 
 def _images(path: Path, raw: msgspec.Raw, names: Sequence[str]) -> tuple[_Images, list[Issue], int]:
@@ -198,7 +144,7 @@ def _images(path: Path, raw: msgspec.Raw, names: Sequence[str]) -> tuple[_Images
     images, first = _Images([], [], []), dict[str, int]()
     issues = []
     base = 0
-    for part in json_arrays.slices(path, "images", raw, _EXPECTED, images_of):
+    for part in json_arrays.slices(path, "images", raw, EXPECTED, images_of):
         for index, image in enumerate(part, start=base):
             key = image_key(index, image)
             if first.setdefault(key, index) == index:
@@ -306,10 +252,6 @@ def _columns(
     return _Annotations(
         columns, derived, issues, repeated_ids(path, values[counts > 1].tolist()), found, dropped
     )
-
-
-def category_numbers(categories: Sequence[Category]) -> dict[Id | None, int]:
-    return id_numbers(own_keys([category.id for category in categories]))
 
 
 def things(part: Sequence[Annotation]) -> int:

@@ -17,7 +17,9 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import coco, coco_keypoints, json_arrays
+from tfrec_tools.formats.coco_categories import category_numbers, listed_categories
 from tfrec_tools.formats.coco_schema import (
+    EXPECTED,
     NO_ID,
     Annotation,
     Category,
@@ -34,7 +36,6 @@ from tfrec_tools.formats.grouping import Boxes, Column, by_image
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.labels.keypoints import LEFT_OUT_BY
 
-_EXPECTED = "COCO instances"
 _NO_ROWS = coco.piece_of([], {}, {}, False)
 _RANGE_BITS = 16  # of annotation ids, which mostly are numbered through
 
@@ -65,9 +66,9 @@ class ImageAnnotations:
 def index(path: Path) -> tuple[list[Category], list[Issue], Iterator[JsonChunk]]:
     """Returns the categories by id; issues of what else the file has; the images and the annotations.
     InputError names the place in the file that cannot be read."""
-    data = json_arrays.mapped(path, f"{_EXPECTED} JSON")
-    arrays, mended = json_arrays.spans(path, data, _EXPECTED, coco.NEEDED)
-    listed = coco.listed_categories(path, arrays["categories"])
+    data = json_arrays.mapped(path, f"{EXPECTED} JSON")
+    arrays, mended = json_arrays.spans(path, data, EXPECTED, coco.NEEDED)
+    listed = listed_categories(path, arrays["categories"])
     return listed, coco.others(path, arrays)[0], _pieces(path, arrays, mended)
 
 
@@ -78,7 +79,7 @@ def _pieces(path: Path, arrays: Mapping[str, msgspec.Raw], mended: bool) -> Iter
     }
     for key, decode in decoders.items():
         first = 0
-        for json, items in json_arrays.cut(path, key, arrays[key], _EXPECTED, decode):
+        for json, items in json_arrays.cut(path, key, arrays[key], EXPECTED, decode):
             yield JsonChunk(key, first, json, mended)
             first += len(items)
 
@@ -105,7 +106,7 @@ def read(path: Path, piece: JsonChunk, listed: Sequence[Category], options: Read
     decode = mended_of if piece.mended else annotations_of
     annotations = decode(piece.data, options.boxes_from == "keypoints")
     keys = list(dict.fromkeys(key_of(item.image_id) for item in annotations))
-    columns = coco.piece_of(annotations, id_numbers(keys), coco.category_numbers(listed), options.masks)
+    columns = coco.piece_of(annotations, id_numbers(keys), category_numbers(listed), options.masks)
     texts = columns.pop("keypoints")
     if options.keypoints and coco_keypoints.are_any(listed, texts):
         reason = "has keypoints, which are not read in pieces"

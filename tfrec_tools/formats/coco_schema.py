@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tfrec_tools.formats.coco_shapes import Box, around_keypoints, box_around, is_number
 from tfrec_tools.formats.json_arrays import NONNUMBERS
 
+EXPECTED = "COCO instances"
 NO_ID = 2**62
 _NO_KEY = "\0"  # of ids that are null or absent
 _NO_BOX = (float("nan"),) * 4

@@ -4,13 +4,15 @@ new map gives it, as all records of a set must have the same places."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.labels.keypoints import NONE, KeypointLayout, joined, layout_of, with_keypoints
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.remapping.classes import Class, KeypointMoves
-from tfrec_tools.remapping.sources import Set
+
+if TYPE_CHECKING:  # sources looks into records with examples, which stands on this module
+    from tfrec_tools.remapping.sources import Set
 
 
 def planned(
