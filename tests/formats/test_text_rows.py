@@ -146,3 +146,10 @@ def test_images_of_one_name_in_two_folders(tmp_path: Path) -> None:
     result = convert(ConvertOptions(tmp_path, tmp_path / "out/set", workers=1))
     assert (result.manifest.images, result.manifest.boxes) == (1, 1)
     assert registry.images_folder(tmp_path / "training/label_2").name == "image_2"
+
+
+@pytest.mark.parametrize("head", ["'imagesource':GoogleEarth\n'gsd':0.14\n", '"GSD" : null\n', HEADER])
+def test_words_above_dotas_rows_may_stand_in_quotes(tmp_path: Path, head: str) -> None:
+    source = read_as("dota", texts(tmp_path / "labelTxt", P0=f"{head}{SHIP}\n"))
+    assert source.records[0].names == ("ship",)
+    assert [issue.code for issue in source.issues] == ["box-derived"]

@@ -17,7 +17,7 @@ from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.shapes import around_points, outline
 from tfrec_tools.formats.text_rows import Row, Text, is_dota, is_number, texts_of
 
-_HEADER = re.compile(r"(?i:imagesource|gsd|acquisition dates?)\s*:")
+_HEADER = re.compile(r"(['\"]?)(?i:imagesource|gsd|acquisition dates?)\1\s*:")  # its page quotes the words
 
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:

@@ -20,6 +20,7 @@ _ROTATED = ("cx", "cy", "w", "h", "angle")
 _SHAPES = ("polygon", "segmentation", "points")
 _BOXES = ("bndbox", "robndbox")
 _LISTS = ("objects",)
+_TRUE = ("1", "true", "yes")
 _CORNER_SETS = (  # of any box that there is
     frozenset(CORNERS),
     frozenset(("xtl", "ytl", "xbr", "ybr")),
@@ -76,7 +77,7 @@ def _odd_entries(root: Any) -> list[Entry]:
     understood: set[Any] = set()
     for element in objects:
         entries, read = _entries_of(element)
-        found += _of_one_class(element, entries)
+        found += _that_count(element, entries)
         understood.update(read)
     unread = [root] if _has_corners(root) else []
     unread += _outermost(root, understood, set(objects))
@@ -86,14 +87,18 @@ def _odd_entries(root: Any) -> list[Entry]:
     return sorted(found, key=lambda entry: entry.line)
 
 
-def _of_one_class(element: Any, entries: list[Entry]) -> list[Entry]:
-    """Returns an object's boxes, unread where it has several names, since nothing says which one counts."""
+def _that_count(element: Any, entries: list[Entry]) -> list[Entry]:
+    """Returns an object's boxes, unread where it has several names, since nothing says which one counts, or
+    where it was deleted, as LabelMe's online tool leaves it in the file."""
     names = dict.fromkeys(
         (child.text or "").strip() for child in children(element) if tag_of(child) == "name"
     )
-    if len(names) < 2:
+    if len(names) > 1:
+        why = f"an <object> with several <name>: {', '.join(names)}"
+    elif any(entry.fields.get("deleted", "").lower() in _TRUE for entry in entries):
+        why = f"an <object> that is marked as <deleted>: {', '.join(names)}"
+    else:
         return entries
-    why = f"an <object> with several <name>: {', '.join(names)}"
     return [replace(entry, corners=None, code="annotation-unread", why=why) for entry in entries]
 
 
