@@ -28,6 +28,9 @@ def export(options: ExportOptions, json: Json = False) -> None:
 
     with tensorflow.quiet():
         agreement = story.export_model(options)
+    if agreement.gaps:
+        ids = ", ".join(map(str, agreement.gaps))
+        say(f"tfrec: no class has the id {ids}: labels.txt has ??? there", err=True)
     if json:
         document = {"out": str(options.out), "to": options.to, "agreement": asdict(agreement)}
         say(json_.dumps(document, ensure_ascii=False, indent=2))

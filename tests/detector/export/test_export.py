@@ -22,12 +22,12 @@ from tfrec_tools.annotations.records import image_record
 from tfrec_tools.detector.data.images import decode_image
 from tfrec_tools.detector.data.inputs import input_images
 from tfrec_tools.detector.data.resize import preprocess
-from tfrec_tools.detector.export import saved_model
+from tfrec_tools.detector.export import onnx, saved_model, tflite
 from tfrec_tools.detector.export.agreement import Agreement, Answer, Tolerance, agrees, compare, original
 from tfrec_tools.detector.export.entry import Entry
 from tfrec_tools.detector.export.export import _sample_images, export_model
+from tfrec_tools.detector.export.labels_file import label_lines
 from tfrec_tools.detector.export.pixels import pixels_of
-from tfrec_tools.detector.export.tflite_metadata import label_lines
 from tfrec_tools.detector.inference.predictor import finder
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import load_detector
@@ -58,7 +58,7 @@ def test_the_saved_model_has_tfods_signature(inputs: Path, tmp_path: Path) -> No
     assert (agreement.lost, agreement.compared) == (0, 10)
     assert agreement.raw_scores < 1e-5
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "checkpoint", "label_map.pbtxt", "pipeline.config", "saved_model"
+        "checkpoint", "label_map.pbtxt", "labels.txt", "pipeline.config", "saved_model"
     ]  # fmt: skip
     loaded = tf.saved_model.load(str(tmp_path / "out" / "saved_model"))
     signature = loaded.signatures["serving_default"]
@@ -236,6 +236,7 @@ def test_tflite_gives_boxes_classes_from_0_scores_and_a_count(inputs: Path, tmp_
         np.testing.assert_array_equal(named[f"output_{place}"], value)
     with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
         assert archive.read("labelmap.txt").decode() == "red\nblue\n"
+    assert (tmp_path / "out" / "labels.txt").read_text(encoding="utf-8") == "red\nblue\n"
     assert b"TFLITE_METADATA" in path.read_bytes()
     assert b"M001" in path.read_bytes()
 
@@ -246,6 +247,22 @@ def test_eight_bits_take_the_bytes_of_a_picture(inputs: Path, tmp_path: Path) ->
     interpreter = _interpreter(tmp_path / "out" / "model.tflite")
     (given,) = interpreter.get_input_details()
     assert (given["dtype"], given["quantization"]) == (np.uint8, (1.0, 0))
+
+
+def test_weights_in_float16_keep_what_tflite_has(inputs: Path, tmp_path: Path) -> None:
+    detector = load_detector(inputs / "model")
+    for name, half in (("whole", False), ("half", True)):
+        tflite.write(detector, tmp_path / name, None, half=half)
+    sizes = [(tmp_path / name).stat().st_size for name in ("whole", "half")]
+    assert sizes[1] < 0.7 * sizes[0]
+    answers = [tflite.run(tmp_path / name, detector, IMAGE) for name in ("whole", "half")]
+    agreement = compare(answers[1], answers[0], Tolerance(1e-2, 1e-3, 1e-2, 0))
+    assert 0.0 < agreement.raw_scores < 1e-2
+    assert agreement.lost == 0
+    data = (tmp_path / "half").read_bytes()
+    assert b"use_regular_nms" in data  # suppressed class by class
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.namelist() == ["labelmap.txt"]
 
 
 def test_any_images_calibrate(tmp_path: Path) -> None:
@@ -285,6 +302,22 @@ def test_onnx_runs_in_onnxruntime(inputs: Path, tmp_path: Path) -> None:
     assert len(session.run(["detection_anchor_indices"], {"input_tensor": IMAGE[None]})[0][0]) == 100
 
 
+def test_onnx_answers_for_each_image_of_a_batch(inputs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tf2onnx", reason="the extra onnx is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    detector = load_detector(inputs / "model")
+    onnx.write(detector, tmp_path / "model.onnx", Entry(batches=True))
+    session = runtime.InferenceSession(str(tmp_path / "model.onnx"))
+    assert {value.shape[0] for value in (*session.get_inputs(), *session.get_outputs())} == {"batch"}
+    names = ["num_detections", "detection_classes", "detection_scores", "detection_boxes"]
+    images = [IMAGE, IMAGE[::-1], IMAGE[:, ::-1]]
+    rows = zip(*session.run(names, {"input_tensor": np.stack(images)}), strict=True)
+    for (count, classes, scores, boxes), expected in zip(rows, finder(detector)(images), strict=True):
+        assert np.array_equal(classes[: int(count)], expected.ids)
+        np.testing.assert_allclose(scores[: int(count)], expected.scores, atol=1e-5)
+        np.testing.assert_allclose(boxes[: int(count)], expected.boxes, atol=1e-5)
+
+
 def test_a_checkpoint_is_the_model_itself(inputs: Path, tmp_path: Path) -> None:
     assert export(inputs, "checkpoint", tmp_path / "out") == Agreement(0.0, 0.0, 0.0, 0, 10)
     before, after = (load_detector(path) for path in (inputs / "model", tmp_path / "out"))
@@ -302,8 +335,14 @@ def test_a_normalisation_is_found_from_what_it_does() -> None:
 
 
 def test_label_lines_keep_the_place_of_ids_that_no_class_has() -> None:
-    labels = LabelMap((Label(1, "red"), Label(3, "blue")), "t")
-    assert label_lines(labels) == ["red", "???", "blue"]
+    labels = LabelMap((Label(3, "blue"), Label(1, "red")), "t")
+    assert label_lines(labels) == "red\n???\nblue\n"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\r"])
+def test_a_name_of_several_lines_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=r"t: id 1: 'a\\.*' has a line break, which labels.txt cannot say"):
+        label_lines(LabelMap((Label(1, name),), "t"))
 
 
 def _answer(scores: list[float], ids: list[int], left: float = 0.1, raw: float = 0.5) -> Answer:

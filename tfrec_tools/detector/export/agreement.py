@@ -35,6 +35,7 @@ class Agreement:
     """Largest differences, in fractions of the image and of 1; raw_mean is the mean one of raw scores.
 
     lost   of the best detections of the original, how many the exported model does not have
+    gaps   ids below the largest that no class of the label map has: labels.txt has ??? there
     """
 
     raw_boxes: float
@@ -42,6 +43,7 @@ class Agreement:
     raw_mean: float
     lost: int
     compared: int
+    gaps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

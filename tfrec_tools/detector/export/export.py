@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +18,9 @@ from tfrec_tools.detector.data.inputs import InputImage, input_images
 from tfrec_tools.detector.export import agreement, onnx, saved_model, tflite, tflite_centers
 from tfrec_tools.detector.export.agreement import Agreement, Answer, Tolerance
 from tfrec_tools.detector.export.entry import Entry
+from tfrec_tools.detector.export.full_disk import in_one_line
+from tfrec_tools.detector.export.labels_file import FILE as LABELS_FILE
+from tfrec_tools.detector.export.labels_file import label_lines
 from tfrec_tools.detector.model.detector import Detector, load_detector, save_detector
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.models import ExportOptions
@@ -30,6 +34,7 @@ ImageArray = NDArray[np.uint8]
 _CALIBRATING = 100  # images, spread over the records
 _EXACT = Tolerance(raw_scores=1e-5, raw_mean=1e-6, box=1e-4, lost=0)
 _FLOAT = Tolerance(raw_scores=1e-3, raw_mean=1e-4, box=5e-3, lost=0)
+_HALF = Tolerance(raw_scores=0.05, raw_mean=5e-3, box=0.05, lost=1)
 _BYTES = Tolerance(raw_scores=0.3, raw_mean=0.02, box=0.15, lost=3)
 
 
@@ -56,7 +61,7 @@ class Writer:
 
 def export_model(options: ExportOptions) -> Agreement:
     """Fills --out, and says how far what stands there is from the original on an image. InputError where
-    an input cannot be used; TfrecError, and nothing in --out, where they do not agree."""
+    an input cannot be used or the disk is full; TfrecError, and nothing in --out, where they do not agree."""
     options.require_possible()
     out = as_path(options.out)
     require_free(out)
@@ -66,12 +71,16 @@ def export_model(options: ExportOptions) -> Agreement:
     images = _sample_images(options.patterns) if options.patterns else []
     if options.to == "tflite-int8" and not images:
         raise TfrecError("--to tflite-int8 needs --records: images to calibrate with")
-    image = images[0] if images else _made_image(detector)
-    chosen, entry = FORMATS[options.to], Entry(options.input, options.batches)
-    with published_folder(out) as folder:
-        chosen.write(detector, folder, Wanted(entry, images))
+    lines, image = label_lines(detector.labels), images[0] if images else _made_image(detector)
+    wanted = Wanted(Entry(options.input, options.batches), images)
+    with in_one_line(out, Path(tempfile.gettempdir())), published_folder(out) as folder:
+        chosen = FORMATS[options.to]
+        chosen.write(detector, folder, wanted)
+        (folder / LABELS_FILE).write_text(lines, encoding="utf-8")
         result = agreement.compare(
-            chosen.run(folder, detector, image, entry), agreement.original(detector, image), chosen.tolerance
+            chosen.run(folder, detector, image, wanted.entry),
+            agreement.original(detector, image),
+            chosen.tolerance,
         )
         if not agreement.agrees(result, chosen.tolerance):
             raise TfrecError(
@@ -79,7 +88,7 @@ def export_model(options: ExportOptions) -> Agreement:
                 f"{result.raw_scores:.2g}, {result.lost} of {result.compared} detections are lost; nothing "
                 "is written"
             )
-    return result
+    return replace(result, gaps=detector.labels.gaps)
 
 
 def _sample_images(words: Sequence[str]) -> list[ImageArray]:
@@ -108,17 +117,26 @@ def _made_image(detector: Detector) -> ImageArray:
 
 
 def _write_checkpoint(detector: Detector, folder: Path, _wanted: Wanted) -> None:
-    save_detector(detector, folder)
+    # Below the folder, so that nothing of it is left beside it where the disk is full.
+    inner = folder / "model"
+    save_detector(detector, inner)
+    for path in inner.iterdir():
+        path.replace(folder / path.name)
+    inner.rmdir()
 
 
 def _write_saved_model(detector: Detector, folder: Path, wanted: Wanted) -> None:
     """The whole folder that TFOD's exporter leaves."""
-    save_detector(detector, folder)
+    _write_checkpoint(detector, folder, wanted)
     saved_model.write(detector, folder / "saved_model", wanted.entry)
 
 
 def _write_tflite(detector: Detector, folder: Path, _wanted: Wanted) -> None:
     _tflite(detector).write(detector, folder / "model.tflite", None)
+
+
+def _write_tflite_fp16(detector: Detector, folder: Path, _wanted: Wanted) -> None:
+    _tflite(detector).write(detector, folder / "model.tflite", None, half=True)
 
 
 def _write_tflite_int8(detector: Detector, folder: Path, wanted: Wanted) -> None:
@@ -155,6 +173,7 @@ FORMATS = {
     "checkpoint": Writer(_write_checkpoint, _run_checkpoint, _EXACT),
     "saved_model": Writer(_write_saved_model, _run_saved_model, _FLOAT),
     "tflite": Writer(_write_tflite, _run_tflite, _FLOAT),
+    "tflite-fp16": Writer(_write_tflite_fp16, _run_tflite, _HALF),
     "tflite-int8": Writer(_write_tflite_int8, _run_tflite, _BYTES),
     "onnx": Writer(_write_onnx, _run_onnx, _FLOAT),
 }

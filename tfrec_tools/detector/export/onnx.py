@@ -34,6 +34,8 @@ def write(detector: Detector, path: Path, entry: Entry) -> None:
         model, _ = _load("tf2onnx").convert.from_function(
             served.__call__, input_signature=[entry.spec], opset=_OPSET
         )
+    for value in (*model.graph.input, *model.graph.output) if entry.batches else ():
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"  # instead of a number of the converter's
     path.write_bytes(model.SerializeToString())
 
 

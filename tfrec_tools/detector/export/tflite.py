@@ -53,9 +53,11 @@ class Mobile(tf.Module):
         return outputs[::-1]  # output_0 is the count, as TFOD's signature has it
 
 
-def write(detector: Detector, path: Path, images: Sequence[NDArray[np.uint8]] | None) -> None:
-    """Writes a model of float32, or of 8 bits where images (H, W, 3) are given to calibrate it with. Raises
-    TfrecError where the family has no such form."""
+def write(
+    detector: Detector, path: Path, images: Sequence[NDArray[np.uint8]] | None, *, half: bool = False
+) -> None:
+    """Writes a model of float32, or whose weights are float16 (`half`), or of 8 bits where images (H, W, 3)
+    are given to calibrate it with. Raises TfrecError where the family has no such form."""
     pixels = pixels_of(detector.config)
     mobile = Mobile(detector, pixels if images else None)
     resizer = _ssd_config(detector).resizer
@@ -64,6 +66,8 @@ def write(detector: Detector, path: Path, images: Sequence[NDArray[np.uint8]] | 
         tf.saved_model.save(mobile, folder, signatures=mobile.__call__.get_concrete_function(spec))
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.allow_custom_ops = True
+        if half:
+            halve(converter)
         if images:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = lambda: _representative(detector, pixels, images)
@@ -71,6 +75,12 @@ def write(detector: Detector, path: Path, images: Sequence[NDArray[np.uint8]] | 
         model = flatbuffer_utils.convert_bytearray_to_object(bytearray(converter.convert()))
     _put_in_order(model)
     path.write_bytes(with_metadata(model, detector.labels, None if images else pixels))
+
+
+def halve(converter: Any) -> None:
+    """Weights in float16; what they are reckoned with, inputs and outputs stay float32."""
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
 
 
 def run(path: Path, detector: Detector, pixels_hwc: NDArray[np.uint8]) -> Answer:

@@ -22,7 +22,7 @@ from tfrec_tools.detector.config.center_net import CenterNetConfig
 from tfrec_tools.detector.data.resize import fitted, normalized
 from tfrec_tools.detector.export.agreement import Answer
 from tfrec_tools.detector.export.pixels import Pixels
-from tfrec_tools.detector.export.tflite import open_interpreter
+from tfrec_tools.detector.export.tflite import halve, open_interpreter
 from tfrec_tools.detector.export.tflite_metadata import with_metadata
 from tfrec_tools.detector.export.weights import copied
 from tfrec_tools.detector.model.detector import Detector
@@ -53,16 +53,21 @@ class MobileCenters(tf.Module):
         return tf.reduce_sum(there, axis=1), found.scores, classes, found.boxes
 
 
-def write(detector: Detector, path: Path, images: Sequence[NDArray[np.uint8]] | None) -> None:
-    """Writes a model of float32. Raises TfrecError where images to calibrate 8 bits with are given."""
+def write(
+    detector: Detector, path: Path, images: Sequence[NDArray[np.uint8]] | None, *, half: bool = False
+) -> None:
+    """Writes a model of float32, or whose weights are float16 (`half`). Raises TfrecError where images to
+    calibrate 8 bits with are given."""
     if images:
         raise TfrecError("--to tflite-int8 is not for CenterNet, whose peaks are lost in 8 bits; --to tflite")
     mobile, resizer = MobileCenters(detector), _config_of(detector).resizer
     spec = tf.TensorSpec((1, resizer.height_px, resizer.width_px, 3), tf.float32, name="input")
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(mobile, folder, signatures=mobile.__call__.get_concrete_function(spec))
-        converted = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
-    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(converted))
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if half:
+            halve(converter)
+        model = flatbuffer_utils.convert_bytearray_to_object(bytearray(converter.convert()))
     _put_in_order(model)
     path.write_bytes(with_metadata(model, detector.labels, _AS_BYTES))
 

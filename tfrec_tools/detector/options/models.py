@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path, as_texts
 
-ExportFormat = Literal["saved_model", "tflite", "tflite-int8", "onnx", "checkpoint"]
+ExportFormat = Literal["saved_model", "tflite", "tflite-fp16", "tflite-int8", "onnx", "checkpoint"]
 ImageInput = Literal["image", "float", "encoded", "tf_example"]  # TFOD's, without "_tensor"
 
 MODEL = (
