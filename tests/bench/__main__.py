@@ -5,7 +5,7 @@ Each runs as a whole process, files in the page cache. `convert --format FORMAT`
 that format beside the least that json, lxml and csv need (`--format all`: of each).
 
 `python -m tests.bench input`: the trainer's input pipeline beside a bare one; `detect` and `train`: pictures
-and steps of each family (`--only FAMILY`), in this process."""
+and steps of each family (`--only FAMILY`); `export`: its exports beside the Keras model; in this process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.bench import beam, generate, parse, records, remap
 RATIO_TO_MINIMAL = 1.3  # at most
 RATIO_TO_PLAIN = 4.0  # at least
 PEAK_MB = 150.0  # at most, per process
-_DETECTOR = ("input", "detect", "train")
+_DETECTOR = ("input", "detect", "train", "export")
 _PROCESSES = ("tfrec", "synced", "minimal", "plain", "copy", "remap", "runner", "transforms")
 Measured = tuple[float, float, float]  # wall seconds, CPU seconds, peak MB of the largest process
 _FAMILIES = ("fpnlite", "ssd_mobilenet_v2", "retinanet", "efficientdet", "faster_rcnn")
@@ -92,6 +92,10 @@ def of_detector(given: argparse.Namespace, source: Path) -> None:
             from tests.bench import detect
 
             detect.main(families, given.runs)
+        case "export":
+            from tests.bench import export
+
+            export.main(families, given.runs)
         case "train":
             from tests.bench import train
 
