@@ -148,6 +148,8 @@ def _usable(reading: _Reading, source: str, row: Row) -> bool:
     """Returns whether a row becomes a box; one whose class has no name, or with other numbers than the data
     set's rows have, does not."""
     count, names = len(row.numbers), len(reading.layout.names)
+    if count == BOX and 0 <= row.label < names:  # a box alone is understood in any data set
+        return True
     if not reading.meaning.understands(row.numbers):
         message = f"line {row.line}: {count} numbers after the class are no {reading.meaning.task}"
         reading.drop("annotation-unread", source, message)
@@ -170,6 +172,9 @@ def _derived(source: str, rows: Sequence[Row], names: Sequence[str]) -> list[Iss
 def _name(root: Path, file: Path) -> str:
     """Returns a file's path below the folder of the data set; of one that lies elsewhere, below the nearest
     folder above both."""
+    text, start = str(file), f"{root}/"
+    if text.startswith(start) and ".." not in text:
+        return text[len(start) :]
     if not file.is_relative_to(root):
         above = (folder for folder in (*root.parents, *root.resolve().parents) if file.is_relative_to(folder))
         root = next(above, Path(file.anchor))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.images.lookup import key
-from tfrec_tools.system.litter import is_litter
+from tfrec_tools.system.litter import sifted
 from tfrec_tools.system.remote_path import RemotePath, is_file
 
 # A word of its own, also in images_train and trainImages.
@@ -49,10 +49,11 @@ class TextFinder:
     def text_of(self, image: Path) -> Path | None:
         """Returns the text of an image, which need not exist; None where there is none. Where what has its
         name is no file (a folder, a FIFO, a link to nowhere), it is that: whoever reads it says so."""
-        self._stems.setdefault(image.parent, set()).add(key(image.stem))
+        parent, name = image.parent, image.stem
+        self._stems.setdefault(parent, set()).add(key(name))
         others: list[Path] = []
-        for folder in self.folders_of(image.parent):
-            for stem in (image.stem, image.name):  # a.txt, else a.jpg.txt
+        for folder in self.folders_of(parent):
+            for stem in (name, image.name):  # a.txt, else a.jpg.txt
                 named = self._named(folder.path, stem)
                 if (text := next((text for text in named if is_file(text)), None)) is not None:
                     return text
@@ -129,6 +130,8 @@ class TextFinder:
         texts = self._listed(folder).get(key(f"{stem}.txt"), [])
         if folder in self._closed:
             raise InputError(folder, f"cannot be listed ({self._closed[folder]})")
+        if len(texts) < 2:
+            return texts
         return sorted(texts, key=lambda text: (text.stem != stem, text.suffix != ".txt", text.name))
 
     def _listed(self, folder: Path) -> dict[str, list[Path]]:
@@ -137,9 +140,8 @@ class TextFinder:
         if folder not in self._entries:
             entries: dict[str, list[Path]] = {}
             try:
-                for path in folder.iterdir():
-                    if not is_litter(path, folder):
-                        entries.setdefault(key(path.name), []).append(path)
+                for path in sifted(folder.iterdir(), folder)[0]:
+                    entries.setdefault(key(path.name), []).append(path)
             except OSError as fault:
                 entries = {}
                 if isinstance(fault, PermissionError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from tfrec_tools.annotations.issues import Issue
@@ -70,7 +71,7 @@ class Search:
         """Takes all images below a folder."""
         self._folders.setdefault(folder, split)
         for path in self._files(folder):
-            if has_image_suffix(path.name):
+            if _is_of_images(path.suffix):
                 self._items.append(YoloImage(path, path.name, self._finder.text_of(path), split))
 
     def is_outside(self, place: Path) -> bool:
@@ -153,6 +154,11 @@ class Search:
         return files
 
 
+@cache
+def _is_of_images(suffix: str) -> bool:
+    return has_image_suffix(f"a{suffix}")
+
+
 def tails(path: str) -> list[tuple[str, ...]]:
     """Returns the parts of a path of any system, and what is left of them from the left. A split's name is
     not cut off from a mere images, which would be that of every split."""
@@ -213,13 +219,15 @@ def _paired(
 ) -> tuple[tuple[YoloImage, ...], list[Left]]:
     """Returns the images, after them texts without one, and texts of whose names there are too many. Where
     one image without a text and one text have the same name, they belong together, wherever they lie."""
+    found = dict.fromkeys(items)
+    if not lost:
+        return tuple(found), []
     named: dict[str, list[YoloImage]] = {}
     texts: dict[str, list[YoloImage]] = {}
     for one in items:
         named.setdefault(one.stem, []).append(one)
     for one in lost:
         texts.setdefault(one.stem, []).append(one)
-    found = dict.fromkeys(items)
     pairs: dict[YoloImage, YoloImage] = {}
     missing: list[YoloImage] = []
     left: list[Left] = []
