@@ -172,9 +172,9 @@ def _derived(source: str, rows: Sequence[Row], names: Sequence[str]) -> list[Iss
 def _name(root: Path, file: Path) -> str:
     """Returns a file's path below the folder of the data set; of one that lies elsewhere, below the nearest
     folder above both."""
-    text, beginning = str(file), f"{root}/"
-    if text.startswith(beginning) and ".." not in text:
-        return text[len(beginning) :]
+    text, start = str(file), f"{root}/"
+    if text.startswith(start) and ".." not in text:
+        return text[len(start) :]
     if not file.is_relative_to(root):
         above = (folder for folder in (*root.parents, *root.resolve().parents) if file.is_relative_to(folder))
         root = next(above, Path(file.anchor))
