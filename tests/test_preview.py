@@ -16,8 +16,10 @@ from tests.helpers.command import fault, tfrec
 from tests.helpers.small_sets import coco, csv, save_picture, save_pictures
 from tfrec_tools import preview
 from tfrec_tools.conversion.convert import convert
-from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.conversion.options import ConvertOptions, ValidateOptions
+from tfrec_tools.dataset.options import ClassOptions
 from tfrec_tools.drawing import page, sheet
+from tfrec_tools.errors import LabelConflict
 
 
 @pytest.fixture
@@ -48,6 +50,20 @@ def test_the_first_of_records_and_all_over_a_source(tmp_path: Path, source: Path
         "b.jpg",
         "a.png",
     ]
+
+
+def test_classes_are_chosen_and_renamed(tmp_path: Path, source: Path) -> None:
+    convert(ConvertOptions(source, tmp_path / "out/new"))
+    words: dict[str, Any] = {"ignore": "dog", "rename": "cat=tom"}
+    for shown in (
+        preview.of_records([str(tmp_path / "out/new")], 9, ClassOptions(**words)),
+        preview.of_source(ValidateOptions(source, **words).as_conversion, 9),
+    ):
+        assert sorted(item.record.names for item in shown) == [(), ("tom",), ("tom",)]
+    flags = ("--out", tmp_path / "seen.html", "--ignore", "dog", "--rename", "cat=tom")
+    assert "seen.html: 3 images, 2 boxes" in tfrec("preview", source, *flags)[0]
+    with pytest.raises(LabelConflict, match="--only names 'cow', which is no class of the sources"):
+        preview.of_records([str(tmp_path / "out/new")], 9, ClassOptions(only="cow"))
 
 
 def test_boxes_stand_where_they_belong(tmp_path: Path) -> None:

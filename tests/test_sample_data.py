@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ LABELLED = {"old": OLD, "new": NEW, "val": OLD | NEW}
 
 # tests/conversion/test_sharing.py, tests/dataset/test_neighbours.py
 OF_SEVERAL_SOURCES = {"image-shared", "image-id-shared", "label-ids-differ", "class-left-out"}
+OF_OPTIONS = {"keypoints-left-out"}  # tests/conversion/test_keypoints.py
 OF_FILE_SYSTEMS = {"filename-escaped"}  # tests/conversion/test_odd_names.py
 
 MASKS = ReadOptions(masks=True)
@@ -113,7 +115,7 @@ def test_the_broken_table_has_every_file_and_every_code() -> None:
     files, codes, _ = zip(*broken_cases(), strict=True)
     there = {path.name for path in (SAMPLE / "broken").iterdir() if path.name != "images"}
     assert {*files, "README.md"} == there
-    assert set(codes) - {""} == set(CODES) - OF_SEVERAL_SOURCES - OF_FILE_SYSTEMS
+    assert set(codes) - {""} == set(CODES) - OF_SEVERAL_SOURCES - OF_OPTIONS - OF_FILE_SYSTEMS
 
 
 @pytest.mark.parametrize(("file", "code", "error"), broken_cases())
@@ -121,7 +123,8 @@ def test_a_broken_file_ends_as_the_table_says(tmp_path: Path, file: str, code: s
     source, labels = SAMPLE / "broken" / file, None
     if source.suffix == ".pbtxt":
         source, labels = SAMPLE / "val" / "annotations.csv", source
-    options = ConvertOptions(source, tmp_path / "set", images=SAMPLE, labels=labels, workers=1, masks="png")
+    masks: Literal["png", "none"] = "png" if "mask" in code else "none"
+    options = ConvertOptions(source, tmp_path / "set", images=SAMPLE, labels=labels, workers=1, masks=masks)
     if not error:
         assert {issue.code for issue in convert(options).issues} == {code}
         return

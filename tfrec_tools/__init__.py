@@ -1,7 +1,8 @@
 """Prepare object-detection data for TensorFlow, and grow detectors by new classes.
 
-The Python API (docs/python.md): convert, validate, remap, merge_labels, verify, inspect, load; finetune,
-evaluate, export, open_model. Each is imported when it is first asked for: `import tfrec_tools` loads nothing.
+The Python API (docs/python.md): convert, validate, remap, extract, merge_labels, verify, inspect, load;
+finetune, evaluate, export, open_model. Each is imported when it is first asked for: `import tfrec_tools`
+loads nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "tfrec_tools.api.records": (
-        *("convert", "validate", "remap", "merge_labels", "verify", "inspect"),
-        *("Finished", "Checked", "MergedLabels", "Verified", "Stats"),
+        *("convert", "validate", "remap", "extract", "merge_labels", "verify", "inspect"),
+        *("Finished", "Checked", "Extracted", "MergedLabels", "Verified", "Stats"),
     ),
     "tfrec_tools.api.loading": ("load", "Records", "Sample"),
     "tfrec_tools.api.models": ("finetune", "evaluate", "export", "open_model", "Run", "Model"),

@@ -7,13 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from tfrec_tools.annotations import box_checks
+from tfrec_tools.annotations.records import ImageRecord, subset
 from tfrec_tools.conversion import plan
 from tfrec_tools.conversion.options import ConvertOptions
-from tfrec_tools.dataset import label_maps, shards, stats
+from tfrec_tools.dataset import class_choice, label_maps, shards, stats
+from tfrec_tools.dataset.class_choice import Choice
+from tfrec_tools.dataset.options import ClassOptions
 from tfrec_tools.drawing import page
 from tfrec_tools.drawing.previews import Preview, show
 from tfrec_tools.drawing.sheet import sheet
 from tfrec_tools.errors import InputError
+from tfrec_tools.system import stores
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import parse_example
 
@@ -45,14 +49,31 @@ def require_suffix(out: Path) -> str:
     return out.suffix.lower()
 
 
-def of_records(patterns: Sequence[str], count: int) -> list[Preview]:
+def of_records(patterns: Sequence[str], count: int, classes: ClassOptions | None = None) -> list[Preview]:
     """Returns the first `count` records (sets are shuffled), with the issues that checks find in them."""
-    return [shown for shown, _ in zip(_records(patterns), range(count), strict=False)]
+    shown = [item for item, _ in zip(_records(patterns), range(count), strict=False)]
+    if classes is None or not class_choice.flags_of(classes):
+        return list(map(_checked, shown))
+    names = dict.fromkeys(name for item in shown for name in item.record.names)
+    (choice,) = class_choice.choices(classes, [(*_listed(patterns), *names)])
+    return [_checked(replace(item, record=_chosen(item.record, choice))) for item in shown]
+
+
+def _chosen(record: ImageRecord, choice: Choice) -> ImageRecord:
+    new_names = [choice.name(name) for name in record.names]
+    kept = subset(record, [box for box, name in enumerate(new_names) if name is not None])
+    return replace(kept, names=tuple(name for name in new_names if name is not None))
+
+
+def _listed(patterns: Sequence[str]) -> Iterator[str]:
+    """Yields the classes of the label maps of records."""
+    for file in shards.record_files(patterns):
+        yield from label_maps.names_of(file, shards.manifest_of(file))[0].values()
 
 
 def of_source(options: ConvertOptions, count: int) -> list[Preview]:
     """`count` images of a source, evenly spaced, with their issues."""
-    items = plan.make_plan(options).items
+    items = plan.make_plan(plan.with_paths(options, stores.located)).items
     wanted = min(count, len(items))
     chosen = [items[i * len(items) // wanted] for i in range(wanted)]
     return [_checked(show(item.record, item.place)) for item in chosen]
@@ -64,7 +85,7 @@ def _records(patterns: Sequence[str]) -> Iterator[Preview]:
         for index, data in enumerate(framing.read(file)):
             parsed = parse_example(data, f"{file.name} record {index}")
             record = replace(parsed.record, names=stats.class_names(parsed, names))
-            yield _checked(Preview(record, parsed.image))
+            yield Preview(record, parsed.image)
 
 
 def _checked(item: Preview) -> Preview:

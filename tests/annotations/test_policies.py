@@ -112,9 +112,9 @@ def test_presets() -> None:
     [
         ("mild", "", r"'mild' is none of default, lenient, strict"),
         ("default", "box-odd=fix", r"'box-odd' is no issue code; there are box-outside, "),
-        ("default", "box-outsid=fix", r"'box-outsid' is no issue code; did you mean box-outside$"),
+        ("default", "box-outsid=fix", r"'box-outsid' is no issue code; did you mean box-outside\?$"),
         ("default", "outside-box=fix", r"'outside-box' is no issue code"),
-        ("strict", "class-fews=keep", r"'class-fews' is no issue code; did you mean class-few$"),
+        ("strict", "class-fews=keep", r"'class-fews' is no issue code; did you mean class-few\?$"),
         ("default", "box-outside", r"names no action; choose fix, keep, drop-box, drop-image, error"),
         ("default", "box-not-finite=keep", r"'keep' cannot be done about box-not-finite; choose drop-box, "),
     ],

@@ -51,6 +51,13 @@ def test_convert_and_validate_take_texts_paths_and_lists(tmp_path: Path, source:
     assert {issue.code for issue in strict.refused} == {"box-whole"}
 
 
+def test_extract_gives_back_what_was_converted(tmp_path: Path, made: Path) -> None:
+    done = tfrec.extract(made, to="coco", out=tmp_path / "extracted", workers=1)
+    assert (done.summary.boxes, done.summary.unsaid) == (5, {})
+    again = tfrec.convert(tmp_path / "extracted/annotations/instances.json", tmp_path / "again/set")
+    assert again.manifest.boxes == 5
+
+
 def test_what_is_refused(tmp_path: Path, source: Path) -> None:
     with pytest.raises(tfrec.InputError, match=r"^--jpeg-quality: is 0, expected at least 1 at most 100$"):
         tfrec.convert(source, tmp_path / "out/set", jpeg_quality=0)

@@ -14,6 +14,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
+from tests.helpers import poses
 from tests.helpers.beam_service import ENVIRONMENT, job_service
 from tests.helpers.command import write_map
 from tests.helpers.places import ROOT
@@ -27,6 +28,7 @@ from tfrec_tools.dataset.manifest import read_manifest
 from tfrec_tools.dataset.publish import Finished
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import csv_parts, json_arrays
+from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.tfrecords.framing import read
 
 ODD: list[Scene] = [
@@ -130,6 +132,7 @@ def test_all_that_can_be_odd_about_coco(folder: Path) -> None:
         None,
     ]
     images.append({"id": None, "file_name": "e0.jpg"})
+    images[0]["labeled"], images[1]["labeled"] = ["dog"], ["cow", "cat"]
     document["more_annotations"] = [{"bbox": [1, 2, 3, 4]}]
     categories += [{"id": 0, "name": "root"}, {"id": 21, "name": " cat "}]
     for category in categories[:2] + categories[3:]:
@@ -230,6 +233,26 @@ def test_what_is_refused_before_anything_runs(folder: Path) -> None:
     assert len(shards.record_files([str(folder / "out/set")])) == 3
     with pytest.raises(Exception, match="30 shards for 3 images"):
         run(coco(folder), folder / "images", folder / "more/set", 30)
+
+
+def test_keypoints_are_left_out_or_refused(folder: Path) -> None:
+    source = poses.coco(folder)
+    with pytest.raises(Exception, match=r"has keypoints, which are not read in pieces; .*--keypoints none"):
+        run(source, folder / "images", folder / "out/set", 1)
+    with beam.Pipeline() as pipeline:
+        read = pipeline | ReadAnnotations(source, options=ReadOptions(keypoints=False))
+        _ = read | ToExamples(folder / "images", keypoints="none") | WriteShards(folder / "beam/set", 1)
+    convert(ConvertOptions(source, folder / "local/set", shards=1, keypoints="none"))
+    theirs, ours = (contents(folder / name) for name in ("beam", "local"))
+    for name in ("set-00000-of-00001.tfrecord", "set.label_map.pbtxt", "set.issues.jsonl"):
+        assert theirs[name] == ours[name]
+
+
+def test_a_choice_of_classes_is_refused(folder: Path) -> None:
+    for words in ({"only": "cat"}, {"rename": ["cat=dog"]}):
+        (flag,) = (f"--{name}" for name in words)
+        with pytest.raises(InputError, match=f"{flag}: is of `tfrec convert --runner`"):
+            ToExamples(folder / "images", **words)
 
 
 def test_in_a_pipeline_of_ones_own(folder: Path) -> None:

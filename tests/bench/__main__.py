@@ -1,10 +1,11 @@
 """`python -m tests.bench convert`: `tfrec convert` beside a minimal script and a plain TensorFlow loop, on
 generated pictures, the fastest of several runs each; `python -m tests.bench remap`: `tfrec remap` beside a
 copy of its files, by turns; `python -m tests.bench beam`: both ways on Apache Beam beside the local engine.
-Each runs as a whole process, files in the page cache.
+Each runs as a whole process, files in the page cache. `convert --format FORMAT` measures only the reading of
+that format beside the least that json, lxml and csv need (`--format all`: of each).
 
 `python -m tests.bench input`: the trainer's input pipeline beside a bare one; `detect` and `train`: pictures
-and steps of each family (`--only FAMILY`), in this process."""
+and steps of each family (`--only FAMILY`); `export`: its exports beside the Keras model; in this process."""
 
 from __future__ import annotations
 
@@ -18,12 +19,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import beam, generate, records, remap
+from tests.bench import beam, generate, parse, records, remap
 
 RATIO_TO_MINIMAL = 1.3  # at most
 RATIO_TO_PLAIN = 4.0  # at least
 PEAK_MB = 150.0  # at most, per process
-_DETECTOR = ("input", "detect", "train")
+_DETECTOR = ("input", "detect", "train", "export")
 _PROCESSES = ("tfrec", "synced", "minimal", "plain", "copy", "remap", "runner", "transforms")
 Measured = tuple[float, float, float]  # wall seconds, CPU seconds, peak MB of the largest process
 _FAMILIES = ("fpnlite", "ssd_mobilenet_v2", "retinanet", "efficientdet", "faster_rcnn")
@@ -33,10 +34,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["convert", "remap", "beam", *_DETECTOR])
     parser.add_argument("--images", type=int, help="5000; for what trains or detects 200")
+    parser.add_argument("--format", choices=["all", *parse.IMAGES])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", choices=[*_PROCESSES, *_FAMILIES], action="append")
     parser.add_argument("--keep", type=Path, help="folder for the pictures, kept and used again")
     given = parser.parse_args()
+    if given.format:
+        of_formats(given)
+        return
     given.images = given.images or (200 if given.what in _DETECTOR else 5000)
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
@@ -63,6 +68,15 @@ def main() -> None:
         print("fastest:", ", ".join(f"{name} {of_name[0][0]:.2f} s" for name, of_name in runs.items()))
 
 
+def of_formats(given: argparse.Namespace) -> None:
+    """The reading of formats, each in a process of its own."""
+    with tempfile.TemporaryDirectory() as temporary:
+        for kind in parse.IMAGES if given.format == "all" else [given.format]:
+            cpu, memory = parse.main(kind, given.keep or Path(temporary), given.images, given.runs)
+            line(f"times the minimal loop's CPU ({kind})", cpu, parse.MOST_CPU, "at most")
+            print(f"{memory:7.2f} times the minimal loop's memory ({kind})")
+
+
 def of_detector(given: argparse.Namespace, source: Path) -> None:
     """What needs TensorFlow, and no processes of its own."""
     load = ", ".join(f"{mean:.1f}" for mean in os.getloadavg())
@@ -78,6 +92,10 @@ def of_detector(given: argparse.Namespace, source: Path) -> None:
             from tests.bench import detect
 
             detect.main(families, given.runs)
+        case "export":
+            from tests.bench import export
+
+            export.main(families, given.runs)
         case "train":
             from tests.bench import train
 

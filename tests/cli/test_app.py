@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import tfrec_tools
 from tests.helpers.command import tfrec, write_map
 from tests.helpers.small_sets import csv, save_pictures, voc
@@ -57,3 +59,19 @@ def test_help_and_version() -> None:
 def test_a_wrong_command_line_is_exit_code_2() -> None:
     _, err = tfrec("convert", "--nonsense", code=2)
     assert "--nonsense" in err
+
+
+def test_variables_that_are_no_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFREC_MERGE_LABELS_OUTT", "x")
+    monkeypatch.setenv("TFREC_MERGE_LABELS_NOSUCH", "x")
+    monkeypatch.setenv("TFREC_CONVERT_NOSUCH", "x")
+    monkeypatch.setenv("TFREC_ZOO", "https://example.org")
+    old = write_map(tmp_path / "old.pbtxt", "a")
+    _, err = tfrec("merge-labels", old, "--out", tmp_path / "m.pbtxt")
+    assert err.splitlines() == [
+        "tfrec: warning: TFREC_MERGE_LABELS_NOSUCH is no option of this command",
+        (
+            "tfrec: warning: TFREC_MERGE_LABELS_OUTT is no option of this command; did you mean "
+            "TFREC_MERGE_LABELS_OUT?"
+        ),
+    ]

@@ -16,7 +16,7 @@ import pytest
 from tests.helpers.command import fault, tfrec, write_map
 from tests.helpers.small_sets import SCENES, coco, csv, save_picture, save_pictures, voc
 from tfrec_tools.conversion.options import Format
-from tfrec_tools.formats import registry
+from tfrec_tools.formats.table import FORMATS
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_json_is_the_manifest(folder: Path) -> None:
 
 
 def test_the_formats_on_offer_are_those_that_are_read() -> None:
-    assert get_args(Format) == tuple(registry.READERS)
+    assert get_args(Format) == tuple(FORMATS)
 
 
 def test_a_missing_image(folder: Path) -> None:

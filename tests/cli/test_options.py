@@ -11,7 +11,9 @@ import pytest
 from tests.helpers.command import fault, tfrec, write_map
 from tests.helpers.small_sets import coco, save_pictures
 from tfrec_tools.cli.app import COMMANDS
+from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.extraction.options import ExtractOptions
 from tfrec_tools.remapping.options import RemapOptions
 from tfrec_tools.system.options import declarations
 
@@ -21,10 +23,23 @@ CONVERT: dict[str, Any] = {
     "labels": "map.pbtxt",
     "labeled": "cat,dog",
     "masks": "png",
+    "keypoints": "none",
+    "alias": "cat=animal,dog=animal",
+    "aliases": "aliases.json",
+    "rename": "cat=tom",
+    "ignore": "dog",
+    "only": "cat,dog",
     "voc-origin": 1,
     "columns": "class=2",
     "coordinates": "pixels",
+    "class-attribute": "name",
+    "class-names": "cat,dog",
+    "box-format": "xywh",
+    "class-descriptions": "names.csv",
+    "image-labels": "none",
     "yolo": "detect",
+    "boxes-from": "keypoints",
+    "keyframes": "alone",
     "record-labels": "map.pbtxt",
     "rescale": True,
     "max-side": 48,
@@ -46,13 +61,22 @@ REMAP: dict[str, Any] = {
     "table": "table.json",
     "record-labels": "map.pbtxt",
     "labeled": "cat,dog",
+    "keypoints": "none",
+    "alias": "cat=cat",
+    "aliases": "aliases.json",
+    "rename": "cat=dog",
+    "ignore": "cat",
+    "only": "cat,dog",
+    "keep-gaps": True,
+    "renumber": True,
     "policy": "lenient",
     "on": "class-mismatch=drop-image",
     "seed": 3,
     "shards": 1,
     "compression": "gzip",
 }
-_NEEDED = {"labels"}  # of remap
+_WITH_LABELS = {"table"}  # of remap
+EXTRACT: dict[str, Any] = {"to": "voc", "record-labels": "map.pbtxt", "no-masks": True}
 
 
 @pytest.fixture
@@ -61,6 +85,7 @@ def folder(tmp_path: Path) -> Path:
     coco(tmp_path)
     write_map(tmp_path / "map.pbtxt", "dog", "cat")
     (tmp_path / "table.json").write_text(json.dumps({"sources": []}))
+    (tmp_path / "aliases.json").write_text(json.dumps({"pet": "dog"}))
     return tmp_path
 
 
@@ -80,6 +105,7 @@ def recorded(of: type[Any]) -> set[str]:
 def test_every_option_that_counts_is_tried() -> None:
     assert set(CONVERT) == recorded(ConvertOptions)
     assert set(REMAP) == recorded(RemapOptions)
+    assert set(EXTRACT) == recorded(ExtractOptions)
 
 
 @pytest.mark.parametrize("option", CONVERT)
@@ -91,12 +117,21 @@ def test_the_manifest_of_convert_has_it(folder: Path, option: str) -> None:
 
 @pytest.mark.parametrize("option", REMAP)
 def test_the_manifest_of_remap_has_it(folder: Path, option: str) -> None:
-    tfrec("convert", "instances.json", "--out", "old/set", cwd=folder)
+    convert(ConvertOptions(folder / "instances.json", folder / "old/set"))
     words = words_of(option, REMAP[option])
-    if option not in _NEEDED:
+    if option in _WITH_LABELS:
         words += ["--labels", "map.pbtxt"]
     tfrec("remap", "old/set", "--out", "out/set", *words, cwd=folder)
-    assert noted(folder) == {"labels": "map.pbtxt"} | {option: str(REMAP[option]).lower()}
+    labels = {"labels": "map.pbtxt"} if option in _WITH_LABELS else {}
+    assert noted(folder) == labels | {option: str(REMAP[option]).lower()}
+
+
+def test_an_extraction_has_all_of_its_options(folder: Path) -> None:
+    tfrec("convert", "instances.json", "--out", "old/set", "--labels", "map.pbtxt", cwd=folder)
+    words = [word for option, value in EXTRACT.items() for word in words_of(option, value)]
+    tfrec("extract", "old/set", "--out", "out", *words, "--no-fsync", cwd=folder)
+    options = json.loads((folder / "out/extraction.json").read_text())["options"]
+    assert options == {option: str(value).lower() for option, value in EXTRACT.items()}
 
 
 def test_what_says_how_it_runs_is_not_noted(folder: Path) -> None:
@@ -122,7 +157,10 @@ def test_a_file_of_options_does_what_flags_do(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("shrads = 2", "a.toml: shrads: no such option, expected one of columns, compression,"),
+        (
+            "shrads = 2",
+            "a.toml: shrads: no such option, expected one of alias, aliases, box-format,",
+        ),
         ("seed = [1, 2]", "a.toml: seed: found [1, 2], expected text, a number, true, false or a list"),
         ("seed = ", "a.toml: cannot be read as TOML ("),
         ("seed = true", "a.toml: seed: found true, expected text or a number"),

@@ -109,6 +109,7 @@ def test_the_manifest_tells_what_is_there(tmp_path: Path, source: Path) -> None:
     assert sorted(contents(out)) == [
         "dataset_info.json",
         "features.json",
+        "image.object.class.label.labels.txt",
         "new-00000-of-00002.tfrecord",
         "new-00001-of-00002.tfrecord",
         "new.issues.html",

@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tfrec_tools.dataset.manifest import Manifest, format_manifest, read_manifes
 from tfrec_tools.dataset.options import VerifyOptions
 from tfrec_tools.dataset.staging import ShardResult
 from tfrec_tools.errors import AccountError
-from tfrec_tools.formats import registry
+from tfrec_tools.formats.table import FORMATS
 from tfrec_tools.remapping import jobs as remap_jobs
 from tfrec_tools.remapping import remap as remapping
 from tfrec_tools.remapping.options import RemapOptions
@@ -96,8 +97,9 @@ def patch_readers(monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]) -> No
 
         return reader
 
-    for kind, read in registry.READERS.items():
-        monkeypatch.setitem(registry.READERS, kind, lying(read))
+    for form in FORMATS.values():
+        module = import_module(f"tfrec_tools.formats.{form.module}")
+        monkeypatch.setattr(module, "read", lying(module.read))
 
 
 @pytest.mark.parametrize("change", ACCOUNTS, ids=str)

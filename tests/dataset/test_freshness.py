@@ -13,12 +13,14 @@ from PIL import Image
 
 from tests.helpers.sets import contents
 from tests.helpers.small_sets import SCENES, coco, save_picture
+from tfrec_tools.annotations import records
 from tfrec_tools.conversion import jobs
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.dataset import freshness
 from tfrec_tools.dataset.publish import Finished
 from tfrec_tools.errors import InputError
+from tfrec_tools.system import regular_files
 
 BMP = [("a.bmp", 60, 40, [("cat", 1, 1, 30, 39)]), *SCENES]
 
@@ -131,7 +133,31 @@ def test_the_manifest_knows_no_times(source: Path) -> None:
     assert contents(source.parent / "out") == first
 
 
-def test_an_image_swapped_while_it_is_read(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("when", ["planned", "opened"])
+def test_an_image_swapped_before_it_was_read(
+    source: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    image = source.parent / "images/a.bmp"
+    part = regular_files.read_part if when == "planned" else regular_files._read
+
+    def swapping(*given: Any) -> Any:
+        read = part(*given) if when == "opened" else None
+        repainted(image)
+        touched(image)
+        return read if when == "opened" else part(*given)
+
+    if when == "planned":
+        monkeypatch.setattr(records, "read_part", swapping)
+    else:
+        monkeypatch.setattr(regular_files, "_read", swapping)
+    with pytest.raises(InputError, match=r"a\.bmp: was changed while the set was made"):
+        convert(ConvertOptions(source, source.parent / "out/new", shards=2, workers=1))
+    assert list((source.parent / "out").iterdir()) == []
+
+
+def test_an_image_swapped_after_it_was_read_is_seen_by_the_next_run(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     load = jobs.load_checked
 
     def swapping(record: Any, *rest: Any) -> Any:
@@ -142,6 +168,7 @@ def test_an_image_swapped_while_it_is_read(source: Path, monkeypatch: pytest.Mon
         return loaded
 
     monkeypatch.setattr(jobs, "load_checked", swapping)
-    with pytest.raises(InputError, match=r"a\.bmp: was changed while the set was made"):
-        convert(ConvertOptions(source, source.parent / "out/new", shards=2, workers=1))
-    assert list((source.parent / "out").iterdir()) == []
+    convert(ConvertOptions(source, source.parent / "out/new", shards=2, workers=1))
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r'"a.bmp" was changed after the set was finished'):
+        again(source)

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.helpers import poses
 from tests.helpers.command import fault, tfrec
 from tests.helpers.small_sets import SCENES, coco, save_pictures
+from tfrec_tools import preview
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.dataset import shards, stats, verify
@@ -51,6 +53,22 @@ def test_what_is_counted(made: Path) -> None:
     assert found.first is not None
 
 
+def test_labeled_keypoints_are_counted_and_drawn(tmp_path: Path) -> None:
+    convert(ConvertOptions(poses.coco(tmp_path), tmp_path / "out/new"))
+    found = stats.inspect(InspectOptions(str(tmp_path / "out/new")))
+    assert +found.keypoints == {"person": 2, "dog": 2}
+    out, _ = tfrec("inspect", tmp_path / "out/new", "--json")
+    counts = {each["name"]: each["keypoints"] for each in json.loads(out)["classes"]}
+    assert counts == {"person": 2, "dog": 2, "car": 0}
+    page = preview.preview(preview.of_records([str(tmp_path / "out/new")], 2), "t", ".html").decode()
+    assert re.findall(r'<circle cx="([0-9.]+)" cy="([0-9.]+)"', page) == [
+        ("16.0", "8.0"),
+        ("32.0", "8.0"),
+        ("40.0", "16.0"),
+        ("64.0", "32.0"),
+    ]
+
+
 def test_names_come_from_ids_where_records_have_none(made: Path) -> None:
     parsed = example.parse_example(next(framing.read(shard_of(made, "train"))), "x")
     nameless = type(parsed)(
@@ -72,7 +90,7 @@ def test_inspect_prints_tables_and_json(made: Path) -> None:
         assert text in out
     document = json.loads(tfrec("inspect", made, "--json")[0])
     assert document["boxes_per_image"] == {"1": 1, "2": 2}
-    assert document["classes"][0] == {"name": "dog", "boxes": 3, "images": 2}
+    assert document["classes"][0] == {"name": "dog", "boxes": 3, "images": 2, "keypoints": 0}
 
 
 def test_inspect_of_a_damaged_file(made: Path) -> None:

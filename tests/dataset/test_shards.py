@@ -23,6 +23,7 @@ from tfrec_tools.dataset.manifest import (
     read_manifest,
 )
 from tfrec_tools.errors import InputError
+from tfrec_tools.extraction.extract import Summary
 
 
 def manifest_of_set(*files: str) -> Manifest:
@@ -176,6 +177,7 @@ def test_the_published_schemas_are_the_code() -> None:
     issue["$defs"]["Issue"]["properties"]["code"]["enum"] = list(CODES)
     assert _unwrapped(_published("issues")) == _unwrapped(issue)
     assert _unwrapped(_published("manifest")) == _unwrapped(msgspec.json.schema(Manifest))
+    assert _unwrapped(_published("extraction")) == _unwrapped(msgspec.json.schema(Summary))
 
 
 def _published(name: str) -> object:
@@ -183,9 +185,10 @@ def _published(name: str) -> object:
 
 
 def _unwrapped(schema: object) -> object:
-    """With the white space of texts folded: from 3.13 on, Python unindents docstrings."""
+    """With the white space of texts folded: from 3.13 on, Python unindents docstrings. A default may be a
+    tuple, which JSON has not."""
     if isinstance(schema, dict):
         return {key: _unwrapped(value) for key, value in schema.items()}
-    if isinstance(schema, list):
+    if isinstance(schema, list | tuple):
         return [_unwrapped(value) for value in schema]
     return " ".join(schema.split()) if isinstance(schema, str) else schema

@@ -152,10 +152,10 @@ def test_two_runs_at_once_give_one_whole_set(tmp_path: Path, source: Path) -> No
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="which file is synced is seen in /proc")
-def of_shards(steps: Sequence[tuple[str, str]]) -> list[int]:
-    """The steps in which a shard of the hidden folder is synced."""
+def of_shards(steps: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """The last step in which each shard of the hidden folder is synced."""
     ending = f"{'?' * 32}.tfrecord"
-    return [i for i, (kind, name) in enumerate(steps) if kind == "sync" and fnmatch(name, ending)]
+    return {name: i for i, (kind, name) in enumerate(steps) if kind == "sync" and fnmatch(name, ending)}
 
 
 def test_shards_are_not_waited_for_where_that_is_asked_for(
@@ -167,7 +167,7 @@ def test_shards_are_not_waited_for_where_that_is_asked_for(
     )
     convert(ConvertOptions(source, tmp_path / "out/x", shards=3, workers=1, no_fsync=True))
     assert steps
-    assert of_shards(steps) == []
+    assert of_shards(steps) == {}
     convert(ConvertOptions(source, tmp_path / "out/y", shards=3, workers=1))
     assert len(of_shards(steps)) == 3
 
@@ -204,4 +204,4 @@ def test_all_is_on_the_disk_before_the_set_is_finished(
     assert max(others) < folder[1] < manifest < folder[2]
     assert steps[manifest - 1] == ("sync", ".x.manifest.json.part")
     assert len(of_shards(steps)) == 3
-    assert max(of_shards(steps)) < steps.index(("remove", "x.manifest.json"))
+    assert max(of_shards(steps).values()) < steps.index(("remove", "x.manifest.json"))

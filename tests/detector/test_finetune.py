@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.helpers import tiny
-from tests.helpers.finetuning import CONFIG, plan, write_inputs
+from tests.helpers.finetuning import CONFIG, STEPS, plan, write_inputs
 from tfrec_tools.detector import finetune
 from tfrec_tools.detector.model import detector
 from tfrec_tools.detector.training import history
-from tfrec_tools.detector.training.logbook import numbered_run, open_run
+from tfrec_tools.detector.training.run_notes import noted_steps, numbered_run, open_run
 from tfrec_tools.detector.training.trainer import Trainer
 from tfrec_tools.errors import InputError, Interrupted
 from tfrec_tools.labels.id_tables import Tables
@@ -138,6 +139,27 @@ def test_a_run_is_gone_on_with_only_as_it_was_started(run: Path, inputs: Path, t
     other = Trainer(replace(detector.load_detector(run / "model"), labels=renamed), CONFIG)
     with pytest.raises(InputError, match="of another model"):
         other.load(run / "state.npz")
+
+
+def test_a_run_may_become_longer(tmp_path: Path) -> None:
+    options = {"lr": 0.01, "steps": 4}
+    open_run(tmp_path / "run", options, resume=False)
+    open_run(tmp_path / "run", options | {"steps": 6}, resume=True)
+    assert noted_steps(tmp_path / "run") == 6
+    with pytest.raises(InputError, match="steps: the run was started with 6, found 5"):
+        open_run(tmp_path / "run", options | {"steps": 5}, resume=True)
+    assert noted_steps(tmp_path / "none") is None
+
+
+@pytest.mark.slow
+def test_a_run_that_ended_goes_on_with_more_steps(run: Path, inputs: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    before = history.read_losses(run / "losses.csv")
+    longer = plan(inputs, tmp_path / "run", config=replace(CONFIG, steps=STEPS + 2))
+    finetune.finetune(longer, resume=True)
+    after = history.read_losses(tmp_path / "run" / "losses.csv")
+    assert after[:STEPS] == before
+    assert len(after) == STEPS + 2
 
 
 def test_runs_are_numbered(tmp_path: Path) -> None:

@@ -24,9 +24,12 @@ main()
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inputs")
-    write_map(folder / "merged.pbtxt", "apple", "banana", "pear", "cherry")
+    write_map(folder / "merged.pbtxt", "apple", "banana", "pear", "cherry", "mushroom")
+    write_map(folder / "few.pbtxt", "apple", "banana", "pear", "cherry")
+    write_map(folder / "more.pbtxt", "apple", "banana", "pear", "cherry", "mushroom", "fig")
     write_map(folder / "lacking.pbtxt", "apple", "cherry")
     tfrec("convert", SAMPLE / "new/annotations.coco.json", "--out", folder / "records/new")
+    tfrec("convert", SAMPLE / "val/annotations.coco.json", "--out", folder / "val/val")
     (folder / "taken").mkdir()
     (folder / "taken/run.toml").touch()
     (folder / "no_model").mkdir()
@@ -35,11 +38,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def line_of(folder: Path, **changed: str) -> str:
+    (line,) = lines_of(folder, **changed)
+    return line.removeprefix("tfrec: error: ")
+
+
+def lines_of(folder: Path, **changed: str) -> list[str]:
     words = {
         "base": str(SAMPLE / "base_model"),
         "labels": "merged.pbtxt",
         "train": "records/new",
-        "val": "records/new",
+        "val": "val/val",
     }
     options = [
         part for key, value in (words | changed).items() for part in (f"--{key.replace('_', '-')}", value)
@@ -47,8 +55,7 @@ def line_of(folder: Path, **changed: str) -> str:
     program = _WITHOUT_TENSORFLOW.format(words=["finetune", *options])
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, encoding="utf-8")
     assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    return done.stderr.removeprefix("tfrec: error: ").rstrip()
+    return done.stderr.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +64,13 @@ def line_of(folder: Path, **changed: str) -> str:
         ({"train": "records/nwe"}, "records/nwe: no record files found"),
         ({"test": "records/nwe"}, "records/nwe: no record files found"),
         ({"labels": "merge.pbtxt"}, "merge.pbtxt: no such file or folder"),
+        ({"labels": "few.pbtxt"}, "records/new-00000-of-00001.tfrecord: record 0 (new_"),
         ({"base": "no_model"}, "no_model/pipeline.config: not found, expected TFOD's pipeline.config"),
+        (
+            {"base_labels": "lacking.pbtxt"},
+            f"{SAMPLE}/base_model/pipeline.config: num_classes: found 3 classes, expected 2, the largest id",
+        ),
+        ({"base": "run.toml"}, "run.toml: a file, expected a model folder"),
         ({"labels": "lacking.pbtxt"}, "lacking.pbtxt: lacks 'banana', 'pear', which the base knows;"),
         ({"out": "taken"}, "taken: is there already; give another --out, or --resume"),
         ({"time_budget": "10"}, "--time-budget: '10' is not a time such as 90s, 10m, 1h30m"),
@@ -67,6 +80,16 @@ def line_of(folder: Path, **changed: str) -> str:
 )
 def test_a_typo_is_told_at_once(folder: Path, changed: dict[str, str], line: str) -> None:
     assert line_of(folder, **changed).startswith(line)
+
+
+def test_what_is_odd_is_said_at_once(folder: Path) -> None:
+    *odd, last = lines_of(folder, labels="more.pbtxt", val="records/new")
+    assert [line.partition(" in --")[0].partition(" images")[0] for line in odd] == [
+        "tfrec: warning: no box of 'fig'",
+        "tfrec: warning: no box of 'fig'",
+        "tfrec: warning: 60 of 60",
+    ]
+    assert last.startswith("tfrec: error: this command needs TensorFlow")
 
 
 def test_what_is_right_needs_tensorflow(folder: Path) -> None:

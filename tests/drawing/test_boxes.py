@@ -70,3 +70,12 @@ def test_any_numbers_and_names_can_be_drawn(xyxy: list[float], name: str) -> Non
 def test_corners_in_the_wrong_order_are_the_same_box() -> None:
     one, other = DrawnBox((20, 30, 90, 60), BLUE, "a"), DrawnBox((90, 60, 20, 30), BLUE, "a")
     assert (drawn(one) == drawn(other)).all()
+
+
+@pytest.mark.parametrize("at", [(60.2, 40.4), (0, 0), (119, 79)])
+def test_keypoints_are_dots_in_the_colour_of_their_box(at: tuple[float, float]) -> None:
+    pixels = drawn(DrawnBox((20, 30, 90, 60), BLUE, "a", points=[at, (1e30, -1e30)]))
+    without = drawn(DrawnBox((20, 30, 90, 60), BLUE, "a"))
+    rows, columns = (places(pixels, BLUE) & ~places(without, BLUE)).nonzero()
+    assert abs(rows - at[1]).max() <= 3
+    assert abs(columns - at[0]).max() <= 3

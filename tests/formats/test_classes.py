@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helpers.places import SCHEMAS
+from tests.helpers.places import SAMPLE, SCHEMAS
 from tests.helpers.small_sets import voc, yolo
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import coco, registry
-from tfrec_tools.formats.classes import read_classes
+from tfrec_tools.formats.classes import read_classes, read_map
 from tfrec_tools.labels.label_map import ClassList, Label, LabelMap, from_names
 from tfrec_tools.labels.lists import formatted, keeps_all, names_from_zero
 from tfrec_tools.labels.pbtxt import read_text
@@ -297,3 +297,8 @@ def test_real_sources(shared: Path) -> None:
     assert read_classes(shared / "tfod/efficientdet_d0").labels == tuple(
         Label(i, name) for i, name in enumerate(("person", "cat", "cup"), start=1)
     )
+
+
+def test_labels_of_cvat() -> None:
+    classes = read_map(SAMPLE / "formats/cvat/annotations.xml")
+    assert classes.names == ("apple", "pear", "cherry", "mushroom")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import coco as coco_reader
-from tfrec_tools.formats import json_arrays, registry
+from tfrec_tools.formats import coco_parts, json_arrays, registry
+from tfrec_tools.formats.coco_schema import Odd
 from tfrec_tools.formats.coco_shapes import box_around
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.images import lookup
@@ -292,6 +294,40 @@ def test_coco_without_a_box_takes_it_from_the_shape(
     assert source.account == Account(1, 3, {code: 1} if code == "box-missing" else {}, images=2)
 
 
+SEEN = [10, 20, 2, 0, 0, 0, 30, 15, 1, 99, 99, 0]  # visibility 0: nobody set it
+
+
+@pytest.mark.parametrize("nan", [False, True])
+@pytest.mark.parametrize(
+    ("keypoints", "box"),
+    [
+        (SEEN, [10, 15, 30, 20]),
+        ([0, 0, 0], None),
+        ([], None),
+        ("x", None),
+        ([1, 2], None),
+        (["1", 2, 2], None),
+    ],
+)
+def test_coco_takes_boxes_from_keypoints_when_asked(
+    tmp_path: Path, keypoints: object, box: list[float] | None, nan: bool
+) -> None:
+    path = coco_of(tmp_path, [{"id": 1}], [ONE | {"bbox": [], "keypoints": keypoints, "num_keypoints": 2}])
+    if nan:
+        path.write_text(path.read_text().replace('"num_keypoints": 2', '"area": NaN'))
+    (issue,) = read_coco(path).issues
+    assert issue.code == "box-missing"
+    assert ("--boxes-from keypoints" in issue.message) == (box is not None)
+    options = ReadOptions(boxes_from="keypoints")
+    source = registry.read(path, "coco", options)
+    assert source.records[0].boxes_xyxy.tolist() == ([box] if box else [])
+    assert faults(source) == ["box-derived" if box else "box-missing"]
+    (odd,) = coco_parts.read(
+        path, list(coco_parts.index(path)[2])[1], [], replace(options, keypoints=False)
+    ).parts
+    assert [item.code for item in odd[1].odd.values() if isinstance(item, Odd)] == faults(source)
+
+
 @pytest.mark.parametrize(
     ("odd", "code", "at"),
     [
@@ -395,3 +431,34 @@ def test_the_box_around_a_mask_is_that_of_its_pixels(mask: NDArray[np.uint8]) ->
     size = list(mask.shape)
     assert box_around({"size": size, "counts": packed["counts"].decode()}) == expected
     assert box_around({"size": size, "counts": counts}) == expected
+
+
+def test_an_image_may_say_what_it_was_annotated_for(tmp_path: Path) -> None:
+    said = [None, ["dog"], ["dog", "cow", "cat"], [], "dog", [3]]
+    images = [{"id": i, "file_name": f"{i}.jpg", "labeled": labeled} for i, labeled in enumerate(said)]
+    path = coco_of(tmp_path, images, categories=[*CAT, {"id": 2, "name": "dog"}])
+    source = registry.read(path)
+    both = {"cat", "dog"}
+    assert [record.labeled for record in source.records] == [both, {"dog"}, both, both, both, both]
+    assert [(issue.code, issue.source) for issue in source.issues] == [
+        ("class-unknown", "instances.json images[2]")
+    ]
+    assert "labeled names 'cow', not in categories" in source.issues[0].message
+    path = coco_of(tmp_path, [{"id": 1, "file_name": "a.jpg", "labeled": ["cow"]}])
+    with pytest.raises(InputError, match=r"images\[0\]: labeled is 'cow', of which none is in categories"):
+        registry.read(path)
+
+
+def test_results_are_no_annotations(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text('[{"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5}]')
+    with pytest.raises(InputError, match="is a list of COCO results, which are predictions"):
+        registry.read(path)
+
+
+def test_annotations_may_have_weights(tmp_path: Path) -> None:
+    images = [{"id": i, "file_name": f"{i}.jpg"} for i in range(3)]
+    weights: list[Any] = [0.5, None, "x"]
+    said = [{"image_id": i, "category_id": 1, "training_weight": w} for i, w in enumerate(weights)]
+    path = coco_of(tmp_path, images, [*said, {"image_id": 0, "category_id": 1, "weight": 80}])
+    assert [record.weights for record in registry.read(path).records] == [(0.5, 1), (), ()]

@@ -122,4 +122,4 @@ def test_the_fill_of_masks_is_cocos_area(shared: Path) -> None:
 
 def test_what_is_not_voc_is_named(shared: Path) -> None:
     with pytest.raises(InputError, match=r"annotations.xml: its root is <annotations>, expected Pascal VOC"):
-        registry.read(shared / f"data/{VOC_100}/gts/cvat_format")
+        registry.read(shared / f"data/{VOC_100}/gts/cvat_format", "voc")

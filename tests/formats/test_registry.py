@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.small_sets import SCENES, WRITERS, voc
+from tests.helpers.small_sets import SCENES, WRITERS, coco, save_picture, voc
 from tests.helpers.sources import boxes_by_file
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import registry
+from tfrec_tools.formats.options import ReadOptions
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -51,7 +52,7 @@ def test_what_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
     with pytest.raises(InputError, match=r"unclear"):
         registry.detect(tmp_path / "a.txt")
-    with pytest.raises(InputError, match=r"without \.xml files"):
+    with pytest.raises(InputError, match=r"no annotations are found, expected those of COCO, Pascal VOC"):
         registry.detect(tmp_path)
     with pytest.raises(InputError, match=r"no such file"):
         registry.detect(tmp_path / "none")
@@ -64,7 +65,50 @@ def test_images_stand_nearby(tmp_path: Path) -> None:
     assert registry.images_folder(annotations) == tmp_path.resolve() / "images"
     (tmp_path / "JPEGImages").mkdir()
     assert registry.images_folder(annotations).name == "JPEGImages"
-    assert registry.images_folder(tmp_path / "instances.json") == tmp_path / "JPEGImages"
+    assert registry.images_folder(tmp_path / "instances.json", "coco") == tmp_path / "JPEGImages"
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("a.jpg", ""),
+        ("images/a.jpg", "images"),
+        ("annotations/a.jpg", "annotations"),
+        ("annotations/images/a.jpg", "annotations/images"),
+        ("JPEGImages/more/a.jpg", "JPEGImages"),
+        ("train2017/a.jpg", ""),
+        ("c/d/a.jpg", ""),
+    ],
+)
+def test_images_of_a_file_in_a_folder_stand_in_all_that_was_named(
+    tmp_path: Path, image: str, expected: str
+) -> None:
+    save_picture(tmp_path / image, 8, 8)
+    file = WRITERS["coco"](tmp_path)
+    (tmp_path / "annotations").mkdir(exist_ok=True)
+    file.rename(tmp_path / "annotations" / file.name)
+    assert registry.images_folder(tmp_path).resolve() == (tmp_path / expected).resolve()
+
+
+@pytest.mark.parametrize("images", ["images", "images/default", "pics", "pics/a", ".", "annotations"])
+@pytest.mark.parametrize("file", ["annotations/a.json", "annotations/deep/a.json", "a.json"])
+def test_the_images_of_a_file_below_the_named_folder_are_below_it_too(
+    tmp_path: Path, file: str, images: str
+) -> None:
+    """CVAT and Datumaro export annotations/instances_default.json beside images."""
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    coco(tmp_path).rename(tmp_path / file)
+    (tmp_path / images).mkdir(parents=True, exist_ok=True)
+    (tmp_path / images / "a.jpg").write_bytes(b"")
+    assert (tmp_path / images).is_relative_to(registry.images_folder(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["voc", "csv", "coco"])
+def test_masks_that_are_asked_for_and_not_read_are_said(tmp_path: Path, kind: str) -> None:
+    path = WRITERS[kind](tmp_path)
+    issues = registry.read(path, None, ReadOptions(masks=True)).issues
+    said = [(issue.code, issue.source) for issue in issues if "--masks" in issue.message]
+    assert said == ([] if kind == "coco" else [("annotation-unread", path.name)])
 
 
 def test_voc_and_coco_of_the_same_real_data_agree(shared: Path) -> None:

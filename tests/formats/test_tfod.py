@@ -83,11 +83,11 @@ def test_features_that_are_lost_are_named_once(tmp_path: Path) -> None:
     path = tfrecord(tmp_path)
     message = example_pb2.Example.FromString(next(read(path)))
     boxes = len(message.features.feature["image/object/class/label"].int64_list.value)
-    message.features.feature["image/object/weight"].float_list.value.extend([1] * boxes)
+    message.features.feature["image/object/depth"].float_list.value.extend([1] * boxes)
     write(path, [message.SerializeToString()] * 2)
     source = registry.read(path)
     assert faults(source) == ["feature-left-out"]
-    assert "image/object/weight" in source.issues[0].message
+    assert "image/object/depth" in source.issues[0].message
 
 
 def test_boxes_without_a_name_are_dropped_and_the_rest_keep_their_numbers(tmp_path: Path) -> None:

@@ -256,3 +256,31 @@ def test_voc_image_sets_are_splits(tmp_path: Path) -> None:
     assert [(issue.code, issue.message) for issue in source.issues] == [
         ("split-conflict", "a is in train.txt and in test.txt")
     ]
+
+
+@pytest.mark.parametrize(
+    ("mark", "is_read"),
+    [
+        ("<deleted>1</deleted>", False),
+        ("<DELETED> true </DELETED>", False),
+        ("<deleted>0</deleted><verified>1</verified>", True),
+        ("<deleted/>", True),
+    ],
+)
+@pytest.mark.parametrize("shape", ["polygon", "bndbox"])
+def test_deleted_objects_of_labelme_online_are_none(
+    tmp_path: Path, shape: str, mark: str, is_read: bool
+) -> None:
+    corners = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((1, 2), (30, 2), (30, 40)))
+    box = "<xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax>"
+    inside = f"<polygon><username>a</username>{corners}</polygon>" if shape == "polygon" else ""
+    inside = inside or f"<bndbox>{box}</bndbox>"
+    text = (
+        f"<annotation><filename>a.jpg</filename><object><name>cat</name>{mark}{inside}</object></annotation>"
+    )
+    (tmp_path / "a.xml").write_text(text)
+    source = read_voc(tmp_path)
+    assert_balanced(source)
+    assert source.records[0].boxes_xyxy.tolist() == ([[1, 2, 30, 40]] if is_read else [])
+    unread = [issue.message for issue in source.issues if issue.code == "annotation-unread"]
+    assert [("marked as <deleted>: cat" in message) for message in unread] == ([] if is_read else [True])

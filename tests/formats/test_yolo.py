@@ -49,6 +49,27 @@ def test_yolo_of_darknet(tmp_path: Path) -> None:
     assert source.records[1].boxes_xyxy.tolist() == [[0.25, 0.375, 0.75, 0.625]]
 
 
+def test_yolo_of_roboflows_darknet(tmp_path: Path) -> None:
+    """Images, texts and names side by side in the folder of each split."""
+    for split, row in {"train": "1 0.5 0.5 0.5 0.25", "valid": "0 0.5 0.5 1 1", "test": ""}.items():
+        save_picture(tmp_path / split / "a.jpg")
+        (tmp_path / split / "a.txt").write_text(row)
+        (tmp_path / split / "_darknet.labels").write_text("dog\ncat\n")
+    assert registry.detect(tmp_path) == registry.detect(tmp_path / "train") == "yolo"
+    source = registry.read(tmp_path)
+    assert source.classes == ("dog", "cat")
+    assert [(one.filename, one.names, one.split) for one in source.records] == [
+        ("train/a.jpg", ("cat",), "train"),
+        ("valid/a.jpg", ("dog",), "val"),
+        ("test/a.jpg", (), "test"),
+    ]
+    assert [one.names for one in registry.read(tmp_path / "valid").records] == [("dog",)]
+    assert registry.read(tmp_path / "train/_darknet.labels").classes == ("dog", "cat")
+    (tmp_path / "test/_darknet.labels").write_text("cat\ndog\n")
+    with pytest.raises(InputError, match=r"test/_darknet.labels: names cat, dog, expected .* dog, cat"):
+        registry.read(tmp_path)
+
+
 def test_yolo_plain_folder_with_polygons_and_faults(tmp_path: Path) -> None:
     for name, text in {
         "a": "0 0.1 0.2 0.5 0.2 0.5 0.6",

@@ -34,8 +34,8 @@ def dataset(folder: Path, *rows: str, yaml: str = "") -> Path:
     return folder
 
 
-def read(folder: Path, yolo: str | None = None) -> Source:
-    source = registry.read(folder, "yolo", ReadOptions(yolo=yolo, masks=True))
+def read(folder: Path, yolo: str | None = None, keypoints: bool = True) -> Source:
+    source = registry.read(folder, "yolo", ReadOptions(yolo=yolo, masks=True, keypoints=keypoints))
     assert source.account is not None
     boxes = sum(len(record.names) for record in source.records)
     assert source.account.found == boxes + sum(source.account.dropped.values())
@@ -46,25 +46,60 @@ def all_boxes(source: Source) -> list[list[float]]:
     return np.concatenate([record.boxes_xyxy for record in source.records]).round(9).tolist()
 
 
+PLACES = [[0.35, 0.3, 2], [0.65, 0.3, 2], [0.65, 0.7, 2], [0.35, 0.7, 2]]
+POSES: list[tuple[str, str, list[list[float]], tuple[str, ...]]] = [
+    (f"{XYWH} .35 .3 .65 .3 .65 .7 .35 .7", "kpt_shape: [4, 2]", PLACES, ("0", "1", "2", "3")),
+    (f"{XYWH} .35 .3 2 .65 .3 0", "kpt_shape: [2, 3]", [[0.35, 0.3, 2], [0.65, 0.3, 0]], ("0", "1")),
+    (f"{XYWH} .35 .3", "kpt_shape: [1, 2]\nkpt_names: {0: [tip]}", [[0.35, 0.3, 2]], ("tip",)),
+    (f"{XYWH} 0 0 .5 -1", "kpt_shape: [2, 2]\nkpt_names: [l, r]", [[0, 0, 0], [0, 0, 0]], ("l", "r")),
+    (f"{XYWH} .35 .3 .65 .3 .9", "kpt_shape: [2, 2]", PLACES[:2], ("0", "1")),  # a prediction
+    (f"{XYWH} .35 .3 .65 .3 .9 17", "kpt_shape: [2, 2]", PLACES[:2], ("0", "1")),  # of a track
+]
+
+
+@pytest.mark.parametrize(("row", "yaml", "expected", "names"), POSES)
+def test_keypoints_stand_behind_the_box(
+    tmp_path: Path, row: str, yaml: str, expected: list[list[float]], names: tuple[str, ...]
+) -> None:
+    folder = dataset(tmp_path, row, row, yaml=yaml)
+    source = read(folder)
+    assert (all_boxes(source), source.issues) == ([BOX, BOX], ())
+    assert {record.masks for record in source.records} == {(b"[]",)}
+    assert source.keypoints == {"a": names}
+    for record in source.records:
+        assert record.keypoints is not None
+        assert record.keypoints.tolist() == [expected]
+    without = read(folder, keypoints=False)
+    assert (without.keypoints, {record.keypoints is None for record in without.records}) == ({}, {True})
+    if any(visibility for *_, visibility in expected):
+        assert faults(without) == ["keypoints-left-out"]  # one for all
+        assert "keypoints of 2 rows" in without.issues[0].message
+    else:
+        assert faults(without) == []
+
+
+def test_boxes_without_keypoints(tmp_path: Path) -> None:
+    source = read(dataset(tmp_path, XYWH, yaml="kpt_shape: [1, 3]"))
+    assert source.keypoints == {"a": ("0",)}
+    assert [record.keypoints for record in source.records] == [None]
+
+
 @pytest.mark.parametrize(
-    ("row", "yaml"),
+    ("yaml", "reason"),
     [
-        (f"{XYWH} .35 .3 .65 .3 .65 .7 .35 .7", "kpt_shape: [4, 2]"),
-        (f"{XYWH} .35 .3 2 .65 .3 0", "kpt_shape: [2, 3]"),
-        (f"{XYWH} .35 .3", "kpt_shape: [1, 2]"),
-        (f"{XYWH} .35 .3 .65 .3 .9", "kpt_shape: [2, 2]"),  # a prediction
-        (f"{XYWH} .35 .3 .65 .3 .9 17", "kpt_shape: [2, 2]"),  # of a track
-        (f"{XYWH} .35 .3 .65 .3", "task: pose"),
+        ("task: pose", "kpt_shape: \\[17, 3\\] to data.yaml, or leave them out with --keypoints none"),
+        ("kpt_shape: [2000, 3]", "has 2000 keypoints, expected at most 1000; leave them out"),
+        ("kpt_shape: [2, 4]", "expected \\[keypoints, 2 or 3\\]"),
+        ("kpt_shape: [2, 2]\nkpt_names: {0: [a, a]}", "kpt_names: is .*expected .*2 different names"),
+        ("kpt_shape: [2, 2]\nkpt_names: {0: [a]}", "kpt_names"),
+        ("kpt_shape: [2, 2]\nkpt_names: {7: [a, b]}", "kpt_names"),
+        ("kpt_shape: [2, 2]\nkpt_names: nose", "kpt_names"),
     ],
 )
-def test_keypoints_are_no_polygon(tmp_path: Path, row: str, yaml: str) -> None:
-    source = read(dataset(tmp_path, row, row, yaml=yaml))
-    assert all_boxes(source) == [BOX, BOX]
-    assert {record.masks for record in source.records} == {(b"[]",)}
-    assert faults(source) == ["annotation-unread"]  # one for all
-    assert "keypoints of 2 rows" in source.issues[0].message
-    assert source.account is not None
-    assert source.account.dropped == {}
+def test_keypoints_of_unknown_meaning_are_refused(tmp_path: Path, yaml: str, reason: str) -> None:
+    folder = dataset(tmp_path, f"{XYWH} .35 .3 .65 .3", yaml=yaml)
+    with pytest.raises(InputError, match=reason):
+        read(folder)
 
 
 @pytest.mark.parametrize("extra", ["", " .9", " 1", " 17"])
@@ -124,9 +159,9 @@ def test_the_user_or_data_yaml_settles_it(
     tmp_path: Path, task: str, row: str, boxes: list[list[float]], in_yaml: bool
 ) -> None:
     folder = dataset(tmp_path, row, yaml=f"task: {task}" if in_yaml else "")
-    source = read(folder, None if in_yaml else task)
+    source = read(folder, None if in_yaml else task, keypoints=False)
     assert all_boxes(source) == boxes
-    assert faults(source) == {"obb": ["box-derived"], "pose": ["annotation-unread"]}.get(task, [])
+    assert faults(source) == {"obb": ["box-derived"], "pose": ["keypoints-left-out"]}.get(task, [])
     if task == "obb":
         (issue,) = source.issues
         assert (issue.source, issue.box) == (source.records[0].source, 0)
@@ -139,7 +174,7 @@ def test_the_user_or_data_yaml_settles_it(
 )
 def test_rows_of_another_kind_are_unread_and_counted(tmp_path: Path, task: str, wrong: str) -> None:
     right = {"detect": XYWH, "obb": CORNERS, "segment": CORNERS, "pose": f"{XYWH} .35 .3"}[task]
-    source = read(dataset(tmp_path, right, wrong, right), task)
+    source = read(dataset(tmp_path, right, wrong, right), task, keypoints=False)
     assert all_boxes(source) == [BOX, BOX]
     (issue,) = (issue for issue in source.issues if issue.source == "labels/train/1.txt")
     assert (issue.code, issue.message.split(":")[0]) == ("annotation-unread", "line 1")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -265,7 +266,7 @@ def test_every_row_is_accounted_for(
         text.parent.mkdir(parents=True, exist_ok=True)
         text.write_bytes((begin + "".join(line + end for line, end in lines)).encode())
     try:
-        source = registry.read(folder, "yolo", ReadOptions(yolo=task))
+        source = registry.read(folder, "yolo", ReadOptions(yolo=task, keypoints=False))
     except InputError as fault:
         assert re.search("--yolo|has a text file|no images", str(fault))  # noqa: PT017
         return
@@ -385,3 +386,75 @@ def test_a_list_that_names_an_image_outside_is_said(tmp_path: Path) -> None:
     (own / "train.txt").write_text("images/b.png\n../other/images/a.png\n../own/images/b.png\n")
     (said,) = outside(registry.read(own))
     assert said.startswith("train.txt: '../other/images/a.png', the first of 1 such images, is ")
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (os.mkfifo, "is a FIFO, expected a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a character device, expected a regular file"),
+        (lambda path: path.symlink_to("nowhere"), "No such file or directory"),
+        (Path.mkdir, "Is a directory"),
+    ],
+)
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_text_that_is_no_file_says_what_it_is(
+    tmp_path: Path, made: Callable[[Path], object], said: str, beside: bool
+) -> None:
+    folder = plain(tmp_path / "set", "images/a.jpg", "images/b.jpg", "labels/b.txt")
+    made(folder / ("images" if beside else "labels") / "a.txt")
+    source = registry.read(folder, "yolo")
+    assert [(issue.code, issue.message) for issue in source.issues] == [
+        ("annotation-damaged", f"cannot be read ({said})")
+    ]
+    assert pairs(source) == {"images/b.jpg": 1}
+    assert added_up(source)
+
+
+def test_a_file_goes_before_what_is_none(tmp_path: Path) -> None:
+    folder = plain(tmp_path / "set", "images/a.jpg", "images/a.txt")
+    (folder / "labels/a.txt").mkdir(parents=True)
+    assert pairs(registry.read(folder, "yolo")) == {"images/a.jpg": 1}
+
+
+NAMED = "train: images\nnames: [cat, dog]\n"
+OF_A_MODEL = "nc: 80\nbackbone:\n  - [-1, 1, Conv, [64]]\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "boxes"),
+    [
+        ({"coco8.yaml": NAMED}, 1),
+        ({"Custom Data.YML": "\ufeff# a set\n'names': {0: cat, 1: dog}\r\n\"val\": images\r\n"}, 1),
+        ({"coco8.yaml": NAMED, "model.yaml": OF_A_MODEL, "hyp.yaml": "lr0: 0.01\n"}, 1),
+        ({"a.yaml": NAMED, "b.yaml": NAMED}, None),
+        ({"model.yaml": OF_A_MODEL}, None),
+    ],
+)
+def test_data_yaml_may_be_called_after_the_data_set(
+    tmp_path: Path, files: dict[str, str], boxes: int | None
+) -> None:
+    (plain(tmp_path / "set", "images/a.png", "labels/a.txt") / "classes.txt").unlink()
+    for name, text in files.items():
+        (tmp_path / "set" / name).write_text(text, encoding="utf-8")
+    if boxes is None:
+        with pytest.raises(InputError, match=r"no names of classes found.* or name its .yaml"):
+            registry.read(tmp_path / "set")
+    else:
+        assert sum(pairs(registry.read(tmp_path / "set")).values()) == boxes
+
+
+@pytest.mark.parametrize(("inner", "is_read"), [(["data"], True), (["a", "b"], False), ([".hidden"], False)])
+def test_the_only_folder_with_data_yaml_is_found(tmp_path: Path, inner: list[str], is_read: bool) -> None:
+    (tmp_path / "set").mkdir()
+    for name in inner:
+        (plain(tmp_path / "set" / name, "images/a.png", "labels/a.txt") / "classes.txt").unlink()
+        (tmp_path / "set" / name / "data.yaml").write_text(NAMED)
+    if is_read:
+        source = registry.read(tmp_path / "set")
+        assert pairs(source) == {"data/images/a.png": 1}
+        _, issues = lookup.places(source.records, registry.images_folder(tmp_path / "set"))
+        assert not issues
+    else:
+        with pytest.raises(InputError):
+            registry.read(tmp_path / "set")

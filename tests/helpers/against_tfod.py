@@ -9,10 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tests.helpers import tiny
-from tfrec_tools.detector.architectures import ssd
+from tfrec_tools.detector.architectures import registry, ssd
 from tfrec_tools.detector.checkpoints import object_graph
 from tfrec_tools.detector.config.read import Config, read_pipeline
-from tfrec_tools.detector.config.ssd import SsdConfig
 from tfrec_tools.detector.data import resize
 from tfrec_tools.detector.losses import matching, ssd_losses
 from tfrec_tools.detector.model import detector as detectors
@@ -106,7 +105,7 @@ def check_batch_norm(folder: Path) -> None:
         if path in moved:
             np.testing.assert_allclose(moved[path], expected[key], rtol=1e-4, atol=1e-5, err_msg=key)
         else:
-            assert _is_unused(tiny.ssd_config(detector.config), path)
+            assert _is_unused(detector.config, path)
             node = detector.graph.find(path)
             assert node is not None
             kept = detector.graph.nodes[node].value
@@ -132,9 +131,10 @@ def check_written_back(source: Path, copy: Path) -> None:
 def check_keys(index: Path, config: Config | None = None) -> None:
     """A real .index file (names and shapes, no weights): nothing is missing, nothing is left over but what
     we know not to use. The config is the one beside it, unless given."""
-    config = tiny.ssd_config(config or read_pipeline(index.with_name(f"{index.stem}.pipeline.config")))
+    config = config or read_pipeline(index.with_name(f"{index.stem}.pipeline.config"))
     keys = tf.train.load_checkpoint(str(index.with_suffix(""))).get_variable_to_shape_map()
-    ours = {path: list(variable.shape) for path, variable in detectors.variables(ssd.build(config)).items()}
+    network = registry.of(config).build(config)
+    ours = {path: list(variable.shape) for path, variable in detectors.variables(network).items()}
     theirs = {
         key.removesuffix(SUFFIX): shape
         for key, shape in keys.items()
@@ -145,8 +145,8 @@ def check_keys(index: Path, config: Config | None = None) -> None:
     assert ours == {path: shape for path, shape in theirs.items() if path not in left}
 
 
-def _is_unused(config: SsdConfig, path: str) -> bool:
-    unused = ssd.unused(config)
+def _is_unused(config: Config, path: str) -> bool:
+    unused = registry.unused(config)
     return unused is not None and path.startswith(f"{object_graph.MODEL}/{unused}/")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from tfrec_tools.labels.pbtxt import format_label_map
 
 
 def tfrec(*words: object, cwd: Path | None = None, code: int = 0, encoding: str = "utf-8") -> tuple[str, str]:
-    """Runs the command in a process of its own; what it prints to stdout and stderr."""
+    """Runs the command in a process of its own; what it prints to stdout, and to stderr besides progress."""
     environment = os.environ | {"COLUMNS": "200", "NO_COLOR": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "tfrec_tools", *map(str, words)],
@@ -22,7 +23,7 @@ def tfrec(*words: object, cwd: Path | None = None, code: int = 0, encoding: str 
         encoding=encoding,
     )
     assert done.returncode == code, done.stderr
-    return done.stdout, done.stderr
+    return done.stdout, without_progress(done.stderr)
 
 
 def fault(*words: object, cwd: Path | None = None) -> str:
@@ -32,6 +33,11 @@ def fault(*words: object, cwd: Path | None = None) -> str:
     assert err.count("\n") == 1, err
     assert err.startswith("tfrec: error: ")
     return err.removeprefix("tfrec: error: ").rstrip()
+
+
+def without_progress(stderr: str) -> str:
+    """Without the lines that a command says where it takes more than ten seconds, as on a busy machine."""
+    return re.sub(r"^[a-z ,]+: \d+( of \d+)?( .*)?\n", "", stderr, flags=re.MULTILINE)
 
 
 def write_map(path: Path, *names: str) -> Path:

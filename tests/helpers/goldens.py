@@ -24,10 +24,14 @@ from tfrec_tools.detector.model.detector import Detector, class_logits, detect, 
 from tfrec_tools.detector.training.settings import TrainConfig
 from tfrec_tools.labels.label_map import from_names
 
-FAMILIES = ("fpnlite", "ssd_mobilenet_v2", "retinanet", "efficientdet", "faster_rcnn")
+FAMILIES = ("fpnlite", "ssd_mobilenet_v2", "retinanet", "efficientdet", "faster_rcnn", "center_net")
+MEASURED = (*FAMILIES, "center_net_mobilenet")  # and other backbones of a family
 # Of the heads' kernels, so that scores are well apart; swish lets weak signals become weaker.
-_HEAD_GAINS = {"efficientdet": 20.0}
+_HEAD_GAINS = {"efficientdet": 20.0, "center_net": 0.2, "center_net_mobilenet": 0.002}
 _SAMPLES = 64
+# Of CenterNet's last layers: centres are rare, and sizes more than 0.
+_LAST = "/0/layer_with_weights-1/"
+_BIASES = {f"object_center{_LAST}bias": -3.0, f"box.Sscale{_LAST}bias": 6.0}
 STEPS = TrainConfig(
     steps=3,
     batch_size=2,
@@ -86,7 +90,7 @@ def _losses(made: Detector, images: tf.Tensor, windows: tf.Tensor) -> tuple[list
         found = registry.of(made.config).training_losses(
             made.config, made.network, images, truth, None, training=False
         )
-        total = tf.add_n(found.alone) + tf.add_n(made.network.losses)
+        total = tf.add_n([*found.alone, *made.network.losses])
     norm = tf.linalg.global_norm(tape.gradient(total, trained))
     return [float(found.alone[0]), float(found.alone[1]), float(total)], float(norm)
 
@@ -96,9 +100,10 @@ def _weight(path: str, shape: tuple[int, ...], head_gain: float) -> NDArray[np.f
     if path.endswith(("gamma", "moving_variance", "bifpn_combine_weights")):
         return random.uniform(0.8, 1.2, shape)
     if path.endswith(("beta", "moving_mean", "bias")):
-        return random.normal(0.0, 0.05, shape)
+        mean = next((mean for part, mean in _BIASES.items() if path.endswith(part)), 0.0)
+        return random.normal(mean, 0.05, shape)
     fan_in = np.prod(shape[:-2]) if "depthwise" in path else np.prod(shape[:-1])
-    gain = head_gain if "_layers/0/" in path and "predict" in path else 2.0
+    gain = head_gain if "predict" in path and ("_layers/0/" in path or _LAST in path) else 2.0
     return random.normal(0.0, (gain / fan_in) ** 0.5, shape)
 
 
@@ -108,7 +113,7 @@ def _sample(values: tf.Tensor) -> NDArray[np.float64]:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or FAMILIES:
+    for name in sys.argv[1:] or MEASURED:
         golden_file(name).parent.mkdir(exist_ok=True)
         measured: dict[str, Any] = {**measure(name)}
         np.savez_compressed(golden_file(name), **measured)

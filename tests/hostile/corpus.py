@@ -9,17 +9,37 @@ DEEP = 100_000
 _HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax"
 _CATEGORIES = '"categories":[{"id":1,"name":"a"}]'
 _LETTERS = "abcdefghi"
+TOOLS = {  # {format of a tool: what stands around its list of objects}
+    "labelme": ('{"shapes":', "}"),
+    "labelstudio": ('[{"data":{"image":"a.jpg"},"annotations":[{"result":', "}]}]"),
+    "vott": ('{"asset":{"name":"a.jpg"},"regions":', "}"),
+    "createml": ('[{"image":"a.jpg","annotations":', "}]"),
+    "supervisely": ('{"size":{},"objects":', "}"),
+    "via": ('{"a.jpg1":{"filename":"a.jpg","size":1,"regions":', "}}"),
+}
 
 
 def texts() -> dict[str, bytes]:
     """Returns all of them; in the words of a person, none is an annotation."""
-    return {name: text.encode() for name, text in (*_csv(), *_nested(), *_yaml(), *_numbers(), *_voc())}
+    return {
+        name: text.encode() for name, text in (*_csv(), *_nested(), *_yaml(), *_numbers(), *_voc(), *_cvat())
+    }
 
 
 def refused() -> frozenset[str]:
     """Returns those that may end only in a fault of the input, never in a Source of something else."""
     sound = ("csv/long_cell.csv", "coco/nonnumbers.json", "voc/comment.xml", "voc/instruction.xml")
-    return frozenset(texts()) - {*sound, "classes/integer.yaml", "classes/date.yaml", "classes/binary.yaml"}
+    of_cvat = ("cvat/mask.xml", "cvat/attribute.xml")
+    return frozenset(texts()) - {
+        *sound,
+        *of_cvat,
+        *(f"csv_cells/{name}.csv" for name in ("deep", "digits", "long", "separators")),
+        "automl/deep.jsonl",
+        "automl/digits.jsonl",
+        "classes/integer.yaml",
+        "classes/date.yaml",
+        "classes/binary.yaml",
+    }
 
 
 def _csv() -> Iterator[tuple[str, str]]:
@@ -27,6 +47,17 @@ def _csv() -> Iterator[tuple[str, str]]:
     yield "csv/long_header.csv", f"{_HEADER},{'x' * 200_000}\na.jpg,10,10,c,1,1,5,5,\n"
     yield "csv/open_quote.csv", f'{_HEADER}\na.jpg,10,10,"' + "x\n" * 200_000
     yield "csv_blocks/open_quote.csv", f'{_HEADER}\na.jpg,10,10,"' + "x\n" * 200_000
+    yield "csv_cells/deep.csv", f"file,class,bbox\na.jpg,c,{'[' * DEEP}:\n"
+    yield "csv_cells/digits.csv", "file,class,bbox\na.jpg,c,\"{'x': " + "9" * 6000 + '}"\n'
+    yield "csv_cells/long.csv", f"file,class,bbox\na.jpg,c,{'1 ' * 200_000}\n"
+    yield "csv_cells/separators.csv", f"file,class,bbox\na.jpg,c,{'[1;' * 200_000}\n"
+    columns = "filename,region_shape_attributes,region_attributes"
+    yield "via_csv/deep.csv", f"{columns}\na.jpg,{'[' * DEEP},{{}}\n"
+    yield "via_csv/open_quote.csv", f'{columns}\na.jpg,"' + "x\n" * 200_000
+    row = "TRAIN,gs://b/a.jpg,c,0,0,,,1,1,,\n"
+    yield "automl/open_quote.csv", row + 'TRAIN,gs://b/a.jpg,"' + "x\n" * 200_000
+    yield "automl/deep.jsonl", '{"imageGcsUri":"a","boundingBoxAnnotations":' + "[" * DEEP
+    yield "automl/digits.jsonl", '{"imageGcsUri":"gs://b/a.jpg","x":' + "9" * 6000 + "}"
 
 
 def _nested() -> Iterator[tuple[str, str]]:
@@ -48,6 +79,9 @@ def _nested() -> Iterator[tuple[str, str]]:
     annotation = f'{{"image_id":1,"category_id":1,"segmentation":{opened}{closed}}}'
     yield "coco/mask.json", f'{{"images":[{{"id":1}}],"annotations":[{annotation}],{_CATEGORIES}}}'
     yield "voc/nested.xml", "<annotation>" + "<object>" * DEEP
+    for kind, (head, tail) in TOOLS.items():
+        yield f"{kind}/nested.json", f"{head}{opened}{closed}{tail}"
+        yield f"{kind}/digits.json", f"{head}{'9' * 6000}{tail}"
 
 
 def _yaml() -> Iterator[tuple[str, str]]:
@@ -97,3 +131,28 @@ def voc(xmax: str) -> str:
     box = f"<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>{xmax}</xmax><ymax>9</ymax></bndbox>"
     size = "<size><width>40</width><height>40</height></size>"
     return f"<annotation><filename>a.jpg</filename>{size}<object><name>a</name>{box}</object></annotation>"
+
+
+def _cvat() -> Iterator[tuple[str, str]]:
+    """Masks and frames without end, entities, and elements in elements."""
+    image = '<image name="a.jpg" width="9" height="9">'
+    mask = '<mask label="a" rle="0,9999999999999999" left="0" top="0" width="99999999" height="99999999"/>'
+    yield "cvat/mask.xml", f"<annotations>{image}{mask}</image></annotations>"
+    task = "<start_frame>0</start_frame><stop_frame>999999999</stop_frame>"
+    box = '<box frame="999999999" outside="0" keyframe="0" xtl="1" ytl="1" xbr="5" ybr="5"/>'
+    frames = f"<meta><task>{task}</task></meta><track label='a'>{box}</track>"
+    yield "cvat/frames.xml", f"<annotations>{frames}</annotations>"
+    yield "cvat/nested.xml", "<annotations>" + image * DEEP
+    yield "cvat/attribute.xml", f"<annotations>{image}<box label='{'x' * 1_000_000}'/></image></annotations>"
+    laughs = "".join(f'<!ENTITY {b} "{f"&{a};" * 9}">' for a, b in pairwise(_LETTERS))
+    typed = f'<!DOCTYPE annotations [<!ENTITY a "x">{laughs}]>'
+    yield "cvat/laughs.xml", f"{typed}<annotations>{image}<box label='&i;'/></image></annotations>"
+    yield "cvat/laughs_of_the_root.xml", f"{typed}<annotations a='&i;'>{image}</image></annotations>"
+
+
+def _rows() -> Iterator[tuple[str, str]]:
+    """Words without end, and lines that only some systems know."""
+    yield "kitti/words.txt", "Car" + " 1" * 500_000
+    yield "kitti/name.txt", "x" * 1_000_000 + " 1 1 1"
+    yield "dota/words.txt", "1 " * 500_000 + "ship 0"
+    yield "dota/lines.txt", "\u2028".join(["1 1 2 1 2 2 1 2"] * 1000)

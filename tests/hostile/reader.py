@@ -15,7 +15,27 @@ from types import FrameType
 from tfrec_tools.dataset.manifest import read_manifest
 from tfrec_tools.detector.config.read import read_pipeline
 from tfrec_tools.errors import TfrecError
-from tfrec_tools.formats import coco, csv_parts, csv_rows, voc, yolo
+from tfrec_tools.formats import (
+    automl,
+    coco,
+    createml,
+    csv_parts,
+    csv_rows,
+    cvat,
+    dota,
+    huggingface,
+    kitti,
+    labelme,
+    labelstudio,
+    labelstudio_csv,
+    open_images,
+    supervisely,
+    via,
+    via_csv,
+    voc,
+    vott,
+    yolo,
+)
 from tfrec_tools.formats.classes import read_classes
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.system.toml_options import read_options
@@ -32,8 +52,24 @@ def _blocks(path: Path) -> list[frozenset[str]]:
 READERS: dict[str, Callable[[Path], object]] = {
     "classes": read_classes,
     "coco": lambda path: coco.read(path).classes,
+    "cvat": lambda path: [record.boxes_xyxy.tolist() for record in cvat.read(path).records],
+    "kitti": lambda path: kitti.read(path).classes,
+    "dota": lambda path: dota.read(path).classes,
     "csv": lambda path: csv_rows.read(path).classes,
     "csv_blocks": _blocks,
+    "labelme": lambda path: labelme.read(path).classes,
+    "labelstudio": lambda path: labelstudio.read(path).classes,
+    "via": lambda path: via.read(path).classes,
+    "vott": lambda path: vott.read(path).classes,
+    "createml": lambda path: createml.read(path).classes,
+    "huggingface": lambda path: huggingface.read(path).classes,
+    "supervisely": lambda path: supervisely.read(path).classes,
+    "csv_cells": lambda path: csv_rows.read(path, ReadOptions(box_format="xywh")).classes,
+    "labelstudio_csv": lambda path: labelstudio_csv.read(path).classes,
+    "via_csv": lambda path: via_csv.read(path).classes,
+    "automl": lambda path: automl.read(path).classes,
+    "class_descriptions": open_images.class_names,
+    "image_labels": lambda path: open_images.labeled_by_image(path, {"stall_1": frozenset()}, {}),
     "voc": lambda path: [record.boxes_xyxy.tolist() for record in voc.read(path).records],
     "yolo": lambda path: yolo.read(path).classes,
     "manifest": read_manifest,

@@ -125,3 +125,18 @@ def test_of_a_name_that_leads_out_the_folders_still_count(tmp_path: Path) -> Non
     names, issues = locate(tmp_path / "images", "../images/val/1.jpg", "../../x/train/1.jpg")
     assert names == ["val/1.jpg", ""]
     assert [code for code, _, _ in issues] == ["path-outside", "path-outside", "image-ambiguous"]
+
+
+def test_an_image_as_it_was_called_before_it_was_uploaded(tmp_path: Path) -> None:
+    for name in ("a.jpg", "0123abcd-b.jpg", "b.jpg", "notes-c.jpg", "c.jpg"):
+        (tmp_path / name).touch()
+    names, issues = locate(
+        tmp_path, "8a6d0f12-a.jpg", "0123abcd-b.jpg", "other-c.jpg", "8a6d0f12-", "8a6d0f12-."
+    )
+    assert names == ["a.jpg", "0123abcd-b.jpg", "", "", ""]
+    assert issues[0] == (
+        "filename-mismatch",
+        "x.json images[0]",
+        "its file name '8a6d0f12-a.jpg' is nowhere; a.jpg was taken",
+    )
+    assert [code for code, _, _ in issues[1:]] == ["image-missing"] * 3

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.helpers.examples import IDS, PICTURE, ROW, VALUES, BoxRow, Values, record_of
 from tests.helpers.label_maps import MAPS, NAMES
 from tfrec_tools._pb2 import example_pb2
-from tfrec_tools.labels.id_tables import Tables
+from tfrec_tools.labels.id_tables import Tables, new_names
 from tfrec_tools.labels.label_map import LabelMap, from_names
 from tfrec_tools.labels.merge import MergedClass, merge
 from tfrec_tools.labels.naming import MergeRules
@@ -27,13 +27,12 @@ UNKNOWN = ("image/object/track", "my own/feature", "image/é")
 
 
 def classes(own: LabelMap, rows: tuple[MergedClass, ...], new: LabelMap, **more: object) -> Classes:
-    return classes_of(
-        own.name_by_id, "own.pbtxt", Tables(HERE, (rows,)), new, (), more.get("always")  # type: ignore[arg-type]
-    )  # fmt: skip
+    renamed = new_names(Tables(HERE, (rows,)), own.name_by_id)
+    return classes_of(own.name_by_id, "own.pbtxt", renamed, new, (), more.get("always"))  # type: ignore[arg-type]
 
 
 def plain(own: LabelMap, new: LabelMap, always: frozenset[str] | None = None) -> Classes:
-    return classes_of(own.name_by_id, "own.pbtxt", None, new, (), always)
+    return classes_of(own.name_by_id, "own.pbtxt", {}, new, (), always)
 
 
 def inverse(rows: tuple[MergedClass, ...], new: LabelMap) -> tuple[MergedClass, ...]:

@@ -322,7 +322,7 @@ def test_large_pictures_between_short_and_long_features(tmp_path: Path, workers:
     (maps := tmp_path / "maps").mkdir()
     new = write_map(maps / "new.pbtxt", "more", *reversed(names))
     finished = remap([str(tmp_path / "x")], new, tmp_path / "out/all", workers=workers, shards=2)
-    of_set = classes_of(read_label_map(own).name_by_id, own.name, None, read_label_map(new), (), None)
+    of_set = classes_of(read_label_map(own).name_by_id, own.name, {}, read_label_map(new), (), None)
     found = [data for file in sorted((tmp_path / "out").glob("*.tfrecord")) for data in framing.read(file)]
     assert sorted(found) == sorted(examples.remap(data, of_set).data for data in records)
     assert sound(tmp_path / "out/all")

@@ -9,10 +9,12 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from tests.helpers import poses
 from tests.helpers.small_sets import SCENES, save_pictures, voc
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.dataset.shards import record_files
+from tfrec_tools.labels.pbtxt import read_label_map
 
 EDGES = {"xmin": (1, 1), "ymin": (2, 2), "xmax": (3, 1), "ymax": (4, 2)}  # in a scene's box; which size
 
@@ -69,3 +71,39 @@ def test_what_they_parse(
         labels = tf.sparse.to_dense(found["image/object/class/label"]).numpy().tolist()
         assert labels == [{"cat": 1, "dog": 2}[box[0]] for box in boxes]
     assert not scenes
+
+
+def test_keypoints_as_tfod_reads_them(tmp_path: Path) -> None:
+    """Flat lists that reshape to (boxes, num_keypoints, 2), NaN where none is labeled; ids of the label map
+    say which are of which class (_reshape_keypoints, _reshape_keypoint_visibilities)."""
+    tf = pytest.importorskip("tensorflow")
+    convert(ConvertOptions(poses.coco(tmp_path), tmp_path / "out/new"))
+    label_map = read_label_map(tmp_path / "out/new.label_map.pbtxt")
+    count = sum(len(label.keypoints) for label in label_map.labels)
+    spec = tfods(tf) | {
+        f"image/object/keypoint/{key}": tf.io.VarLenFeature(kind)
+        for key, kind in (("x", tf.float32), ("y", tf.float32), ("visibility", tf.int64), ("num", tf.int64))
+    }
+    seen = 0
+    for data in tf.data.TFRecordDataset([str(path) for path in record_files([str(tmp_path / "out/new")])]):
+        found = {
+            key: tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value
+            for key, value in tf.io.parse_single_example(data, spec).items()
+        }
+        classes = found["image/object/class/label"].numpy().tolist()
+        of_keypoints = (found[f"image/object/keypoint/{key}"] for key in ("y", "x", "visibility"))
+        y, x, visibility = (tf.reshape(values, [-1, count]) for values in of_keypoints)
+        y_x = tf.where((visibility > 0)[..., None], tf.stack([y, x], axis=-1), np.nan).numpy()
+        assert len(y_x) == len(classes)
+        for box, class_id in enumerate(classes):
+            label = label_map.labels[class_id - 1]
+            ids = {name: number for number, name in label.keypoints}
+            expected = np.full((count, 2), np.nan)
+            triples = np.array(poses.POINTS[box][1] or (), np.float64).reshape(-1, 3)
+            for name, (at_x, at_y, is_labeled) in zip(ids, triples, strict=False):
+                if is_labeled:
+                    expected[ids[name]] = at_y / poses.HEIGHT, at_x / poses.WIDTH
+            np.testing.assert_array_equal(y_x[box], expected)
+            assert found["image/object/keypoint/num"][box] == np.isfinite(expected).all(axis=1).sum()
+            seen += 1
+    assert seen == len(poses.POINTS)

@@ -6,6 +6,7 @@ import hashlib
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tests.helpers.examples import IDS, PICTURE, ROW, BoxRow, record_of
 from tests.helpers.places import SCHEMAS
 from tfrec_tools._pb2 import example_pb2
 from tfrec_tools.errors import InputError
+from tfrec_tools.labels.keypoints import KeypointLayout
 from tfrec_tools.tfrecords import example, features, framing
 from tfrec_tools.tfrecords.features import source_id
 
@@ -39,13 +41,71 @@ def test_parse_is_the_inverse(rows: list[BoxRow], labeled: frozenset[str] | None
     assert example.encode_example(parsed.record, parsed.image, IDS) == data
 
 
+POINT = st.tuples(st.floats(0, 640), st.floats(0, 480), st.sampled_from([0.0, 1.0, 2.0]))
+LAYOUT = KeypointLayout(("nose", "tail", "wing"), {"RBC": (2, 0), "WBC": (1,)})
+
+
+@given(st.lists(st.tuples(ROW, POINT, POINT), max_size=4))
+def test_keypoints_are_at_their_ids_and_read_back(rows: list[tuple[BoxRow, Any, Any]]) -> None:
+    given_ = np.array([points for _, *points in rows], np.float64).reshape(len(rows), 2, 3)
+    record = record_of([row for row, *_ in rows], keypoints=given_)
+    data = example.encode_example(record, PICTURE, IDS, LAYOUT)
+    parsed = example.parse_example(data, "s")
+    if not rows:
+        assert parsed.record.keypoints is None
+        return
+    keypoints = parsed.record.keypoints
+    assert keypoints is not None
+    for box, name in enumerate(record.names):
+        expected = np.zeros((3, 3))
+        expected[list(LAYOUT.ids.get(name, ()))] = given_[box, : len(LAYOUT.ids.get(name, ()))]
+        np.testing.assert_allclose(keypoints[box], expected, rtol=1e-6, atol=1e-30)
+    assert parsed.keypoint_names == LAYOUT.names * len(rows)
+    at_ids = KeypointLayout(LAYOUT.names, dict.fromkeys(IDS, (0, 1, 2)))
+    assert example.encode_example(parsed.record, parsed.image, IDS, at_ids) == data
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "reason"),
+    [
+        (features.KEYPOINT_X, [0.5] * 3, "keypoint/x: has 3 values for 2 boxes, expected as many each"),
+        (features.KEYPOINT_Y, [0.5] * 2, "keypoint/y: has 2 values, but image/object/keypoint/x has 6"),
+        (features.KEYPOINT_VISIBILITY, [2], "keypoint/visibility: has 1 values, but"),
+    ],
+)
+def test_keypoints_of_other_numbers_than_boxes_are_damaged(key: str, values: list[Any], reason: str) -> None:
+    record = record_of([((1, 2, 3, 4), "WBC", False, False, False)] * 2, keypoints=np.ones((2, 2, 3)))
+    message = example_pb2.Example.FromString(example.encode_example(record, PICTURE, IDS, LAYOUT))
+    feature = message.features.feature[key]
+    getattr(feature, feature.WhichOneof("kind") or "").value[:] = values
+    with pytest.raises(InputError, match=reason):
+        example.parse_example(message.SerializeToString(), "s")
+
+
+def test_without_visibility_what_has_a_place_is_visible() -> None:
+    """As TFOD's decoder has it."""
+    record = record_of([((1, 2, 3, 4), "WBC", False, False, False)], keypoints=np.array([[[64, 48, 2]]]))
+    message = example_pb2.Example.FromString(example.encode_example(record, PICTURE, IDS, LAYOUT))
+    del message.features.feature[features.KEYPOINT_VISIBILITY]
+    message.features.feature[features.KEYPOINT_X].float_list.value[0] = math.nan
+    keypoints = example.parse_example(message.SerializeToString(), "s").record.keypoints
+    assert keypoints is not None
+    assert keypoints[0, :, 2].tolist() == [0, 2, 2]
+    np.testing.assert_allclose(keypoints[0, 1], [64, 48, 2], rtol=1e-6)
+
+
 def test_tensorflow_sees_the_same_bytes() -> None:
     tf = pytest.importorskip("tensorflow")
     record = record_of([((1, 2, 3, 4), "WBC", True, False, True)], labeled=frozenset({"WBC"}))
     record = replace(
-        record, occluded=record.crowd, group_of=record.crowd, poses=("Left",), masks=(b"\x89PNG",)
+        record,
+        occluded=record.crowd,
+        group_of=record.crowd,
+        poses=("Left",),
+        masks=(b"\x89PNG",),
+        keypoints=np.array([[[1, 2, 2]]], np.float64),
     )
-    data = example.encode_example(record, PICTURE, IDS)
+    data = example.encode_example(record, PICTURE, IDS, KeypointLayout(("nose",), {"WBC": (0,)}))
     theirs = tf.train.Example.FromString(data)
     assert theirs.SerializeToString(deterministic=True) == data
     assert set(theirs.features.feature) == set(features.FEATURES) - {features.BOX_WEIGHT}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools.annotations import boxes
+from tfrec_tools.annotations import boxes, keypoint_checks
 from tfrec_tools.annotations.boxes import Boxes
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.policies import DEFAULT, Policies
@@ -33,6 +33,8 @@ _MESSAGES = {
     "box-whole": "covers the whole image of {size}",
     "box-duplicate": "lies on box {twin} of the same class",
     "mask-damaged": "has a segmentation that {why}",
+    "keypoints-damaged": "has keypoints that are no x, y and visibility (0, 1 or 2) for each of its class",
+    "keypoint-outside": "has {why}, outside the image of {size}",
 }
 
 
@@ -57,8 +59,9 @@ def check(
     that are left lie in the image and have area. damaged_masks says of which boxes the mask is none, and
     why."""
     checks = checks or Checks()
-    if not damaged_masks and _sound(record, width, height, checks.min_side):
+    if not damaged_masks and record.keypoints is None and _sound(record, width, height, checks.min_side):
         return record, ()
+    odd_points = keypoint_checks.faults(record, width, height)
     size = f"{width} x {height}"
     given_xyxy, issues = record.boxes_xyxy, []
     kept = np.ones(len(record.names), bool)  # (N,)
@@ -70,15 +73,22 @@ def check(
     odd, twins = _oddities(record.names, boxes_xyxy, kept, (width, height), checks.min_side)
     if damaged_masks:
         odd["mask-damaged"] = np.isin(np.arange(len(kept)), list(damaged_masks)) & kept
+    odd |= {code: mask & kept for code, mask in odd_points.items() if (mask & kept).any()}
     if odd:
         numbers = {"size": size, "min_side": checks.min_side}
-        issues += _issues(record, odd, checks.policies, twins, damaged_masks, **numbers)
+        whys = {
+            "mask-damaged": damaged_masks or {},
+            "keypoint-outside": keypoint_checks.outside_of(record, width, height, odd),
+        }
+        issues += _issues(record, odd, checks.policies, twins, whys, **numbers)
         kept = _stays(odd, checks.policies, kept)
     if any(checks.policies.action(issue.code) == "drop-image" for issue in issues):
         return None, tuple(issues)
-    if boxes_xyxy is given_xyxy and kept.all():
+    keypoints = keypoint_checks.mended(record, width, height, checks.policies)
+    if boxes_xyxy is given_xyxy and keypoints is record.keypoints and kept.all():
         return record, tuple(issues)
-    return subset(replace(record, boxes_xyxy=boxes_xyxy), np.flatnonzero(kept).tolist()), tuple(issues)
+    mended = replace(record, boxes_xyxy=boxes_xyxy, keypoints=keypoints)
+    return subset(mended, np.flatnonzero(kept).tolist()), tuple(issues)
 
 
 def twins_of(names: Sequence[str], boxes_xyxy: Boxes) -> dict[int, int]:
@@ -183,17 +193,17 @@ def _issues(
     faults: Masks,
     policies: Policies,
     twins: Mapping[int, int] | None = None,
-    damaged_masks: Mapping[int, str] | None = None,
+    whys: Mapping[str, Mapping[int, str]] | None = None,
     **numbers: object,
 ) -> list[Issue]:
-    """Returns an issue for each box of each mask, in the order of the boxes."""
+    """Returns an issue for each box of each mask, in the order of the boxes. `whys`: {code: {box: why}}."""
     numbered = [(int(i), code) for code, mask in faults.items() for i in np.flatnonzero(mask)]
     issues = []
     for i, code in sorted(numbered):
         with np.errstate(invalid="ignore"):
             width, height = boxes.sides(record.boxes_xyxy[i : i + 1])[0]
         numbers |= {"sides": f"{width:g} x {height:g}", "twin": (twins or {}).get(i)}
-        what = _MESSAGES[code].format(why=(damaged_masks or {}).get(i), **numbers)
+        what = _MESSAGES[code].format(why=(whys or {}).get(code, {}).get(i), **numbers)
         corners = ", ".join(f"{value:g}" for value in record.boxes_xyxy[i])
         message = f"{record.filename}: {record.names[i]} [{corners}] {what}"
         fixed = policies.action(code) not in ("keep", "error")

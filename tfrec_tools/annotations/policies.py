@@ -22,7 +22,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "box-duplicate": ("keep", "drop-box", "drop-image"),
     "box-missing": ("drop-box", "drop-image"),
     "box-derived": ("keep", "drop-box", "drop-image"),
+    "region-ignored": ("drop-box", "drop-image"),
     "mask-damaged": ("error", "keep", "drop-box", "drop-image"),
+    "keypoints-damaged": ("fix", "drop-box", "drop-image"),
+    "keypoint-outside": ("fix", "keep", "drop-box", "drop-image"),
     "image-missing": ("error", "drop-image"),
     "image-ambiguous": ("error", "drop-image"),
     "image-damaged": ("error", "drop-image"),
@@ -43,7 +46,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "class-similar": ("keep",),
 }
 # What is said of a set as a whole, or was asked for: no fault, so that strict lets it pass.
-HINTS = ("class-few", "class-left-out", "class-similar")
+HINTS = ("class-few", "class-left-out", "class-similar", "keypoints-left-out", "region-ignored")
 _BY_READER = ("fix",)  # readers have dealt with an issue as CODES says; it may still be made an error
 
 _NEAR = 0.7  # of a mistyped code to the one that was meant, as difflib measures
@@ -122,7 +125,7 @@ def _other_than_error(code: str) -> str:
 def _require_choice(word: str, code: str, action: str) -> None:
     if code not in CODES:
         near = get_close_matches(code, CODES, 1, _NEAR)
-        advice = f"did you mean {near[0]}" if near else f"there are {', '.join(CODES)}"
+        advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(CODES)}"
         raise InputError("--on", f"{code!r} is no issue code; {advice}", where=word)
     if action not in choices(code):
         problem = f"{action!r} cannot be done about {code}" if action else "names no action"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.system.regular_files import open_unbuffered
+from tfrec_tools.system.regular_files import Stamp, open_unbuffered, read_part
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -25,21 +26,27 @@ _BLOCK_BYTES = 1 << 20
 _FLAGS = ("crowd", "difficult", "truncated", "occluded", "group_of")
 _COLUMNS = (*_FLAGS, "area")
 _columns = attrgetter(*_COLUMNS)
-_TUPLES = ("poses", "masks")  # one a box, or none at all
+_TUPLES = ("poses", "masks", "weights")  # one a box, or none at all
+_tuples = attrgetter(*_TUPLES)
+_MOST_BLANK = 1000  # boxes of an image, up to which arrays that say nothing are shared
 
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """Where the bytes of an image are: a whole file, or `length` bytes of one from `offset` on."""
+    """Where the bytes of an image are: a whole file, or `length` bytes of one from `offset` on. `stamp` is
+    what the file was when it was found, where that is known: what is read later must be of the same."""
 
     path: Path
     offset: int = 0
     length: int | None = None
+    stamp: Stamp | None = field(default=None, compare=False)
 
     @property
     def size(self) -> int:
         """Bytes."""
-        return self.path.stat().st_size if self.length is None else self.length
+        if self.length is not None:
+            return self.length
+        return self.path.stat().st_size if self.stamp is None else self.stamp[0]
 
     @property
     def origin(self) -> tuple[str, int]:
@@ -65,11 +72,8 @@ class ByteRange:
             return file.read(count if self.length is None else min(count, self.length))
 
     def read(self) -> bytes:
-        with open_unbuffered(self.path) as file:
-            if self.length is None:
-                return file.read()
-            file.seek(self.offset)
-            return file.read(self.length)
+        """Raises ChangedError where the file is not what the stamp says; other errors as opening has them."""
+        return read_part(self.path, self.offset, self.length, self.stamp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +94,10 @@ class ImageRecord:
     relative    whether boxes_xyxy are fractions of the image instead, as YOLO and OpenImages write them
     poses       (N,) views of the objects ("Frontal"), "" where unknown; or () where the source has none
     masks       (N,) each a PNG, or COCO's segmentation in JSON; or () where they were not asked for
+    keypoints   (N, K, 3) float64 [x y visibility], x and y in the unit of the boxes, visibility 0 (not
+                labeled), 1 (hidden) or 2 (visible), as COCO has them; in the order of the names that the
+                Source gives to the class's keypoints, then zeros. None where no box has any
+    weights     (N,) how much each box counts in training, 0 to 1; or () where all count as 1
     stem        the name, without suffix, of the annotation's own file; an image of that name is meant
                 where `filename` says otherwise. Empty where the source is one file for many images
     place       where the image is; None where it is to be looked up by `filename`
@@ -119,6 +127,8 @@ class ImageRecord:
     place: ByteRange | None = None
     split: str | None = None
     precision: float = 0.0
+    keypoints: Floats | None = None
+    weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.source.isascii() and self.image_id.isascii()):
@@ -128,26 +138,36 @@ class ImageRecord:
         if self.boxes_xyxy.shape != (count, 4):
             raise ValueError(f"boxes_xyxy has shape {self.boxes_xyxy.shape}, expected ({count}, 4)")
         self.boxes_xyxy.setflags(write=False)
-        for array, field in zip(_columns(self), _COLUMNS, strict=True):
-            if array.shape != (count,):
-                raise ValueError(f"{field} has shape {array.shape}, expected ({count},)")
+        shape, checked = (count,), None
+        for array, name in zip(_columns(self), _COLUMNS, strict=True):
+            if array is checked:  # one array may stand for several flags
+                continue
+            if array.shape != shape:
+                raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
             array.setflags(write=False)
-        for field in _TUPLES:
-            if len(getattr(self, field)) not in (0, count):
-                raise ValueError(f"{field} has {len(getattr(self, field))} values, expected {count} or none")
+            checked = array
+        if self.keypoints is not None:
+            if self.keypoints.ndim != 3 or self.keypoints.shape[::2] != (count, 3):
+                raise ValueError(f"keypoints has shape {self.keypoints.shape}, expected ({count}, K, 3)")
+            self.keypoints.setflags(write=False)
+        for name, values in zip(_TUPLES, _tuples(self), strict=True):
+            if values and len(values) != count:
+                raise ValueError(f"{name} has {len(values)} values, expected {count} or none")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a format's reader found: class names in the order of their ids, images in the order of the
     source, what is odd about its annotations, and the account of all of them. `category_ids`: the source's
-    own ids of its classes, where COCO's evaluation asks for them."""
+    own ids of its classes, where COCO's evaluation asks for them. `keypoints`: the names of the keypoints of
+    each class that has any, in the order of the records' keypoints."""
 
     classes: tuple[str, ...]
     records: Sequence[ImageRecord]
     issues: tuple[Issue, ...]
     account: Account
     category_ids: Mapping[str, int | str] | None = None
+    keypoints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Said(TypedDict, total=False):
@@ -169,6 +189,8 @@ class Said(TypedDict, total=False):
     place: ByteRange | None
     split: str | None
     precision: float
+    keypoints: Floats | None
+    weights: tuple[float, ...]
 
 
 def image_record(
@@ -184,26 +206,44 @@ def image_record(
     (area)."""
     count = len(names)
     fields: dict[str, Any] = {"width": 0, "height": 0, **said}
+    unset, unknown = _blank(count) if count <= _MOST_BLANK else _blank.__wrapped__(count)
     for flag in _FLAGS:
         values = fields.get(flag)
-        fields[flag] = np.zeros(count, bool) if values is None else np.array(values, bool)
+        fields[flag] = unset if values is None else np.array(values, bool)
     area = fields.get("area")
-    fields["area"] = np.full(count, np.nan) if area is None else np.array(area, np.float64)
+    fields["area"] = unknown if area is None else np.array(area, np.float64)
     corners = np.array(boxes_xyxy, np.float64).reshape(count, 4)  # (N, 4)
     return ImageRecord(
         image_id=image_id, filename=filename, source=source, boxes_xyxy=corners, names=names, **fields
     )
 
 
+@lru_cache(maxsize=_MOST_BLANK)
+def _blank(count: int) -> tuple[Bools, Floats]:
+    """Returns flags and areas that say nothing of so many boxes; records never write into theirs."""
+    return np.zeros(count, bool), np.full(count, np.nan)
+
+
 def subset(record: ImageRecord, kept: Sequence[int]) -> ImageRecord:
     """Returns the record with only the boxes of those numbers, in that order."""
     index = np.array(kept, np.intp)
     arrays = ("boxes_xyxy", "area", *_FLAGS)
-    changed: dict[str, Any] = {field: getattr(record, field)[index] for field in arrays}
-    for field in ("names", *_TUPLES):
-        values = getattr(record, field)
-        changed[field] = tuple(values[i] for i in kept) if values else ()
+    changed: dict[str, Any] = {name: getattr(record, name)[index] for name in arrays}
+    for name in ("names", *_TUPLES):
+        values = getattr(record, name)
+        changed[name] = tuple(values[i] for i in kept) if values else ()
+    if record.keypoints is not None:
+        changed["keypoints"] = record.keypoints[index]
     return replace(record, **changed)
+
+
+def scaled(record: ImageRecord, scale_xy: tuple[float, float]) -> ImageRecord:
+    """Returns the record with boxes, areas and keypoints in a unit of which so many make its own."""
+    with np.errstate(invalid="ignore"):  # infinity times zero; `box_checks` reports such a box
+        boxes_xyxy = record.boxes_xyxy * np.array([*scale_xy, *scale_xy])
+        keypoints = None if record.keypoints is None else record.keypoints * np.array([*scale_xy, 1.0])
+    area = record.area * scale_xy[0] * scale_xy[1]
+    return replace(record, boxes_xyxy=boxes_xyxy, area=area, keypoints=keypoints)
 
 
 def joined(first: ImageRecord, second: ImageRecord) -> ImageRecord:
@@ -212,14 +252,17 @@ def joined(first: ImageRecord, second: ImageRecord) -> ImageRecord:
     if first.relative != second.relative:
         first, second = _in_fractions(first), _in_fractions(second)
     changed: dict[str, Any] = {
-        field: np.concatenate([getattr(first, field), getattr(second, field)])
-        for field in ("boxes_xyxy", "area", *_FLAGS)
+        name: np.concatenate([getattr(first, name), getattr(second, name)])
+        for name in ("boxes_xyxy", "area", *_FLAGS)
     }
     changed["precision"] = max(first.precision, second.precision)
     if first.poses or second.poses:
         changed["poses"] = (*_padded(first, first.poses, ""), *_padded(second, second.poses, ""))
     if first.masks or second.masks:
         changed["masks"] = (*_padded(first, first.masks, b""), *_padded(second, second.masks, b""))
+    changed["keypoints"] = _joined_keypoints(first, second)
+    if first.weights or second.weights:
+        changed["weights"] = (*_padded(first, first.weights, 1.0), *_padded(second, second.weights, 1.0))
     return replace(first, names=(*first.names, *second.names), **changed)
 
 
@@ -231,7 +274,22 @@ def _in_fractions(record: ImageRecord) -> ImageRecord:
         raise InputError(record.source, reason)
     size = np.array([record.width, record.height] * 2, np.float64)
     area = record.area / (record.width * record.height)
-    return replace(record, boxes_xyxy=record.boxes_xyxy / size, area=area, relative=True)
+    keypoints = None if record.keypoints is None else record.keypoints / np.array([*size[:2], 1.0])
+    boxes_xyxy = record.boxes_xyxy / size
+    return replace(record, boxes_xyxy=boxes_xyxy, area=area, keypoints=keypoints, relative=True)
+
+
+def _joined_keypoints(first: ImageRecord, second: ImageRecord) -> Floats | None:
+    """Returns those of both; zeros for the boxes of one that has none, and behind the shorter ones."""
+    each = [record.keypoints for record in (first, second)]
+    longest = max((keypoints.shape[1] for keypoints in each if keypoints is not None), default=None)
+    if longest is None:
+        return None
+    both = np.zeros((len(first.names) + len(second.names), longest, 3))  # (N + M, K, 3)
+    for keypoints, start in zip(each, (0, len(first.names)), strict=True):
+        if keypoints is not None:
+            both[start : start + len(keypoints), : keypoints.shape[1]] = keypoints
+    return both
 
 
 def _padded(record: ImageRecord, values: tuple[Any, ...], empty: Any) -> tuple[Any, ...]:

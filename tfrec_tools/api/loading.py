@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrec_tools.api.keywords import in_one_line
 from tfrec_tools.dataset import label_maps, shards, stats
 from tfrec_tools.images.loading import decoded
 from tfrec_tools.system.options import Paths, as_texts
@@ -33,6 +34,8 @@ class Sample:
     area        (N,) float64, square pixels; NaN where the record does not say
     weights     (N,) float64, how much each box counts in training; 0 where it is in doubt
     masks       (N,) PNG bytes each, or () where the record has none
+    keypoints   (N, K, 3) float64 [x y visibility] in pixels, at each of the K ids of the records' label map
+                (see schemas/tfrecord_features.md); None where the record has none
     labeled     the classes that the image was exhaustively annotated for; None means all. An object of
                 another class is unknown in it, not background
     """
@@ -46,6 +49,7 @@ class Sample:
     area: NDArray[np.float64]
     weights: NDArray[np.float64]
     masks: tuple[bytes, ...]
+    keypoints: NDArray[np.float64] | None
     labeled: frozenset[str] | None
     image_id: str
     filename: str
@@ -81,6 +85,7 @@ class Records(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    @in_one_line
     def __getitem__(self, index: SupportsIndex) -> Sample:  # type: ignore[override]
         """Reads one record, its CRC included. Raises IndexError, and InputError where it is damaged."""
         entry = self._entries[index.__index__()]
@@ -107,6 +112,7 @@ class Records(Sequence[Sample]):
         return batches(replace(self, decode=True), size, batch, seed if shuffle else None)
 
 
+@in_one_line
 def load(records: Paths, *, decode: bool = True) -> Records:
     """Finds the records of files, folders, sets DIR/NAME or patterns such as "DIR/NAME-*", without reading
     them. With decode=False the images stay encoded. Raises InputError where there are none, or where a file
@@ -141,6 +147,7 @@ def _sample(parsed: Parsed, classes: Mapping[int, str], decode: bool) -> Sample:
         area=record.area,
         weights=np.array(parsed.weights or (1.0,) * count, np.float64),
         masks=record.masks,
+        keypoints=record.keypoints,
         labeled=record.labeled,
         image_id=record.image_id,
         filename=record.filename,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools.api.keywords import taking
+from tfrec_tools.api.keywords import in_one_line, taking
 from tfrec_tools.detector import preflight
 from tfrec_tools.detector.options.finetune import FinetuneOptions
 from tfrec_tools.detector.options.models import EvaluateOptions, ExportOptions
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished training: its folder, the grown model's, and for each class and mean its average precision
-    before and after."""
+    """A finished training: its folder, the grown model's, for each class and mean its average precision
+    before and after, and what was chosen or is odd about what it was given."""
 
     out: Path
     model: Path
     lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def forgetting(self) -> float | None:
@@ -61,13 +62,16 @@ class Detections:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A detector in memory; `classes` is {id: name}."""
+    """A detector in memory; `classes` is {id: name}, `notes` what was chosen in its folder where there was a
+    choice."""
 
     folder: Path
     classes: dict[int, str]
+    notes: tuple[str, ...]
     _detector: Detector = field(repr=False)
     _finder: Finder = field(repr=False)
 
+    @in_one_line
     def detect(self, image: StrPath | NDArray[np.uint8], *, score: float | None = None) -> Detections:
         """Finds objects in an image file, or in an image (H, W, 3) uint8, RGB. `score` is the lowest that
         counts; None takes for each class that of the model folder's scores.json, else 0.5. Raises InputError
@@ -88,16 +92,20 @@ class Model:
         return Detections(boxes_xyxy, kept.scores, labels, names)
 
 
-def open_model(model: StrPath) -> Model:
-    """Opens a model folder (pipeline.config, label_map.pbtxt, checkpoint/), or a model of TFOD's zoo by name.
-    Raises TfrecError where it cannot be opened or fetched."""
+@in_one_line
+def open_model(model: StrPath, *, labels: StrPath | None = None) -> Model:
+    """Opens a model folder (pipeline.config, label map, checkpoint/), or a model of TFOD's zoo by name.
+    `labels` is its label map, where that is not to be looked for. Raises TfrecError where it cannot be opened
+    or fetched."""
     from tfrec_tools.detector.inference.predictor import finder
     from tfrec_tools.detector.model.detector import load_detector
     from tfrec_tools.detector.model.zoo import model_folder
 
+    label_map = None if labels is None else as_path(labels)
     folder = model_folder(str(model))
-    detector = load_detector(folder)
-    return Model(folder, dict(detector.labels.name_by_id), detector, finder(detector))
+    notes = preflight.model_notes(folder, label_map, "labels")
+    detector = load_detector(folder, label_map)
+    return Model(folder, dict(detector.labels.name_by_id), notes, detector, finder(detector))
 
 
 @taking(FinetuneOptions)
@@ -107,12 +115,12 @@ def finetune(options: FinetuneOptions) -> Run:
     if options.dry_run or options.control:
         raise InputError("dry_run" if options.dry_run else "control", "is for the command `tfrec finetune`")
     label_map = read_map(options.labels_path)
-    preflight.require_finetunable(options, label_map)
+    checked = preflight.require_finetunable(options, label_map)
     from tfrec_tools.detector import finetune as story
 
-    plan = story.planned(options, label_map)
+    plan = story.planned(options, label_map, checked.examples)
     lines = story.finetune(plan, resume=options.resume)
-    return Run(plan.out, plan.out / "model", tuple(lines))
+    return Run(plan.out, plan.out / "model", tuple(lines), checked.notes)
 
 
 @taking(EvaluateOptions)
@@ -129,7 +137,7 @@ def evaluate(options: EvaluateOptions) -> Metrics:
 def export(options: ExportOptions) -> Agreement:
     """Writes a model for others to run, as `tfrec export` does; returns how far what was written is from the
     original. Raises TfrecError, and writes nothing, where they do not agree."""
-    preflight.require_records(options.patterns)
+    preflight.require_images(options.patterns)
     from tfrec_tools.detector.export.export import export_model
 
     return export_model(options)
@@ -137,11 +145,11 @@ def export(options: ExportOptions) -> Agreement:
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
     """Decodes an image file as `tfrec detect` does. Raises InputError where it is none, or several."""
-    from tfrec_tools.detector.inference.detect import decode
-    from tfrec_tools.detector.inference.inputs import input_images
+    from tfrec_tools.detector.data.images import decode_image
+    from tfrec_tools.detector.data.inputs import input_images
 
     images = list(islice(input_images([str(path)]), 2))
     if len(images) != 1 or not images[0].data:
         reasons = "; ".join(issue.message for image in images for issue in image.issues)
         raise InputError(path, reasons or "holds several images; give one image file, or an array")
-    return decode(images[0])
+    return decode_image(images[0].data, images[0].name)

@@ -12,6 +12,9 @@ from tfrec_tools.dataset.options import InspectOptions, VerifyOptions
 from tfrec_tools.dataset.publish import Finished
 from tfrec_tools.dataset.stats import Stats
 from tfrec_tools.dataset.verify import Verified
+from tfrec_tools.extraction import extract as extraction
+from tfrec_tools.extraction.extract import Extracted
+from tfrec_tools.extraction.options import ExtractOptions
 from tfrec_tools.remapping import label_merging
 from tfrec_tools.remapping import remap as remapping
 from tfrec_tools.remapping.label_merging import MergedLabels
@@ -19,11 +22,13 @@ from tfrec_tools.remapping.options import MergeLabelsOptions, RemapOptions
 
 __all__ = [
     "Checked",
+    "Extracted",
     "Finished",
     "MergedLabels",
     "Stats",
     "Verified",
     "convert",
+    "extract",
     "inspect",
     "merge_labels",
     "remap",
@@ -51,6 +56,13 @@ def remap(options: RemapOptions) -> Finished:
     """Rewrites records under a merged label map, and joins sets into one, as `tfrec remap` does. Raises
     TfrecError as `convert` does."""
     return remapping.remap(options)
+
+
+@taking(ExtractOptions)
+def extract(options: ExtractOptions) -> Extracted:
+    """Writes the images and annotations of records into a folder, as `tfrec extract` does. Raises InputError
+    where a record cannot be used, or where something is there already."""
+    return extraction.extract(options)
 
 
 @taking(MergeLabelsOptions)

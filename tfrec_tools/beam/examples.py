@@ -28,12 +28,13 @@ from tfrec_tools.conversion.jobs import load_checked
 from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.conversion.plan import checks_of, image_options_of, require_classes, within_map
 from tfrec_tools.conversion.sharing import escaped_names, named_by_file
+from tfrec_tools.dataset import class_choice
 from tfrec_tools.dataset.manifest import SourceInfo
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.classes import read_map
 from tfrec_tools.images.loading import is_file_itself
 from tfrec_tools.images.lookup import Finder
-from tfrec_tools.labels import spelling
+from tfrec_tools.labels import keypoints, spelling
 from tfrec_tools.labels.label_map import LabelMap, from_names
 from tfrec_tools.tfrecords import spans
 from tfrec_tools.tfrecords.example import encode_example
@@ -122,6 +123,11 @@ class ToExamples(beam.PTransform):
         self._labels = located(labels, BeamInput) if labels is not None else None
         self._map = read_map(self._labels) if self._labels else None
         self._options = ConvertOptions((), "", images=self._images, labels=self._labels, **options)
+        if flags := class_choice.flags_of(self._options):
+            reason = (
+                "is of `tfrec convert --runner`, not of the transforms; choose classes by a step of your own"
+            )
+            raise InputError(flags, reason)
 
     def expand(self, annotations: Any) -> Examples:
         records, source, issues = Annotations(*annotations)
@@ -188,7 +194,9 @@ class _Encode(beam.DoFn):
             count(0, 0, len(odd))
             return
         yield TaggedOutput("files", (place.origin, (annotated.order, record.source, record.filename)))
-        record = replace(record, labeled=about.labeled)
+        own = record.labeled  # as COCO's images may say it
+        labeled = about.labeled if own is None else own.intersection(about.label_map.names)
+        record = replace(record, labeled=labeled)
         rules = image_options_of(options)
         checked, image, issues = load_checked(record, place, checks_of(options), rules)
         for number, issue in enumerate(issues):
@@ -198,9 +206,9 @@ class _Encode(beam.DoFn):
             yield Converted(record.image_id, annotated.order, (), None)
             return
         count(1, len(checked.names), len(odd) + len(issues))
-        whole = Converted(
-            record.image_id, annotated.order, checked.names, encode_example(checked, image, ids)
-        )
+        points = keypoints.NONE if options.keypoints == "none" else keypoints.layout_of(about.label_map)
+        encoded = encode_example(checked, image, ids, points)
+        whole = Converted(record.image_id, annotated.order, checked.names, encoded)
         yield _without(whole, image.data, place) if is_file_itself(rules, issues) else whole
 
 

@@ -14,6 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.conversion.plan import with_paths
 from tfrec_tools.errors import InputError
+from tfrec_tools.system import stores
 from tfrec_tools.system.remote_path import RemotePath, Stat, is_url
 
 _AS_IT_IS = CompressionTypes.UNCOMPRESSED  # Beam would unpack what is called .gz
@@ -74,10 +75,10 @@ P = TypeVar("P", bound=BeamPath)
 
 
 def located(path: Path | str, kind: type[P]) -> Path:
-    """Returns the path that is meant: one of a store where it is a URL. Raises InputError where Beam lacks
-    what opens it."""
+    """Returns the path that is meant: a URL's in its store, a ZIP archive as a folder. Raises InputError
+    where Beam lacks what opens it."""
     if not is_url(path):
-        return Path(path)
+        return stores.located(Path(path))
     opened = kind(path)
     try:
         FileSystems.get_filesystem(str(opened))

@@ -7,7 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from tfrec_tools.beam.elements import Annotations
+from tfrec_tools.beam.elements import OF_SOURCE, Annotations
 from tfrec_tools.beam.paths import BeamInput, located
 from tfrec_tools.beam.sources import READERS
 from tfrec_tools.dataset.manifest import SourceInfo
@@ -41,6 +41,9 @@ class ReadAnnotations(beam.PTransform):
     def expand(self, pbegin: Any) -> Annotations:
         start = pbegin | "Source" >> beam.Create([self._path])
         records, classes, issues = READERS[self._format](start, self._path, self._options)
+        if maskless := registry.maskless(self._path, self._format, self._options):
+            first = [((OF_SOURCE, -1), issue) for issue in maskless]
+            issues = (pbegin | "Maskless" >> beam.Create(first), issues) | "AllIssues" >> beam.Flatten()
         source = classes | "Describe" >> beam.Map(_described, self._path, self._format)
         return Annotations(records, source, issues)
 

@@ -12,7 +12,8 @@ from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.beam.elements import OF_SOURCE, AnnotatedImage
-from tfrec_tools.formats import coco, coco_parts, csv_parts, csv_rows, voc
+from tfrec_tools.formats import coco, coco_keypoints, coco_parts, csv_parts, csv_units, voc
+from tfrec_tools.formats.coco_categories import category_issues, classes_of, ids_by_name, names_of
 from tfrec_tools.formats.coco_schema import superfluous
 from tfrec_tools.formats.options import ReadOptions
 
@@ -24,11 +25,11 @@ def _coco(
 ) -> tuple[PCollection, PCollection, PCollection]:
     index = start | "Index" >> beam.ParDo(_IndexCoco()).with_outputs("categories", _ISSUES, main="pieces")
     listed = AsSingleton(index.categories)
-    names = index.categories | "Names" >> beam.Map(lambda categories: coco.names_of(path, categories))
+    names = index.categories | "Names" >> beam.Map(lambda categories: names_of(path, categories))
     pieces = index.pieces | "Spread" >> beam.Reshuffle()
     images = pieces | "Images" >> beam.FlatMap(_images)
-    read = pieces | "Annotations" >> beam.ParDo(_ReadCoco(options.masks), listed).with_outputs(
-        "used", "ids", main="parts"
+    read = pieces | "Annotations" >> beam.ParDo(_ReadCoco(path, options), listed).with_outputs(
+        "used", "ids", "keypoints", main="parts"
     )
     joined = (
         {"images": images, "parts": read.parts}
@@ -43,8 +44,9 @@ def _coco(
         | "AllRepeated" >> beam.combiners.ToList()
     )
     classes = index.categories | "Classes" >> beam.Map(_coco_classes, path, AsSingleton(used))
+    keypoints = read.keypoints | "Keypoints" >> beam.CombineGlobally(sum)
     category_issues = index.categories | "CategoryIssues" >> beam.FlatMap(
-        _coco_issues, path, AsSingleton(used), AsSingleton(again)
+        _coco_issues, path, AsSingleton(used), AsSingleton(again), AsSingleton(keypoints)
     )
     return (
         joined.records,
@@ -67,15 +69,16 @@ def _images(piece: coco_parts.JsonChunk) -> Iterator[tuple[str, Any]]:
 
 
 class _ReadCoco(beam.DoFn):
-    def __init__(self, masks: bool) -> None:
-        self._masks = masks
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        self._path, self._options = path, options
 
     def process(self, piece: coco_parts.JsonChunk, categories: Any) -> Iterator[Any]:
         if piece.key == "images":
             return
-        read = coco_parts.read(piece, categories, self._masks)
+        read = coco_parts.read(self._path, piece, categories, self._options)
         yield from read.parts
         yield TaggedOutput("used", read.used)
+        yield TaggedOutput("keypoints", read.keypoints)
         for ids in coco_parts.by_range(read.ids):
             yield TaggedOutput("ids", ids)
 
@@ -95,16 +98,20 @@ class _JoinCoco(beam.DoFn):
 
 def _coco_classes(categories: Any, path: Path, used: frozenset[int]) -> dict[str, int | str]:
     """Returns {class: category id}."""
-    names = coco.names_of(path, categories)
-    classes = coco.classes_of(names, superfluous(categories, used))
-    return coco.ids_by_name(categories, classes)
+    names = names_of(path, categories)
+    classes = classes_of(names, superfluous(categories, used))
+    return ids_by_name(categories, classes)
 
 
 def _coco_issues(
-    categories: Any, path: Path, used: frozenset[int], ids: list[int]
+    categories: Any, path: Path, used: frozenset[int], ids: list[int], keypoints: int
 ) -> Iterator[tuple[tuple[int, ...], Issue]]:
     root = superfluous(categories, used)
-    for number, issue in enumerate(coco.category_issues(path, categories, root)):
+    of_file = (
+        *category_issues(path, categories, root),
+        *coco_keypoints.left_out(path, keypoints),
+    )
+    for number, issue in enumerate(of_file):
         yield (OF_SOURCE, 0, number), issue
     for issue in coco.repeated_ids(path, sorted(ids)):
         yield (OF_SOURCE, 3, 0), issue
@@ -123,7 +130,7 @@ def _csv(
         read
         | "Units" >> beam.FlatMap(lambda chunk: chunk.units)
         | "AllUnits" >> beam.combiners.ToList()
-        | "Relative" >> beam.Map(lambda units: csv_rows.is_relative(path, units, options.coordinates))
+        | "Relative" >> beam.Map(lambda units: csv_units.is_relative(path, units, options.coordinates))
     )
     joined = (
         read

@@ -8,6 +8,8 @@ import errno
 import gc
 import os
 import sys
+import warnings
+from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any, NoReturn
@@ -35,6 +37,7 @@ COMMANDS = (
     "preview",
     "merge-labels",
     "remap",
+    "extract",
     "finetune",
     "detect",
     "evaluate",
@@ -77,6 +80,12 @@ class _Commands(TyperGroup):
         )(function)
         return typer.main.get_command(alone)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None:
+            _warn_of_unknown_variables(f"{ctx.auto_envvar_prefix}_{name}".upper().replace("-", "_"), command)
+        return name, command, rest
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -90,6 +99,17 @@ class _Commands(TyperGroup):
             if fault.errno == errno.EPIPE:  # `tfrec ... | head` is no error; typer ends it quietly
                 raise
             _fail(_os_reason(fault), 1)
+
+
+def _warn_of_unknown_variables(prefix: str, command: Any) -> None:
+    """Names variables of the environment that look like a command's options and are none."""
+    known = [str(parameter.name).upper() for parameter in command.params]
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(f"{prefix}_")
+        if name not in (variable, *known):
+            near = get_close_matches(name, known, 1)
+            advice = f"; did you mean {prefix}_{near[0]}?" if near else ""
+            _line(f"warning: {variable} is no option of this command{advice}")
 
 
 app = typer.Typer(
@@ -127,6 +147,8 @@ def main() -> None:
     """Runs the command line; exit codes are 0, 1 for the user's or the machine's fault, 2 for a wrong
     command line, 130 for Ctrl-C."""
     gc.set_threshold(_COLLECT_EVERY)
+    if not sys.warnoptions:  # what libraries warn their callers of is nothing that a user could mend
+        warnings.simplefilter("ignore")
     os.environ.setdefault(
         "OPENBLAS_NUM_THREADS", "1"
     )  # numpy starts as many threads as cores, for no use here
@@ -155,8 +177,12 @@ def _escaped(fault: UnicodeError) -> tuple[str, int]:
 
 
 def _fail(reason: str, code: int) -> NoReturn:
-    print(f"tfrec: error: {shown(' '.join(reason.split()))}", file=sys.stderr)  # noqa: T201
+    _line(f"error: {' '.join(reason.split())}")
     raise typer.Exit(code)
+
+
+def _line(text: str) -> None:
+    print(f"tfrec: {shown(text)}", file=sys.stderr)  # noqa: T201
 
 
 def _os_reason(fault: OSError) -> str:

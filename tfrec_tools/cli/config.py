@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from tfrec_tools.cli.options import command
+from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.models import ConfigOptions
 
 
 @command("tfrec config my_model --labels merged.pbtxt --train 'records/new-*' --out new.config")
-def config(options: ConfigOptions) -> None:
+def config(options: ConfigOptions, json: Json = False) -> None:
     """Rewrite a TFOD pipeline.config for other classes and records; every other line stays as it is.
 
     Works for every family of TFOD, also those that finetune does not open.
     """
+    import json as json_
+    from dataclasses import asdict
+
     from tfrec_tools.detector.config.rewrite import Changes, rewrite_file
     from tfrec_tools.labels.pbtxt import read_label_map
     from tfrec_tools.system.options import as_path
@@ -27,4 +30,7 @@ def config(options: ConfigOptions) -> None:
         batch_size=options.batch,
     )
     rewrite_file(as_path(options.source), as_path(options.out), changes)
+    if json:
+        say(json_.dumps({"out": str(options.out), **asdict(changes)}, ensure_ascii=False, indent=2))
+        return
     say(f"{options.out}: {changes.num_classes} classes, label map {options.labels}")

@@ -4,34 +4,63 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfrec_tools.cli.options import command
+from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.models import DetectOptions
 
 
 @command("tfrec detect photos/ --model run/model --out detections")
-def detect(options: DetectOptions) -> None:
+def detect(options: DetectOptions, json: Json = False) -> None:
     """Find objects in images: boxes drawn, and listed as COCO's results (JSON) and as CSV.
 
     Images that TensorFlow cannot decode are transcoded as convert does, and like there EXIF orientation is
     ignored. A damaged image is passed over and reported, and makes exit code 1.
     """
     from tfrec_tools.cli import console, tensorflow
+    from tfrec_tools.detector import preflight
 
+    preflight.require_images(options.words)
+    for note in preflight.model_notes(options.model, options.label_map):
+        say(f"tfrec: {note}", err=True)
     tensorflow.load()
     from tfrec_tools.detector.inference import detect as story
 
     with console.watched(options) as watched:
         summary = story.detect_images(watched)
+    if json:
+        say(_document(options, summary))
+    else:
+        _print(options, summary)
+    for line in summary.left_out:
+        say(line, err=True)
+    _report_issues(summary)
+
+
+def _document(options: DetectOptions, summary: Any) -> str:
+    import json
+
+    document = {
+        "out": str(options.out),
+        "images": summary.images,
+        "boxes": dict(summary.boxes.most_common()),
+        "scores": summary.scores,
+        "left_out": list(summary.left_out),
+        "issues": [
+            {"code": issue.code, "source": issue.source, "message": issue.message} for issue in summary.issues
+        ],
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def _print(options: DetectOptions, summary: Any) -> None:
+    from tfrec_tools.cli import console
+
     title = f"{sum(summary.boxes.values())} boxes in {summary.images} images: {options.out}"
     rows = [(name, count, f"{summary.scores[name]:.2f}") for name, count in summary.boxes.most_common()]
     if rows:
         console.print_table(title, ("class", "boxes", "scores from"), rows)
     else:
         say(title)
-    for line in summary.left_out:
-        say(line, err=True)
-    _report_issues(summary)
 
 
 def _report_issues(summary: Any) -> None:

@@ -21,6 +21,8 @@ def evaluate(options: EvaluateOptions, json: Json = False) -> None:
     from tfrec_tools.detector import preflight
 
     preflight.require_records(options.patterns)
+    for note in preflight.model_notes(options.model, options.label_map):
+        say(f"tfrec: {note}", err=True)
     tensorflow.load()
     from tfrec_tools.detector.evaluation import evaluate as story
 

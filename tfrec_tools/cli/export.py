@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from tfrec_tools.cli.options import command
+from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.models import ExportOptions
 
 
 @command("tfrec export --model run/model --to tflite --out app")
-def export(options: ExportOptions) -> None:
+def export(options: ExportOptions, json: Json = False) -> None:
     """Write a model as a SavedModel with TFOD's signature, as TFLite, ONNX or TFOD's checkpoint.
 
     What was written is run beside the original on an image; where they do not agree, nothing is left.
     """
+    import json as json_
+    from dataclasses import asdict
+
     from tfrec_tools.cli import tensorflow
     from tfrec_tools.detector import preflight
 
-    preflight.require_records(options.patterns)
+    options.require_possible()
+    preflight.require_images(options.patterns)
+    for note in preflight.model_notes(options.model, options.label_map):
+        say(f"tfrec: {note}", err=True)
     tensorflow.load()
     from tfrec_tools.detector.export import export as story
 
     with tensorflow.quiet():
         agreement = story.export_model(options)
+    if agreement.gaps:
+        ids = ", ".join(map(str, agreement.gaps))
+        say(f"tfrec: no class has the id {ids}: labels.txt has ??? there", err=True)
+    if json:
+        document = {"out": str(options.out), "to": options.to, "agreement": asdict(agreement)}
+        say(json_.dumps(document, ensure_ascii=False, indent=2))
+        return
     say(f"{options.out}: {options.to}")
     say(
         f"Beside the original, scores differ by at most {agreement.raw_scores:.2g} "

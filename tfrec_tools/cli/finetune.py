@@ -27,12 +27,15 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
     from tfrec_tools.formats.classes import read_map
 
     label_map = read_map(options.labels_path)
-    preflight.require_finetunable(options, label_map)
+    with console.watched(options) as watched:
+        checked = preflight.require_finetunable(watched, label_map)
+    for note in checked.notes:
+        say(f"tfrec: {note}", err=True)
     tensorflow.load()
     from tfrec_tools.detector import finetune as story
 
     with console.watched(options) as watched:
-        plan = story.planned(watched, label_map)
+        plan = story.planned(watched, label_map, checked.examples)
         if options.dry_run:
             proof = story.dry_run(plan)
         else:

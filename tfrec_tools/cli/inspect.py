@@ -42,7 +42,12 @@ def _document(stats: Any) -> dict[str, Any]:
         "splits": dict(stats.splits),
         "formats": dict(stats.formats),
         "classes": [
-            {"name": name, "boxes": stats.classes[name], "images": stats.images_per_class[name]}
+            {
+                "name": name,
+                "boxes": stats.classes[name],
+                "images": stats.images_per_class[name],
+                "keypoints": stats.keypoints[name],
+            }
             for name in names
         ],
         "boxes_per_image": {str(count): stats.per_image[count] for count in sorted(stats.per_image)},
@@ -70,8 +75,12 @@ def _print(stats: Any) -> None:
     print_accounts([path for path, _ in accounts], [account for _, account in accounts])
     if set(stats.splits) != {""}:
         console.print_table("Splits", ("split", "images"), list(stats.splits.items()))
-    classes = [(name, boxes, stats.images_per_class[name]) for name, boxes in stats.classes.most_common()]
-    console.print_table("Classes", ("class", "boxes", "images"), classes)
+    heads = ("class", "boxes", "images", "keypoints")[: 4 if any(stats.keypoints.values()) else 3]
+    classes = [
+        (name, boxes, stats.images_per_class[name], stats.keypoints[name])[: len(heads)]
+        for name, boxes in stats.classes.most_common()
+    ]
+    console.print_table("Classes", heads, classes)
     console.print_table("Boxes per image", ("boxes", "images"), _binned(stats.per_image))
     sizes = [(f"{size} ({meaning})", stats.areas[size]) for size, meaning in _SIZES.items()]
     console.print_table("Sizes of boxes, as COCO divides them", ("size", "boxes"), sizes)

@@ -34,6 +34,9 @@ def merge_labels(
     if interactive:
         merging = naming_questions.ask(merging)
     merged = engine.merge_labels(merging)
+    for path, source in zip(merging.paths, merging.sources, strict=True):
+        if not source.subject.startswith(str(path)):
+            say(f"tfrec: classes of {path}: {source.subject}", err=True)
     if not engine.keeps_all(merged):
         _warn(f"{merged.out}: a list of names has no room for display_name and keypoints: left out")
     if not interactive:

@@ -8,21 +8,30 @@ from tfrec_tools.cli.shown import say
 
 @command("tfrec models --json")
 def models(json: Json = False) -> None:
-    """List the families that tfrec builds, and the models of TFOD's zoo that --base and --model take by name.
+    """List the families that tfrec builds, and TFOD's zoo: what opens, --base and --model take by name.
 
     A model is downloaded when it is first asked for, and kept in ~/.keras/tfrec (KERAS_HOME moves it). The
-    variable TFREC_ZOO names another address that has the same files.
+    variable TFREC_ZOO names another address that has the same files; --json gives the address of each.
     """
     import json as json_
 
     from tfrec_tools.cli import console
     from tfrec_tools.detector.config.read import EXTRACTORS
     from tfrec_tools.detector.model import zoo
+    from tfrec_tools.labels.zoo import MODELS
 
-    known = zoo.models()
     if json:
-        keys = ("short_name", "name", "family", "address")
-        listed = [{key: getattr(model, key) for key in keys} for model in known]
+        listed = [
+            {
+                "short_name": model.short_name,
+                "name": model.name,
+                "family": model.family,
+                "address": zoo.address_of(model),
+                "opens": not zoo.why_not(model),
+                "why_not": zoo.why_not(model),
+            }
+            for model in MODELS
+        ]
         extractors = {kind: list(names) for kind, names in EXTRACTORS.items()}
         say(json_.dumps({"extractors": extractors, "zoo": listed}, indent=2))
         return
@@ -31,6 +40,12 @@ def models(json: Json = False) -> None:
         ("model", "type"),
         [(kind, name) for kind, names in EXTRACTORS.items() for name in names],
     )
-    rows = [(model.short_name, model.family, f"{model.name}.tar.gz") for model in known]
-    console.print_table("TFOD's zoo, trained on COCO", ("name", "family", "archive"), rows)
-    say(f"Address: {zoo.address()}/ARCHIVE")
+    rows = [(model.short_name, model.family, _opens(zoo.why_not(model), model.more)) for model in MODELS]
+    console.print_table("TFOD's zoo, trained on COCO", ("name", "family", "opens"), rows)
+    say(f"Archives: {zoo.address()}; each one's address: tfrec models --json")
+
+
+def _opens(why_not: str, more: str) -> str:
+    if not why_not:
+        return "yes"
+    return f"no, with its {more}" if more else "no"

@@ -10,6 +10,7 @@ import typer
 from tfrec_tools.cli.options import command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.conversion.options import Format
+from tfrec_tools.dataset.options import ClassOptions
 
 
 @command("tfrec preview records/train --out page.html")
@@ -32,17 +33,21 @@ def preview(
         typer.Option(show_envvar=False, help="Format of a source.", show_default="detected from the files"),
     ] = None,
     count: Annotated[int, typer.Option(show_envvar=False, min=1, help="Number of images.")] = 48,
+    *,
+    classes: ClassOptions,
 ) -> None:
     """Show images with their boxes and class names, from records or from annotations."""
     from tfrec_tools import preview as engine
     from tfrec_tools.conversion.options import ValidateOptions
     from tfrec_tools.system.atomic import published
+    from tfrec_tools.system.options import narrowed
 
     suffix = engine.require_suffix(out)
     if engine.is_source(what, format is not None):
-        shown = engine.of_source(ValidateOptions(what, images=images, format=format).as_conversion, count)
+        options = narrowed(ValidateOptions, classes, sources=what, images=images, format=format)
+        shown = engine.of_source(options.as_conversion, count)
     else:
-        shown = engine.of_records([what], count)
+        shown = engine.of_records([what], count, classes)
     out.parent.mkdir(parents=True, exist_ok=True)
     with published(out) as (part,):
         part.write_bytes(engine.preview(shown, what, suffix))

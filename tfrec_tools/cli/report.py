@@ -34,6 +34,7 @@ def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
 
 def _summarise(out: Path, finished: Any) -> None:
     """The set's counts, its classes by split, and each kind of issue with its first example."""
+    from tfrec_tools.dataset import tfds
     from tfrec_tools.dataset.shards import issues_path
 
     manifest = finished.manifest
@@ -58,6 +59,8 @@ def _summarise(out: Path, finished: Any) -> None:
     sources = manifest.sources
     print_accounts([source.path for source in sources], [source.accounting for source in sources])
     _print_labeled(manifest)
+    if why := tfds.left_out(out, manifest):
+        say(f"tfds.builder_from_directory does not have {out.name}: {why}.")
     print_issues(finished.issues, f", all of them in {issues_path(out)}")
 
 

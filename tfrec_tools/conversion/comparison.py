@@ -23,7 +23,7 @@ from tfrec_tools.dataset.options import VerifyOptions
 from tfrec_tools.dataset.verify import Difference, Verified
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import LabelMap
-from tfrec_tools.system import fsspec_path, workers
+from tfrec_tools.system import stores, workers
 from tfrec_tools.system.options import as_path
 from tfrec_tools.system.workers import Tick
 from tfrec_tools.tfrecords import framing
@@ -62,7 +62,7 @@ def verified(options: VerifyOptions) -> tuple[Verified, ...]:
 
 def _differences(prefix: Path, options: VerifyOptions) -> tuple[Difference, ...]:
     manifest = read_manifest(shards.manifest_path(prefix))
-    again = with_paths(options_of(prefix, manifest, options), fsspec_path.located)
+    again = with_paths(options_of(prefix, manifest, options), stores.located)
     plan = make_plan(again)
     source = _of_source(plan.jobs, partial(options.progress, "reading the source"))
     found = [
@@ -129,7 +129,7 @@ def _of_job(job: ConversionJob, tick: Tick) -> Contents:
         for item in job.items:
             record, image, _ = load_checked(item.record, item.place, job.checks, job.rules)
             if record is not None and image is not None:
-                yield job.split, encode_example(record, image, job.ids)
+                yield job.split, encode_example(record, image, job.classes.ids, job.classes.keypoints)
             tick()
 
     return _contents(examples())
@@ -149,5 +149,6 @@ def _rest(parsed: Parsed) -> bytes:
     record = parsed.record
     said = {name: getattr(record, name) for name in _FIELDS}
     values = [value.tobytes() if hasattr(value, "tobytes") else value for value in said.values()]
-    facts = (values, sorted(record.labeled or ()), parsed.label_ids, parsed.labeled_ids, parsed.weights)
+    of_classes = (sorted(record.labeled or ()), parsed.label_ids, parsed.labeled_ids)
+    facts = (values, *of_classes, parsed.weights, parsed.keypoint_names)
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).digest()

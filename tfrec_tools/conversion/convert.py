@@ -18,7 +18,7 @@ from tfrec_tools.dataset.manifest import SourceAccount, SourceInfo
 from tfrec_tools.dataset.neighbours import differing_ids
 from tfrec_tools.dataset.publish import Finished, SetPlan, issue_lines
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.system import fsspec_path
+from tfrec_tools.system import stores
 from tfrec_tools.system.options import recorded_texts
 
 
@@ -40,16 +40,16 @@ def convert(options: ConvertOptions, engine: Engine | None = None) -> Finished:
     processes of this machine) and the number of its workers. When it is killed, the same call does the rest.
     A fault of the input leaves the output folder as it was."""
     publish.require_name(options.prefix)
-    options = with_paths(options, fsspec_path.located)
+    options = with_paths(options, stores.located)
     set_plan = _set_plan(options, make_plan(options))
-    engine = engine or partial(run, processes=options.workers)
+    engine = engine or partial(run, processes=options.workers, durable=not options.no_fsync)
     progress = partial(options.progress, "converting images")
     return publish.finish(set_plan, checks_of(options).policies, engine, progress)
 
 
 def validate(options: ValidateOptions) -> Checked:
     """All checks of a conversion, without writing anything."""
-    plan = make_plan(with_paths(options.as_conversion, fsspec_path.located))
+    plan = make_plan(with_paths(options.as_conversion, stores.located))
     done = run(plan.jobs, None, partial(options.progress, "checking images"), options.workers)
     issues = publish.all_issues(plan.issues, plan.label_map, plan.jobs, done)
     boxes = sum((Counter(result.boxes) for result in done), Counter[str]())

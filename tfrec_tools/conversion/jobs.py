@@ -14,16 +14,24 @@ from tfrec_tools.annotations.box_checks import Checks
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.policies import Policies
 from tfrec_tools.annotations.records import ByteRange, ImageRecord
-from tfrec_tools.conversion import sharing
 from tfrec_tools.conversion.sharing import SourceImage
 from tfrec_tools.dataset import staging
 from tfrec_tools.dataset.staging import ShardResult
 from tfrec_tools.images.fitting import fit
 from tfrec_tools.images.loading import EncodedImage, ImageOptions
+from tfrec_tools.labels.keypoints import KeypointLayout
 from tfrec_tools.system.atomic import published
 from tfrec_tools.system.workers import Tick
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import encode_example, without_image
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The classes of a set as its records have them: {name: id}, and how their keypoints lie."""
+
+    ids: Mapping[str, int]
+    keypoints: KeypointLayout
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class ConversionJob:
     file: str
     split: str
     items: tuple[SourceImage, ...]
-    ids: Mapping[str, int]
+    classes: Classes
     checks: Checks
     rules: ImageOptions
     compression: str
@@ -60,6 +68,7 @@ def _perform(job: ConversionJob, tick: Tick, folder: Path | None) -> ShardResult
     classes_of_images: list[str] = []  # the classes of each image
     issues_by_index: list[tuple[int, Issue]] = []
     tallies = dict[int, Tally]()
+    whole_images, whole_boxes = Counter[int](), Counter[int]()  # of images without issues, by source
     images_ = 0
     negatives = 0
 
@@ -67,10 +76,13 @@ def _perform(job: ConversionJob, tick: Tick, folder: Path | None) -> ShardResult
         nonlocal images_, negatives
         for index, item in enumerate(job.items):
             record, image, issues = load_checked(item.record, item.place, job.checks, job.rules)
-            sharing.require_unchanged(item)
-            issues_by_index.extend((index, issue) for issue in issues)
-            for source, tally in _tallies(item, record, issues, job.checks.policies):
-                tallies[source] = tallies.get(source, Tally()) + tally
+            if issues or item.others:
+                issues_by_index.extend((index, issue) for issue in issues)
+                for source, tally in _tallies(item, record, issues, job.checks.policies):
+                    tallies[source] = tallies.get(source, Tally()) + tally
+            else:  # nothing is lost, which is counted at once
+                whole_images[item.source] += 1
+                whole_boxes[item.source] += len(item.record.names)
             if record is not None and image is not None:
                 boxes.extend(record.names)
                 classes_of_images.extend(set(record.names))
@@ -81,13 +93,16 @@ def _perform(job: ConversionJob, tick: Tick, folder: Path | None) -> ShardResult
 
     def done(written: framing.Written, sha256: str) -> ShardResult:
         counts = dict(Counter(boxes)), dict(Counter(classes_of_images))
+        for source, images in whole_images.items():
+            tallies[source] = tallies.get(source, Tally()) + Tally(images, whole_boxes[source])
         return ShardResult(written, sha256, images_, negatives, *counts, tuple(issues_by_index), tallies)
 
     if folder is None:
         for _ in checked():
             pass
         return done(framing.Written(images_, 0, 0), "")
-    examples = ((encode_example(record, image, job.ids), image.data) for record, image in checked())
+    ids, keypoints = job.classes.ids, job.classes.keypoints
+    examples = ((encode_example(record, image, ids, keypoints), image.data) for record, image in checked())
     size = sum(item.size for item in job.items)
     result = done(*write_shard(staging.shard_path(folder, job.fingerprint), examples, job.compression, size))
     staging.note(folder, job.fingerprint, result)

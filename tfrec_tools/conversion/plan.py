@@ -17,21 +17,21 @@ from tfrec_tools.annotations.accounts import Reading, Tally
 from tfrec_tools.annotations.box_checks import Checks
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source
-from tfrec_tools.conversion import accounting, sharing, splits
-from tfrec_tools.conversion.jobs import ConversionJob
-from tfrec_tools.conversion.options import ConvertOptions, SourceOptions, column_pairs
+from tfrec_tools.conversion import accounting, choosing, sharing, splits
+from tfrec_tools.conversion.jobs import Classes, ConversionJob
+from tfrec_tools.conversion.options import ConvertOptions, SourceOptions, column_pairs, numbered_names
 from tfrec_tools.conversion.sharing import SourceImage
-from tfrec_tools.dataset import partition
+from tfrec_tools.dataset import class_choice, partition
+from tfrec_tools.dataset.class_choice import Choice
 from tfrec_tools.dataset.options import class_sets
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats import registry
-from tfrec_tools.formats.classes import read_map
+from tfrec_tools.formats import parts, registry
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.images import lookup
 from tfrec_tools.images.loading import ImageOptions
-from tfrec_tools.labels import spelling
+from tfrec_tools.labels import keypoints, spelling
 from tfrec_tools.labels.label_map import LabelMap, from_names
-from tfrec_tools.system.options import as_path, as_paths, several
+from tfrec_tools.system.options import StrPath, as_path, as_paths, several
 
 SOURCE_SPLIT = "source"
 
@@ -52,25 +52,49 @@ def checks_of(options: SourceOptions) -> Checks:
 
 
 def read_options_of(options: SourceOptions) -> ReadOptions:
-    record_labels = None if options.record_labels is None else as_path(options.record_labels)
+    record_labels = _optional_path(options.record_labels)
     masks = options.masks != "none"
     columns = column_pairs(options.columns)
     writes = options.prefix if isinstance(options, ConvertOptions) else None
     return ReadOptions(
         masks=masks,
+        keypoints=options.keypoints != "none",
         voc_origin=options.voc_origin,
         columns=columns,
         label_map=record_labels,
         yolo=options.yolo,
         coordinates=options.coordinates,
+        boxes_from=options.boxes_from,
+        keyframes=options.keyframes,
+        class_attribute=options.class_attribute,
+        class_names=numbered_names(options.class_names),
+        box_format=options.box_format,
+        class_descriptions=_optional_path(options.class_descriptions),
+        image_labels=_optional_path(options.image_labels),
         writes=writes,
     )
+
+
+def _optional_path(path: StrPath | None) -> Path | None:
+    return None if path is None else as_path(path)
 
 
 def image_options_of(options: SourceOptions) -> ImageOptions:
     return ImageOptions(
         options.rescale, options.max_side, options.jpeg_quality, options.verify_images, options.max_pixels
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A source as its reader gave it, its folder of images where that is given, and what becomes of its
+    classes."""
+
+    path: Path
+    kind: str
+    folder: Path | None
+    source: Source
+    choice: Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +132,13 @@ def make_plan(options: ConvertOptions) -> Plan:
     """Reads the sources and lays out the set. InputError where they cannot be used or do not fit."""
     inputs = read_inputs(options)
     label_map = _label_map(options, inputs)
+    points = keypoints.joined({str(source.path): source.annotations.keypoints for source in inputs})
+    label_map = keypoints.with_keypoints(label_map, points)
     items, issues, inputs = _items(options, inputs, frozenset(label_map.names))
     shares = _shares(options, items)
-    jobs = _jobs(options, shares, items, label_map)
+    layout = keypoints.NONE if options.keypoints == "none" else keypoints.layout_of(label_map, points)
+    classes = Classes(label_map.id_by_name, layout)
+    jobs = _jobs(options, shares, items, classes)
     digest = hashlib.sha256("\n".join(_facts(options, label_map, jobs)).encode()).hexdigest()
     before = (*(issue for source in inputs for issue in source.annotations.issues), *issues)
     alike = spelling.similar(label_map.names, "classes")
@@ -123,7 +151,13 @@ def read_inputs(options: ConvertOptions) -> tuple[Input, ...]:
     kinds = _each("--format", options.format, len(paths))
     folders = _each("--images", as_paths(several(options.images)), len(paths))
     labeled = _each("--labeled", class_sets(options.labeled), len(paths))
-    return tuple(_read(options, *each) for each in zip(paths, kinds, folders, labeled, strict=True))
+    kinds = [kind or registry.detect(path, options.prefix) for path, kind in zip(paths, kinds, strict=True)]
+    how = read_options_of(options)
+    sources = [registry.read(path, kind, how) for path, kind in zip(paths, kinds, strict=True)]
+    choices = class_choice.choices(options, [source.classes for source in sources])
+    each = zip(paths, kinds, folders, sources, strict=True)
+    found = [Found(*of, choice) for of, choice in zip(each, choices, strict=True)]
+    return tuple(_input(options, of, names) for of, names in zip(found, labeled, strict=True))
 
 
 def _each(option: str, values: Any, count: int) -> list[Any]:
@@ -134,25 +168,41 @@ def _each(option: str, values: Any, count: int) -> list[Any]:
     return [*values] * count if len(values) == 1 else values
 
 
-def _read(
-    options: ConvertOptions, path: Path, kind: str | None, folder: Path | None, labeled: frozenset[str] | None
-) -> Input:
-    kind = kind or registry.detect(path, options.prefix)
-    read = registry.read(path, kind, read_options_of(options))
+def _input(options: ConvertOptions, found: Found, labeled: frozenset[str] | None) -> Input:
+    path, read, choice = found.path, found.source, found.choice
     source, lost = accounting.judged(read, checks_of(options).policies)
+    if source.classes and not choice.names(source.classes):
+        listed = ", ".join(map(repr, source.classes[:5]))
+        reason = f"none of its classes ({listed}) is left by {class_choice.flags_of(options)}"
+        raise InputError(path, f"{reason}; leave the source out, or choose others")
+    source, left_out = choosing.chosen(path, source, choice, labeled)
+    lost += left_out
     if options.no_negatives:
         source, negatives = accounting.without_negatives(source)
         lost += negatives
+    if options.split == SOURCE_SPLIT:
+        records = [replace(record, split=parts.split_of(record, path)) for record in source.records]
+        source = replace(source, records=records)
     if not source.records:
         raise InputError(path, _why_empty(source, options.no_negatives and bool(read.records)))
-    if not source.classes:
+    if not source.classes and labeled is None:
         raise InputError(path, f"has no classes{_first_of(source)}")
     if labeled is not None:
+        words, labeled = labeled, frozenset(choice.names(sorted(labeled)))
+        if not labeled:
+            reason = f"{class_choice.flags_of(options)} leaves none of {', '.join(sorted(words))} of {path}"
+            raise InputError("--labeled", reason)
         records = [replace(record, labeled=labeled | set(record.names)) for record in source.records]
         classes = tuple(dict.fromkeys((*source.classes, *sorted(labeled))))
         source = replace(source, classes=classes, records=records)
     reading = accounting.reading(path, read.account, read.records, lost)
-    return Input(path, kind, folder or registry.images_folder(path), source, reading)
+    return Input(
+        path,
+        found.kind,
+        found.folder or registry.images_folder(path, found.kind, options.prefix),
+        source,
+        reading,
+    )
 
 
 def _why_empty(source: Source, has_negatives: bool) -> str:
@@ -175,6 +225,8 @@ def _label_map(options: ConvertOptions, inputs: Sequence[Input]) -> LabelMap:
     """The user's map, which must have every class that has a box; else one made of the sources' classes."""
     if options.labels_path is None:
         return from_names(dict.fromkeys(name for source in inputs for name in source.annotations.classes))
+    from tfrec_tools.formats.classes import read_map
+
     label_map = read_map(options.labels_path)
     for source in inputs:
         used = {name for record in source.annotations.records for name in record.names}
@@ -255,14 +307,15 @@ def _shares(options: ConvertOptions, items: Sequence[SourceImage]) -> tuple[spli
     if options.split != SOURCE_SPLIT:
         return splits.parse_shares(options.split) if options.split else ()
     if unsaid := [item.record.source for item in items if item.record.split is None]:
-        reason = f"{unsaid[0]} is in no split that its source names ({len(unsaid)} of {len(items)} images)"
+        nowhere = "is in no split that its source, a file or a folder is called after"
+        reason = f"{unsaid[0]} {nowhere} ({len(unsaid)} of {len(items)} images)"
         raise InputError("--split", reason, where=SOURCE_SPLIT)
     counts = Counter(str(item.record.split) for item in items)
     return tuple(splits.Share(name, count / len(items)) for name, count in sorted(counts.items()))
 
 
 def _jobs(
-    options: ConvertOptions, shares: Sequence[splits.Share], items: Sequence[SourceImage], label_map: LabelMap
+    options: ConvertOptions, shares: Sequence[splits.Share], items: Sequence[SourceImage], classes: Classes
 ) -> tuple[ConversionJob, ...]:
     """The shards of each split, of images in seeded order and nearly equal numbers."""
     by_split = _by_split(options, shares, items)
@@ -274,7 +327,7 @@ def _jobs(
         laid_out = partition.shards_of(
             options, split, members, lambda item: item.record.image_id, sum(item.size for item in members)
         )
-        made += [_job(options, file, split, of_shard, label_map) for file, of_shard in laid_out]
+        made += [_job(options, file, split, of_shard, classes) for file, of_shard in laid_out]
     return tuple(made)
 
 
@@ -304,16 +357,16 @@ def _by_split(
 
 
 def _job(
-    options: ConvertOptions, file: str, split: str, items: tuple[SourceImage, ...], label_map: LabelMap
+    options: ConvertOptions, file: str, split: str, items: tuple[SourceImage, ...], classes: Classes
 ) -> ConversionJob:
-    ids, compression = label_map.id_by_name, options.codec
+    compression = options.codec
     checks, rules = checks_of(options), image_options_of(options)
     digests = partition.digests(
-        (__version__, PIL.__version__, ids, checks, rules, compression),
+        (__version__, PIL.__version__, classes, checks, rules, compression),
         (sharing.content(item) for item in items),
         (f"{item.place.path} {item.mtime_ns} {item.source} {item.others}" for item in items),
     )
-    return ConversionJob(file, split, items, ids, checks, rules, compression, *digests)
+    return ConversionJob(file, split, items, classes, checks, rules, compression, *digests)
 
 
 def _facts(options: ConvertOptions, label_map: LabelMap, jobs: Sequence[ConversionJob]) -> list[str]:

@@ -11,8 +11,17 @@ from tfrec_tools.dataset import shards
 from tfrec_tools.dataset.manifest import Manifest
 from tfrec_tools.dataset.options import VerifyOptions
 from tfrec_tools.errors import InputError
-from tfrec_tools.system.options import Declared, as_path, as_paths, declarations, several
+from tfrec_tools.system.options import (
+    Declared,
+    are_quoted,
+    as_path,
+    as_paths,
+    declarations,
+    several,
+    words_of,
+)
 
+_EACH_BY_ITSELF = ("on", "alias", "rename", "ignore", "only")  # in any number, whatever the sources
 _OWN = ("images", "format", "labels", "shards")  # what the caller gives, the manifest or the set itself
 
 
@@ -49,7 +58,7 @@ def _images(text: str | None, sources: int) -> Sequence[Path] | None:
     """Folders as the manifest keeps them, with blanks between them."""
     if text is None:
         return None
-    words = [as_path(word) for word in text.split(" ")]
+    words = [as_path(word) for word in words_of(text)]
     folders = [as_path(text)] if as_path(text).is_dir() or len(words) != sources else words
     if lacking := [folder for folder in folders if not folder.is_dir()]:
         raise InputError(lacking[0], "the folder of the images is not there any more; give --images")
@@ -59,8 +68,8 @@ def _images(text: str | None, sources: int) -> Sequence[Path] | None:
 def _value(declared: Declared, text: str, sources: int, path: Path) -> Any:
     if not declared.several:
         return _plain(declared.kinds, text)
-    words = text.split(" ")
-    if declared.name == "on":
+    words = words_of(text)
+    if declared.name in _EACH_BY_ITSELF or are_quoted(text):
         return words
     if sources == 1 or len(words) == 1:
         return [text]

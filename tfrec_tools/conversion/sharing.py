@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from operator import attrgetter
@@ -19,7 +19,7 @@ from tfrec_tools.annotations.policies import Policies
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, joined, subset
 from tfrec_tools.dataset.identity import clash_issues, distinct_names, unlike_ids
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.system.regular_files import NotRegularError
+from tfrec_tools.system.regular_files import NotRegularError, stamp_of
 from tfrec_tools.system.remote_path import RemotePath
 
 _SHARED = "image-shared"
@@ -47,26 +47,15 @@ class SourceImage:
 
 
 def item(record: ImageRecord, place: ByteRange, source: int, order: int) -> SourceImage:
+    """An item, whose place has a stamp where its file is a regular one. A store has none: its objects change
+    whole, and the next run sees their times."""
+    if place.stamp is not None and place.length is None:
+        return SourceImage(record, place, *place.stamp, source, order)
     file = place.path.stat()
+    if not isinstance(place.path, RemotePath):
+        place = ByteRange(place.path, place.offset, place.length, stamp_of(file))
     size = file.st_size if place.length is None else place.length
     return SourceImage(record, place, size, file.st_mtime_ns, source, order)
-
-
-def require_unchanged(item: SourceImage) -> None:
-    """Raises InputError where an image's file, which was just read, is not the one that was planned with. A
-    store is not asked again: its objects change whole, and the next run sees their times."""
-    path = item.place.path
-    if isinstance(path, RemotePath):
-        return
-    try:
-        file = path.stat()
-    except OSError as fault:
-        raise InputError(path, f"cannot be read any more ({fault.strerror or fault})") from fault
-    size = file.st_size if item.place.length is None else item.size
-    if (size, file.st_mtime_ns) != (item.size, item.mtime_ns):
-        found = f"planned with {item.size} bytes, now {size} of another time"
-        reason = f"was changed while the set was made: {found}"
-        raise InputError(path, f"{reason}; run the same command when nothing writes to it any more")
 
 
 def of_one_file(
@@ -92,13 +81,16 @@ def content(item: SourceImage) -> bytes:
     its name, its offset in a file of many and its size stand."""
     record = item.record
     others = repr((item.place.offset, item.size, _OTHERS(record))).encode()
-    return b"".join((others, _listed(record.labeled), *[array.tobytes() for array in _ARRAYS(record)]))
+    keypoints = record.keypoints
+    points = b"" if keypoints is None else repr(keypoints.shape).encode() + keypoints.tobytes()
+    arrays = [array.tobytes() for array in _ARRAYS(record)]
+    return b"".join((others, _listed(record.labeled), *arrays, points))
 
 
 _ARRAY_FIELDS = frozenset(field.name for field in fields(ImageRecord) if field.type in ("Floats", "Bools"))
 _ARRAYS = attrgetter(*sorted(_ARRAY_FIELDS))
 _OTHERS = attrgetter(
-    *sorted({field.name for field in fields(ImageRecord)} - _ARRAY_FIELDS - {"labeled", "place"})
+    *sorted({field.name for field in fields(ImageRecord)} - _ARRAY_FIELDS - {"labeled", "place", "keypoints"})
 )
 
 
@@ -269,4 +261,18 @@ def _union(first: ImageRecord, second: ImageRecord) -> ImageRecord:
     both = replace(joined(first, second), labeled=known)
     twins = twins_of(both.names, both.boxes_xyxy)
     count = len(first.names)
-    return subset(both, [i for i in range(len(both.names)) if i < count or twins.get(i, count) >= count])
+    given = {i: twin for i, twin in twins.items() if twin < count <= i}
+    both = _with_keypoints_of_twins(both, given)
+    return subset(both, [i for i in range(len(both.names)) if i not in given])
+
+
+def _with_keypoints_of_twins(record: ImageRecord, twins: Mapping[int, int]) -> ImageRecord:
+    """Returns the record in which a box without keypoints has those of its twin, {twin: box}: COCO has the
+    boxes of its images in one file, and the same boxes with keypoints in another."""
+    if record.keypoints is None or not twins:
+        return record
+    keypoints = record.keypoints.copy()  # (N, K, 3)
+    for twin, box in twins.items():
+        if not keypoints[box].any():
+            keypoints[box] = keypoints[twin]
+    return replace(record, keypoints=keypoints)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from tfrec_tools.dataset import staging
 from tfrec_tools.dataset.staging import ShardResult
 from tfrec_tools.system import workers
+from tfrec_tools.system.flushing import flushing
 from tfrec_tools.system.workers import Tick
 
 ImageProgress = Callable[[int, int], None]  # (images done, images in all)
@@ -47,18 +48,29 @@ def run(
     folder: Path | None,
     progress: ImageProgress,
     processes: int | None = None,
+    durable: bool = False,
 ) -> list[ShardResult]:
     """The jobs' results in order: shards are written to the work folder `folder`, or with None only checked.
-    Those that lie finished in the folder are not written again. None for processes: as many as cores."""
+    Those that lie finished in the folder are not written again. None for processes: as many as cores.
+    `durable`: each goes to the disk while the next are made."""
     results = {} if folder is None else finished(jobs, folder)
     left = [job for job in jobs if job.fingerprint not in results]
     ticked = ticker(sum(len(job.items) for job in jobs), progress)
     ticked(sum(len(job.items) for job in jobs if job.fingerprint in results))
     count = min(processes or workers.cores(), len(left))
-    if count > 1:
-        done = workers.spread(partial(_perform, folder=folder), left, count, ticked)
-    else:
-        done = [job.perform(lambda: ticked(1), folder) for job in left]
+    with flushing() as flush:
+
+        def ended(number: int) -> None:
+            if folder is not None and durable:
+                flush(staging.shard_path(folder, left[number].fingerprint))
+
+        if count > 1:
+            done = workers.spread(partial(_perform, folder=folder), left, count, ticked, ended)
+        else:
+            done = []
+            for number, job in enumerate(left):
+                done.append(job.perform(lambda: ticked(1), folder))
+                ended(number)
     results.update((job.fingerprint, result) for job, result in zip(left, done, strict=True))
     return [results[job.fingerprint] for job in jobs]
 

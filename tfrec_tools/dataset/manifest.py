@@ -45,13 +45,22 @@ class SplitInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class KeypointInfo:
+    """A keypoint of a class: its place among the values of a box, from 0, and its name."""
+
+    id: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClassInfo:
-    """A class of the set's label map, how many images have it and how many boxes it has."""
+    """A class of the set's label map, how many images have it and how many boxes it has; its keypoints."""
 
     id: int
     name: str
     images: int
     boxes: int
+    keypoints: tuple[KeypointInfo, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

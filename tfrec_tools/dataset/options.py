@@ -29,6 +29,32 @@ class PolicyOptions(Options):
 
 
 @dataclass(frozen=True)
+class ClassOptions(Options):
+    """Which classes are taken, and what they are called."""
+
+    _: KW_ONLY
+    alias: Annotated[
+        Words | None,
+        Option("A and C are other names of class B. May be repeated.", Panel.CLASSES, metavar="A=B,C=B"),
+    ] = None
+    aliases: Annotated[
+        StrPath | None,
+        Option('The same as a .json or .yaml file: {"A": "B"} or {"B": ["A", "C"]}.', Panel.CLASSES),
+    ] = None
+    rename: Annotated[
+        Words | None,
+        Option("Class A is called B. Several may become one. May be repeated.", Panel.CLASSES, metavar="A=B"),
+    ] = None
+    ignore: Annotated[
+        Words | None, Option("Leave classes out. May be repeated.", Panel.CLASSES, metavar="A,B")
+    ] = None
+    only: Annotated[
+        Words | None,
+        Option("Leave out all classes but these. May be repeated.", Panel.CLASSES, metavar="A,B"),
+    ] = None
+
+
+@dataclass(frozen=True)
 class WorkerOptions(Options):
     """How many processes work."""
 

@@ -23,6 +23,7 @@ from tfrec_tools.dataset.engine import Engine, ImageProgress, Job
 from tfrec_tools.dataset.manifest import (
     FORMAT_VERSION,
     ClassInfo,
+    KeypointInfo,
     Manifest,
     ShardInfo,
     SourceAccount,
@@ -190,10 +191,15 @@ def issue_lines(issues: Iterable[Issue]) -> bytes:
 
 def _finished_before(set_plan: SetPlan) -> Finished | None:
     """Returns the set as it stands, if the same command on the same input has finished it."""
+    path = shards.manifest_path(set_plan.out)
     try:
-        manifest = read_manifest(shards.manifest_path(set_plan.out))
-    except (InputError, OSError):
+        manifest = read_manifest(path)
+    except (InputError, FileNotFoundError):
         return None
+    except OSError as fault:
+        if set_plan.overwrite:
+            return None
+        raise InputError(path, f"cannot be read ({fault.strerror})") from fault
     files = [(set_plan.out.with_name(info.file), info.bytes) for info in manifest.shards]
     whole = all(path.is_file() and path.stat().st_size == size for path, size in files)
     redo = set_plan.overwrite and not staging.names(staging.folder_of(set_plan.out))
@@ -253,7 +259,13 @@ def _manifest(set_plan: SetPlan, done: Sequence[ShardResult], issues: Sequence[I
         negatives=sum(shard.negatives for shard in done),
         boxes=boxes.total(),
         classes=tuple(
-            ClassInfo(label.id, label.name, images_per_class[label.name], boxes[label.name])
+            ClassInfo(
+                label.id,
+                label.name,
+                images_per_class[label.name],
+                boxes[label.name],
+                tuple(KeypointInfo(*keypoint) for keypoint in label.keypoints),
+            )
             for label in set_plan.label_map.labels
         ),
         sources=set_plan.sources,

@@ -26,7 +26,7 @@ import msgspec
 from tfrec_tools.annotations.accounts import Tally
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError
-from tfrec_tools.system.atomic import published, sync
+from tfrec_tools.system.atomic import named_as, published, sync
 from tfrec_tools.system.remote_path import RemotePath
 from tfrec_tools.tfrecords.framing import Written
 
@@ -74,9 +74,11 @@ def claimed(out: Path) -> Iterator[None]:
         yield
         return
     is_new = not is_there(out)
-    lock = _held(out, folder)
+    with named_as(out, folder):
+        lock = _held(out, folder)
     try:
-        yield
+        with named_as(out, folder):
+            yield
     except InputError:
         if is_new:
             discard(folder)

@@ -23,6 +23,7 @@ class Stats:
 
     classes            boxes of each class name; "id 3" where only ids are given
     images_per_class   images that have a box of the class
+    keypoints          labeled keypoints of each class's boxes
     per_image          {number of boxes: images}
     sizes_wh           {(width, height) in pixels: images}
     areas              {"small", "medium" or "large" as COCO divides: boxes}
@@ -37,6 +38,7 @@ class Stats:
     boxes: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     images_per_class: Counter[str] = field(default_factory=Counter)
+    keypoints: Counter[str] = field(default_factory=Counter)
     per_image: Counter[int] = field(default_factory=Counter)
     sizes_wh: Counter[tuple[int, int]] = field(default_factory=Counter)
     formats: Counter[str] = field(default_factory=Counter)
@@ -84,6 +86,10 @@ def _count(stats: Stats, parsed: Parsed, names: dict[int, str]) -> None:
     stats.boxes += len(classes)
     stats.classes.update(classes)
     stats.images_per_class.update(set(classes))
+    if record.keypoints is not None:
+        labeled = (record.keypoints[..., 2] > 0).sum(axis=1).tolist()  # (N,)
+        for name, count in zip(classes, labeled, strict=False):
+            stats.keypoints[name] += count
     stats.per_image[len(classes)] += 1
     stats.sizes_wh[record.width, record.height] += 1
     stats.formats[parsed.image.format] += 1

@@ -19,6 +19,7 @@ from tfrec_tools.detector.evaluation import average_precision, operating_points
 from tfrec_tools.detector.evaluation.metrics import best_scores, measure
 from tfrec_tools.detector.model import growth, imagenet
 from tfrec_tools.detector.model.class_rows import AS_THEY_ARE, ClassRow, Renamed, class_rows
+from tfrec_tools.detector.model.description import BASE_LABELS
 from tfrec_tools.detector.model.detector import Detector, class_logits, load_detector, save_detector, values
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.finetune import FinetuneOptions, RetentionOptions
@@ -28,7 +29,8 @@ from tfrec_tools.detector.reports.results import Results
 from tfrec_tools.detector.retention import pseudo_labels, retention
 from tfrec_tools.detector.training import batch_size, loop, validation
 from tfrec_tools.detector.training.distribution import ALONE, Cluster, open_cluster
-from tfrec_tools.detector.training.logbook import Logbook, numbered_run, open_run
+from tfrec_tools.detector.training.logbook import Logbook
+from tfrec_tools.detector.training.run_notes import numbered_run, open_run
 from tfrec_tools.detector.training.settings import TrainConfig, require_trainable, train_config
 from tfrec_tools.detector.training.tensorboard import Board
 from tfrec_tools.detector.training.trainer import Trainer
@@ -53,12 +55,14 @@ class Finetuning:
     masked  False: every image counts as annotated for all classes, and each box as much as any other, as
             trainers that know no better do
     freeze_few  freeze the backbone where there are few new images
+    base_labels  the label map of the base, where it is not to be looked for
     tables  of the merge that the classes are of
     pipeline  of the detector to make, where `base` is weights of a classification
     watch   how training is looked at, and what ends it early
     tensorboard  whether the curves are written for it too
     cluster  where it is trained
     options  what the user set, to be kept with the run
+    examples  of patterns, where they have been read already
     progress is called while a long step goes on
     """
 
@@ -74,12 +78,14 @@ class Finetuning:
     masked: bool
     freeze_few: bool
     config: TrainConfig
+    base_labels: Path | None = None
     tables: Tables | None = None
     pipeline: Path | None = None
     watch: Watch = NEVER
     tensorboard: bool = False
     cluster: Cluster = ALONE
     options: Values = field(default_factory=dict)
+    examples: Mapping[tuple[str, ...], list[IndexedExample]] = field(default_factory=dict)
     progress: Progress = silent
 
     @property
@@ -89,7 +95,7 @@ class Finetuning:
 
     def base_detector(self) -> Detector:
         if self.pipeline is None:
-            return load_detector(self.base)
+            return load_detector(self.base, self.base_labels, BASE_LABELS)
         return imagenet.new_detector(self.pipeline, str(self.base), self.config.seed)
 
     def renamed(self, base: LabelMap) -> dict[str, str | None]:
@@ -105,8 +111,13 @@ class Finetuning:
         )
 
 
-def planned(options: FinetuneOptions, labels: LabelMap) -> Finetuning:
-    """What the options ask for; `labels` is what --labels names. TfrecError where that cannot be."""
+def planned(
+    options: FinetuneOptions,
+    labels: LabelMap,
+    examples: Mapping[tuple[str, ...], list[IndexedExample]],
+) -> Finetuning:
+    """What the options ask for; `labels` is what --labels names, `examples` what was read of the records.
+    TfrecError where that cannot be."""
     out = None if options.out is None else as_path(options.out)
     pipeline = None if options.pipeline is None else as_path(options.pipeline)
     return Finetuning(
@@ -122,12 +133,14 @@ def planned(options: FinetuneOptions, labels: LabelMap) -> Finetuning:
         masked=True,
         freeze_few=options.freeze == "auto",
         config=train_config(options),
+        base_labels=options.base_label_map,
         tables=find_tables(options.table_path, options.labels_path, labels),
         pipeline=pipeline,
         watch=Watch(options.measured_every, options.patience, options.budget_s),
         tensorboard=options.tensorboard,
         cluster=ALONE if options.dry_run else open_cluster(options.strategy),
         options=recorded(options, whole=True),
+        examples=examples,
         progress=options.progress,
     )
 
@@ -295,6 +308,8 @@ def _with_pseudo_labels(
 
 
 def _index(plan: Finetuning, patterns: Sequence[str]) -> list[IndexedExample]:
+    if (read := plan.examples.get(tuple(patterns))) is not None:
+        return read
     return index_records(patterns, plan.labels, _counted(plan, f"reading {' '.join(patterns)}"))
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tfrec_tools.dataset import shards
-from tfrec_tools.detector.checkpoints import unsupported
-from tfrec_tools.detector.config.read import read_pipeline
+from tfrec_tools.detector.config.read import parse_pipeline, read_pipeline_text, require_losses
+from tfrec_tools.detector.data import inputs
+from tfrec_tools.detector.data.index import IndexedExample, index_records
+from tfrec_tools.detector.data.oddities import Records, warnings
 from tfrec_tools.detector.model.class_rows import class_rows
+from tfrec_tools.detector.model.description import BASE_LABELS, MODEL_LABELS, describe
+from tfrec_tools.detector.model.zoo import local_folder
 from tfrec_tools.detector.options.finetune import FinetuneOptions
+from tfrec_tools.detector.training.run_notes import noted_steps, numbered_run
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.id_tables import find_tables, new_names
 from tfrec_tools.labels.label_map import LabelMap
-from tfrec_tools.labels.pbtxt import read_label_map
-from tfrec_tools.system.options import as_path, as_texts
+from tfrec_tools.labels.model_folders import CONFIG
+from tfrec_tools.labels.zoo import coco_labels
+from tfrec_tools.system.options import StrPath, as_path, as_texts
 
 
 def require_records(patterns: Sequence[str]) -> None:
@@ -23,18 +30,67 @@ def require_records(patterns: Sequence[str]) -> None:
         shards.record_files([pattern])
 
 
-def require_finetunable(options: FinetuneOptions, labels: LabelMap) -> None:
+def require_images(words: Sequence[str]) -> None:
+    """InputError where a word names neither an image, nor a folder of them, nor records."""
+    inputs.require_images(words)
+
+
+def model_notes(model: StrPath, label_map: Path | None, flag: str = MODEL_LABELS) -> tuple[str, ...]:
+    """Returns which of a model folder's files were chosen, where there was a choice; nothing of a model that
+    is to be downloaded first. Raises InputError where it cannot be opened."""
+    folder = local_folder(str(model))
+    return () if folder is None else describe(folder, label_map, flag).notes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """A training that can begin: what is to be said first, and its examples by the patterns that name them,
+    since to read them is most of the time that checking takes."""
+
+    notes: tuple[str, ...]
+    examples: Mapping[tuple[str, ...], list[IndexedExample]]
+
+
+def require_finetunable(options: FinetuneOptions, labels: LabelMap) -> Checked:
     """InputError or LabelConflict where the words, the records, the base's folder, the classes or the run's
     folder cannot be used."""
     _ = options.augmentations, options.budget_s
-    for patterns in (options.train, options.replay, options.val, options.test):
-        require_records(as_texts(patterns))
-    if options.pipeline is not None:
-        read_pipeline(as_path(options.pipeline))
-    elif options.base_path.is_dir():
-        _require_classes(options, labels)
+    patterns = {
+        flag: as_texts(value)
+        for flag, value in (
+            ("--train", options.train),
+            ("--replay", options.replay),
+            ("--val", options.val),
+            ("--test", options.test),
+        )
+    }
+    for words in patterns.values():
+        require_records(words)
+    base = _require_base(options, labels)
     if options.out is not None and not (options.resume or options.dry_run):
         require_free_run(as_path(options.out))
+    examples = {words: _indexed(words, labels, options) for words in patterns.values() if words}
+    records = Records({flag: examples[words] for flag, words in patterns.items() if words})
+    warned = (f"warning: {line}" for line in warnings(records, base.new or dict(labels.name_by_id)))
+    return Checked((*base.notes, *warned, *_resumed(options)), examples)
+
+
+def _indexed(words: tuple[str, ...], labels: LabelMap, options: FinetuneOptions) -> list[IndexedExample]:
+    reading = f"reading {' '.join(words)}"
+    return index_records(words, labels, lambda done: options.progress(reading, done, None))
+
+
+def _resumed(options: FinetuneOptions) -> Iterator[str]:
+    """With which learning rates a run goes on that is to be longer than it was."""
+    if not options.resume:
+        return
+    out = numbered_run(Path("runs"), resume=True) if options.out is None else as_path(options.out)
+    steps = noted_steps(out)
+    if steps is not None and options.steps > steps:
+        yield (
+            f"the run was of {steps} steps and goes on to {options.steps}: its learning rate is from now on "
+            f"that of a run of {options.steps}, so higher than it was at the end, and falls to 0 again"
+        )
 
 
 def require_free_run(out: Path) -> None:
@@ -43,14 +99,33 @@ def require_free_run(out: Path) -> None:
         raise InputError(out, "is there already; give another --out, or --resume to go on with it")
 
 
-def _require_classes(options: FinetuneOptions, labels: LabelMap) -> None:
-    """The base's classes are in the grown map, but for those that are to be dropped."""
-    folder = options.base_path
-    unsupported.refuse_tf1(folder)
-    read_pipeline(folder / "pipeline.config")
-    file = folder / "label_map.pbtxt"
-    if not file.is_file():
-        return  # the loader says what is missing
-    base = read_label_map(file)
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What was chosen in the folder of the base, and the classes that it does not know, {id: name}."""
+
+    notes: tuple[str, ...]
+    new: dict[int, str]
+
+
+def _require_base(options: FinetuneOptions, labels: LabelMap) -> _Base:
+    """The base can be opened, and its classes are in the grown map, but for those that are to be dropped."""
+    if options.pipeline is not None:
+        pipeline = as_path(options.pipeline)
+        text = read_pipeline_text(pipeline)
+        parse_pipeline(pipeline, text)
+        require_losses(pipeline, text)
+        return _Base((), dict(labels.name_by_id))
+    folder = local_folder(str(options.base))
+    if folder is None:
+        return _Base((), _new(options, coco_labels(), labels))
+    base = describe(folder, options.base_label_map, BASE_LABELS)
+    require_losses(folder / CONFIG, base.text)
+    return _Base(base.notes, _new(options, base.labels, labels))
+
+
+def _new(options: FinetuneOptions, known: LabelMap, labels: LabelMap) -> dict[int, str]:
+    """Returns {id: name} of the classes of the grown map that the base does not know."""
     tables = find_tables(options.table_path, options.labels_path, labels)
-    class_rows(base, labels, drop_classes=options.drop_classes, renamed=new_names(tables, base.name_by_id))
+    renamed = new_names(tables, known.name_by_id)
+    rows = class_rows(known, labels, drop_classes=options.drop_classes, renamed=renamed)
+    return {row.id: row.name for row in rows if row.base_id is None}

@@ -12,6 +12,7 @@ from tfrec_tools.drawing.palette import ink
 
 FONT_PX = 11
 _PADDING_PX = 2
+_DOT_PX = 2  # radius
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -24,12 +25,14 @@ class DrawnBox:
     colour   as "#RRGGBB"
     name     what to write at it; nothing, and a thin line, where it is empty
     score    written behind the name, if there is one
+    points   x y of each, finite, drawn as dots
     """
 
     xyxy: Sequence[float]
     colour: str
     name: str = ""
     score: float | None = None
+    points: Sequence[tuple[float, float]] = ()
 
 
 def draw_boxes(image: Image.Image, boxes: Sequence[DrawnBox], font_px: int = FONT_PX) -> None:
@@ -44,6 +47,9 @@ def draw_boxes(image: Image.Image, boxes: Sequence[DrawnBox], font_px: int = FON
         canvas.rectangle(
             (left, top, max(left, right - 1), max(top, bottom - 1)), outline=box.colour, width=width
         )
+        for point in box.points:
+            x, y, _, _ = _seen((*point, *point), image.size)
+            canvas.ellipse((x - _DOT_PX, y - _DOT_PX, x + _DOT_PX, y + _DOT_PX), fill=box.colour)
     for box in from_below:
         if box.name:
             _draw_label(canvas, box, image.size, font, font_px)

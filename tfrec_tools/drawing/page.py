@@ -33,7 +33,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """A box and its name in the pixels of a picture; the name ends at text_x where `ends`, else it begins."""
+    """A box, its name and x y of its keypoints in the pixels of a picture; the name ends at text_x where
+    `ends`, else it begins."""
 
     name: str
     colour: str
@@ -46,6 +47,7 @@ class _Box:
     text_x: float
     text_y: float
     ends: bool
+    points: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,4 +168,5 @@ def _box(box: DrawnBox, size_wh: tuple[int, int]) -> _Box:
         text_x=round(text_x, 1),
         text_y=round(text_y, 1),
         ends=ends,
+        points=tuple((round(x, 1), round(y, 1)) for x, y in box.points),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,10 +53,26 @@ def colours_of(shown: Iterable[Preview]) -> dict[str, str]:
 
 
 def boxes_of(preview: Preview, scale: float, colours: Mapping[str, str]) -> list[DrawnBox]:
-    """Returns a preview's boxes in the pixels of its thumbnail, those that have an issue in FAULT."""
+    """Returns a preview's boxes with their labeled keypoints in the pixels of its thumbnail, those that
+    have an issue in FAULT."""
     faulty = {issue.box for issue in preview.issues}
     boxes = (preview.record.boxes_xyxy * scale).tolist()
     return [
-        DrawnBox(box, FAULT if index in faulty else colours[name], name)
+        DrawnBox(
+            box,
+            FAULT if index in faulty else colours[name],
+            name,
+            points=_points(preview.record, index, scale),
+        )
         for index, (name, box) in enumerate(zip(preview.record.names, boxes, strict=True))
     ]
+
+
+def _points(record: ImageRecord, box: int, scale: float) -> list[tuple[float, float]]:
+    """Returns x y of the labeled keypoints of a box in the pixels of its thumbnail."""
+    if record.keypoints is None:
+        return []
+    labeled = [
+        (x * scale, y * scale) for x, y, visibility in record.keypoints[box].tolist() if visibility > 0
+    ]
+    return [point for point in labeled if all(map(math.isfinite, point))]

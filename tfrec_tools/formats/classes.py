@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypedDict
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.labels import model_folders, zoo
 from tfrec_tools.labels.label_map import ClassList, LabelMap, from_names
 from tfrec_tools.labels.lists import class_list, lines, parse_json, parse_yaml
-from tfrec_tools.labels.pbtxt import parse_pbtxt, read_text
+from tfrec_tools.labels.pbtxt import begins_as_label_map, parse_pbtxt, read_text
+from tfrec_tools.system.remote_path import files_below
 
-_NAMES_FILES = ("data.yaml", "data.yml", "obj.names", "classes.txt", "labels.txt")
-_ITEM = re.compile(r"(\s*#.*\n)*\s*item\s*:?\s*[{<]")  # how a pbtxt begins
+_NAMES_FILES = ("data.yaml", "data.yml", "obj.names", "classes.txt", "labels.txt", "_darknet.labels")
 _EXPECTED = (
     "a label map (.pbtxt, .json, .yaml, .txt, .names), COCO annotations (.json), a folder of Pascal VOC .xml "
-    "files, a model folder, or the manifest or DIR/NAME of records"
+    "files, a model folder, a name from `tfrec models`, or the manifest or DIR/NAME of records"
 )
 
 
@@ -27,7 +27,7 @@ def read_classes(path: Path) -> ClassList:
     if path.is_dir():
         return _read_folder(path)
     if not path.exists():
-        return _read_set(path)
+        return _read_named(path)
     read = _READERS.get(path.suffix.lower())
     if read is None:
         raise InputError(path, f"has an unknown suffix, expected {_EXPECTED}")
@@ -44,6 +44,10 @@ def read_map(path: Path) -> LabelMap:
 def _read_folder(folder: Path) -> ClassList:
     """That of a model, of a set of records, of a data set; in this order, since VOC's folder may be a part
     of each."""
+    folder = model_folders.folder_of(folder)
+    if (folder / model_folders.CONFIG).is_file() and not (folder / model_folders.LABEL_MAP).exists():
+        labels = model_folders.find_labels(folder, None, "name the map itself").labels
+        return ClassList(labels.labels, labels.subject)
     pbtxt = sorted(folder.glob("*.pbtxt"))
     if len(pbtxt) > 1 and folder / "label_map.pbtxt" in pbtxt:
         pbtxt = [folder / "label_map.pbtxt"]
@@ -59,7 +63,7 @@ def _read_voc(path: Path) -> ClassList:
     """Returns the classes that occur, in alphabetical order, as `tfrec convert` numbers them."""
     from tfrec_tools.formats import voc
 
-    if path.is_dir() and not voc.annotation_files(path):
+    if path.is_dir() and not any(file.suffix.lower() == ".xml" for file in files_below(path)):
         raise InputError(path, f"a folder without a label map or .xml files; expected {_EXPECTED}")
     classes = voc.read(path).classes
     if not classes:
@@ -67,14 +71,26 @@ def _read_voc(path: Path) -> ClassList:
     return ClassList(from_names(classes).labels, str(path))
 
 
-def _read_set(prefix: Path) -> ClassList:
-    """Returns the set DIR/NAME of records, by its manifest."""
+def _read_xml(path: Path) -> ClassList:
+    """Returns the labels of CVAT's head, or the classes that occur in a file of Pascal VOC."""
+    from tfrec_tools.formats import cvat
+
+    if not cvat.shows(path) or not (names := cvat.labels(path)):
+        return _read_voc(path)
+    return ClassList(from_names(names).labels, str(path))
+
+
+def _read_named(word: Path) -> ClassList:
+    """Returns the set DIR/NAME of records, by its manifest, or COCO's classes for a model of TFOD's zoo."""
     from tfrec_tools.dataset.shards import manifest_path
 
-    manifest = manifest_path(prefix)
-    if not prefix.name or not manifest.exists():
-        raise InputError(prefix, f"no such file or folder; expected {_EXPECTED}")
-    return _read_json(manifest)
+    manifest = manifest_path(word)
+    if word.name and manifest.exists():
+        return _read_json(manifest)
+    if zoo.named(str(word)):
+        coco = zoo.coco_labels()
+        return ClassList(coco.labels, coco.subject)
+    raise InputError(word, f"no such file or folder; expected {_EXPECTED}")
 
 
 def _read_pbtxt(path: Path) -> ClassList:
@@ -84,7 +100,7 @@ def _read_pbtxt(path: Path) -> ClassList:
 def _read_text(path: Path) -> ClassList:
     """Returns lines of names; some call their pbtxt a .txt."""
     text = read_text(path)
-    return parse_pbtxt(path, text) if _ITEM.match(text) else lines(path, text)
+    return parse_pbtxt(path, text) if begins_as_label_map(text) else lines(path, text)
 
 
 def _read_yaml(path: Path) -> ClassList:
@@ -157,5 +173,6 @@ _READERS: dict[str, Callable[[Path], ClassList]] = {
     ".yml": _read_yaml,
     ".txt": _read_text,
     ".names": _read_text,
-    ".xml": _read_voc,
+    ".labels": _read_text,
+    ".xml": _read_xml,
 }

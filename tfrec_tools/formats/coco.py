@@ -8,9 +8,11 @@ take in the file.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,17 @@ from tfrec_tools.annotations.boxes import from_xywh
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.formats import json_arrays
+from tfrec_tools.formats import coco_keypoints, json_arrays
+from tfrec_tools.formats.coco_categories import (
+    category_issues,
+    category_numbers,
+    classes_of,
+    ids_by_name,
+    listed_categories,
+    names_of,
+)
 from tfrec_tools.formats.coco_schema import (
+    EXPECTED,
     NO_ID,
     Annotation,
     Category,
@@ -33,25 +44,28 @@ from tfrec_tools.formats.coco_schema import (
     Mended,
     Odd,
     annotations_of,
-    categories_of,
     id_numbers,
     images_of,
     int64,
     key_of,
     looked_up,
     mended_of,
-    order_of,
-    own_keys,
-    pixels,
+    odd_items,
     superfluous,
 )
 from tfrec_tools.formats.file_names import names_a_file
 from tfrec_tools.formats.grouping import Boxes, Column, by_image, joined
 from tfrec_tools.formats.json_arrays import NONNUMBERS
+from tfrec_tools.formats.json_values import pixels
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
+from tfrec_tools.formats.sniffing import ends
 
+_LISTS = re.compile(rb'"(?:annotations|images)"\s*:\s*\[')
+_PARTS = re.compile(rb'"(?:bbox|file_name|image_id|segmentation)"')
+_RESULTS = re.compile(rb'\s*\[\s*\{[^{}]*"image_id"\s*:')
+_HEAD_BYTES = 1 << 16
+_BOM = b"\xef\xbb\xbf"
 NEEDED = ("images", "annotations", "categories")
-_EXPECTED = "COCO instances"
 _REPEATED = "image-duplicate"
 # What an annotation has, whatever its kind.
 _MARKS = frozenset(("bbox", "segmentation", "segments_info", "keypoints", "image_id", "category_id"))
@@ -69,20 +83,23 @@ class _Images:
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the images in the file's order, and its categories by id. InputError names the place in the
     file that cannot be read; annotations that belong nowhere, or have no box, come as issues."""
-    data = json_arrays.mapped(path, f"{_EXPECTED} JSON")
-    arrays, mended = json_arrays.spans(path, data, _EXPECTED, NEEDED)
+    data = json_arrays.mapped(path, f"{EXPECTED} JSON")
+    _require_no_results(path, data[:_HEAD_BYTES])
+    arrays, mended = json_arrays.spans(path, data, EXPECTED, NEEDED)
     categories = listed_categories(path, arrays["categories"])
     names = names_of(path, categories)
-    images, odd_images, listed = _images(path, arrays["images"])
-    decode = mended_of if mended else annotations_of
-    annotations = json_arrays.slices(path, "annotations", arrays["annotations"], _EXPECTED, decode)
+    images, odd_images, listed = _images(path, arrays["images"], names)
+    decode = partial(mended_of if mended else annotations_of, keypoints=options.boxes_from == "keypoints")
+    annotations = json_arrays.slices(path, "annotations", arrays["annotations"], EXPECTED, decode)
     read_ = _columns(path, annotations, images, categories, options.masks)
-    root = superfluous(categories, np.unique(read_.columns["class_of"]).tolist())
+    keypoints = coco_keypoints.taken(path, categories, names, read_.columns, options.keypoints)
+    root = superfluous(categories, frozenset(read_.columns["class_of"].tolist()))
     classes = classes_of(names, root)
-    records, derived = _records(path, images, read_, names, frozenset(classes))
+    records, derived = _records(path, images, read_, names, frozenset(classes), keypoints.by_class)
     of_rows = [issue for _, issue in sorted([*read_.issues, *derived], key=lambda pair: pair[0])]
     other_issues, unread = others(path, arrays)
-    issues = (*category_issues(path, categories, root), *odd_images, *of_rows, *read_.repeated, *other_issues)
+    of_file = (*category_issues(path, categories, root), *keypoints.issues)
+    issues = (*of_file, *odd_images, *of_rows, *read_.repeated, *other_issues)
     account = Account(
         files=1,
         found=read_.found + unread,
@@ -90,13 +107,17 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
         images=listed,
         images_dropped=Counter(issue.code for issue in odd_images if issue.code == _REPEATED),
     )
-    return Source(classes, records, issues, account, ids_by_name(categories, classes))
+    ids = ids_by_name(categories, classes)
+    return Source(classes, records, issues, account, ids, keypoints.of_classes(classes))
 
 
-def listed_categories(path: Path, raw: msgspec.Raw) -> list[Category]:
-    """Returns the categories by id. InputError names the one that is none."""
-    parts = json_arrays.slices(path, "categories", raw, _EXPECTED, categories_of)
-    return sorted((item for part in parts for item in part), key=lambda category: order_of(category.id))
+def _require_no_results(path: Path, head: bytes) -> None:
+    """Raises InputError where a file begins as a list of results does, which are no annotations."""
+    if _RESULTS.match(head.removeprefix(_BOM)) and b'"score"' in head:
+        reason = (
+            "is a list of COCO results, which are predictions; expected COCO instances, with their images"
+        )
+        raise InputError(path, reason)
 
 
 def others(path: Path, arrays: Mapping[str, msgspec.Raw]) -> tuple[list[Issue], int]:
@@ -105,7 +126,7 @@ def others(path: Path, arrays: Mapping[str, msgspec.Raw]) -> tuple[list[Issue], 
     for key, raw in arrays.items():
         if key in (*NEEDED, "info", "licenses") or bytes(memoryview(raw)[:1]) != b"[":
             continue
-        parts = json_arrays.slices(path, key, raw, _EXPECTED, msgspec.json.decode)
+        parts = json_arrays.slices(path, key, raw, EXPECTED, msgspec.json.decode)
         count = sum(isinstance(item, dict) and not _MARKS.isdisjoint(item) for part in parts for item in part)
         if count:
             message = f"{count} annotations in {key!r}, expected in 'annotations'"
@@ -114,66 +135,16 @@ def others(path: Path, arrays: Mapping[str, msgspec.Raw]) -> tuple[list[Issue], 
     return issues, total
 
 
-def names_of(path: Path, categories: Sequence[Category]) -> tuple[str, ...]:
-    """Returns their names; raises InputError where one is empty or an id stands for two."""
-    by_key: dict[str, str] = {}
-    for category in categories:
-        key, name = key_of(category.id), str(category.name).strip()
-        if not name:
-            raise InputError(path, f"the name of category id {key} is empty", where="categories")
-        if category.id is not None and by_key.setdefault(key, name) != name:
-            raise InputError(
-                path, f"category id {key} stands for {by_key[key]!r} and {name!r}", where="categories"
-            )
-    return tuple(str(category.name).strip() for category in categories)
-
-
-def classes_of(names: Sequence[str], root: int) -> tuple[str, ...]:
-    """Returns each name once, without that of category number `root`."""
-    return tuple(dict.fromkeys(name for i, name in enumerate(names) if i != root))
-
-
-def ids_by_name(categories: Sequence[Category], classes: Sequence[str]) -> dict[str, int | str]:
-    """Returns {class: its first id in the list}, without those that have none."""
-    ids: dict[str, int | str] = {}
-    for category in categories:
-        own = category.id
-        if own is not None:
-            ids.setdefault(str(category.name).strip(), int(own) if isinstance(own, float) else own)
-    return {name: ids[name] for name in classes if name in ids}
-
-
-def category_issues(path: Path, categories: Sequence[Category], root: int) -> list[Issue]:
-    """That number `root` is superfluous; names with white space around them, and names of several ids."""
-    issues = []
-    if root >= 0:
-        message = f"category 0 {categories[root].name!r} has no boxes and is the parent of all others"
-        issues.append(Issue("class-superfluous", path.name, None, message, True))
-    ids: dict[str, set[str]] = {}
-    for category in categories:
-        raw_name, key = str(category.name), key_of(category.id)
-        if category.id is None:
-            message = f"category {raw_name!r} has no id, so that no annotation can be of it"
-            issues.append(Issue("class-unknown", readable(path.name), None, message, True))
-            continue
-        ids.setdefault(raw_name.strip(), set()).add(key)
-        if raw_name != raw_name.strip():
-            message = f"the name of category id {key} is {raw_name!r}"
-            issues.append(Issue("class-untrimmed", path.name, None, message, True))
-    for name, keys in ids.items():
-        if len(keys) > 1:
-            message = f"{name!r} is the name of ids {', '.join(sorted(keys))}"
-            issues.append(Issue("class-duplicate", path.name, None, message, True))
-    return issues
-
-
-def _images(path: Path, raw: msgspec.Raw) -> tuple[_Images, list[Issue], int]:
+def _images(path: Path, raw: msgspec.Raw, names: Sequence[str]) -> tuple[_Images, list[Issue], int]:
     """Returns the first image of each id, what is odd, and how many images the file lists. Raises InputError
-    where there are images, and none has an id."""
+    where there are images, and none has an id, or where one was annotated for none of the categories.
+
+    names   of the categories
+    """
     images, first = _Images([], [], []), dict[str, int]()
     issues = []
     base = 0
-    for part in json_arrays.slices(path, "images", raw, _EXPECTED, images_of):
+    for part in json_arrays.slices(path, "images", raw, EXPECTED, images_of):
         for index, image in enumerate(part, start=base):
             key = image_key(index, image)
             if first.setdefault(key, index) == index:
@@ -182,6 +153,7 @@ def _images(path: Path, raw: msgspec.Raw) -> tuple[_Images, list[Issue], int]:
                 images.items.append(image)
                 if image.id is None:
                     issues.append(without_id(path, index))
+                issues += unlisted(path, index, image, names)
             else:
                 issues.append(repeated_image(path, key, index, first[key]))
         base += len(part)
@@ -200,13 +172,32 @@ def without_id(path: Path, index: int) -> Issue:
     return Issue("image-unannotated", source_of(path, index), None, message, False)
 
 
+def unlisted(path: Path, index: int, image: Image, names: Sequence[str]) -> list[Issue]:
+    """Returns an issue where an image was annotated for a class that is none of the categories' names. Raises
+    InputError where it was for none that is."""
+    unknown = sorted(set(image.labeled or ()) - set(names))
+    if not unknown:
+        return []
+    listed = ", ".join(map(repr, unknown))
+    if set(unknown) == set(image.labeled or ()):
+        reason = f"labeled is {listed}, of which none is in categories"
+        raise InputError(path, reason, where=f"images[{index}]")
+    message = f"labeled names {listed}, not in categories"
+    return [Issue("class-unknown", source_of(path, index), None, message, True)]
+
+
 def repeated_image(path: Path, key: str, index: int, first: int) -> Issue:
     message = f"image id {key} is that of images[{first}] too: left out"
     return Issue(_REPEATED, source_of(path, index), None, message, True)
 
 
 def source_of(path: Path, index: int, key: str = "images") -> str:
-    return f"{readable(path.name)} {key}[{index}]"
+    return f"{_named(path)} {key}[{index}]"
+
+
+@cache
+def _named(path: Path) -> str:
+    return readable(path.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +233,7 @@ def _columns(
         found += things(part)
         piece = piece_of(part, image_numbers, class_numbers, masks)
         unplaced = (piece["image_of"] < 0) | (piece["class_of"] < 0)
-        odd = {row for row, item in enumerate(part) if type(item) is Odd and item.code}
+        odd = {row for row, item in enumerate(odd_items(part)) if item.code}
         for row in sorted(odd.union(np.flatnonzero(unplaced).tolist())):
             item, image = part[row], int(piece["image_of"][row])
             place = source_of(path, images.indices[image]) if image >= 0 else ""
@@ -263,13 +254,9 @@ def _columns(
     )
 
 
-def category_numbers(categories: Sequence[Category]) -> dict[Id | None, int]:
-    return id_numbers(own_keys([category.id for category in categories]))
-
-
 def things(part: Sequence[Annotation]) -> int:
     """Returns how many annotated things some annotations stand for."""
-    return len(part) + sum(item.count - 1 for item in part if type(item) is Odd)
+    return len(part) + sum(item.count - 1 for item in odd_items(part))
 
 
 def why_of(row: int, item: Annotation) -> str:
@@ -295,7 +282,11 @@ def piece_of(
         "area": np.array(areas, np.float64),
         "crowd": np.array([bool(item.iscrowd) for item in part], bool),
         "id": np.array([int64(item.id) for item in part], np.int64),
+        "weight": np.array(
+            [math.nan if item.training_weight is None else item.training_weight for item in part], np.float64
+        ),
     }
+    piece["keypoints"] = coco_keypoints.column([item.keypoints for item in part])
     if masks:
         piece["mask"] = np.array([bytes(item.segmentation) for item in part], object)
     return piece
@@ -333,16 +324,24 @@ def repeated_ids(path: Path, repeated: Sequence[int]) -> list[Issue]:
 
 
 def _records(
-    path: Path, images: _Images, annotations: _Annotations, names: Sequence[str], labeled: frozenset[str]
+    path: Path,
+    images: _Images,
+    annotations: _Annotations,
+    names: Sequence[str],
+    labeled: frozenset[str],
+    keypoints: Mapping[str, tuple[str, ...]],
 ) -> tuple[list[ImageRecord], list[tuple[int, Issue]]]:
     """Returns one a image, whose arrays are views of the columns; and issues of derived boxes by row."""
     columns, derived = annotations.columns, annotations.derived
     if derived:
         columns["row"] = np.arange(len(columns["image_of"]))
+    if np.isnan(columns["weight"]).all():  # as nearly always
+        del columns["weight"]
     sorted_columns, bounds = by_image(columns, len(images.keys))
     rows = sorted_columns.pop("row").tolist() if derived else []
     labels = [names[i] for i in sorted_columns["class_of"]]
     masks = sorted_columns["mask"].tolist() if "mask" in columns else []
+    raws = sorted_columns.pop("keypoints") if "keypoints" in columns else None
     no = np.zeros(len(labels), bool)
     records, issues = [], []
     for number, (start, end) in enumerate(pairwise(bounds)):
@@ -355,7 +354,11 @@ def _records(
                 {name: column[start:end] for name, column in sorted_columns.items()},
                 no[start:end],
                 tuple(masks[start:end]),
+                None
+                if raws is None
+                else coco_keypoints.of_boxes(raws[start:end], labels[start:end], keypoints),
             ),
+            labeled,
             labeled,
         )
         records.append(record)
@@ -368,9 +371,17 @@ def _records(
 
 
 def record_of(
-    path: Path, index: int, image: Image, boxes: Boxes, labeled: frozenset[str] | None
+    path: Path,
+    index: int,
+    image: Image,
+    boxes: Boxes,
+    classes: frozenset[str],
+    labeled: frozenset[str] | None,
 ) -> ImageRecord:
-    """Returns the image at `index` of the file with its boxes."""
+    """Returns the image at `index` of the file with its boxes.
+
+    classes   of the file; `labeled`: what an image is annotated for that does not say so
+    """
     columns, unset = boxes.columns, boxes.unset
     source, filename = source_of(path, index), image.file_name
     filename = filename if names_a_file(filename) else ""
@@ -388,6 +399,20 @@ def record_of(
         group_of=unset,
         area=columns["area"],
         source=source,
-        labeled=labeled,
+        labeled=classes.intersection(image.labeled) if image.labeled else labeled,
         masks=boxes.masks,
+        keypoints=boxes.keypoints,
+        weights=_weights(columns["weight"]) if "weight" in columns else (),
     )
+
+
+def shows(file: Path) -> bool:
+    """Returns whether a JSON file is of COCO's."""
+    data = ends(file)
+    is_object = data.removeprefix(_BOM).lstrip()[:1] == b"{"
+    return is_object and _LISTS.search(data) is not None and _PARTS.search(data) is not None
+
+
+def _weights(column: Column) -> tuple[float, ...]:
+    """Returns (N,) weights, 1 where an annotation says none; () where none does."""
+    return () if np.isnan(column).all() else tuple(np.nan_to_num(column, nan=1.0).tolist())

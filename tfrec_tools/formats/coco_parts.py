@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord
-from tfrec_tools.formats import coco, json_arrays
+from tfrec_tools.errors import InputError
+from tfrec_tools.formats import coco, coco_keypoints, json_arrays
+from tfrec_tools.formats.coco_categories import category_numbers, listed_categories
 from tfrec_tools.formats.coco_schema import (
+    EXPECTED,
     NO_ID,
     Annotation,
     Category,
@@ -30,8 +33,10 @@ from tfrec_tools.formats.coco_schema import (
     mended_of,
 )
 from tfrec_tools.formats.grouping import Boxes, Column, by_image
+from tfrec_tools.formats.options import ReadOptions
+from tfrec_tools.labels.keypoints import LEFT_OUT_BY
 
-_EXPECTED = "COCO instances"
+_NO_ROWS = coco.piece_of([], {}, {}, False)
 _RANGE_BITS = 16  # of annotation ids, which mostly are numbered through
 
 
@@ -61,9 +66,9 @@ class ImageAnnotations:
 def index(path: Path) -> tuple[list[Category], list[Issue], Iterator[JsonChunk]]:
     """Returns the categories by id; issues of what else the file has; the images and the annotations.
     InputError names the place in the file that cannot be read."""
-    data = json_arrays.mapped(path, f"{_EXPECTED} JSON")
-    arrays, mended = json_arrays.spans(path, data, _EXPECTED, coco.NEEDED)
-    listed = coco.listed_categories(path, arrays["categories"])
+    data = json_arrays.mapped(path, f"{EXPECTED} JSON")
+    arrays, mended = json_arrays.spans(path, data, EXPECTED, coco.NEEDED)
+    listed = listed_categories(path, arrays["categories"])
     return listed, coco.others(path, arrays)[0], _pieces(path, arrays, mended)
 
 
@@ -74,7 +79,7 @@ def _pieces(path: Path, arrays: Mapping[str, msgspec.Raw], mended: bool) -> Iter
     }
     for key, decode in decoders.items():
         first = 0
-        for json, items in json_arrays.cut(path, key, arrays[key], _EXPECTED, decode):
+        for json, items in json_arrays.cut(path, key, arrays[key], EXPECTED, decode):
             yield JsonChunk(key, first, json, mended)
             first += len(items)
 
@@ -87,17 +92,25 @@ def images(piece: JsonChunk) -> Iterator[tuple[str, tuple[int, Image]]]:
 
 @dataclass(frozen=True, slots=True)
 class AnnotationChunk:
-    """A piece of the annotations: (image id, part) each, the annotations' ids, the classes' numbers in it."""
+    """A piece of the annotations: (image id, part) each, the annotations' ids, the classes' numbers in it,
+    and how many of them have keypoints, which are left out."""
 
     parts: list[tuple[str, ImageAnnotations]]
     ids: NDArray[np.int64]
     used: frozenset[int]
+    keypoints: int
 
 
-def read(piece: JsonChunk, listed: Sequence[Category], masks: bool) -> AnnotationChunk:
-    annotations = mended_of(piece.data) if piece.mended else annotations_of(piece.data)
+def read(path: Path, piece: JsonChunk, listed: Sequence[Category], options: ReadOptions) -> AnnotationChunk:
+    """InputError where there are keypoints that are not to be left out."""
+    decode = mended_of if piece.mended else annotations_of
+    annotations = decode(piece.data, options.boxes_from == "keypoints")
     keys = list(dict.fromkeys(key_of(item.image_id) for item in annotations))
-    columns = coco.piece_of(annotations, id_numbers(keys), coco.category_numbers(listed), masks)
+    columns = coco.piece_of(annotations, id_numbers(keys), category_numbers(listed), options.masks)
+    texts = columns.pop("keypoints")
+    if options.keypoints and coco_keypoints.are_any(listed, texts):
+        reason = "has keypoints, which are not read in pieces"
+        raise InputError(path, f"{reason}; {LEFT_OUT_BY}, or use `tfrec convert --runner`")
     columns["row"] = np.arange(len(annotations))
     ordered, bounds = by_image(columns, len(keys))
     rows = ordered.pop("row")
@@ -115,7 +128,10 @@ def read(piece: JsonChunk, listed: Sequence[Category], masks: bool) -> Annotatio
         }
         of_images.append((key, ImageAnnotations(tuple(piece.first + row for row in own), ids, odd, here)))
     return AnnotationChunk(
-        of_images, annotation_ids[annotation_ids != NO_ID], frozenset(ordered["class_of"].tolist())
+        of_images,
+        annotation_ids[annotation_ids != NO_ID],
+        frozenset(ordered["class_of"].tolist()),
+        coco_keypoints.count(texts),
     )
 
 
@@ -136,8 +152,8 @@ def joined(
     path: Path, numbered: Iterable[tuple[int, Image]], parts: Iterable[ImageAnnotations], names: Sequence[str]
 ) -> tuple[int, ImageRecord | None, list[tuple[tuple[int, int], Issue]]]:
     """Returns all that the file has under one image id: the image's number in it, its record (None where it
-    lists no such image) without classes that it was annotated for; and issues, each with its place among
-    coco.read's.
+    lists no such image), whose `labeled` is None unless the image says that itself; and issues, each with its
+    place among coco.read's.
 
     names   of the categories
     """
@@ -152,12 +168,13 @@ def joined(
     ]
     if image.id is None:
         issues.append(((0, index), coco.without_id(path, index)))
+    issues += [((0, index), issue) for issue in coco.unlisted(path, index, image, names)]
     columns, odd = _columns(path, ordered, source)
     issues += odd
     labels = tuple(names[i] for i in columns["class_of"])
     masks = tuple(columns["mask"].tolist()) if "mask" in columns else ()
     boxes = Boxes(labels, columns, np.zeros(len(labels), bool), masks)
-    record = coco.record_of(path, index, image, boxes, None)
+    record = coco.record_of(path, index, image, boxes, frozenset(names), None)
     return index, record, issues
 
 
@@ -191,5 +208,5 @@ def _columns(
                 issues += [((1, number), fault)] if fault is not None else []
             boxes += int(keep[row])
         kept.append({name: column[keep] for name, column in part.columns.items()})
-    listed = kept or [coco.piece_of([], {}, {}, False)]
+    listed = kept or [{name: column for name, column in _NO_ROWS.items() if name != "keypoints"}]
     return {name: np.concatenate([of_part[name] for of_part in listed]) for name in listed[0]}, issues

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools.formats.coco_shapes import Box, box_around, is_number
+from tfrec_tools.formats.coco_shapes import Box, around_keypoints, box_around, is_number
 from tfrec_tools.formats.json_arrays import NONNUMBERS
 
+EXPECTED = "COCO instances"
 NO_ID = 2**62
 _NO_KEY = "\0"  # of ids that are null or absent
 _NO_BOX = (float("nan"),) * 4
@@ -25,12 +26,14 @@ class Image(msgspec.Struct, gc=False):
     file_name: str
     width: float | str | None = None
     height: float | str | None = None
+    labeled: list[str] | None = None  # ours: the names of the categories that it was annotated for
 
 
 class Category(msgspec.Struct, gc=False):
     id: Id | None
     name: Id
     supercategory: str | None = None
+    keypoints: Any = None
 
 
 class Annotation(msgspec.Struct, gc=False):
@@ -41,6 +44,8 @@ class Annotation(msgspec.Struct, gc=False):
     area: float | None = None
     id: Id | None = None
     segmentation: msgspec.Raw = msgspec.Raw(b"")
+    keypoints: msgspec.Raw = msgspec.Raw(b"")
+    training_weight: float | None = None  # ours: `weight` may be that of the object
 
 
 class Mended(Annotation, gc=False):
@@ -76,15 +81,16 @@ def images_of(json: bytes) -> list[Image]:
         return [_image(item) for item in msgspec.json.decode(json)]
 
 
-def annotations_of(json: bytes) -> list[Annotation]:
-    """Returns the annotations of a JSON array; those that lack something come as Odd."""
+def annotations_of(json: bytes, keypoints: bool = False) -> list[Annotation]:
+    """Returns the annotations of a JSON array; those that lack something come as Odd. With `keypoints`, those
+    that have nothing else get the box around them."""
     try:
         return _STRICT.decode(json)
     except msgspec.ValidationError:
-        return [_annotation(item) for item in msgspec.json.decode(json)]
+        return [_annotation(item, keypoints) for item in msgspec.json.decode(json)]
 
 
-def mended_of(json: bytes) -> list[Annotation]:
+def mended_of(json: bytes, keypoints: bool = False) -> list[Annotation]:
     """Returns as `annotations_of` does, of a file that writes NaN or Infinity."""
     try:
         items: list[Any] = _STRICT_MENDED.decode(json)
@@ -92,7 +98,13 @@ def mended_of(json: bytes) -> list[Annotation]:
             return items
     except msgspec.ValidationError:
         pass
-    return [_annotation(item) for item in msgspec.json.decode(json)]
+    return [_annotation(item, keypoints) for item in msgspec.json.decode(json)]
+
+
+def odd_items(part: Sequence[Annotation]) -> Sequence[Odd]:
+    """Returns a part whose annotations are Odd, and nothing of another: a part is read one way or the
+    other."""
+    return cast("Sequence[Odd]", part) if part and type(part[0]) is Odd else ()
 
 
 def categories_of(json: bytes) -> list[Category]:
@@ -106,18 +118,25 @@ def categories_of(json: bytes) -> list[Category]:
 def _image(item: Any) -> Image:
     fields = item if isinstance(item, dict) else {}
     name = fields.get("file_name")
-    sizes = [
+    width, height = (
         value if isinstance(value := fields.get(side), int | float | str) else None
         for side in ("width", "height")
-    ]
-    return Image(_id(fields.get("id")), str(name) if isinstance(name, str | int) else "", *sizes)
+    )
+    filename = str(name) if isinstance(name, str | int) else ""
+    return Image(_id(fields.get("id")), filename, width, height, _names(fields.get("labeled")))
 
 
-def _annotation(item: Any) -> Annotation:
+def _names(labeled: Any) -> list[str] | None:
+    """Returns None where they are none, so that the image counts as annotated for all categories."""
+    is_listed = isinstance(labeled, list) and all(isinstance(name, str) for name in labeled)
+    return labeled if is_listed else None
+
+
+def _annotation(item: Any, keypoints: bool) -> Annotation:
     if not isinstance(item, dict):
         return Odd(None, None, _NO_BOX, code="annotation-unread", why=f"is {str(item)[:40]!r}, no object")
     area, crowd = item.get("area"), item.get("iscrowd")
-    code, why, bbox, count = _box(item)
+    code, why, bbox, count = _box(item, keypoints)
     fields: dict[str, Any] = {
         "image_id": _id(item.get("image_id")),
         "category_id": _id(item.get("category_id")),
@@ -126,11 +145,13 @@ def _annotation(item: Any) -> Annotation:
         "area": area if is_number(area) or (isinstance(area, str) and area in NONNUMBERS) else None,
         "id": _id(item.get("id")),
         "segmentation": msgspec.Raw(msgspec.json.encode(item.get("segmentation"))),
+        "keypoints": msgspec.Raw(msgspec.json.encode(item.get("keypoints"))),
+        "training_weight": weight if is_number(weight := item.get("training_weight")) else None,
     }
     return Odd(**fields, code=code, why=why, count=count)
 
 
-def _box(item: dict[str, Any]) -> tuple[str, str, Box, int]:
+def _box(item: dict[str, Any], keypoints: bool) -> tuple[str, str, Box, int]:
     """Returns the code of what is odd about an annotation's box, why, the box, and how many things it stands
     for."""
     box = item.get("bbox")
@@ -147,7 +168,11 @@ def _box(item: dict[str, Any]) -> tuple[str, str, Box, int]:
     around = box_around(item.get("segmentation"))
     if around is not None:
         return "box-derived", f"{said}: taken is the box around its segmentation", around, 1
-    return "box-missing", f"{said}, and its segmentation has no box", _NO_BOX, 1
+    around = around_keypoints(item.get("keypoints"))
+    if around is not None and keypoints:
+        return "box-derived", f"{said}: taken is the box around its keypoints", around, 1
+    advice = "" if around is None else "; --boxes-from keypoints takes the one around its keypoints"
+    return "box-missing", f"{said}, and its segmentation has no box{advice}", _NO_BOX, 1
 
 
 def _valued(value: Any) -> Any:
@@ -214,11 +239,3 @@ def order_of(listed_id: Id | None) -> tuple[bool, float, str]:
         return False, float(key), key
     except ValueError:
         return True, 0.0, key
-
-
-def pixels(value: float | str | None) -> int:
-    """0 where the file says nothing or nonsense."""
-    try:
-        return max(0, int(float(value or 0)))
-    except (ValueError, OverflowError):
-        return 0

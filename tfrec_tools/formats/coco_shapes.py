@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import Any
 
-from tfrec_tools.annotations.run_lengths import unpacked
+from tfrec_tools.annotations.run_lengths import extent, marked, unpacked
 
 Box = tuple[float, float, float, float]  # x y width height
 
@@ -33,6 +32,18 @@ def box_around(segmentation: Any) -> Box | None:
     return (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)) if xs else None
 
 
+def around_keypoints(keypoints: Any) -> Box | None:
+    """Returns the box around COCO's keypoints, x y visibility in turn, without those of visibility 0, which
+    nobody set; None where there are none."""
+    if not isinstance(keypoints, list) or len(keypoints) % 3 or not all(map(is_number, keypoints)):
+        return None
+    points = [(x, y) for x, y, seen in zip(*[iter(keypoints)] * 3, strict=True) if seen > 0]
+    if not points:
+        return None
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+
+
 def _of_runs(run_lengths: dict[str, Any]) -> Box | None:
     size, counts = run_lengths.get("size"), run_lengths.get("counts")
     if not isinstance(size, list) or len(size) != 2 or not all(isinstance(side, int) for side in size):
@@ -44,18 +55,8 @@ def _of_runs(run_lengths: dict[str, Any]) -> Box | None:
         return None
     if not 0 < height * width < _MAX_PIXELS or height < 0 or sum(counts) != height * width:
         return None
-    bounds = list(accumulate(counts, initial=0))
-    runs = [(start, end) for start, end in zip(bounds[1::2], bounds[2::2], strict=False) if end > start]
-    if not runs:
+    around = extent(marked(counts), height)
+    if around is None:
         return None
-    left, right = runs[0][0] // height, (runs[-1][1] - 1) // height + 1
-    edges = [_rows(start, end, height) for start, end in runs]
-    top, bottom = min(edge[0] for edge in edges), max(edge[1] for edge in edges)
+    left, top, right, bottom = around
     return float(left), float(top), float(right - left), float(bottom - top)
-
-
-def _rows(start: int, end: int, height: int) -> tuple[int, int]:
-    """Returns the rows that a run covers: all where it goes on in a second column."""
-    if start // height != (end - 1) // height:
-        return 0, height
-    return start % height, (end - 1) % height + 1

@@ -5,142 +5,172 @@ from __future__ import annotations
 
 import csv
 import re
-import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats.csv_forms import (
+    BBOX,
+    BLANKS,
+    CORNERS,
+    FLAGS,
+    NAMES,
+    POINTS,
+    SIZES,
+    Form,
+    form_of,
+    plain,
+)
+from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.system.regular_files import open_text
 
-CORNERS = ("xmin", "ymin", "xmax", "ymax")
-SIZES = ("width", "height")
-FLAGS = ("occluded", "truncated", "group_of", "difficult")
 COLUMNS = ("filename", *SIZES, "class", *CORNERS)
-_NEEDED = ("filename", "class", *CORNERS)
+IMAGE_SIZES = ("image_width", "image_height")
 _SEPARATORS = ",;\t|"
-
-# Common names, the likeliest first; case and all but letters and digits are left out of account.
-_NAMES: dict[str, tuple[str, ...]] = {
-    "filename": (
-        *("filename", "file", "imagename", "imagefile", "imagepath", "filepath", "path", "imgpath"),
-        *("image", "img", "imageid"),
-    ),
-    "width": ("width", "imagewidth", "imgwidth"),
-    "height": ("height", "imageheight", "imgheight"),
-    "class": ("class", "classname", "label", "labelname", "celltype", "category", "categoryname", "name"),
-    "xmin": ("xmin", "x1", "left", "bboxxmin", "x0"),
-    "ymin": ("ymin", "y1", "top", "bboxymin", "y0"),
-    "xmax": ("xmax", "x2", "right", "bboxxmax"),
-    "ymax": ("ymax", "y2", "bottom", "bboxymax"),
-    "occluded": ("occluded", "isoccluded"),
-    "truncated": ("truncated", "istruncated"),
-    "group_of": ("groupof", "isgroupof"),
-    "difficult": ("difficult", "isdifficult"),
-}
-# What people write where there is no number, and instead of a class where there is nothing to be seen.
-BLANKS = frozenset(("", "nan", "null", "none", "na", "n/a", "nil", "-"))
-NO_CLASS = BLANKS | frozenset(("no finding", "no findings", "no object", "no objects", "nothing", "empty"))
-# Columns that are no corners, by the same spelling as _NAMES.
-_NO_CORNERS = frozenset(
-    (
-        *("x", "y", "w", "h", "width", "height", "cx", "cy", "xcenter", "ycenter", "xcentre", "ycentre"),
-        *("centerx", "centery", "bboxx", "bboxy", "bboxw", "bboxh", "bboxwidth", "bboxheight", "boxwidth"),
-        *("boxheight", "bw", "bh", "bx", "by"),
-    )
-)
-_SIDES = frozenset(name for name in _NO_CORNERS if len(name) > 2)
+_OF_SIZES = (name for key in ("width", "height", "w", "h", "cx", "cy") for name in NAMES[key])
+_NO_CORNERS = frozenset(name for name in _OF_SIZES if len(name) > 2)
 _SHAPES = re.compile(
     r"[xy][3-9]|([xy]min|[xy]max)\d+|angle|theta|rotation|polygons?|points|keypoints?|segmentations?|masks?"
     r"|encodedpixels|rle"
 )
 _RETINANET = ("filename", *CORNERS, "class")
+_OPEN_IMAGES = {"filename": "imageid", "class": "labelname"}  # how it calls these, spelled plainly
+_OF_LABEL_STUDIO = {"annotation_id", "annotator", "lead_time"}
+_FROM_0 = ("x0", "y0", "x1", "y1")
 
 
 @dataclass(frozen=True, slots=True)
 class CsvLayout:
-    """How a file is to be read: its separator, the number of each of our columns, how many columns there
-    are, the line of the first row of data, and the names of columns that say where things are and are not
-    read."""
+    """How a file is to be read.
+
+    columns      {our name: number of the column} of those that are read; IMAGE_SIZES are the image's
+    form         how its columns say where boxes are
+    width        how many columns there are
+    first_line   of the rows of data
+    unread       names of columns that say where things are and are not read
+    class_name   of all boxes, where no column has their class
+    class_names  {class as the file has it: its name} where these differ
+    is_open_images   whether the columns of images and classes are called as in Open Images
+    header       the names of the columns; of a file without any the cells of its first row
+    """
 
     separator: str
     columns: dict[str, int]
+    form: Form
     width: int
     first_line: int
     unread: tuple[str, ...] = ()
+    class_name: str = ""
+    class_names: Mapping[str, str] = field(default_factory=dict)
+    is_open_images: bool = False
+    header: tuple[str, ...] = ()
 
 
-def layout(path: Path, user_columns: Mapping[str, str]) -> CsvLayout:
-    """Reads the layout from the file's first line and what the user says of it, {our name: name or number
-    from 0}. InputError lists the columns that are missing and those that there are."""
+def layout(path: Path, options: ReadOptions = DEFAULT) -> CsvLayout:
+    """Reads the layout from the file's first line and what the user says of it. InputError lists the columns
+    that are missing and those that there are."""
     line = _first_line(path)
     separator = max(_SEPARATORS, key=_outside_quotes(line).count)
     header = _cells(path, line, separator)
-    unknown = [name for name in user_columns if name not in _NAMES]
+    columns, has_header = _columns(path, header, options)
+    form = form_of(header if has_header else (), columns, dict(options.columns))
+    lacking = _lacking(columns, form, options)
+    if form is None or lacking:
+        raise InputError(path, _how_to_mend(header, columns, lacking), where="line 1")
+    class_name = _only_class(options)
+    if class_name and "class" in columns:
+        reason = f"has a column of classes ({header[columns['class']]!r})" if has_header else "has classes"
+        raise InputError(path, f"{reason}, expected none with --class-names {class_name}")
+    read = _read(columns, form)
+    used = set(read.values())
+    others = [name for number, name in enumerate(header) if has_header and number not in used]
+    return CsvLayout(
+        separator,
+        read,
+        _as_said(path, form, options.box_format),
+        len(header),
+        1 + has_header,
+        tuple(name for name in others if _SHAPES.fullmatch(plain(name))),
+        class_name,
+        is_open_images=[plain(header[read[name]]) for name in _OPEN_IMAGES if name in read]
+        == list(_OPEN_IMAGES.values()),
+        header=tuple(header),
+    )
+
+
+def _columns(path: Path, header: list[str], options: ReadOptions) -> tuple[dict[str, int], bool]:
+    """Returns the number of each of our columns that there is, and whether the first row is a header."""
+    user_columns = dict(options.columns)
+    unknown = [name for name in user_columns if name not in NAMES]
     if unknown:
-        raise InputError("--columns", f"{', '.join(unknown)} is none of {', '.join(_NAMES)}")
+        raise InputError("--columns", f"{', '.join(unknown)} is none of {', '.join(NAMES)}")
     if not user_columns and _is_retinanet(header):
-        numbers = {name: number for number, name in enumerate(_RETINANET)}
-        return CsvLayout(separator, numbers, len(header), 1)
-    if (numbered := _numbered(header, user_columns)) is not None:
-        return CsvLayout(separator, numbered, len(header), 1)
+        return {name: number for number, name in enumerate(_RETINANET)}, False
+    if (numbered := _numbered(header, options)) is not None:
+        return numbered, False
     columns = _chosen(path, header, user_columns) | _by_name(header, user_columns)
     _require_single(path, header, columns, user_columns)
-    missing = [name for name in _NEEDED if name not in columns]
-    if missing:
-        raise InputError(path, _lacking(header, missing), where="line 1")
-    used = set(columns.values())
-    others = [name for number, name in enumerate(header) if number not in used]
-    unread = tuple(name for name in others if _SHAPES.fullmatch(_plain(name)))
-    return CsvLayout(separator, columns, len(header), 2, unread)
+    return columns, True
 
 
-def _lacking(header: list[str], missing: list[str]) -> str:
+def _read(columns: Mapping[str, int], form: Form) -> dict[str, int]:
+    """Returns the columns that are read: the sizes of images by IMAGE_SIZES, which else may be those of
+    boxes."""
+    names = ("filename", "class", *FLAGS, *form.columns)
+    read = {name: columns[name] for name in names if name in columns}
+    for size, of_image in zip(SIZES, IMAGE_SIZES, strict=True):
+        plain_size = columns.get(size) if size not in form.columns else None
+        if (number := columns.get(of_image, plain_size)) is not None:
+            read[of_image] = number
+    return read
+
+
+def _as_said(path: Path, form: Form, box_format: str | None) -> Form:
+    """Returns the form as --box-format settles it."""
+    if box_format is None:
+        return form
+    if box_format not in form.may_be():
+        listed = ", ".join(form.columns)
+        reason = f"its boxes are {' or '.join(form.may_be())} by their columns ({listed})"
+        raise InputError(path, f"{reason}, not --box-format {box_format}", where="line 1")
+    return Form(box_format, form.columns)
+
+
+def _only_class(options: ReadOptions) -> str:
+    """Returns the class of all boxes, as the user says; "" where nobody does. InputError where that are
+    several classes."""
+    names = options.class_names or ("",)
+    if len(names) > 1:
+        raise InputError(
+            "--class-names", f"has {len(names)} names, expected the one class of all boxes of a CSV"
+        )
+    return names[0]
+
+
+def _lacking(columns: Mapping[str, int], form: Form | None, options: ReadOptions) -> list[str]:
+    """Returns the columns that are needed and not there."""
+    needed = ["filename", *([] if _only_class(options) else ["class"]), *(() if form else CORNERS)]
+    return [name for name in needed if name not in columns]
+
+
+def _how_to_mend(header: list[str], columns: Mapping[str, int], missing: list[str]) -> str:
     """Returns what is wrong with a header, and what would mend it."""
     lacks = f"no column {', '.join(missing)}; found {', '.join(header)}; "
-    odd = [name for name in header if _plain(name) in _NO_CORNERS]
-    if set(missing) & set(CORNERS) and {_plain(name) for name in odd} - set(SIZES):
+    has_point = any(set(point) <= set(columns) for point in POINTS)
+    if has_point and set(SIZES) <= set(columns) and set(missing) & set(CORNERS):
         return (
-            f"{lacks}{', '.join(odd)} seem to be a point and a size, which are no corners of a box: make "
-            f"columns {', '.join(CORNERS)} of them"
+            f"{lacks}{' and '.join(header[columns[size]] for size in SIZES)} may be the size of the image or "
+            f"of the box: for the box say --columns w={columns['width']},h={columns['height']}"
         )
     if sum(map(_is_number, header)) >= len(CORNERS):
         return (
             f"{lacks}where that is a row of data and there is no header, say --columns "
             "filename=0,class=1,xmin=2,ymin=3,xmax=4,ymax=5 with the numbers of the columns"
         )
+    if missing == ["class"]:
+        return f"{lacks}say --class-names NAME where all boxes are of one class, or --columns class=COLUMN"
     return f"{lacks}expected {', '.join(COLUMNS)}, or --columns"
-
-
-def chunks(path: Path, file: BinaryIO, csv_layout: CsvLayout, rows: int) -> Iterator[Any]:
-    """pandas tables of texts, some rows at a time, with all of the columns of `file`, which is closed at
-    the end; `path` is for errors."""
-    import pandas as pd
-
-    options: dict[str, Any] = {
-        "sep": csv_layout.separator,
-        "header": None,
-        "skiprows": csv_layout.first_line - 1,
-        "dtype": str,
-        "keep_default_na": False,  # a class may be called NA
-        "index_col": False,  # a stray comma at the line ends is no index
-        "skip_blank_lines": False,
-        "encoding": "utf-8-sig",
-        "chunksize": rows,
-    }
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            with file, pd.read_csv(file, names=list(range(csv_layout.width)), **options) as reader:
-                yield from reader
-    except pd.errors.EmptyDataError:
-        yield pd.DataFrame(columns=range(csv_layout.width), dtype=str)
-    except pd.errors.ParserWarning as fault:
-        raise InputError(path, "the header has fewer columns than the rows", where="line 1") from fault
-    except (pd.errors.ParserError, UnicodeDecodeError, ValueError, OverflowError) as fault:
-        reason = f"cannot be read as CSV in UTF-8 ({' '.join(str(fault).split())})"
-        raise InputError(path, reason) from fault
 
 
 def _first_line(path: Path) -> str:
@@ -171,15 +201,19 @@ def _is_retinanet(cells: list[str]) -> bool:
     return len(cells) == len(_RETINANET) and _are_corners(cells[1:5])
 
 
-def _numbered(cells: list[str], user_columns: Mapping[str, str]) -> dict[str, int] | None:
+def _numbered(cells: list[str], options: ReadOptions) -> dict[str, int] | None:
     """Returns the columns that the user gives by their numbers, where the first row is one of data; else
     None."""
-    if not all(name in user_columns for name in _NEEDED):
+    wanted = dict(options.columns)
+    if not all(number.isdecimal() and int(number) < len(cells) for number in wanted.values()):
         return None
-    if not all(wanted.isdecimal() and int(wanted) < len(cells) for wanted in user_columns.values()):
+    columns = {name: int(number) for name, number in wanted.items()}
+    form = form_of((), columns, columns)
+    if form is None or _lacking(columns, form, options):
         return None
-    columns = {name: int(wanted) for name, wanted in user_columns.items()}
-    return columns if _are_corners([cells[columns[name]] for name in CORNERS]) else None
+    boxes = [cells[columns[name]] for name in form.columns]
+    is_data = _are_corners(boxes) if form.columns != (BBOX,) else any(map(str.isdigit, boxes[0]))
+    return columns if is_data else None
 
 
 def _are_corners(cells: list[str]) -> bool:
@@ -199,7 +233,7 @@ def _chosen(path: Path, header: list[str], user_columns: Mapping[str, str]) -> d
     """Returns the columns that the user names, by name or by number."""
     columns = {}
     for name, wanted in user_columns.items():
-        if name in CORNERS and _plain(wanted) in _SIDES and wanted in header:
+        if name in CORNERS and plain(wanted) in _NO_CORNERS and wanted in header:
             reason = f"is a size or a centre by its name, no corner of a box such as {name}; found"
             raise InputError(path, f"column {wanted!r} {reason} {', '.join(header)}", where="line 1")
         if wanted in header:
@@ -215,12 +249,15 @@ def _chosen(path: Path, header: list[str], user_columns: Mapping[str, str]) -> d
 
 def _by_name(header: list[str], user_columns: Mapping[str, str]) -> dict[str, int]:
     """Returns the first column of the most likely name, for each of our names that the user has not said."""
-    plain = [_plain(name) for name in header]
+    spellings = [plain(name) for name in header]
     columns = {}
-    for name, likely in _NAMES.items():
-        at = next((plain.index(spelling) for spelling in likely if spelling in plain), None)
+    for name, likely in NAMES.items():
+        at = next((spellings.index(spelling) for spelling in likely if spelling in spellings), None)
         if name not in user_columns and at is not None:
             columns[name] = at
+    if {*_FROM_0} <= set(spellings) and not {"x2", "y2", "xmax", "ymax"} & set(spellings):
+        counted = {name: spellings.index(at) for name, at in zip(CORNERS, _FROM_0, strict=True)}
+        columns |= {name: at for name, at in counted.items() if name not in user_columns}
     return columns
 
 
@@ -231,7 +268,7 @@ def _require_single(
     for name, number in columns.items():
         if user_columns.get(name) == str(number):
             continue
-        alike = [i for i, other in enumerate(header) if _plain(other) == _plain(header[number])]
+        alike = [i for i, other in enumerate(header) if plain(other) == plain(header[number])]
         if header[number] == user_columns.get(name):
             alike = [i for i in alike if header[i] == header[number]]
         if len(alike) > 1:
@@ -240,6 +277,14 @@ def _require_single(
             raise InputError(path, f"{reason} or the other", where="line 1")
 
 
-def _plain(name: str) -> str:
-    """Returns a name in lower case without all but its letters and digits."""
-    return "".join(letter for letter in name.lower() if letter.isalnum())
+def shows(file: Path) -> bool:
+    """Returns whether a CSV file has the columns that are needed, but for that of classes, and is no export
+    of Label Studio, in which a control may be called box."""
+    try:
+        header = layout(file).header
+    except (InputError, OSError):
+        try:
+            header = layout(file, ReadOptions(class_names=("any",))).header
+        except (InputError, OSError):
+            return False
+    return not set(header) >= _OF_LABEL_STUDIO

@@ -17,9 +17,12 @@ import numpy as np
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord
-from tfrec_tools.formats import csv_columns, csv_rows
-from tfrec_tools.formats.csv_columns import FLAGS, CsvLayout
-from tfrec_tools.formats.csv_rows import RowState, Units
+from tfrec_tools.errors import InputError
+from tfrec_tools.formats import csv_rows, open_images
+from tfrec_tools.formats.csv_columns import CsvLayout
+from tfrec_tools.formats.csv_forms import FLAGS
+from tfrec_tools.formats.csv_pieces import RowState, columns_of
+from tfrec_tools.formats.csv_units import Units
 from tfrec_tools.formats.grouping import Boxes, Column, by_image
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.system.regular_files import open_binary
@@ -60,8 +63,15 @@ class RowChunk:
 
 
 def blocks(path: Path, options: ReadOptions) -> Iterator[Block]:
-    """Raises InputError where the columns that are needed are not there."""
-    layout = csv_columns.layout(path, dict(options.columns))
+    """Raises InputError where the columns that are needed are not there, or where another file says what each
+    image was annotated for."""
+    layout = csv_rows.layout_of(path, options)
+    labels = open_images.labels_file(path, options.image_labels, layout.is_open_images)
+    if labels is not None:
+        reason = (
+            f"has {labels.name}, which is not read in pieces: use `tfrec convert --runner`, or --image-labels"
+        )
+        raise InputError(path, f"{reason} none (image_labels=Path('none'))")
     line, header = 1, layout.first_line - 1
     with open_binary(path) as file:
         for data in _cut(iter(lambda: file.read(_BLOCK_BYTES), b"")):
@@ -94,7 +104,7 @@ def _unquoted(data: bytes) -> bytes:
 def read(path: Path, block: Block) -> RowChunk:
     """InputError names the line that cannot be used."""
     state = RowState()
-    columns = csv_rows.columns_of(path, BytesIO(block.data), block.layout, block.line, state)
+    columns = columns_of(path, BytesIO(block.data), block.layout, block.line, state)
     rows, bounds = by_image(columns, len(state.images))
     names = list(state.classes)
     labels = [names[i] for i in rows["class_of"]]
@@ -128,6 +138,6 @@ def joined(
     columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
     columns["area"] = np.full(len(names), np.nan)
     first, boxes = parts[0], Boxes(names, columns, np.zeros(len(names), bool))
-    record = csv_rows.record_of(path, filename, first.line, first.size_wh, boxes)
+    record = csv_rows.record_of((path, first.line), filename, first.size_wh, boxes, None, relative)
     issues = [(line, replace(issue, source=record.source)) for part in parts for line, issue in part.issues]
-    return first.line, replace(record, relative=relative), issues
+    return first.line, record, issues

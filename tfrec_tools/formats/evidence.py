@@ -1,24 +1,47 @@
-"""Which annotations a folder holds: evidence for every format, from what stands in its files."""
+"""Which annotations a folder or a file holds: evidence for every format, from what stands in its files."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats import csv_columns, yolo_layout
-from tfrec_tools.formats.yolo_search import has_rows
+from tfrec_tools.formats.table import FORMATS
 from tfrec_tools.system.litter import sifted
-from tfrec_tools.system.regular_files import open_binary
 from tfrec_tools.system.remote_path import files_below
 
-_SNIFFED = 1 << 16  # bytes of a file, at its beginning and at its end
 _MOST = 100  # files of a kind that are opened; if none of them is evidence, the rest is none either
-_VOC = re.compile(rb"<annotation[\s>]")
-_COCO = re.compile(rb'"(?:annotations|images)"\s*:\s*\[')
-_COCO_PARTS = re.compile(rb'"(?:bbox|file_name|image_id|segmentation)"')
+_BY_SUFFIX = {
+    ".yaml": "yolo",
+    ".yml": "yolo",
+    ".names": "yolo",
+    ".labels": "yolo",
+}  # files that name a source, and are none
+
+
+def of_file(file: Path) -> list[str]:
+    """Returns the formats that a file shows; where it shows none, the first one of its suffix, if any."""
+    suffix = file.suffix.lower()
+    if suffix in _BY_SUFFIX:
+        return [_BY_SUFFIX[suffix]]
+    likely = [kind for kind, form in FORMATS.items() if form.of_file and suffix in form.suffixes]
+    if len(likely) == 1:
+        return likely
+    shown: list[str] = []
+    for kind in likely:
+        if FORMATS[kind].shows(file):
+            if FORMATS[kind].is_certain:
+                return [kind]
+            shown.append(kind)
+    return shown or likely[:1]
+
+
+def suffixes() -> list[str]:
+    """Returns the suffixes of files that can be sources by themselves."""
+    of_files = (suffix for form in FORMATS.values() if form.of_file for suffix in form.suffixes)
+    return list(dict.fromkeys((*of_files, *_BY_SUFFIX)))
 
 
 def strong(folder: Path, writes: Path | None = None) -> dict[str, Path]:
@@ -29,10 +52,10 @@ def strong(folder: Path, writes: Path | None = None) -> dict[str, Path]:
     """
     files, _ = sifted(files_below(folder), folder)
     found: dict[str, Path] = {}
-    for kind, (suffixes, is_one) in _KINDS.items():
-        likely = [file for file in files if file.suffix.lower() in suffixes][:_MOST]
-        if (one := next((file for file in likely if is_one(file)), None)) is not None:
-            found[kind] = one
+    for kind, form in FORMATS.items():
+        likely = _spread([file for file in files if file.suffix.lower() in form.suffixes])
+        if (first := next(filter(form.shows, likely[:_MOST]), None)) is not None:
+            found[kind] = first
     records = shards.files_in(folder, writes)
     foreign = [file for file in records if not _is_ours(file)]
     if foreign or (records and not found):
@@ -40,8 +63,28 @@ def strong(folder: Path, writes: Path | None = None) -> dict[str, Path]:
     return found
 
 
+def files_of(folder: Path, kind: str) -> list[Path]:
+    """Returns the files in a folder or below that show a format."""
+    files, _ = sifted(files_below(folder), folder)
+    form = FORMATS[kind]
+    return [file for file in files if file.suffix.lower() in form.suffixes and form.shows(file)]
+
+
+def _spread(files: Sequence[Path]) -> list[Path]:
+    """Returns files so that the first of each folder come first: thousands of one kind (KITTI's calibrations)
+    may lie before all others."""
+    seen = Counter[Path]()
+    ranks = []
+    for file in files:
+        ranks.append(seen[file.parent])
+        seen[file.parent] += 1
+    return [files[i] for i in sorted(range(len(files)), key=ranks.__getitem__)]
+
+
 def weak(folder: Path) -> dict[str, Path]:
     """Returns {format: a file that has its name}, whatever stands in it."""
+    from tfrec_tools.formats import yolo_layout
+
     files, _ = sifted(files_below(folder), folder)
     found = {}
     if (names := yolo_layout.names_file(folder)) is not None and names.is_relative_to(folder):
@@ -59,41 +102,3 @@ def _is_ours(file: Path) -> bool:
         return shards.manifest_of(file) is not None
     except InputError:  # left from an older set
         return True
-
-
-def _is_voc(file: Path) -> bool:
-    return _VOC.search(_ends(file)) is not None
-
-
-def _is_coco(file: Path) -> bool:
-    data = _ends(file)
-    return _COCO.search(data) is not None and _COCO_PARTS.search(data) is not None
-
-
-def _is_csv(file: Path) -> bool:
-    try:
-        csv_columns.layout(file, {})
-    except (InputError, OSError):
-        return False
-    return True
-
-
-def _ends(file: Path) -> bytes:
-    """Returns what a file begins and ends with; nothing of one that cannot be read."""
-    try:
-        with open_binary(file) as opened:
-            begins = bytes(opened.read(_SNIFFED))
-            if (size := file.stat().st_size) > _SNIFFED:
-                opened.seek(max(_SNIFFED, size - _SNIFFED))
-                return begins + bytes(opened.read(_SNIFFED))
-            return begins
-    except OSError:
-        return b""
-
-
-_KINDS: dict[str, tuple[tuple[str, ...], Callable[[Path], bool]]] = {
-    "voc": ((".xml",), _is_voc),
-    "yolo": ((".txt",), has_rows),
-    "coco": ((".json",), _is_coco),
-    "csv": ((".csv", ".tsv"), _is_csv),
-}

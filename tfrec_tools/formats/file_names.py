@@ -1,36 +1,52 @@
-"""Names of files as sources give them, and files that no person has made."""
+"""Names of files as sources give them, and the annotation files of a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
-from tfrec_tools.errors import readable
-
-_LITTER_FOLDERS = ("__macosx", ".ipynb_checkpoints", "@eadir", ".git")
-_LITTER = (".ds_store", "thumbs.db", "desktop.ini")
-
-
-def is_litter(relative: PurePosixPath) -> bool:
-    """Returns whether a file, by its path below the source, is one that an operating system or an editor left
-    there."""
-    name = relative.name.lower()
-    folders = (part.lower() for part in relative.parts[:-1])
-    return name.startswith("._") or name in _LITTER or any(part in _LITTER_FOLDERS for part in folders)
+from tfrec_tools.errors import InputError, readable
+from tfrec_tools.system.litter import sifted
+from tfrec_tools.system.regular_files import is_special
 
 
-def sifted(folder: Path, files: Iterable[Path]) -> tuple[list[Path], int]:
-    """Returns the files, by path, without litter; and how many were litter."""
-    listed = sorted(files)
-    kept = [file for file in listed if not is_litter(PurePosixPath(file.relative_to(folder).as_posix()))]
-    return kept, len(listed) - len(kept)
+def annotation_files(path: Path, suffixes: Sequence[str], title: str) -> tuple[list[Path], int]:
+    """Returns the files of those suffixes anywhere below a folder, by path, or the file itself; and how many
+    files of systems there are beside them. Raises InputError, which names the format by its title, where
+    there is none."""
+    if path.is_file():
+        return [path], 0
+    named = (file for file in path.rglob("*") if file.suffix.lower() in suffixes)
+    files, litter = sifted(sorted(file for file in named if file.is_file() or is_special(file)), path)
+    if not files:
+        expected = f"expected a folder of {title} annotations"
+        raise InputError(path, f"no {' or '.join(suffixes)} files found, {expected}")
+    return files, litter
+
+
+def below(folder: Path, file: Path) -> str:
+    """Returns the path of a file below a folder, with slashes."""
+    above, path = f"{folder.as_posix()}/", file.as_posix()
+    return path[len(above) :] if path.startswith(above) else path
 
 
 def names_a_file(filename: str) -> bool:
     """Returns whether a name can be that of a file: "", ".", "a/.." and "a/" are not, nor is what no file
     system takes."""
-    last = filename.replace("\\", "/").rpartition("/")[2]
+    last = filename.replace("\\", "/") if "\\" in filename else filename
+    last = last[last.rfind("/") + 1 :]
     return last not in ("", ".", "..") and "\0" not in filename and filename == readable(filename)
+
+
+def of_address(address: str) -> str:
+    """Returns the path in an address of the web or of a store; a file name as it is."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return address
+    is_address = len(parts.scheme) > 1 and bool(parts.netloc)  # C:\\a.jpg has a scheme, too
+    return unquote(parts.path).lstrip("/") if is_address else address
 
 
 def plain(filename: str) -> str:

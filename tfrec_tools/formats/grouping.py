@@ -15,12 +15,14 @@ Column = NDArray[Any]  # (rows, ...)
 @dataclass(frozen=True, slots=True)
 class Boxes:
     """The N boxes of an image: their class names, columns of what the source says of them, (N,) or (N, 4),
-    and `unset`, (N,) False, for each flag that it does not know; masks, or none at all."""
+    and `unset`, (N,) False, for each flag that it does not know; masks, or none at all;
+    keypoints (N, K, 3), or None."""
 
     names: tuple[str, ...]
     columns: Mapping[str, Column]
     unset: NDArray[np.bool_]
     masks: tuple[bytes, ...] = ()
+    keypoints: NDArray[np.float64] | None = None
 
 
 def joined(pieces: Sequence[Mapping[str, Column]]) -> dict[str, Column]:

@@ -1,5 +1,5 @@
-"""Large JSON files, an array at a time: the file is mapped, never read whole, so that memory is bounded
-by what the caller keeps of the elements.
+"""JSON files too large to be read whole (COCO's), an array at a time: the file is mapped, so that memory is
+bounded by what the caller keeps of the elements, which are decoded into the caller's types.
 
 A first pass of msgspec finds where the arrays stand. Each is then decoded in slices that end between two
 elements. Whether a `},{` stands between elements or inside one need not be known beforehand: a slice that
@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from tfrec_tools.errors import InputError
-from tfrec_tools.system.regular_files import open_binary
+from tfrec_tools.system.regular_files import open_binary, require_utf8
 
 T = TypeVar("T")
 Decode = Callable[[bytes], list[T]]  # raises msgspec's errors
@@ -41,10 +41,12 @@ def mapped(path: Path, expected: str) -> mmap.mmap:
         with open_binary(path) as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise InputError(path, f"is empty, expected {expected}")
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     except OSError as fault:
         reason = f"cannot be read ({fault.strerror or fault}), expected {expected}"
         raise InputError(path, reason) from fault
+    require_utf8(path, data[:4])
+    return data
 
 
 def spans(

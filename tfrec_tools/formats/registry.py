@@ -1,48 +1,76 @@
-"""Annotation formats: each module reads one into a Source."""
+"""A source of annotations, read in the format that it has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.dataset import shards
-from tfrec_tools.errors import InputError
-from tfrec_tools.formats import coco, csv_rows, evidence, tfod, voc, yolo
+from tfrec_tools.errors import InputError, readable
+from tfrec_tools.formats import evidence, parts
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.formats.yolo_places import names_images
+from tfrec_tools.formats.parts import Part
+from tfrec_tools.formats.table import FORMATS
+from tfrec_tools.images.loading import has_image_suffix
 from tfrec_tools.system.regular_files import require_regular
-
-READERS: dict[str, Callable[[Path, ReadOptions], Source]] = {
-    "coco": coco.read,
-    "voc": voc.read,
-    "csv": csv_rows.read,
-    "yolo": yolo.read,
-    "tfrecord": tfod.read,
-}
-
-_TITLES = {"coco": "COCO", "voc": "Pascal VOC", "csv": "CSV", "yolo": "YOLO", "tfrecord": "TFRecords"}
-_ONE_FILE = ("coco", "csv")  # a source is one file of these
-
-_BY_SUFFIX = {
-    ".json": "coco",
-    ".xml": "voc",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".yaml": "yolo",
-    ".yml": "yolo",
-    ".names": "yolo",
-}
+from tfrec_tools.system.remote_path import files_below
 
 
 def read(path: Path, kind: str | None = None, options: ReadOptions = DEFAULT) -> Source:
-    """Returns a source in a format, which is detected where none is named."""
+    """Returns a source in a format, which is detected where none is named. A folder of a format whose sources
+    are files is read as the only file in it, or as parts that are called after splits."""
     require_regular(path)
-    return READERS[kind or detect(path, options.writes)](path, options)
+    kind = kind or detect(path, options.writes)
+    form = FORMATS[kind]
+    pieces, left_out = _parts(path, kind, options.writes)
+    if len(pieces) < 2:
+        source = form.read(pieces[0].path if pieces else path, options)
+    else:
+        sources = [form.read(part.path, options) for part in pieces]
+        source = parts.joined(path, pieces, sources, form.lists_classes)
+    return replace(source, issues=(*maskless(path, kind, options), *left_out, *source.issues))
+
+
+def maskless(path: Path, kind: str, options: ReadOptions) -> tuple[Issue, ...]:
+    """Returns the issue of a source whose masks were asked for and are not read."""
+    form = FORMATS[kind]
+    if not (options.masks and form.maskless):
+        return ()
+    message = f"--masks: {form.title} is read without masks: {form.maskless}"
+    return (Issue("annotation-unread", readable(path.name), None, message, False),)
+
+
+def _parts(path: Path, kind: str, writes: Path | None) -> tuple[tuple[Part, ...], tuple[Issue, ...]]:
+    """Returns the parts of a source that has some, and an issue for each file that is none of them. Raises
+    InputError where it is unclear which of a folder's files are meant."""
+    if not path.is_dir():
+        return (), ()
+    if kind == "tfrecord":
+        return () if shards.files_in(path, writes) else parts.parts_of(path, _record_folders(path)), ()
+    if FORMATS[kind].of_folder:
+        return (), ()
+    files, left_out = parts.without_other_tasks(kind, evidence.files_of(path, kind))
+    if not files:
+        raise InputError(path, f"holds no file of {FORMATS[kind].title}")
+    if pieces := parts.parts_of(path, files):
+        return pieces, left_out
+    listed = ", ".join(str(file.relative_to(path)) for file in files[:5])
+    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+    holds = f"holds {len(files)} files of {FORMATS[kind].title} ({listed}{more})"
+    raise InputError(path, f"{holds}, and nothing says which belong together; name those that are to be read")
+
+
+def _record_folders(path: Path) -> list[Path]:
+    """Returns the folders in a folder that hold record files."""
+    folders = (item for item in sorted(path.iterdir()) if item.is_dir() and not item.name.startswith("."))
+    return [folder for folder in folders if shards.files_in(folder)]
 
 
 def detect(path: Path, writes: Path | None = None) -> str:
-    """Returns the key of READERS for a file, folder or set DIR/NAME of shards; raises InputError where
+    """Returns the key of FORMATS for a file, folder or set DIR/NAME of shards; raises InputError where
     nothing fits, or where a folder holds annotations in several formats. The set DIR/NAME that is being
     written is left out of account."""
     require_regular(path)
@@ -52,51 +80,70 @@ def detect(path: Path, writes: Path | None = None) -> str:
         return "tfrecord"
     if not path.exists():
         raise InputError(path, "no such file or folder")
-    if path.suffix.lower() not in _BY_SUFFIX:
-        known = ", ".join(_BY_SUFFIX)
-        raise InputError(
-            path,
-            f"its format is unclear from {path.suffix!r}, expected {known} or TFRecords; or say --format",
-        )
-    return _BY_SUFFIX[path.suffix.lower()]
+    kinds = evidence.of_file(path)
+    if len(kinds) != 1:
+        raise InputError(path, _unclear(path, kinds))
+    return kinds[0]
+
+
+def _unclear(path: Path, kinds: Sequence[str]) -> str:
+    if kinds:
+        listed = " and as ".join(FORMATS[kind].title for kind in kinds)
+        return f"can be read as {listed}; choose by {' or '.join(f'--format {kind}' for kind in kinds)}"
+    known = ", ".join(evidence.suffixes())
+    return f"its format is unclear from {path.suffix!r}, expected {known} or TFRecords; or say --format"
 
 
 def _detect_folder(path: Path, writes: Path | None) -> str:
+    from tfrec_tools.formats import evidence
+
     found = evidence.strong(path, writes)
     if len(found) > 1:
         listed = " and ".join(
-            f"{_TITLES[kind]} ({file.relative_to(path)})" for kind, file in sorted(found.items())
+            f"{FORMATS[kind].title} ({file.relative_to(path)})" for kind, file in sorted(found.items())
         )
-        flags = " or ".join(f"--format {kind}" for kind in sorted(found) if kind not in _ONE_FILE)
-        one_file = " or name the file" if any(kind in _ONE_FILE for kind in found) else ""
+        flags = " or ".join(f"--format {kind}" for kind in sorted(found) if FORMATS[kind].of_folder)
+        one_file = " or name the file" if not all(FORMATS[kind].of_folder for kind in found) else ""
         raise InputError(path, f"holds annotations as {listed}; choose by {flags or '--format'}{one_file}")
-    kind = next(iter(found), "")
-    if kind in _ONE_FILE:
-        file = found[kind].relative_to(path)
-        raise InputError(
-            path, f"is a folder with annotations as {_TITLES[kind]}; name the file, such as {file}"
-        )
-    kind = kind or next(iter(evidence.weak(path)), "")
+    kind = next(iter((*found, *evidence.weak(path))), "")
+    if not kind and parts.parts_of(path, _record_folders(path)):
+        return "tfrecord"
     if not kind:
-        raise InputError(
-            path,
-            "a folder without .xml files, names of YOLO classes or TFRecords; expected one of those, or a "
-            "COCO .json or a .csv file",
-        )
+        listed = ", ".join(form.title for form in FORMATS.values())
+        raise InputError(path, f"is a folder in which no annotations are found, expected those of {listed}")
     return kind
 
 
-def images_folder(path: Path) -> Path:
-    """Returns where a source's images are when nobody says: the folder JPEGImages, images or another of such
-    a name in the source's own folder or beside it, else the source's own folder."""
-    own = path if path.is_dir() else path.parent
-    parents = (own, own.resolve().parent)
-    nearby = [parent / name for parent in parents for name in ("JPEGImages", "images")]
-    usual = next((folder for folder in nearby if folder.is_dir()), None)
-    return usual or next((folder for parent in parents for folder in _of_images(parent)), own)
+def images_folder(path: Path, kind: str | None = None, writes: Path | None = None) -> Path:
+    """Returns where the images of a source are when nobody says: the folder JPEGImages, images, image_2
+    (KITTI's) or another of such a name in the source's own folder, or in one between that and the folder that
+    was named; else whichever of these holds images; else such a folder beside it. The images of a source of
+    parts are below it."""
+    pieces, _ = _parts(path, kind or detect(path, writes), writes)
+    if len(pieces) > 1:
+        return path
+    file = pieces[0].path if pieces else path
+    if not path.is_dir():
+        return _nearby(file.parent) or _nearby(file.parent.resolve().parent) or file.parent
+    own = file if file.is_dir() else file.parent
+    folders = [own, *(folder for folder in own.parents if folder.is_relative_to(path))]
+    named = next(filter(None, map(_nearby, folders)), None)
+    return named or next(filter(_holds_images, folders), None) or _nearby(path.resolve().parent) or path
+
+
+def _nearby(parent: Path) -> Path | None:
+    named = (parent / name for name in ("JPEGImages", "images", "image_2"))
+    return next((folder for folder in (*named, *_of_images(parent)) if folder.is_dir()), None)
+
+
+def _holds_images(path: Path) -> bool:
+    """Returns whether there are images in a folder or below."""
+    return any(has_image_suffix(file.name) for file in files_below(path))
 
 
 def _of_images(parent: Path) -> list[Path]:
     """Returns the folders in a folder that are called as those of images are."""
+    from tfrec_tools.formats.yolo_places import names_images
+
     named = sorted(entry for entry in parent.iterdir() if names_images(entry.name))
     return [entry for entry in named if entry.is_dir()]

@@ -16,12 +16,15 @@ import numpy as np
 from tfrec_tools.annotations import boxes
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source, subset
+from tfrec_tools.annotations.records import ByteRange, Floats, ImageRecord, Source, subset
 from tfrec_tools.dataset import label_maps, shards
 from tfrec_tools.errors import InputError, readable
+from tfrec_tools.formats import tfod_keypoints
 from tfrec_tools.formats.file_names import names_a_file
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
+from tfrec_tools.formats.tfod_keypoints import Places
 from tfrec_tools.labels import label_map, pbtxt
+from tfrec_tools.labels.keypoints import LEFT_OUT_BY
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.counting import boxes_in
 from tfrec_tools.tfrecords.example import Parsed, parse_example, unknown_features
@@ -34,6 +37,7 @@ class _Classes:
     known: Mapping[int, str]
     subject: str
     seen: dict[int, dict[str, None]] = field(default_factory=dict)
+    keypoints: dict[tuple[str, ...], None] = field(default_factory=dict)
 
     def name(self, label_id: int, text: str) -> str:
         """Returns "" where there is none."""
@@ -45,6 +49,16 @@ class _Classes:
     def fault(self, label_id: int, text: str) -> str | None:
         """Returns how a name that a record gives is not the one that the label map has for its id."""
         return label_map.mismatch(label_id, text.strip(), self.known, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The source that record files are; the id of each of its classes, the lowest that stands for it; and
+    where the values of a box are its class's keypoints."""
+
+    source: Source
+    ids: Mapping[str, int]
+    places: Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +74,19 @@ class _Read:
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the records of a file, of all record files of a folder, or of a set DIR/NAME, in order. Classes
-    are in the order of their ids; the label map beside a set says which there are.
+    are in the order of their ids; the label map beside a set says which there are, its manifest the splits.
 
     A record that is no Example is an issue, and so is a box whose class has no name; raises InputError where
     a file is damaged, or where no class has a name.
     """
-    files = _files(path, options)
+    return read_files(_files(path, options), path, options).source
+
+
+def read_files(files: Sequence[Path], path: Path, options: ReadOptions) -> Files:
+    """Returns what `read` does of record files, of which the first says the label map, and more. `path` is
+    for errors."""
     classes = _Classes(*_label_map(files[0], options))
-    read_ = [item for file in files for item in _file(file, classes, options.masks)]
+    read_ = [item for file in files for item in _file(file, classes, options)]
     records = [item.record for item in read_ if item.record is not None]
     found, dropped = sum(item.found for item in read_), sum((item.dropped for item in read_), Counter[str]())
     if found and found == dropped["class-unknown"]:
@@ -77,13 +96,19 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
         raise InputError(path, reason)
     names = _names(classes)
     everything = frozenset(names)
+    points = tfod_keypoints.without(path, records)
+    if options.keypoints:
+        points = tfod_keypoints.settled(_known_keypoints(files, options), names, classes.keypoints, records)
     records = [
-        record if record.labeled is not None else replace(record, labeled=everything) for record in records
+        record if record.labeled is not None else replace(record, labeled=everything)
+        for record in points.records
     ]
-    issues = (*_conflicts(path, classes), *_once([issue for item in read_ for issue in item.issues]))
+    of_records = _once([issue for item in read_ for issue in item.issues])
+    issues = (*_conflicts(path, classes), *of_records, *points.issues)
     unusable = Counter(item.issues[0].code for item in read_ if item.record is None)
     account = Account(len(files), found, dropped, images=len(read_), images_dropped=unusable)
-    return Source(names, records, issues, account)
+    source = Source(names, records, issues, account, keypoints=points.by_class)
+    return Files(source, _ids(classes, names), points.places)
 
 
 def _files(path: Path, options: ReadOptions) -> list[Path]:
@@ -97,8 +122,9 @@ def _files(path: Path, options: ReadOptions) -> list[Path]:
     return shards.record_files(files)
 
 
-def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[_Read]:
+def _file(file: Path, classes: _Classes, options: ReadOptions) -> Iterator[_Read]:
     place = framing.unpacked(file)
+    split = _split_of(file)
     offset = 0
     for number, data in enumerate(framing.read(place)):
         source, found = f"{readable(file.name)} record {number}", boxes_in(data)
@@ -114,9 +140,18 @@ def _file(file: Path, classes: _Classes, masks: bool) -> Iterator[_Read]:
                 Issue("feature-left-out", source, None, f"feature {key!r} is not carried over", True)
                 for key in unknown_features(data)
             ]
-            record, odd, dropped = _record(parsed, classes, where, masks)
+            record, odd, dropped = _record(parsed, classes, where, options.masks)
+            classes.keypoints.update(dict.fromkeys([parsed.names_of_keypoints]))
+            record = record if split is None else replace(record, split=split)
             yield _Read(record, [*left_out, *odd], found, Counter({"class-unknown": dropped}))
         offset += framing.HEADER_BYTES + len(data) + framing.FOOTER_BYTES
+
+
+def _split_of(file: Path) -> str | None:
+    """Returns the split that the manifest of a shard's set says; None where it says none."""
+    manifest = shards.manifest_of(file)
+    infos = manifest.shards if manifest else ()
+    return next((info.split for info in infos if info.file == file.name), "") or None
 
 
 def _place(path: Path, offset: int, data: bytes, image: bytes) -> ByteRange | None:
@@ -152,10 +187,38 @@ def _record(
         names=tuple(names),
         labeled=labeled,
         relative=True,
+        keypoints=_in_fractions(record),
         masks=record.masks if masks else (),
         place=place,
     )
     return subset(whole, kept) if len(kept) < len(names) else whole, [*issues, *odd], len(names) - len(kept)
+
+
+def _in_fractions(record: ImageRecord) -> Floats | None:
+    """Returns a record's keypoints as it has them, but for float64."""
+    if record.keypoints is None:
+        return None
+    size = np.array([record.width or 1, record.height or 1, 1], np.float64)
+    return (record.keypoints / size).astype(np.float32).astype(np.float64)
+
+
+def _known_keypoints(files: Sequence[Path], options: ReadOptions) -> dict[str, tuple[tuple[int, str], ...]]:
+    """Returns {class: its keypoints} of the map that was given, else those of the record files' sets.
+    InputError where two of these disagree about a class."""
+    if options.label_map is not None:
+        labels = pbtxt.read_label_map(options.label_map).labels
+        return {label.name: label.keypoints for label in labels if label.keypoints}
+    sets: dict[tuple[Path, str], Path] = {}
+    for file in files:
+        manifest = shards.manifest_of(file)
+        sets.setdefault((file.parent, manifest.name if manifest else ""), file)
+    known: dict[str, tuple[tuple[int, str], ...]] = {}
+    for file in sets.values():
+        for name, keypoints in label_maps.keypoints_of(file, shards.manifest_of(file)).items():
+            if known.setdefault(name, keypoints) != keypoints:
+                reason = f"its set has other keypoints of {name!r} than others that are read with it"
+                raise InputError(file, f"{reason}; name the sets one by one, or {LEFT_OUT_BY}")
+    return known
 
 
 def _labeled(parsed: Parsed, classes: _Classes) -> tuple[frozenset[str] | None, list[Issue]]:
@@ -184,6 +247,15 @@ def _names(classes: _Classes) -> tuple[str, ...]:
         name for label_id in ids for name in classes.seen.get(label_id) or {classes.known[label_id]: None}
     ]
     return tuple(dict.fromkeys(names))
+
+
+def _ids(classes: _Classes, names: Sequence[str]) -> dict[str, int]:
+    """Returns {name: its lowest id}, where a label map has it that one."""
+    ids: dict[str, int] = {}
+    for label_id in sorted(classes.seen, reverse=True):
+        ids |= dict.fromkeys(classes.seen[label_id], label_id)
+    ids |= {name: label_id for label_id, name in sorted(classes.known.items(), reverse=True)}
+    return {name: ids[name] for name in names}
 
 
 def _conflicts(path: Path, classes: _Classes) -> list[Issue]:

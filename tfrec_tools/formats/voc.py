@@ -6,6 +6,7 @@ that with origin 1 xmin and ymin are less by 1 (the maxima are inclusive, and so
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +19,15 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source, image_record
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats import voc_objects
-from tfrec_tools.formats.file_names import names_a_file, sifted
+from tfrec_tools.formats.file_names import annotation_files, names_a_file
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
+from tfrec_tools.formats.sniffing import ends
 from tfrec_tools.formats.voc_objects import Entry, tag_of
-from tfrec_tools.system.regular_files import is_special, read_text
+from tfrec_tools.formats.xml_documents import root_of
+from tfrec_tools.system.regular_files import read_text
 
+_ROOT = re.compile(rb"<annotation[\s>]")
+_OF_CLASS = re.compile(r"\s+-?[01]$")
 _DROPPING = ("box-missing", "class-unknown", "annotation-unread")
 SPLITS = ("train", "val", "test", "trainval")  # the lists in ImageSets/Main; a later one yields to an earlier
 
@@ -51,17 +56,16 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     if len(files) == 1 and read_[0].fault is not None:
         raise read_[0].fault
     issues += [issue for child in read_ for issue in child.issues]
+    labeled = frozenset(name for child in read_ if child.record for name in child.record.names)
     records = [
-        replace(child.record, split=splits.get(file))
+        replace(child.record, split=splits.get(file), labeled=labeled)
         for file, child in zip(files, read_, strict=True)
         if child.record is not None
     ]
-    labeled = frozenset(name for record in records for name in record.names)
     dropped = sum((dropped_of(child) for child in read_), Counter[str]())
     unusable = Counter(child.issues[0].code for child in read_ if child.record is None)
     found = sum(child.found for child in read_)
     account = Account(len(files), found, dropped, litter, len(files), unusable)
-    records = [replace(record, labeled=labeled) for record in records]
     return Source(tuple(sorted(labeled)), records, tuple(issues), account)
 
 
@@ -75,22 +79,7 @@ def dropped_of(file: VocFile) -> Counter[str]:
 def files_of(path: Path) -> tuple[list[Path], int]:
     """Returns the XML files of a source, and how many files of systems there are beside them. Raises
     InputError where there is none."""
-    if path.is_file():
-        return [path], 0
-    files, litter = sifted(path, _xml(path))
-    if not files:
-        raise InputError(path, "no .xml files found, expected a folder of Pascal VOC annotations")
-    return files, litter
-
-
-def annotation_files(folder: Path) -> list[Path]:
-    """Returns the XML files anywhere below a folder, by path."""
-    return sifted(folder, _xml(folder))[0]
-
-
-def _xml(folder: Path) -> list[Path]:
-    named = (path for path in folder.rglob("*") if path.suffix.lower() == ".xml")
-    return [path for path in named if path.is_file() or is_special(path)]
+    return annotation_files(path, (".xml",), "Pascal VOC")
 
 
 def _below(folder: Path, file: Path) -> PurePosixPath:
@@ -133,13 +122,20 @@ def _listed(lists: Path) -> tuple[dict[str, str], list[Issue]]:
     issues = []
     for split in SPLITS:
         path = lists / f"{split}.txt"
-        for line in _lines(path):
-            name = line.split()[0]
+        for name in _names_in(_lines(path)):
             earlier = splits.setdefault(name, split)
             if earlier != split and (split != "trainval" or earlier == "test"):
                 message = f"{name} is in {earlier}.txt and in {split}.txt"
                 issues.append(Issue("split-conflict", path.name, None, message, True))
     return splits, issues
+
+
+def _names_in(lines: Sequence[str]) -> list[str]:
+    """Returns the names of a list, which may have white space in them; without the 1, 0 or -1 that stands
+    behind each in a list of the images of a class."""
+    names = [line.strip() for line in lines]
+    cut = [_OF_CLASS.sub("", name) for name in names]
+    return cut if all(short != name for short, name in zip(cut, names, strict=True)) else names
 
 
 def _lines(path: Path) -> list[str]:
@@ -151,17 +147,10 @@ def _lines(path: Path) -> list[str]:
         raise InputError(path, f"byte {fault.start} is not UTF-8, expected a list of names") from fault
 
 
-@cache
-def _parser() -> Any:
-    from lxml import etree
-
-    return etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
-
-
 def read_file(path: Path, file: Path, options: ReadOptions = DEFAULT) -> VocFile:
     """Returns what a file of the source `path` holds."""
     try:
-        root = _root(file)
+        root = root_of(file, "Pascal VOC's <annotation>")
     except InputError as fault:
         return _unusable(file, "annotation-damaged", fault, _mentioned(file))
     if tag_of(root) != "annotation":
@@ -173,38 +162,6 @@ def read_file(path: Path, file: Path, options: ReadOptions = DEFAULT) -> VocFile
     entries, found = voc_objects.entries_of(root)
     record, issues = _record(file, _below(folder, file), root, entries, options)
     return VocFile(record, tuple(issues), found)
-
-
-def _root(file: Path) -> Any:
-    """Raises InputError where a file is no XML or cannot be read."""
-    from lxml import etree
-
-    try:
-        root = etree.fromstring(ByteRange(file).read(), _parser())
-        _require_no_entities(file, root)
-    except etree.XMLSyntaxError as fault:
-        line, column = fault.position
-        reason = " ".join(str(fault.msg).partition(", line")[0].split())
-        raise InputError(file, f"broken XML: {reason}", where=f"line {line}, column {column}") from fault
-    except OSError as fault:
-        raise InputError(file, f"cannot be read ({fault.strerror or fault})") from fault
-    if root is None:
-        raise InputError(file, "its root is <None>, expected Pascal VOC's <annotation>")
-    return root
-
-
-def _require_no_entities(file: Path, root: Any) -> None:
-    """What an entity stands for is not looked up, so that a number with one would be read as another."""
-    declared = None if root is None else root.getroottree().docinfo.internalDTD
-    if declared is None:
-        return
-    from lxml import etree
-
-    entity = next(root.iter(etree.Entity), None)
-    if entity is not None or any(True for _ in declared.iterentities()):
-        line = entity.sourceline if entity is not None else 1
-        reason = "declares entities (&name;), which Pascal VOC has not; write out what they stand for"
-        raise InputError(file, reason, where=f"line {line}")
 
 
 def _unusable(file: Path, code: str, fault: InputError, found: int) -> VocFile:
@@ -282,3 +239,8 @@ def _size(size: Mapping[str, str], name: str) -> int:
         return max(0, int(float(size.get(name, ""))))
     except (ValueError, OverflowError):
         return 0
+
+
+def shows(file: Path) -> bool:
+    """Returns whether an XML file is an annotation of Pascal VOC's."""
+    return _ROOT.search(ends(file)) is not None

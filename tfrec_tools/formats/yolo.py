@@ -16,8 +16,10 @@ from pathlib import Path
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source, image_record
-from tfrec_tools.formats import yolo_layout, yolo_rows
+from tfrec_tools.errors import InputError
+from tfrec_tools.formats import yolo_keypoints, yolo_layout, yolo_rows
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
+from tfrec_tools.formats.yolo_keypoints import YoloKeypoints
 from tfrec_tools.formats.yolo_layout import YoloLayout
 from tfrec_tools.formats.yolo_rows import BOX, Meaning, Row, Text
 from tfrec_tools.formats.yolo_search import YoloImage
@@ -32,6 +34,7 @@ class _Reading:
     classes: frozenset[str]
     precision: float
     masks: bool
+    keypoints: YoloKeypoints
     issues: list[Issue]
     dropped: Counter[str] = field(default_factory=Counter)
     images_dropped: Counter[str] = field(default_factory=Counter)
@@ -51,10 +54,20 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     texts = {item.labels: yolo_rows.read(item.labels) for item in layout.items if item.labels}
     left = [(file, yolo_rows.read(file), reason) for file, reason in layout.left]
     rows = [row for text in texts.values() for row in text.rows]
-    meaning = yolo_rows.meaning(layout.names_file, rows, options.yolo or layout.task, layout.keypoints)
-    issues = [*_same_names(layout), *layout.issues, *_keypoints(layout, meaning, rows)]
+    meaning = yolo_rows.meaning(
+        layout.names_file, rows, options.yolo or layout.task, layout.keypoints.numbers
+    )
+    poses = _poses(layout, meaning, rows)
+    is_pose = meaning.task == "pose" and options.keypoints
+    points = layout.keypoints if is_pose else yolo_keypoints.NONE
+    if poses and options.keypoints and not points.count:
+        raise InputError(layout.names_file, yolo_keypoints.UNSAID)
+    issues = [*_same_names(layout), *layout.issues]
+    if not options.keypoints:
+        issues += _left_out(layout, poses)
     classes = frozenset(layout.names)
-    reading = _Reading(layout, meaning, classes, yolo_rows.unit(texts.values()), options.masks, issues)
+    unit = yolo_rows.unit(texts.values())
+    reading = _Reading(layout, meaning, classes, unit, options.masks, points, issues)
     records = [
         record
         for item in layout.items
@@ -73,7 +86,8 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
         images=len(layout.items),
         images_dropped=dict(reading.images_dropped),
     )
-    return Source(tuple(dict.fromkeys(layout.names)), records, tuple(issues), account)
+    names = tuple(dict.fromkeys(layout.names))
+    return Source(names, records, tuple(issues), account, keypoints=points.of_classes(names))
 
 
 def _same_names(layout: YoloLayout) -> list[Issue]:
@@ -85,13 +99,16 @@ def _same_names(layout: YoloLayout) -> list[Issue]:
     ]
 
 
-def _keypoints(layout: YoloLayout, meaning: Meaning, rows: Sequence[Row]) -> list[Issue]:
-    """Returns one issue for the keypoints of all boxes: the boxes themselves are read."""
-    count = sum(len(row.numbers) > BOX for row in rows)
-    if meaning.task != "pose" or not count:
-        return []
-    message = f"the keypoints of {count} rows are not carried over, their boxes are"
-    return [Issue("annotation-unread", layout.names_file.name, None, message, False)]
+def _poses(layout: YoloLayout, meaning: Meaning, rows: Sequence[Row]) -> int:
+    """Returns how many rows have keypoints."""
+    if meaning.task != "pose":
+        return 0
+    return sum(len(row.numbers) > BOX and layout.keypoints.are_any(row.numbers[BOX:]) for row in rows)
+
+
+def _left_out(layout: YoloLayout, rows: int) -> list[Issue]:
+    message = f"the keypoints of {rows} rows are left out"
+    return [Issue("keypoints-left-out", layout.names_file.name, None, message, True)] if rows else []
 
 
 def _record(reading: _Reading, item: YoloImage, text: Text | None) -> ImageRecord | None:
@@ -123,6 +140,7 @@ def _record(reading: _Reading, item: YoloImage, text: Text | None) -> ImageRecor
         place=ByteRange(item.image) if item.image else None,
         split=item.split,
         precision=reading.precision,
+        keypoints=reading.keypoints.of_rows([row.numbers[BOX:] for row in rows]),
     )
 
 
@@ -130,6 +148,8 @@ def _usable(reading: _Reading, source: str, row: Row) -> bool:
     """Returns whether a row becomes a box; one whose class has no name, or with other numbers than the data
     set's rows have, does not."""
     count, names = len(row.numbers), len(reading.layout.names)
+    if count == BOX and 0 <= row.label < names:  # a box alone is understood in any data set
+        return True
     if not reading.meaning.understands(row.numbers):
         message = f"line {row.line}: {count} numbers after the class are no {reading.meaning.task}"
         reading.drop("annotation-unread", source, message)
@@ -152,6 +172,9 @@ def _derived(source: str, rows: Sequence[Row], names: Sequence[str]) -> list[Iss
 def _name(root: Path, file: Path) -> str:
     """Returns a file's path below the folder of the data set; of one that lies elsewhere, below the nearest
     folder above both."""
+    text, start = str(file), f"{root}/"
+    if text.startswith(start) and ".." not in text:
+        return text[len(start) :]
     if not file.is_relative_to(root):
         above = (folder for folder in (*root.parents, *root.resolve().parents) if file.is_relative_to(folder))
         root = next(above, Path(file.anchor))

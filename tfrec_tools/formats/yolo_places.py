@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfrec_tools.errors import InputError
 from tfrec_tools.images.lookup import key
-from tfrec_tools.system.litter import is_litter
-from tfrec_tools.system.remote_path import RemotePath, is_file, is_url
+from tfrec_tools.system.litter import sifted
+from tfrec_tools.system.remote_path import RemotePath, is_file
 
 # A word of its own, also in images_train and trainImages.
 _IMAGES = re.compile(
@@ -41,17 +42,23 @@ class TextFinder:
 
     def __init__(self) -> None:
         self._entries: dict[Path, dict[str, list[Path]]] = {}
+        self._closed: dict[Path, str] = {}  # why a folder cannot be listed
         self._folders: dict[Path, tuple[TextFolder, ...]] = {}
         self._stems: dict[Path, set[str]] = {}  # of the images that were asked for, by folder
 
     def text_of(self, image: Path) -> Path | None:
-        """Returns the text of an image, which need not exist; None where there is none."""
-        self._stems.setdefault(image.parent, set()).add(key(image.stem))
-        for folder in self.folders_of(image.parent):
-            for stem in (image.stem, image.name):  # a.txt, else a.jpg.txt
-                if (text := self._text(folder.path, stem)) is not None:
+        """Returns the text of an image, which need not exist; None where there is none. Where what has its
+        name is no file (a folder, a FIFO, a link to nowhere), it is that: whoever reads it says so."""
+        parent, name = image.parent, image.stem
+        self._stems.setdefault(parent, set()).add(key(name))
+        others: list[Path] = []
+        for folder in self.folders_of(parent):
+            for stem in (name, image.name):  # a.txt, else a.jpg.txt
+                named = self._named(folder.path, stem)
+                if (text := next((text for text in named if is_file(text)), None)) is not None:
                     return text
-        return None
+                others += named
+        return others[0] if others else None
 
     def folders_of(self, images: Path) -> tuple[TextFolder, ...]:
         """Returns the folders, of those that exist, where texts of a folder of images may be, the likeliest
@@ -88,7 +95,7 @@ class TextFinder:
         here = images if images.name else images.resolve()
         below: tuple[str, ...] = ()
         for folder in (here, *here.parents):
-            if isinstance(folder, RemotePath) and not is_url(folder.parent):
+            if isinstance(folder, RemotePath) and folder.is_outermost:
                 return
             for swapped in self._swapped(folder):
                 if (found := self._descended(swapped, below)) is not None:
@@ -118,21 +125,27 @@ class TextFinder:
         alike = sorted(named, key=lambda path: (path.name != name, path.name))
         yield from (path for path in alike if path.is_dir())
 
-    def _text(self, folder: Path, stem: str) -> Path | None:
+    def _named(self, folder: Path, stem: str) -> list[Path]:
+        """Returns what may be the text of a name, the likeliest first."""
         texts = self._listed(folder).get(key(f"{stem}.txt"), [])
-        alike = sorted(texts, key=lambda text: (text.stem != stem, text.suffix != ".txt", text.name))
-        return next((text for text in alike if is_file(text)), None)
+        if folder in self._closed:
+            raise InputError(folder, f"cannot be listed ({self._closed[folder]})")
+        if len(texts) < 2:
+            return texts
+        return sorted(texts, key=lambda text: (text.stem != stem, text.suffix != ".txt", text.name))
 
     def _listed(self, folder: Path) -> dict[str, list[Path]]:
-        """Returns what is in a folder, by `key`; nothing where it cannot be listed."""
+        """Returns what is in a folder, by `key`; nothing where it cannot be listed, as folders above a data
+        set may be."""
         if folder not in self._entries:
             entries: dict[str, list[Path]] = {}
             try:
-                for path in folder.iterdir():
-                    if not is_litter(path, folder):
-                        entries.setdefault(key(path.name), []).append(path)
-            except OSError:
+                for path in sifted(folder.iterdir(), folder)[0]:
+                    entries.setdefault(key(path.name), []).append(path)
+            except OSError as fault:
                 entries = {}
+                if isinstance(fault, PermissionError):
+                    self._closed[folder] = str(fault.strerror)
             self._entries[folder] = entries
         return self._entries[folder]
 

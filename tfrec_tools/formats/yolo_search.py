@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import readable
+from tfrec_tools.formats.text_rows import is_yolo
 from tfrec_tools.formats.yolo_places import TextFinder, expected_folder, names_images
 from tfrec_tools.images.loading import has_image_suffix
 from tfrec_tools.images.lookup import key
@@ -69,7 +71,7 @@ class Search:
         """Takes all images below a folder."""
         self._folders.setdefault(folder, split)
         for path in self._files(folder):
-            if has_image_suffix(path.name):
+            if _is_of_images(path.suffix):
                 self._items.append(YoloImage(path, path.name, self._finder.text_of(path), split))
 
     def is_outside(self, place: Path) -> bool:
@@ -152,6 +154,11 @@ class Search:
         return files
 
 
+@cache
+def _is_of_images(suffix: str) -> bool:
+    return has_image_suffix(f"a{suffix}")
+
+
 def tails(path: str) -> list[tuple[str, ...]]:
     """Returns the parts of a path of any system, and what is left of them from the left. A split's name is
     not cut off from a mere images, which would be that of every split."""
@@ -171,7 +178,7 @@ def tails(path: str) -> list[tuple[str, ...]]:
 
 def has_rows(text: Path) -> bool:
     """Returns whether a text begins with objects, and is no list or readme."""
-    return any(_is_row(line.split()) for line in _head(text).splitlines())
+    return any(is_yolo(line.split()) for line in _head(text).splitlines())
 
 
 def nothing_annotated(items: Sequence[YoloImage]) -> str:
@@ -212,13 +219,15 @@ def _paired(
 ) -> tuple[tuple[YoloImage, ...], list[Left]]:
     """Returns the images, after them texts without one, and texts of whose names there are too many. Where
     one image without a text and one text have the same name, they belong together, wherever they lie."""
+    found = dict.fromkeys(items)
+    if not lost:
+        return tuple(found), []
     named: dict[str, list[YoloImage]] = {}
     texts: dict[str, list[YoloImage]] = {}
     for one in items:
         named.setdefault(one.stem, []).append(one)
     for one in lost:
         texts.setdefault(one.stem, []).append(one)
-    found = dict.fromkeys(items)
     pairs: dict[YoloImage, YoloImage] = {}
     missing: list[YoloImage] = []
     left: list[Left] = []
@@ -236,14 +245,6 @@ def _paired(
 def _may_be_annotation(text: Path) -> bool:
     """Returns whether a text that no image has is one of objects, and no readme; an empty one may be."""
     return not _head(text).strip() or has_rows(text)
-
-
-def _is_row(words: Sequence[bytes]) -> bool:
-    try:
-        numbers = [float(word) for word in words[:5]]
-    except ValueError:
-        return False
-    return len(numbers) == 5 and numbers[0].is_integer()
 
 
 def _head(text: Path) -> bytes:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.annotations.records import ByteRange, ImageRecord
+from tfrec_tools.annotations.records import ByteRange, ImageRecord, scaled
 from tfrec_tools.errors import InputError
-from tfrec_tools.images import loading, masks
+from tfrec_tools.images import loading
 from tfrec_tools.images.loading import DEFAULT, EncodedImage, ImageOptions, Loaded
 
 
@@ -45,6 +43,8 @@ def _drawn(
     record: ImageRecord, loaded: Loaded, image: EncodedImage, damaged: dict[int, str]
 ) -> Iterator[bytes]:
     """Yields the masks as PNG of the image's size; why those that are none are so goes to `damaged`."""
+    from tfrec_tools.images import masks  # which loads Pillow
+
     size_wh = (image.width, image.height)
     given_wh = (round(size_wh[0] / loaded.scale_xy[0]), round(size_wh[1] / loaded.scale_xy[1]))
     for i, mask in enumerate(record.masks):
@@ -56,14 +56,10 @@ def _drawn(
 
 
 def _in_pixels(record: ImageRecord, loaded: Loaded, image: EncodedImage) -> ImageRecord:
-    """Returns the record with boxes and area in pixels of the image."""
+    """Returns the record with boxes, areas and keypoints in pixels of the image."""
     size_wh = (image.width, image.height)
     scale_xy = size_wh if record.relative else loaded.scale_xy
-    scaled = record
-    if scale_xy != (1.0, 1.0):
-        with np.errstate(invalid="ignore"):  # infinity times zero; `checks` reports such a box
-            boxes_xyxy = record.boxes_xyxy * np.array([*scale_xy, *scale_xy])
-        scaled = replace(record, boxes_xyxy=boxes_xyxy, area=record.area * scale_xy[0] * scale_xy[1])
-    if (scaled.width, scaled.height, scaled.relative) == (*size_wh, False):
-        return scaled
-    return replace(scaled, width=image.width, height=image.height, relative=False)
+    in_pixels = record if scale_xy == (1.0, 1.0) else scaled(record, scale_xy)
+    if (in_pixels.width, in_pixels.height, in_pixels.relative) == (*size_wh, False):
+        return in_pixels
+    return replace(in_pixels, width=image.width, height=image.height, relative=False)

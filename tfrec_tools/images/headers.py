@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.images.limits import MAX_PIXELS
-from tfrec_tools.images.opening import format_of, open_image, quiet, require_within
+from tfrec_tools.images.opening import format_of, load, open_image, quiet, require_within
+
+if TYPE_CHECKING:
+    from PIL import Image  # which a set of plain JPEG and PNG never needs
 
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -168,6 +170,8 @@ def _png_orientation(data: bytes) -> int:
 
 def _parse_exif(block: bytes) -> int:
     """Returns the orientation of an EXIF block; a damaged block says nothing, as for every viewer."""
+    from PIL import Image
+
     exif = Image.Exif()
     try:
         with quiet():
@@ -187,7 +191,7 @@ def decode(data: bytes, path: Path, max_pixels: int | None = MAX_PIXELS) -> Imag
     InputError, naming `path`, where it is none or is damaged; HugeImageError as `read_header` does."""
     with _faults(path), quiet():
         image = open_image(data, path, max_pixels)
-        image.load()
+        load(image)
     return image
 
 

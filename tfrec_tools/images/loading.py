@@ -6,28 +6,35 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange
 from tfrec_tools.errors import InputError
+from tfrec_tools.images import opening
 from tfrec_tools.images.headers import HEAD_BYTES, Header, decode, read_header, require_end, require_plausible
 from tfrec_tools.images.limits import MAX_PIXELS
-from tfrec_tools.images.opening import HugeImageError, open_image, quiet
-from tfrec_tools.system.regular_files import NotRegularError
+from tfrec_tools.images.opening import HugeImageError, format_of, open_image, quiet
+from tfrec_tools.system.regular_files import ChangedError, NotRegularError
 from tfrec_tools.system.remote_path import RemotePath
+
+if TYPE_CHECKING:
+    from PIL import Image  # which a set of plain JPEG and PNG never needs
 
 VERIFY = ("header", "decode", "off")
 _LOSSY = frozenset({"JPEG", "MPO", "JPEG2000", "AVIF", "WEBP"})
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 _LARGE_BYTES = 1 << 26
 _UNSCALABLE = {"1": "L", "P": "RGB"}  # modes whose values cannot be averaged, and what can
-_SUFFIXES = {
-    "jpeg": frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"}),
-    "png": frozenset({".png", ".apng"}),
+_USUAL_SUFFIXES = {  # of the formats of `opening`
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "TIFF": (".tif", ".tiff"),
+    "JPEG2000": (".jp2",),
 }
+_SUFFIXES = {kind.lower(): frozenset(_USUAL_SUFFIXES[kind]) for kind in ("JPEG", "PNG")}
 _OTHER_SUFFIXES = frozenset({".bmp", ".gif", ".tif", ".tiff", ".webp"})
 _IMAGE_SUFFIXES = _SUFFIXES["jpeg"] | _SUFFIXES["png"] | _OTHER_SUFFIXES
 
@@ -84,13 +91,16 @@ def load(
 
     annotated_wh is the size that the annotation states, (0, 0) where it states none. TensorFlow's decoder
     ignores EXIF orientation, and so do we unless the annotation fits only the turned image. A damaged file is
-    an issue; raises InputError where it cannot be read at all.
+    an issue; raises InputError where it cannot be read at all, and ChangedError where it is not what the
+    place's stamp says.
     """
     path = place.path
     try:
         if _is_large(place):
             require_plausible(place.head(HEAD_BYTES), place.size, path, rules.max_pixels)
         data = place.read()
+    except ChangedError:
+        raise
     except InputError as fault:
         return _not_taken(fault, path, source)
     except NotRegularError as fault:
@@ -118,10 +128,13 @@ def decoded(image: EncodedImage, within_px: int | None = None) -> Image.Image:
     """Returns the image in RGB, 16 bits cut to 8; with `within_px` it may be read as small as its longer side
     comes near that. It may have any number of pixels: whoever stored it has judged that. Raises InputError,
     or OSError, ValueError or SyntaxError, as Pillow does, where it is damaged."""
+    from PIL import Image
+
     with quiet():
         opened = open_image(image.data, f"an image of {image.width} x {image.height}", None)
         if within_px is not None:
             opened.draft("RGB", (within_px, within_px))
+        opening.load(opened)
         if opened.mode.startswith("I"):  # 16 bits
             opened = Image.fromarray((np.asarray(opened) >> 8).astype(np.uint8))
         return opened.convert("RGB")
@@ -136,6 +149,15 @@ def is_file_itself(rules: ImageOptions, issues: Iterable[Issue]) -> bool:
 
 def has_image_suffix(name: str) -> bool:
     return Path(name).suffix.lower() in _IMAGE_SUFFIXES
+
+
+def suffixes_of(head: bytes) -> tuple[str, ...]:
+    """Returns the suffixes of files that begin so, the usual one first; none where they are no image."""
+    try:
+        kind = format_of(head, "")
+    except InputError:
+        return ()
+    return _USUAL_SUFFIXES.get(kind, (f".{kind.lower()}",))
 
 
 def _loaded(
@@ -235,6 +257,8 @@ def _transcode(
     lossless_webp = image.format == "WEBP" and data[12:16] == b"VP8L"
     lossy = image.format in _LOSSY and not lossless_webp
     if turn:
+        from PIL import ImageOps
+
         image = ImageOps.exif_transpose(image)
     image = _in_mode(image, ("L", "RGB") if lossy else _PNG_MODES, path)
     if image.size != stored_wh:
@@ -263,6 +287,8 @@ def _in_mode(image: Image.Image, modes: tuple[str, ...] | frozenset[str], path: 
 
 
 def _shrunk(image: Image.Image, size_wh: tuple[int, int]) -> Image.Image:
+    from PIL import Image
+
     if image.mode == "I;16":  # the finer filters overshoot its range
         return image.resize(size_wh, Image.Resampling.BOX)
     if image.mode in _UNSCALABLE:

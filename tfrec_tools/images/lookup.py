@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -12,8 +14,10 @@ from tfrec_tools.annotations.records import ByteRange, ImageRecord
 from tfrec_tools.errors import InputError
 from tfrec_tools.images.loading import has_image_suffix
 from tfrec_tools.system.litter import sifted
+from tfrec_tools.system.regular_files import stamp_of
 from tfrec_tools.system.remote_path import RemotePath, files_below, is_file
 
+_UPLOADED = re.compile(r"^[0-9a-f]{6,8}-")  # what Label Studio puts before the name of a file at its upload
 Located = tuple[Path | None, tuple[Issue, ...]]
 
 
@@ -65,8 +69,18 @@ def _direct(record: ImageRecord, folder: Path) -> ByteRange | None:
         return None
     if leads_out(record.filename):
         return None
-    path = folder / _slashed(record.filename)
-    return ByteRange(path) if is_file(path) else None
+    return _file(folder / _slashed(record.filename))
+
+
+def _file(path: Path) -> ByteRange | None:
+    """Returns a file with its size and time, which cost no more than to see that it is there."""
+    if isinstance(path, RemotePath):
+        return ByteRange(path) if path.is_file() else None
+    try:
+        stamp = stamp_of(os.stat(path))  # noqa: PTH116  names of any length, faster than Path.stat
+    except (OSError, ValueError):
+        return None
+    return None if stamp is None else ByteRange(path, stamp=stamp)
 
 
 def leads_out(path: str) -> bool:
@@ -116,8 +130,17 @@ def _search_inside(folder: Path, index: _Index, record: ImageRecord) -> Located:
     if alike:
         renamed = has_image_suffix(relative.name)
         return _one(folder, record, alike, _mismatch(record, alike[0], []) if renamed else ())
+    if original := _original(index, relative):
+        return _one(folder, record, original, _mismatch(record, original[0], []))
     reason = f"image {record.filename!r} is nowhere in {folder}; is --images right?"
     return None, (Issue("image-missing", record.source, None, reason, False),)
+
+
+def _original(index: _Index, relative: PurePosixPath) -> list[Path]:
+    """Returns the files of the name that an image had before it was uploaded, if it is one."""
+    name = _UPLOADED.sub("", relative.name)
+    is_other = name not in ("", ".", "..", relative.name)
+    return _closest(index.by_name, name, relative.with_name(name)) if is_other else []
 
 
 def _one(folder: Path, record: ImageRecord, candidates: list[Path], odd: tuple[Issue, ...]) -> Located:

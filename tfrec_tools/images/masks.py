@@ -51,6 +51,33 @@ def to_png(
         ) from fault
 
 
+def to_rle(mask: bytes, source: str, size_wh: tuple[int, int]) -> dict[str, Any] | None:
+    """Returns a mask, a PNG of an image of size_wh, as COCO's packed run lengths; None where it is all 0.
+    Raises InputError, naming `source`, where it is none."""
+    from pycocotools import mask as coco_mask
+
+    pixels = to_pixels(mask, source, size_wh)
+    if not pixels.any():
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools' own use of NumPy
+        packed = coco_mask.encode(np.asfortranarray(pixels, np.uint8))
+    return {"size": [size_wh[1], size_wh[0]], "counts": packed["counts"].decode()}
+
+
+def to_pixels(mask: bytes, source: str, size_wh: tuple[int, int]) -> NDArray[np.bool_]:
+    """Returns a mask, a PNG of an image of size_wh, as (height, width). Raises InputError, naming `source`,
+    where it is none."""
+    image = open_image(
+        to_png(mask, source, size_wh, size_wh), source, max(MAX_PIXELS, size_wh[0] * size_wh[1])
+    )
+    try:
+        return np.asarray(image.convert("L")) > 0
+    except Exception as fault:  # Pillow raises many kinds on damaged images
+        reason = f"is no mask ({' '.join(str(fault).split())})"
+        raise InputError(source, reason, where="segmentation") from fault
+
+
 def _filled(
     polygons: list[list[float]], scale_xy: tuple[float, float], size_wh: tuple[int, int]
 ) -> NDArray[np.uint8]:

@@ -3,17 +3,21 @@ before a pixel is decoded. Pillow's others start programs (Ghostscript for PostS
 
 from __future__ import annotations
 
+import logging
+import os
 import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.images.limits import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from PIL import Image  # which a set of plain JPEG and PNG never needs
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 _PREFIX_BYTES = 16  # bytes by which Pillow's plugins know their format
@@ -27,6 +31,8 @@ def open_image(data: bytes, path: Path | str, max_pixels: int | None = MAX_PIXEL
     """Returns an image whose pixels are not decoded yet; its plugin is called without Image.open, whose own
     ceiling is the process's and warns. Raises HugeImageError, or InputError where it is of no format that is
     read; what Pillow raises on a damaged header goes through."""
+    from PIL import Image
+
     name = format_of(data, path)
     if name == "WEBP" and (size_wh := _webp_size(data)):  # its decoder takes the memory when it is opened
         require_within(size_wh, path, max_pixels)
@@ -35,10 +41,39 @@ def open_image(data: bytes, path: Path | str, max_pixels: int | None = MAX_PIXEL
     return image
 
 
+def load(image: Image.Image) -> None:
+    """Decodes an image's pixels. What libtiff writes about a damaged one, past Python, does not reach
+    stderr."""
+    if image.format != "TIFF":
+        image.load()
+        return
+    with _without_stderr():
+        image.load()
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def format_of(data: bytes, path: Path | str) -> str:
     """Returns the one of FORMATS that bytes begin as. Raises InputError where they are none."""
     if not data:
         raise InputError(path, "is no image; it is empty")
+    from PIL import Image
+
     Image.preinit()
     if not all(name in Image.OPEN for name in FORMATS):
         Image.init()
@@ -69,7 +104,10 @@ def require_within(size_wh: tuple[int, int], path: Path | str, max_pixels: int |
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps what Pillow warns of from stderr: what matters is an issue."""
+    """Keeps what Pillow warns of, and logs, from stderr: what matters is an issue."""
+    log = logging.getLogger("PIL")
+    if not log.handlers:  # for which Python would write it there
+        log.addHandler(logging.NullHandler())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -82,7 +82,7 @@ def _conflicts(sources: Sequence[Source], rules: MergeRules) -> Iterator[tuple[s
     for index, (source, own) in enumerate(zip(sources, uses, strict=True)):
         for conflict in (*_faults(source, own, index, rules), *(_first_ids(own, rules) if not index else ())):
             yield source.subject, conflict
-    for conflict in (*_unknown_names(uses, rules), *_two_display_names(sources)):
+    for conflict in (*unknown_names(uses, rules, "maps"), *_two_display_names(sources)):
         yield "", conflict
     where = places(sources, rules)
     for group in spellings(sources, rules):
@@ -142,8 +142,8 @@ def _missing(uses: Sequence[SourceClass]) -> str:
     )
 
 
-def _unknown_names(uses: Sequence[Sequence[SourceClass]], rules: MergeRules) -> Iterator[str]:
-    """Yields names of classes in the rules that are none."""
+def unknown_names(uses: Sequence[Sequence[SourceClass]], rules: MergeRules, what: str) -> Iterator[str]:
+    """Yields names of classes in the rules that are none of the maps, or `what` they are of."""
     old = {name for use in chain(*uses) for name in (use.label.name, use.plain)}
     new = old | set(rules.new_names.values())
     wanted = (
@@ -155,7 +155,7 @@ def _unknown_names(uses: Sequence[Sequence[SourceClass]], rules: MergeRules) -> 
         for name in sorted(names):
             near = sorted(repr(other) for other in old if may_be_one(name, other))
             meant = f", perhaps {' or '.join(near[:3])}" if near else ""
-            yield f"{flag} names {name!r}, which is no class of the maps{meant}"
+            yield f"{flag} names {name!r}, which is no class of the {what}{meant}"
 
 
 def _two_display_names(sources: Sequence[Source]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from tfrec_tools.labels.label_map import ClassList, Label, LabelMap
@@ -26,7 +26,7 @@ class MergeRules:
     renames    {name: name in the merged map}, each of a class that some map has; several may become one.
                A name that stays itself is meant to be spelled as it is.
     aliases    likewise, but maps need not have them
-    ignore     classes to leave out, by their old or new name
+    ignore     classes to leave out, by their old or new name, several with commas between them
     only       the only classes to take, likewise; None takes all
     first_ids  whether the first map must be contiguous from 1, keeps its gaps, or is numbered anew
     """
@@ -69,6 +69,30 @@ def uses_of(sources: Sequence[Source], rules: MergeRules) -> list[list[SourceCla
         [_use(label, shown.get(label.name, label.name), rules, new_names) for label in _by_id(source.labels)]
         for source in sources
     ]
+
+
+def with_single_words(rules: MergeRules, sources: Sequence[Source]) -> MergeRules:
+    """Returns the rules with a word for each class that is left out or taken; one that is a class's name as
+    it stands is not divided at its commas."""
+    labels = [label for source in sources for label in source.labels]
+    known = {text for label in labels for text in (label.name, label.display_name)}
+    known.update(rules.new_names.values())
+
+    def divided(words: frozenset[str]) -> frozenset[str]:
+        parts = (part for word in words for part in ([word] if word in known else word.split(",")))
+        return frozenset(part.strip() if part not in known else part for part in parts if part.strip())
+
+    only = None if rules.only is None else divided(rules.only)
+    return replace(rules, ignore=divided(rules.ignore), only=only)
+
+
+def labeled_under(renamed: Mapping[str, str | None], labeled: frozenset[str]) -> frozenset[str]:
+    """Returns the new classes that an image was annotated for which was for the old ones `labeled`, where
+    `renamed` says what all of its set's become, None where one is left out. Where several became one, it is
+    so only for all of them."""
+    news = {renamed.get(old, old) for old in labeled}
+    partly = {new for old, new in renamed.items() if old not in labeled}
+    return frozenset(name for name in news - partly if name is not None)
 
 
 def display_names_of_mids(sources: Iterable[Source]) -> dict[str, list[tuple[str, str]]]:

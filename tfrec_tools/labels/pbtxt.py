@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -9,9 +10,11 @@ from google.protobuf import text_format
 from tfrec_tools._pb2 import label_map_pb2
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import ClassList, Label, LabelMap
-from tfrec_tools.system.regular_files import read_bytes
+from tfrec_tools.system.regular_files import open_binary, read_bytes, require_utf8
 
 _BACKGROUND = "background"
+_ITEM = re.compile(r"(\s*#.*\n)*\s*item\s*:?\s*[{<]")
+_BEGINNING = 1 << 16  # bytes, in which the first item stands
 _MOST_CHARACTERS = 8_000_000  # 200,000 classes; protobuf reads a million characters a second
 
 
@@ -25,9 +28,25 @@ def read_label_map(path: Path) -> LabelMap:
 def read_text(path: Path) -> str:
     """Returns the text of a file in UTF-8, with its line ends as they are and without a byte order mark."""
     try:
-        return read_bytes(path).decode("utf-8-sig")
+        data = read_bytes(path)
+        require_utf8(path, data[:4])
+        return data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
         raise InputError(path, f"cannot be read as a label map ({_why(fault)})") from fault
+
+
+def begins_as_label_map(text: str) -> bool:
+    """Returns whether a text begins as TFOD's label maps do, with comments or not: other protos do not."""
+    return _ITEM.match(text) is not None
+
+
+def is_label_map(path: Path) -> bool:
+    """Returns whether a file begins as a label map does."""
+    try:
+        with open_binary(path) as file:
+            return begins_as_label_map(file.read(_BEGINNING).decode("utf-8-sig", "replace"))
+    except OSError:
+        return False
 
 
 def parse_pbtxt(path: Path, text: str) -> ClassList:

@@ -7,21 +7,39 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tfrec_tools.errors import InputError
-from tfrec_tools.labels.id_tables import Tables, new_names
+from tfrec_tools.labels.keypoints import KeypointLayout
 from tfrec_tools.labels.label_map import LabelMap, mismatch
+from tfrec_tools.labels.naming import labeled_under
+
+Moves = tuple[tuple[int, int], ...]  # (old place, new place) of each keypoint of a class
 
 _SHOWN = 10  # names in an error
 
 
 @dataclass(frozen=True, slots=True)
 class Class:
-    """A class of a record under the new map, its name as text and as a record has it; and what disagrees
-    about it."""
+    """A class of a record under the new map, its name as text and as a record has it; what disagrees about
+    it; and where its keypoints stand, and will stand, among the values of a box."""
 
     id: int
     name: str
     text: bytes
     fault: str = ""
+    moves: Moves = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeypointMoves:
+    """What becomes of the keypoints of a set's records.
+
+    layout     of the new map; without names where they are left out
+    by_class   {old class: where its keypoints stand, and will stand}
+    known      whether the set's label map says which places are of which class
+    """
+
+    layout: KeypointLayout
+    by_class: Mapping[str, Moves]
+    known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +51,7 @@ class Classes:
     ids       {name: id} of the new map; `subject` to name it
     labeled   the new classes that a record was annotated for which does not say so itself
     always    the new classes that every record was annotated for, whatever it says itself; or None
+    keypoints   what becomes of them; None where they stay as they are
     """
 
     own: Mapping[int, str]
@@ -42,6 +61,7 @@ class Classes:
     subject: str
     labeled: frozenset[str] = frozenset()
     always: frozenset[str] | None = None
+    keypoints: KeypointMoves | None = None
     _known: dict[tuple[int | None, bytes | None], Class | None] = field(default_factory=dict, repr=False)
     _lists: dict[frozenset[str], tuple[list[int], list[bytes]]] = field(default_factory=dict, repr=False)
 
@@ -68,10 +88,9 @@ class Classes:
         """Returns the new classes that an image was annotated for which was for the old classes. Where
         several of the set's became one, it is so only for all of them; what the new map lacks is no
         matter."""
-        labeled_olds = frozenset(olds)
-        news = {self.renamed.get(old, old) for old in labeled_olds}
-        partly = {self.renamed.get(old, old) for old in self.own.values() if old not in labeled_olds}
-        return frozenset(name for name in news - partly if name is not None and name in self.ids)
+        labeled = frozenset(olds)
+        renamed = {old: self.renamed.get(old, old) for old in (*self.own.values(), *labeled)}
+        return labeled_under(renamed, labeled).intersection(self.ids)
 
     def lists(self, labeled: frozenset[str]) -> tuple[list[int], list[bytes]]:
         """Returns ids and names of new classes, by id, as records have them."""
@@ -84,7 +103,7 @@ class Classes:
         """Returns all that a record's bytes depend on, in an order that is always the same."""
         always = None if self.always is None else sorted(self.always)
         ways = (sorted(each.items()) for each in (self.own, self.renamed, self.ids))
-        return *ways, self.own_subject, sorted(self.labeled), always
+        return *ways, self.own_subject, sorted(self.labeled), always, self.keypoints
 
     def _find(self, label_id: int | None, text: bytes | None) -> Class | None:
         said = (text or b"").decode(errors="replace").strip()
@@ -96,13 +115,14 @@ class Classes:
         if name is None:
             return None
         fault = "" if label_id is None else mismatch(label_id, said, self.own, self.own_subject)
-        return Class(self.ids[name], name, name.encode(), fault)
+        moves = self.keypoints.by_class.get(said or by_id, ()) if self.keypoints else ()
+        return Class(self.ids[name], name, name.encode(), fault, moves)
 
 
 def classes_of(
     own: Mapping[int, str],
     own_subject: str,
-    tables: Tables | None,
+    renamed: Mapping[str, str | None],
     label_map: LabelMap,
     used: Iterable[str],
     always: frozenset[str] | None,
@@ -110,7 +130,6 @@ def classes_of(
     """found   the names that the records use, which count as all that they were annotated for where the set
     has no label map
     always     the classes of --labeled, by their new or old names. InputError where one is none"""
-    renamed = new_names(tables, own)
     classes = Classes(own, own_subject, renamed, label_map.id_by_name, label_map.subject)
     chosen = None if always is None else frozenset(_chosen(classes, name) for name in always)
     labeled = classes.of_labeled(own.values() if own else used)

@@ -10,7 +10,8 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from tfrec_tools._pb2 import example_pb2
-from tfrec_tools.remapping.classes import Class, Classes
+from tfrec_tools.remapping import keypoints
+from tfrec_tools.remapping.classes import Class, Classes, KeypointMoves
 from tfrec_tools.tfrecords import wire
 from tfrec_tools.tfrecords.features import (
     BOX_LABEL,
@@ -21,6 +22,11 @@ from tfrec_tools.tfrecords.features import (
     IMAGE_ENCODED,
     IMAGE_SHA256,
     IMAGE_SOURCE_ID,
+    KEYPOINT_NUM,
+    KEYPOINT_TEXT,
+    KEYPOINT_VISIBILITY,
+    KEYPOINT_X,
+    KEYPOINT_Y,
 )
 from tfrec_tools.tfrecords.spans import (
     OddLayoutError,
@@ -37,6 +43,9 @@ _OF_BOXES = b"image/object/"
 _IMAGE, _SHA256, _SOURCE_ID = IMAGE_ENCODED.encode(), IMAGE_SHA256.encode(), IMAGE_SOURCE_ID.encode()
 _LABEL, _TEXT = BOX_LABEL.encode(), BOX_TEXT.encode()
 _LABELED = _LABELED_IDS, _LABELED_TEXTS = IMAGE_CLASS_LABEL.encode(), IMAGE_CLASS_TEXT.encode()
+_KEYPOINTS = tuple(
+    key.encode() for key in (KEYPOINT_X, KEYPOINT_Y, KEYPOINT_VISIBILITY, KEYPOINT_NUM, KEYPOINT_TEXT)
+)
 _KINDS = {key.encode(): feature.kind for key, feature in FEATURES.items()}
 Changes = dict[bytes, bytes | None]
 
@@ -98,6 +107,8 @@ def remap(
         changes[_LABEL] = wire.entry(BOX_LABEL, "int64", new)
     if kept and _TEXT in spans and (named := [box.text for box in kept]) != texts:
         changes[_TEXT] = wire.entry(BOX_TEXT, "bytes", named)
+    if classes.keypoints is not None:
+        changes |= _keypoints(data, spans, boxes, classes.keypoints)
     names = tuple([box.name for box in kept])
     changes |= _labeled(data, spans, classes, names)
     if source_id is not None and values(data, spans, _SOURCE_ID):
@@ -149,6 +160,21 @@ def _said(data: bytes, spans: Spans, classes: Classes) -> frozenset[str]:
         raise UnknownClassError(f"{reason}; give its label map with --record-labels")
     names = [text.decode(errors="replace").strip() for text in texts]
     return classes.of_labeled(names or [classes.own[label_id] for label_id in ids])
+
+
+def _keypoints(data: bytes, spans: Spans, boxes: Sequence[Class | None], moves: KeypointMoves) -> Changes:
+    """Returns the features of keypoints, each at the place that the new map gives it."""
+    if not moves.layout.names:
+        return {key: None for key in _KEYPOINTS if key in spans}
+    x, y, visibility, *_ = (values(data, spans, key) for key in _KEYPOINTS)
+    if any(visibility) and not moves.known:
+        reason = "has keypoints, and no label map says of which class; give it with --record-labels"
+        raise UnknownClassError(reason)
+    new: tuple[Sequence[Any], ...] = keypoints.moved(x, y, visibility, boxes, moves.layout)
+    return {
+        key: wire.entry(key.decode(), _KINDS[key], of_key)
+        for key, of_key in zip(_KEYPOINTS, new, strict=True)
+    }
 
 
 def _without(data: bytes, spans: Spans, kept: Sequence[bool]) -> Changes:

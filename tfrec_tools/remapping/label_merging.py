@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfrec_tools.dataset.class_choice import rules_of
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.classes import read_classes
-from tfrec_tools.labels import conflicts, id_tables, lists, renames
+from tfrec_tools.labels import conflicts, id_tables, lists
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.merge import merge
 from tfrec_tools.labels.naming import MergeRules, Source
 from tfrec_tools.remapping.options import MergeLabelsOptions
 from tfrec_tools.system.atomic import published
-from tfrec_tools.system.options import as_path, several
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def read(options: MergeLabelsOptions) -> Merging:
     out = options.merged_path
     _require_other(out, options.maps)
     sources = tuple(read_classes(path) for path in options.maps)
-    return Merging(out, options.maps, sources, _rules(options))
+    return Merging(out, options.maps, sources, rules_of(options, sources, options.first_ids))
 
 
 def merge_labels(merging: Merging) -> MergedLabels:
@@ -75,19 +75,6 @@ def similar_names(merging: Merging) -> Iterator[str]:
     for name, keep in conflicts.similar(merging.sources, merging.rules):
         same = f"{name!r} ({where[name]}) may be {keep!r} ({where[keep]})"
         yield f"{same}; if so: {conflicts.alias([name], keep)}"
-
-
-def _rules(options: MergeLabelsOptions) -> MergeRules:
-    if options.keep_gaps and options.renumber:
-        raise InputError("--keep-gaps", "excludes --renumber; give one of them")
-    only = several(options.only)
-    return MergeRules(
-        renames.parse(several(options.alias), several(options.rename)),
-        renames.read(as_path(options.aliases)) if options.aliases else {},
-        frozenset(several(options.ignore)),
-        frozenset(only) if only else None,
-        "keep gaps" if options.keep_gaps else "renumber" if options.renumber else "contiguous",
-    )
 
 
 def _require_other(out: Path, paths: Sequence[Path]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from tfrec_tools.dataset.options import PolicyOptions, SetOptions
+from tfrec_tools.dataset.options import ClassOptions, PolicyOptions, SetOptions
+from tfrec_tools.errors import InputError
+from tfrec_tools.labels.naming import FirstIds
 from tfrec_tools.system.options import (
     Option,
-    Options,
     Panel,
     Paths,
     StrPath,
@@ -21,7 +22,27 @@ from tfrec_tools.system.options import (
 
 
 @dataclass(frozen=True)
-class MergeLabelsOptions(Options):
+class IdOptions(ClassOptions):
+    """Which classes a merged map has, and how the first map's are counted."""
+
+    _: KW_ONLY
+    keep_gaps: Annotated[
+        bool, Option("Keep the first map's ids although some are missing.", Panel.CLASSES)
+    ] = False
+    renumber: Annotated[
+        bool, Option("Count the first map's classes anew, from 1 without gaps.", Panel.CLASSES)
+    ] = False
+
+    @property
+    def first_ids(self) -> FirstIds:
+        """InputError where both ways are wanted."""
+        if self.keep_gaps and self.renumber:
+            raise InputError("--keep-gaps", "excludes --renumber; give one of them")
+        return "keep gaps" if self.keep_gaps else "renumber" if self.renumber else "contiguous"
+
+
+@dataclass(frozen=True)
+class MergeLabelsOptions(IdOptions):
     """Which label maps become one, and by which rules."""
 
     old: Annotated[
@@ -48,31 +69,6 @@ class MergeLabelsOptions(Options):
             Panel.OUTPUT,
         ),
     ]
-    alias: Annotated[
-        Words | None,
-        Option("A and C are other names of class B. May be repeated.", Panel.CLASSES, metavar="A=B,C=B"),
-    ] = None
-    aliases: Annotated[
-        StrPath | None,
-        Option('The same as a .json or .yaml file: {"A": "B"} or {"B": ["A", "C"]}.', Panel.CLASSES),
-    ] = None
-    rename: Annotated[
-        Words | None,
-        Option("Class A is called B. Several may become one. May be repeated.", Panel.CLASSES, metavar="A=B"),
-    ] = None
-    ignore: Annotated[
-        Words | None, Option("Leave a class out. May be repeated.", Panel.CLASSES, metavar="NAME")
-    ] = None
-    only: Annotated[
-        Words | None,
-        Option("Leave out all classes but this. May be repeated.", Panel.CLASSES, metavar="NAME"),
-    ] = None
-    keep_gaps: Annotated[
-        bool, Option("Keep the first map's ids although some are missing.", Panel.CLASSES)
-    ] = False
-    renumber: Annotated[
-        bool, Option("Count the first map's classes anew, from 1 without gaps.", Panel.CLASSES)
-    ] = False
 
     @property
     def maps(self) -> tuple[Path, ...]:
@@ -85,7 +81,7 @@ class MergeLabelsOptions(Options):
 
 
 @dataclass(frozen=True)
-class RecordOptions(PolicyOptions):
+class RecordOptions(IdOptions, PolicyOptions):
     """Which records are read, and under which label map they come."""
 
     records: Annotated[
@@ -98,7 +94,14 @@ class RecordOptions(PolicyOptions):
         ),
     ]
     _: KW_ONLY
-    labels: Annotated[StrPath, Option("The merged label map: whatever merge-labels reads.", Panel.SOURCE)]
+    labels: Annotated[
+        StrPath | None,
+        Option(
+            "The merged label map: whatever merge-labels reads.",
+            Panel.SOURCE,
+            default="merged from the sets' own",
+        ),
+    ] = None
     table: Annotated[
         StrPath | None,
         Option(
@@ -115,6 +118,10 @@ class RecordOptions(PolicyOptions):
             default="that of their manifest, else the only one beside them",
         ),
     ] = None
+    keypoints: Annotated[
+        Literal["write", "none"],
+        Option("Carry the keypoints of objects over, or leave them out.", Panel.SOURCE),
+    ] = "write"
     labeled: Annotated[
         Words | None,
         Option(
@@ -125,6 +132,10 @@ class RecordOptions(PolicyOptions):
             default="those that each record names, else all of its set's own label map",
         ),
     ] = None
+
+    @property
+    def labels_path(self) -> Path | None:
+        return None if self.labels is None else as_path(self.labels)
 
 
 @dataclass(frozen=True)

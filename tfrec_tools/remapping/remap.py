@@ -4,7 +4,8 @@ never decoded."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from operator import attrgetter
@@ -21,9 +22,8 @@ from tfrec_tools.dataset.manifest import SourceInfo
 from tfrec_tools.dataset.options import class_sets
 from tfrec_tools.dataset.publish import Finished, SetPlan
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.formats.classes import read_map
-from tfrec_tools.labels.id_tables import find_tables
 from tfrec_tools.labels.label_map import LabelMap
+from tfrec_tools.remapping import keypoints, target
 from tfrec_tools.remapping.classes import Classes, classes_of
 from tfrec_tools.remapping.jobs import RemapJob
 from tfrec_tools.remapping.options import RemapOptions
@@ -37,7 +37,7 @@ def remap(options: RemapOptions) -> Finished:
     """Remaps sets of records into one; the same input gives the same bytes, whatever the number of workers.
     When it is killed, the same call does the rest. InputError where the input cannot be used."""
     publish.require_name(options.prefix)
-    engine = partial(run, processes=options.workers)
+    engine = partial(run, processes=options.workers, durable=not options.no_fsync)
     progress = partial(options.progress, "remapping records")
     return publish.finish(_set_plan(options), policies_of(options), engine, progress)
 
@@ -48,13 +48,14 @@ def policies_of(options: RemapOptions) -> Policies:
 
 
 def _set_plan(options: RemapOptions) -> SetPlan:
-    labels = as_path(options.labels)
-    label_map = read_map(labels)
     record_labels = None if options.record_labels is None else as_path(options.record_labels)
     sets = find_sets(as_texts(options.records), record_labels)
     parts = splits_of(sets)
     indexes = _find(sets, options.workers or workers.cores())
-    classes = _classes(options, label_map, sets, indexes)
+    label_map, renamed = target.found(options, sets, indexes)
+    label_map, moves = keypoints.planned(sets, renamed, label_map, options.keypoints != "none")
+    classes = _classes(options, label_map, sets, indexes, renamed)
+    classes = tuple(replace(of, keypoints=of_set) for of, of_set in zip(classes, moves, strict=True))
     records, clashing = _apart(sets, [index.records for index in indexes])
     files = tuple(file for a_set in sets for file in a_set.files)
     jobs = _jobs(options, parts or ("",), records, files, classes)
@@ -68,13 +69,14 @@ def _set_plan(options: RemapOptions) -> SetPlan:
         jobs=jobs,
         sources=_sources(label_map, sets, indexes, classes),
         inputs=tuple(inputs),
-        replaceable=(labels,),
+        replaceable=(options.labels_path,) if options.labels_path else (),
         options=recorded_texts(options),
         versions={},
         digest=_digest(label_map, options.seed, jobs),
         issues=(
             *chain.from_iterable(index.issues for index in indexes),
             *_left_out(sets, classes),
+            *keypoints.left_out(sets, moves),
             *clashing,
         ),
         readings=tuple(map(_reading, sets, indexes)),
@@ -99,7 +101,7 @@ def _reading(a_set: Set, index: RecordIndex) -> Reading:
 def _left_out(sets: Sequence[Set], classes: Sequence[Classes]) -> Iterator[Issue]:
     for a_set, of in zip(sets, classes, strict=True):
         for name in (old for old, new in of.renamed.items() if new is None):
-            yield Issue("class-left-out", a_set.path.name, None, f"{name!r} is left out by the merge", True)
+            yield Issue("class-left-out", a_set.path.name, None, f"{name!r} is left out", True)
 
 
 def _find(sets: Sequence[Set], processes: int) -> list[RecordIndex]:
@@ -110,10 +112,12 @@ def _find(sets: Sequence[Set], processes: int) -> list[RecordIndex]:
 
 
 def _classes(
-    options: RemapOptions, label_map: LabelMap, sets: Sequence[Set], indexes: Sequence[RecordIndex]
+    options: RemapOptions,
+    label_map: LabelMap,
+    sets: Sequence[Set],
+    indexes: Sequence[RecordIndex],
+    renamed: Sequence[Mapping[str, str | None]],
 ) -> tuple[Classes, ...]:
-    table = None if options.table is None else as_path(options.table)
-    tables = find_tables(table, as_path(options.labels), label_map)
     labeled: Sequence[frozenset[str] | None] = class_sets(options.labeled) or (None,)
     if len(labeled) not in (1, len(sets)):
         listed = ", ".join(str(a_set.path) for a_set in sets)
@@ -121,8 +125,8 @@ def _classes(
         raise InputError("--labeled", reason)
     each = [*labeled] * len(sets) if len(labeled) == 1 else labeled
     return tuple(
-        classes_of(a_set.own, a_set.own_subject, tables, label_map, index.names, always)
-        for a_set, index, always in zip(sets, indexes, each, strict=True)
+        classes_of(a_set.own, a_set.own_subject, new_names, label_map, index.names, always)
+        for a_set, index, always, new_names in zip(sets, indexes, each, renamed, strict=True)
     )
 
 

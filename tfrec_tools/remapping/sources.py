@@ -42,12 +42,14 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """Files that belong together, and the label map {id: name} of theirs; empty where there is none."""
+    """Files that belong together, and the label map {id: name} of theirs; empty where there is none. Of the
+    classes that have keypoints, {name: (place among the values of a box, name) of each}."""
 
     path: Path
     files: tuple[File, ...]
     own: dict[int, str]
     own_subject: str
+    keypoints: dict[str, tuple[tuple[int, str], ...]]
 
 
 class Record(NamedTuple):
@@ -116,13 +118,16 @@ def _set(number: int, path: Path, files: Sequence[Path], record_labels: Path | N
     splits = {info.file: info.split for info in manifest.shards} if manifest else {}
     if record_labels is None:
         own, subject = label_maps.names_of(files[0], manifest)
+        keypoints = label_maps.keypoints_of(files[0], manifest)
     else:
-        own, subject = classes.read_map(record_labels).name_by_id, record_labels.name
+        label_map = classes.read_map(record_labels)
+        own, subject = label_map.name_by_id, record_labels.name
+        keypoints = {label.name: label.keypoints for label in label_map.labels if label.keypoints}
     listed = (
         File(file, framing.unpacked(file), splits.get(file.name, ""), file.stat().st_mtime_ns, number)
         for file in files
     )
-    return Set(path, tuple(listed), own, subject)
+    return Set(path, tuple(listed), own, subject, keypoints)
 
 
 def _find(job: tuple[int, File, bool]) -> RecordIndex:

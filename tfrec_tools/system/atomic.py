@@ -34,12 +34,19 @@ def published(*paths: Path, alone: bool = True, durable: bool = True) -> Iterato
         for part, path in zip(parts, paths, strict=True):
             part.replace(path)
     except OSError as fault:
-        if fault.filename is None:  # a full disk does not say which
-            fault.filename = str(parts[0].parent)
+        fault.filename = _final_name(fault.filename, parts, paths)
         raise
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+
+
+def _final_name(named: object, parts: tuple[Path, ...], paths: tuple[Path, ...]) -> str:
+    """Returns the name that users know of the file that an error names; a full disk does not say which."""
+    if named is None:
+        return str(parts[0].parent)
+    finals = {str(part): str(path) for part, path in zip(parts, paths, strict=True)}
+    return finals.get(str(named), str(named))
 
 
 def sync(path: Path) -> None:
@@ -56,6 +63,19 @@ def sync(path: Path) -> None:
         os.close(file)
 
 
+@contextmanager
+def named_as(final: Path, hidden: Path) -> Iterator[None]:
+    """Errors of the disk in a hidden folder name what it will become, as users never asked for it."""
+    try:
+        yield
+    except OSError as fault:
+        if isinstance(fault.filename, str | bytes | os.PathLike):
+            named = Path(os.fsdecode(fault.filename))
+            if named == hidden or hidden in named.parents:
+                fault.filename = str(final)
+        raise
+
+
 def require_free(folder: Path) -> None:
     """Raises InputError where a folder to be written holds something already: nothing is overwritten."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -69,9 +89,11 @@ def published_folder(folder: Path) -> Iterator[Path]:
     require_free(folder)
     part = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    with named_as(folder, part):
+        part.mkdir(parents=True)
     try:
-        yield part
+        with named_as(folder, part):
+            yield part
         if folder.exists():
             folder.rmdir()
         part.replace(folder)

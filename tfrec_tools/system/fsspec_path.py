@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tfrec_tools.errors import InputError
-from tfrec_tools.system.remote_path import RemotePath, Stat, is_url
+from tfrec_tools.system.remote_path import RemotePath, Stat
 
 
 class BucketPath(RemotePath):
@@ -51,11 +51,9 @@ def _stat(info: dict[str, Any]) -> Stat:
     return Stat(info["size"], int.from_bytes(said))
 
 
-def located(path: Path) -> Path:
-    """Returns the path that is meant: a BucketPath where it is a URL that nothing else opens. Raises
-    InputError where fsspec, or what it needs for the store, is not installed."""
-    if not is_url(path) or isinstance(path, RemotePath):
-        return path
+def located(path: Path) -> BucketPath:
+    """Returns a URL as a path. Raises InputError where fsspec, or what it needs for the store, is not
+    installed."""
     remote = BucketPath(path)
     try:
         _opened(remote)

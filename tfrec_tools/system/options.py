@@ -4,6 +4,7 @@ manifest and a run.toml keep are made."""
 
 from __future__ import annotations
 
+import json
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
@@ -49,6 +50,8 @@ class Panel(StrEnum):
     NONE = ""
     MODELS = "Models and records"
     SOURCE = "Source"
+    FORMATS = "Of single formats"
+    IMAGES = "Images"
     CLASSES = "Classes"
     CHECKS = "Checks"
     OUTPUT = "Output"
@@ -120,10 +123,17 @@ class Options:
 
 def declarations(of: Any) -> tuple[Declared, ...]:
     """The options of a class that is a dataclass, in the order of its fields."""
-    hints = get_type_hints(of, include_extras=True)
-    return tuple(
-        _declared(field, hint) for field in fields(of) if get_origin(hint := hints[field.name]) is Annotated
-    )
+    if of not in _known:
+        hints = get_type_hints(of, include_extras=True)
+        _known[of] = tuple(
+            _declared(field, hint)
+            for field in fields(of)
+            if get_origin(hint := hints[field.name]) is Annotated
+        )
+    return _known[of]
+
+
+_known: dict[Any, tuple[Declared, ...]] = {}  # by class; annotations are compiled each time they are asked
 
 
 def recorded(options: Any, *, whole: bool = False) -> dict[str, Any]:
@@ -138,13 +148,33 @@ def recorded(options: Any, *, whole: bool = False) -> dict[str, Any]:
 
 
 def recorded_texts(options: Any) -> dict[str, str]:
-    """`recorded`, as a manifest keeps it."""
-    return {name: _text(value) for name, value in recorded(options).items()}
+    """`recorded`, as a manifest keeps it; `words_of` gives the words of an option of several back."""
+    lists = {declared.word for declared in declarations(type(options)) if declared.several}
+    return {
+        name: _text([value] if name in lists and not isinstance(value, list) else value)
+        for name, value in recorded(options).items()
+    }
+
+
+def words_of(text: str) -> list[str]:
+    """Returns the words of an option of several from the text that a manifest keeps: with blanks between
+    them, as JSON where a word has some itself."""
+    return list(map(str, json.loads(text))) if are_quoted(text) else text.split(" ")
+
+
+def are_quoted(text: str) -> bool:
+    """Returns whether the words of an option of several are kept as JSON."""
+    try:
+        return text.startswith('["') and isinstance(json.loads(text), list)
+    except ValueError:
+        return False
 
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
-        return readable(" ".join(map(str, value)))
+        words = list(map(str, value))
+        plain = all(word == "".join(word.split()) and not word.startswith("[") for word in words)
+        return readable(" ".join(words) if plain else json.dumps(words, ensure_ascii=False))
     return str(value).lower() if isinstance(value, bool) else readable(str(value))
 
 

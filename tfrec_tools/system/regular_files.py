@@ -3,16 +3,18 @@ device never ends, and a link may lead to either."""
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import stat
-from io import FileIO
+from io import BufferedReader, FileIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.remote_path import RemotePath
 
+_BLOCK_BYTES = 1 << 20
 _KINDS = {
     stat.S_IFIFO: "FIFO",
     stat.S_IFSOCK: "socket",
@@ -21,8 +23,15 @@ _KINDS = {
 }
 
 
+Stamp = tuple[int, int]  # a file's size in bytes, and its time of change in nanoseconds
+
+
 class NotRegularError(OSError):
     """A file that is no regular one; `strerror` says what it is."""
+
+
+class ChangedError(InputError):
+    """A file that is not what it was when it was looked at before."""
 
 
 def open_binary(path: Path) -> BinaryIO:
@@ -41,10 +50,23 @@ def open_unbuffered(path: Path) -> FileIO:
 
 
 def open_text(path: Path, encoding: str = "utf-8", newline: str | None = None) -> TextIO:
-    """Opens a text as `open_binary` does."""
-    if isinstance(path, RemotePath):
-        return path.open("r", -1, encoding=encoding, newline=newline)  # type: ignore[no-any-return]
-    return open(path, encoding=encoding, newline=newline, opener=_regular)
+    """Opens a text as `open_binary` does. Raises InputError as from `require_utf8`."""
+    file: Any = open_binary(path)
+    try:
+        file = file if hasattr(file, "peek") else BufferedReader(file)
+        require_utf8(path, file.peek(4))
+        return TextIOWrapper(file, encoding=encoding, newline=newline)
+    except BaseException:
+        file.close()
+        raise
+
+
+def require_utf8(path: Path, start: bytes) -> None:
+    """Raises InputError where a text begins with the byte order mark of another encoding, as Windows writes
+    it."""
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        kind = "UTF-32" if start[:4] == codecs.BOM_UTF32_LE else "UTF-16"
+        raise InputError(path, f"is {kind} by its byte order mark, expected UTF-8; save it as UTF-8")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -57,20 +79,78 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
         return file.read()
 
 
+def read_part(path: Path, offset: int = 0, length: int | None = None, stamp: Stamp | None = None) -> bytes:
+    """Returns `length` bytes of a file from `offset` on, or all that follow; as many as there are. Raises
+    ChangedError where the file is not what `stamp` says, before or after; else as `open_binary` does."""
+    if isinstance(path, RemotePath):
+        with path.open("rb", 0) as file:
+            file.seek(offset)
+            return bytes(file.read() if length is None else file.read(length))
+    try:
+        opened, found = _opened(path, os.O_RDONLY | os.O_CLOEXEC)
+    except NotRegularError as fault:
+        if stamp is None:
+            raise
+        raise _changed(path, stamp, str(fault.strerror)) from fault
+    try:
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        require_stamp(path, stamp, found)
+        if offset:
+            os.lseek(opened, offset, os.SEEK_SET)
+        data = _read(opened, max(0, found.st_size - offset) if length is None else length, length is None)
+        if stamp is not None:
+            require_stamp(path, stamp, os.fstat(opened))
+        return data
+    finally:
+        os.close(opened)
+
+
+def _read(opened: int, size: int, to_the_end: bool) -> bytes:
+    """Returns so many bytes, and whatever follows them `to_the_end`; in one read where nothing does."""
+    data = os.read(opened, size + to_the_end)
+    if len(data) == size or not data:
+        return data
+    parts = [data]
+    while part := os.read(opened, _BLOCK_BYTES if to_the_end else size - sum(map(len, parts))):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def stamp_of(found: os.stat_result) -> Stamp | None:
+    """Returns None for what is no regular file."""
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+
+def require_stamp(path: Path, stamp: Stamp | None, now: os.stat_result) -> None:
+    """Raises ChangedError where a file is now another than `stamp` says."""
+    if stamp is not None and stamp != (now.st_size, now.st_mtime_ns):
+        raise _changed(path, stamp, f"now {now.st_size} of another time")
+
+
+def _changed(path: Path, stamp: Stamp, now: str) -> ChangedError:
+    planned = f"was changed while the set was made: planned with {stamp[0]} bytes, {now}"
+    return ChangedError(path, f"{planned}; run the same command when nothing writes to it any more")
+
+
 def _regular(path: Any, flags: int) -> int:
+    return _opened(path, flags)[0]
+
+
+def _opened(path: Any, flags: int) -> tuple[int, os.stat_result]:
     """Opens without waiting for whoever would write into a FIFO; what was opened is asked, so that nothing
-    can be put into its place meanwhile."""
+    can be put into its place meanwhile. A folder is opened, too, which open() itself refuses."""
     try:
         opened = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as fault:
         if fault.errno in (errno.ENXIO, errno.ENODEV):  # a socket, or a device without its driver
             raise _not_regular(path, os.stat(path).st_mode) from fault  # noqa: PTH116
         raise
-    mode = os.fstat(opened).st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # open() itself refuses folders
+    found = os.fstat(opened)
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
         os.close(opened)
-        raise _not_regular(path, mode)
-    return opened
+        raise _not_regular(path, found.st_mode)
+    return opened, found
 
 
 def _not_regular(path: Any, mode: int) -> NotRegularError:

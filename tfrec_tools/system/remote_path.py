@@ -22,6 +22,7 @@ from pathlib import Path, PosixPath
 from typing import Any, BinaryIO, Self
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.system.litter import is_litter
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(?=[^/])(.*)")
 
@@ -58,13 +59,21 @@ def is_file(path: Path) -> bool:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Yields the files in a folder and anywhere below it, in the same order everywhere."""
+    """Yields the files in a folder and anywhere below it, in the same order everywhere. Raises InputError
+    where one of the folders cannot be listed, as what lies in it would be lost unseen."""
     if isinstance(folder, RemotePath):
         yield from folder.rglob("*")
         return
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_unlisted):
         folders.sort()
         yield from (Path(parent, name) for name in sorted(names))
+
+
+def _unlisted(fault: OSError) -> None:
+    if not isinstance(fault, FileNotFoundError | NotADirectoryError) and not is_litter(
+        Path(fault.filename, "x"), Path(fault.filename).parent
+    ):
+        raise InputError(fault.filename, f"cannot be listed ({fault.strerror})") from fault
 
 
 class RemotePath(PosixPath, ABC):
@@ -82,6 +91,11 @@ class RemotePath(PosixPath, ABC):
     @abstractmethod
     def below(self, deep: bool) -> Iterator[tuple[str, Stat]]:
         """Yields (URL, what it is) of the files in this folder, and where `deep` in those below it."""
+
+    @property
+    def is_outermost(self) -> bool:
+        """Whether no folder of the store is above it."""
+        return not is_url(self.parent)
 
     def writer(self) -> BinaryIO:
         """Returns a stream whose bytes become the file when it is closed."""
@@ -179,7 +193,10 @@ class RemotePath(PosixPath, ABC):
         """Each library has its own exceptions; whoever deals with files knows OSError."""
         try:
             yield
-        except (OSError, InputError):
+        except InputError:
+            raise
+        except OSError as fault:
+            fault.filename = fault.filename or str(self)  # a full temporary disk does not say which
             raise
         except Exception as fault:
             reason = " ".join(str(fault).split()) or type(fault).__name__

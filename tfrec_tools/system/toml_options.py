@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,8 +24,10 @@ def format_options(options: Values) -> str:
 
 def read_options(path: Path) -> dict[str, Value]:
     """Raises InputError where it is no TOML, or holds what no option can be."""
+    import tomllib
+
     try:
-        text = read_text(path)
+        text = read_text(path, "utf-8-sig")
         if len(text) > _MOST_CHARACTERS or _MANY_PARTS.search(text):
             reason = f"is no file of options: expected at most {_MOST_CHARACTERS} characters, and names of "
             raise InputError(path, f"{reason}fewer than {_MOST_PARTS} parts with dots between them")

@@ -35,10 +35,20 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def spread(work: Work, jobs: Sequence[Any], count: int, ticked: Callable[[int], None]) -> list[Any]:
+def _unheard(_: int) -> None:
+    """Nobody waits for a single job."""
+
+
+def spread(
+    work: Work,
+    jobs: Sequence[Any],
+    count: int,
+    ticked: Callable[[int], None],
+    ended: Callable[[int], None] = _unheard,
+) -> list[Any]:
     """Returns the jobs' results in order, done by `count` processes; `ticked` is called meanwhile with how
-    many more parts are done. A TfrecError or OSError of a job, the first in order that has one, is raised
-    here and ends all, as the death of a worker does."""
+    many more parts are done, `ended` with the number of each job when it is. A TfrecError or OSError of a
+    job, the first in order that has one, is raised here and ends all, as the death of a worker does."""
     results: dict[int, Any] = {}
     faults: dict[int, Exception] = {}
     forks = _may_fork()
@@ -56,10 +66,12 @@ def spread(work: Work, jobs: Sequence[Any], count: int, ticked: Callable[[int], 
                 if fault is not None:
                     faults[doing.pop(link)] = fault
                 elif result is not None:
-                    results[doing.pop(link)] = result
+                    done = doing.pop(link)
+                    results[done] = result
                     if not faults and (number := next(left, None)) is not None:
                         link.send(names[number])
                         doing[link] = number
+                    ended(done)
     if faults:
         raise faults[min(faults)]
     return [results[number] for number in range(len(jobs))]

@@ -16,7 +16,8 @@ from tfrec_tools.annotations import boxes
 from tfrec_tools.annotations.records import ImageRecord, image_record
 from tfrec_tools.errors import InputError
 from tfrec_tools.images.loading import EncodedImage
-from tfrec_tools.tfrecords import wire
+from tfrec_tools.labels.keypoints import KeypointLayout
+from tfrec_tools.tfrecords import keypoint_features, wire
 from tfrec_tools.tfrecords.features import (
     BOX_AREA,
     BOX_DIFFICULT,
@@ -43,14 +44,12 @@ from tfrec_tools.tfrecords.features import (
     IMAGE_SHA256,
     IMAGE_SOURCE_ID,
     IMAGE_WIDTH,
+    KEYPOINT_NUM,
     source_id,
 )
 
 # Written only where a box of the image has something to say by them.
 OPTIONAL = (BOX_OCCLUDED, BOX_GROUP_OF, BOX_VIEW, BOX_MASK)
-# Of training alone: no annotation has them.
-_OF_TRAINING = (BOX_WEIGHT,)
-
 _SHA256_KEY = IMAGE_SHA256.encode()
 _BEGINNING = 64  # bytes of an image that stand nowhere before it in an Example
 
@@ -60,22 +59,36 @@ Values = Sequence[Any]  # bytes, floats or ints, as FEATURES says; ints that are
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """What an Example holds. The record's names are "" where the Example gives none; ids and names of
-    boxes and of labeled classes stand in the Example's order; without weights, each box counts as 1."""
+    boxes and of labeled classes stand in the Example's order; without weights, each box counts as 1. The
+    record's keypoints are those at each id of the set's; their names are those of all boxes, if given."""
 
     record: ImageRecord
     image: EncodedImage
     label_ids: tuple[int, ...]  # (N,)
     labeled_ids: tuple[int, ...]  # (C,)
     weights: tuple[float, ...] = ()  # (N,) or ()
+    keypoint_names: tuple[str, ...] = ()  # (N * K,) or ()
+
+    @property
+    def names_of_keypoints(self) -> tuple[str, ...]:
+        """The (K,) names of the first box; () where there are none."""
+        keypoints = self.record.keypoints
+        return () if keypoints is None else self.keypoint_names[: keypoints.shape[1]]
 
 
-def encode_example(record: ImageRecord, image: EncodedImage, ids: Mapping[str, int]) -> bytes:
+def encode_example(
+    record: ImageRecord,
+    image: EncodedImage,
+    ids: Mapping[str, int],
+    keypoints: KeypointLayout = keypoint_features.NONE,
+) -> bytes:
     """Returns a serialized Example, the same bytes for the same input.
 
     record   boxes in pixels of `image`, checked
     ids      label map {name: id}; KeyError where it lacks one of the record's names
+    keypoints   how those of the set lie
     """
-    features = _features(record, image, ids)
+    features = _features(record, image, ids) | keypoint_features.features_of(record, image, keypoints)
     return wire.serialize({key: (FEATURES[key].kind, values) for key, values in features.items()})
 
 
@@ -97,6 +110,10 @@ def parse_example(data: bytes, source: str) -> Parsed:
     _require_counts(features, count, source)
     fractions_xyxy = np.array(fractions, np.float32).reshape(4, count).T  # (N, 4)
     labeled = _texts(features.get(IMAGE_CLASS_TEXT, ()))
+    keypoints, keypoint_texts = keypoint_features.parsed(features, count, (width, height), source)
+    ids, labeled_ids, weights = (
+        tuple(features.get(key, ())) for key in (BOX_LABEL, IMAGE_CLASS_LABEL, BOX_WEIGHT)
+    )
     record = image_record(
         image_id=_text(features, IMAGE_SOURCE_ID),
         filename=_text(features, IMAGE_FILENAME),
@@ -114,14 +131,13 @@ def parse_example(data: bytes, source: str) -> Parsed:
         poses=_texts(features.get(BOX_VIEW, ())),
         masks=tuple(features.get(BOX_MASK, ())),
         labeled=frozenset(labeled) if labeled else None,
+        keypoints=keypoints,
+        weights=weights,
     )
     image = EncodedImage(
         _single(features, IMAGE_ENCODED, source), _text(features, IMAGE_FORMAT), width, height
     )
-    ids, labeled_ids, weights = (
-        tuple(features.get(key, ())) for key in (BOX_LABEL, IMAGE_CLASS_LABEL, BOX_WEIGHT)
-    )
-    return Parsed(record, image, ids, labeled_ids, weights)
+    return Parsed(record, image, ids, labeled_ids, weights, _texts(keypoint_texts))
 
 
 def unknown_features(data: bytes) -> list[str]:
@@ -130,9 +146,7 @@ def unknown_features(data: bytes) -> list[str]:
     return sorted(
         key
         for key, feature in features.items()
-        if (key not in FEATURES or key in _OF_TRAINING)
-        and (kind := feature.WhichOneof("kind"))
-        and getattr(feature, kind).value
+        if key not in FEATURES and (kind := feature.WhichOneof("kind")) and getattr(feature, kind).value
     )
 
 
@@ -170,14 +184,15 @@ def _areas(record: ImageRecord) -> list[float]:
 
 
 def _optional_features(record: ImageRecord) -> dict[str, Values]:
-    """Returns those of OPTIONAL that say something of this record."""
+    """Returns those of OPTIONAL that say something of this record, and its weights, where it has some."""
     values: dict[str, Values] = {
         BOX_OCCLUDED: record.occluded.tobytes(),
         BOX_GROUP_OF: record.group_of.tobytes(),
         BOX_VIEW: [pose.encode() for pose in record.poses],
         BOX_MASK: record.masks,
     }
-    return {key: values[key] for key in OPTIONAL if any(values[key])}
+    said = {key: values[key] for key in OPTIONAL if any(values[key])}
+    return said | {BOX_WEIGHT: record.weights} if record.weights else said
 
 
 def _labeled_features(record: ImageRecord, ids: Mapping[str, int]) -> dict[str, Values]:
@@ -212,6 +227,8 @@ def _require_counts(values_by_key: Mapping[str, Values], count: int, source: str
     for key, feature in FEATURES.items():
         number = len(values_by_key.get(key, ()))
         optional = key not in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX, BOX_LABEL)
+        if key == KEYPOINT_NUM:  # which is counted anew; others write one for the whole image
+            continue
         if feature.shape == "(N,)" and number != count and (number or not optional):
             raise InputError(source, f"has {number} values for {count} boxes", where=key)
 

@@ -28,6 +28,11 @@ BOX_VIEW = "image/object/view"
 BOX_MASK = "image/object/mask"
 BOX_IS_CROWD = "image/object/is_crowd"
 BOX_AREA = "image/object/area"
+KEYPOINT_X = "image/object/keypoint/x"
+KEYPOINT_Y = "image/object/keypoint/y"
+KEYPOINT_VISIBILITY = "image/object/keypoint/visibility"
+KEYPOINT_NUM = "image/object/keypoint/num"
+KEYPOINT_TEXT = "image/object/keypoint/text"
 BOX_WEIGHT = "image/object/weight"
 
 
@@ -35,7 +40,8 @@ BOX_WEIGHT = "image/object/weight"
 class Feature:
     """A feature of an Example: its kind ("bytes", "float" or "int64"), shape, unit and meaning.
 
-    The shape is () for one value, (N,) for one a box, (C,) for any number of classes.
+    The shape is () for one value, (N,) for one a box, (N, K) for one a keypoint of each box, box by box,
+    (C,) for any number of classes.
     """
 
     kind: str
@@ -68,6 +74,11 @@ FEATURES: dict[str, Feature] = {
     BOX_GROUP_OF: Feature("int64", "(N,)", "0 or 1", "a group in one box (Open Images)"),
     BOX_VIEW: Feature("bytes", "(N,)", "UTF-8", "the object's pose, such as `Frontal` (VOC)"),
     BOX_MASK: Feature("bytes", "(N,)", "PNG of the image's size", "the object's mask: 1, and 0 elsewhere"),
+    KEYPOINT_X: Feature("float", "(N, K)", "fraction of the width", "place of a keypoint"),
+    KEYPOINT_Y: Feature("float", "(N, K)", "fraction of the height", "place of a keypoint"),
+    KEYPOINT_VISIBILITY: Feature("int64", "(N, K)", "0, 1 or 2", "not labeled, hidden or visible (COCO)"),
+    KEYPOINT_NUM: Feature("int64", "(N,)", "count", "how many keypoints of the box are labeled"),
+    KEYPOINT_TEXT: Feature("bytes", "(N, K)", "UTF-8", "the keypoint's name"),
     BOX_WEIGHT: Feature("float", "(N,)", "0 to 1", "how much the box counts in training; 0: in doubt"),
     IMAGE_CLASS_LABEL: Feature(
         "int64",

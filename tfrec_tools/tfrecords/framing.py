@@ -189,10 +189,12 @@ def is_gzip(path: Path) -> bool:
 
 
 def unpacked(file: Path) -> Path:
-    """Returns the file itself, or what a gzip file holds, in the temporary folder."""
+    """Returns the file itself, or what a gzip file holds, in the temporary folder: by the same name, as it
+    stands in what is said of its images."""
     if not is_gzip(file):
         return file
-    target = _scratch() / f"{len(list(_scratch().iterdir()))}.tfrecord"
+    target = _scratch() / f"{len(list(_scratch().iterdir()))}" / file.name
+    target.parent.mkdir()
     try:
         with open_binary(file) as opened, gzip.open(opened, "rb") as packed, target.open("wb") as out:
             shutil.copyfileobj(packed, out, 1 << 20)

@@ -71,8 +71,8 @@ def _no_data(folder: Path) -> None:
     next((folder / "checkpoint").glob("*.data-*")).unlink()
 
 
-def _centernet(folder: Path) -> None:
-    (folder / "pipeline.config").write_text("model { center_net { num_classes: 2 } }")
+def _unknown_model(folder: Path) -> None:
+    (folder / "pipeline.config").write_text("model { detr { num_classes: 2 } }")
 
 
 def _another_family(folder: Path) -> None:
@@ -98,9 +98,12 @@ def _another_label_map(folder: Path) -> None:
         (_pointer("*.index"), r"ckpt-0\.index: a pointer of git LFS.*`git lfs pull`"),
         (_no_data, r"ckpt-0\.data-00000-of-00001: missing; ckpt-0\.index needs it"),
         (_second_shard_missing, r"ckpt-0\.data-00001-of-00002: missing; ckpt-0\.index needs it"),
-        (_centernet, r"pipeline\.config: model: found center_net, expected .*supported: "),
+        (_unknown_model, r"pipeline\.config: model: found detr, expected .*supported: "),
         (_another_family, "the checkpoint is of another model than pipeline.config says: it lacks"),
-        (_another_label_map, r"num_classes: found 2, expected 3, the largest id in label_map\.pbtxt"),
+        (
+            _another_label_map,
+            r"num_classes: found 2 classes, expected 3, the largest id in .*map\.pbtxt; give",
+        ),
     ],
 )
 def test_each_is_one_line(whole: Path, tmp_path: Path, damage: Callable[[Path], None], found: str) -> None:

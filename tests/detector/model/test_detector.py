@@ -50,6 +50,19 @@ def test_a_checkpoint_may_lie_beside_the_config_as_tfods_trainer_leaves_it(folde
     assert load_detector(folder).labels.names == ("red", "green")
 
 
+def test_the_checkpoint_that_the_state_file_names_is_read(folder: Path) -> None:
+    """A training that went on after its best checkpoint; the state file's path is of another machine."""
+    other = tiny.model_folder(folder.parent / "other", "red", "green", seed=2)
+    for file in (other / "checkpoint").glob("ckpt-0.*"):
+        file.rename(folder / "checkpoint" / file.name.replace("ckpt-0", "ckpt-7"))
+    heads = []
+    for path in ("ckpt-0", "C:\\\\runs\\\\ckpt-7"):
+        (folder / "checkpoint/checkpoint").write_text(f'model_checkpoint_path: "{path}"\n')
+        read = values(load_detector(folder).network)
+        heads.append(next(value for name, value in sorted(read.items()) if name.endswith("kernel")))
+    assert not np.array_equal(heads[0], heads[1])
+
+
 def test_saving_replaces_a_folder_whole(folder: Path) -> None:
     (folder / "stray").write_text("x")
     save_detector(tiny.detector("red"), folder)
@@ -88,17 +101,30 @@ def _cut(folder: Path) -> None:
     data.write_bytes(data.read_bytes()[:1000])
 
 
+def _three_classes(folder: Path) -> None:
+    _edit("pipeline.config", "num_classes: 2", "num_classes: 3")(folder)  # type: ignore[operator]
+    with (folder / "label_map.pbtxt").open("a") as file:
+        file.write('item { id: 3 name: "blue" }\n')
+
+
 @pytest.mark.parametrize(
     ("damage", "found"),
     [
         (_without("*"), "pipeline.config: not found"),
         (_without("pipeline.config"), "pipeline.config: not found"),
-        (_without("label_map.pbtxt"), "label_map.pbtxt: cannot be read"),
+        (
+            _without("label_map.pbtxt"),
+            "has no label map, and its pipeline.config names label_map.pbtxt, which",
+        ),
         (_without("checkpoint"), "checkpoint: not found"),
         (_without("checkpoint/*"), "no checkpoint in it"),
         (_without("checkpoint/*.data-*"), "ckpt-0"),
         (_cut, "ckpt-0"),
-        (_edit("pipeline.config", "num_classes: 2", "num_classes: 3"), "num_classes: found 3, expected 2"),
+        (
+            _edit("pipeline.config", "num_classes: 2", "num_classes: 3"),
+            "num_classes: found 3 classes, expected 2",
+        ),
+        (_three_classes, "the checkpoint has 2 classes, expected 3 by pipeline.config"),
         (
             _edit("pipeline.config", "num_layers_before_predictor: 2", "num_layers_before_predictor: 3"),
             "lacks 22",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -33,11 +34,18 @@ def _features(detector: keras.Model, pixels: np.ndarray) -> np.ndarray:
     return keras.Model(detector.input, projection.input)(pixels).numpy()
 
 
-def test_mobilenet_v2_gives_the_features_of_keras_applications(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "application"),
+    [("v2", keras.applications.MobileNetV2), ("v1", keras.applications.MobileNet)],
+)
+def test_mobilenets_give_the_features_of_keras_applications(
+    tmp_path: Path, version: str, application: Callable[..., keras.Model]
+) -> None:
     keras.utils.set_random_seed(1)
-    theirs = keras.applications.MobileNetV2((64, 64, 3), include_top=False, weights=None)
+    theirs = application((64, 64, 3), include_top=False, weights=None)
     theirs.save_weights(tmp_path / "their.weights.h5")
-    config = _full_width("fpnlite", tmp_path, ("depth_multiplier: 0.25", "depth_multiplier: 1.0"))
+    changes = (("depth_multiplier: 0.25", "depth_multiplier: 1.0"), ("mobilenet_v2", f"mobilenet_{version}"))
+    config = _full_width("fpnlite", tmp_path, *changes)
     made = imagenet.new_detector(config, str(tmp_path / "their.weights.h5"), seed=0)
     assert made.labels.names == ("(nothing)",)
     pixels = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)

@@ -20,24 +20,42 @@ from tfrec_tools.detector.config.read import EXTRACTORS
 from tfrec_tools.detector.model import zoo
 from tfrec_tools.detector.model.detector import load_detector, new_detector, save_detector
 from tfrec_tools.errors import InputError, TfrecError
-from tfrec_tools.labels.pbtxt import read_label_map
+from tfrec_tools.labels.zoo import MODELS, coco_labels, named
 
 SHORT = "ssd_mobilenet_v2_fpnlite_320x320"
 NAME = f"{SHORT}_coco17_tpu-8"
-COCO = Path(zoo.__file__).with_name("mscoco_label_map.pbtxt")
 
 
 def test_the_zoo_has_what_can_be_built() -> None:
     extractors = {name for names in EXTRACTORS.values() for name in names}
     assert {one.extractor for one in zoo.models()} <= extractors
-    assert len({one.short_name for one in zoo.models()}) == len(zoo.models())
-    addresses = {one.short_name: one.address for one in zoo.models()}
-    tf2 = "https://download.tensorflow.org/models/object_detection/tf2/20200711"
-    assert addresses[SHORT] == f"{tf2}/{NAME}.tar.gz"
+    assert not any(one.more for one in zoo.models())
+    assert len(zoo.models()) >= 24
+
+
+def test_the_whole_zoo_is_known_by_name_and_address() -> None:
+    """As TFOD lists it; of ExtremeNet's two archives only the one that is not deprecated."""
+    names = [word for one in MODELS for word in {one.short_name, one.name}]
+    assert (len(MODELS), len(set(names))) == (42, len(names))
+    assert all(named(word) is one for one in MODELS for word in (one.name, one.short_name))
+    addresses = {one.short_name: zoo.address_of(one) for one in MODELS}
+    tf2 = "https://download.tensorflow.org/models/object_detection/tf2"
+    assert addresses[SHORT] == f"{tf2}/20200711/{NAME}.tar.gz"
+    hourglass = "centernet_hg104_512x512"
+    assert addresses[hourglass] == f"{tf2}/20200713/{hourglass}_coco17_tpu-8.tar.gz"
+    assert addresses[f"{hourglass}_kpts"] == f"{tf2}/20200711/{hourglass}_kpts_coco17_tpu-32.tar.gz"
+    mobile = "centernet_mobilenetv2fpn_512x512"
+    assert addresses[mobile] == f"{tf2}/20210210/{mobile}_coco17_od.tar.gz"
+
+
+@pytest.mark.parametrize("name", ["centernet_hg104_512x512_kpts", "extremenet"])
+def test_a_model_that_is_not_built_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(TfrecError, match=rf"{name}: .* not built here; `tfrec models` lists what opens"):
+        zoo.model_folder(name)
 
 
 def test_cocos_label_map_has_80_classes_up_to_90() -> None:
-    labels = read_label_map(COCO)
+    labels = coco_labels()
     assert (len(labels), max(labels.name_by_id), labels.gaps) == (
         80, 90, (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
     )  # fmt: skip
@@ -61,7 +79,7 @@ def _archive(path: Path, members: dict[str, bytes | str]) -> None:
 def members(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes | str]:
     """An archive as the zoo has them: no label map, a SavedModel that is not needed."""
     folder = tmp_path_factory.mktemp("zoo") / NAME
-    detector = new_detector(tiny.PIPELINE.read_text(encoding="utf-8"), read_label_map(COCO), seed=1)
+    detector = new_detector(tiny.PIPELINE.read_text(encoding="utf-8"), coco_labels(), seed=1)
     save_detector(detector, folder)
     files = {
         f"{NAME}/{file.relative_to(folder).as_posix()}": file.read_bytes()
@@ -179,7 +197,8 @@ def test_the_command_lists_what_there_is() -> None:
     assert SHORT in done.stdout
     assert "ssd_mobilenet_v2_fpn_keras" in done.stdout
     listed = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True).stdout)
-    assert SHORT in [one["short_name"] for one in listed["zoo"]]
+    opens = {one["short_name"]: one["opens"] for one in listed["zoo"]}
+    assert (len(opens), opens[SHORT], opens["extremenet"]) == (42, True, False)
 
 
 @pytest.mark.parametrize(

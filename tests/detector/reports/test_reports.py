@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from lxml import html
 from PIL import Image
 
@@ -96,3 +97,18 @@ def test_the_loss_curve_has_room_for_validations(tmp_path: Path) -> None:
     with Image.open(tmp_path / "without.png") as without, Image.open(tmp_path / "with.png") as picture:
         assert without.size == picture.size
         assert without.tobytes() != picture.tobytes()
+
+
+@pytest.mark.parametrize("size_wh", [(4000, 2), (2, 4000)])
+def test_an_image_of_an_odd_shape_is_shown_in_a_panel_of_some_height(
+    tmp_path: Path, size_wh: tuple[int, int]
+) -> None:
+    tiny.write_records(tmp_path / "a.tfrecord", ["red"], 1)
+    labels = from_names(["red"])
+    (example,) = index_records([str(tmp_path / "a.tfrecord")], labels)
+    odd = replace(example, width=size_wh[0], height=size_wh[1])
+    sheets = (
+        images.labels_sheet([odd], labels),
+        images.detections_sheet([odd], [("", None)], labels, frozenset()),
+    )
+    assert all(1 <= sheet.height <= 1400 for sheet in sheets)

@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.helpers import tiny
+from tests.helpers import poses, tiny
+from tfrec_tools.annotations.records import ImageRecord
+from tfrec_tools.conversion.convert import convert
+from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.dataset.shards import record_files
 from tfrec_tools.detector.data.index import IndexedExample, index_records
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.evaluation.operating_points import USUAL
@@ -21,6 +25,9 @@ from tfrec_tools.detector.model.detector import Detector, assign, class_logits
 from tfrec_tools.detector.retention import pseudo_labels, replay, retention, weight_blending
 from tfrec_tools.errors import TfrecError
 from tfrec_tools.labels.label_map import LabelMap, from_names
+from tfrec_tools.labels.pbtxt import read_label_map
+from tfrec_tools.tfrecords import framing
+from tfrec_tools.tfrecords.example import parse_example
 
 LABELS = from_names(["red", "green", "blue"])
 
@@ -99,6 +106,27 @@ def test_pseudo_labels_are_boxes_doubts_or_background(tmp_path: Path) -> None:
     assert after.labeled == {1, 2, 3}
     np.testing.assert_allclose(after.boxes[1:], [ELSEWHERE, ELSEWHERE])
     np.testing.assert_allclose(after.boxes[0], one.boxes[0])
+
+
+def test_boxes_that_are_added_have_no_keypoints(tmp_path: Path) -> None:
+    convert(ConvertOptions(poses.coco(tmp_path), tmp_path / "out/new", labeled="person,car,dog"))
+    labels = read_label_map(tmp_path / "out/new.label_map.pbtxt")
+    records = index_records([str(tmp_path / "out/new")], labels)
+    new = [replace(each, labeled=frozenset((1, 2))) for each in records]
+    detections = [found((ELSEWHERE, 0.9, 3)) if len(each.ids) else found() for each in new]
+    path = tmp_path / "more.tfrecord"
+    assert pseudo_labels.write_records(path, new, detections, {3: 0.5}, labels) == 1
+    before, after = (
+        max((parse_example(data, "").record for file in files for data in framing.read(file)), key=_boxes)
+        for files in (record_files([str(tmp_path / "out/new")]), [path])
+    )
+    assert before.keypoints is not None
+    assert after.keypoints is not None
+    assert after.keypoints.tolist() == [*before.keypoints.tolist(), [[0, 0, 0]] * 5]
+
+
+def _boxes(record: ImageRecord) -> int:
+    return len(record.names)
 
 
 def test_distillation_holds_only_where_the_teacher_is_sure() -> None:

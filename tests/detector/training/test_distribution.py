@@ -25,7 +25,7 @@ from tfrec_tools.detector.data.index import index_records
 from tfrec_tools.detector.losses.ssd_losses import Losses, LossTerm
 from tfrec_tools.detector.training import history
 from tfrec_tools.detector.training.distribution import ALONE, LostWorker, Vote, open_cluster
-from tfrec_tools.detector.training.logbook import open_run
+from tfrec_tools.detector.training.run_notes import open_run
 from tfrec_tools.detector.training.settings import require_trainable
 from tfrec_tools.detector.training.trainer import Trainer
 from tfrec_tools.errors import TfrecError

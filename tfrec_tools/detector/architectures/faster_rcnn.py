@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfrec_tools.detector.checkpoints.object_graph import MODEL, ObjectGraph
-from tfrec_tools.detector.config.faster_rcnn import CODE_SCALES, FasterRcnnConfig
+from tfrec_tools.detector.config.faster_rcnn import CODE_SCALES, INCEPTION, FasterRcnnConfig
 from tfrec_tools.detector.losses import rcnn_losses, sampling
 from tfrec_tools.detector.losses.distillation import Answers, Teacher, is_sure, loss
 from tfrec_tools.detector.losses.matching import GroundTruth
@@ -177,6 +177,8 @@ def class_heads(config: FasterRcnnConfig) -> list[ClassHead]:
 
 def fitted(config: FasterRcnnConfig, graph: ObjectGraph) -> FasterRcnnConfig:
     """Returns the config with the width that a checkpoint's ResNet has, which no pipeline.config says."""
+    if config.depth == INCEPTION:
+        return config
     path = f"{MODEL}/{rcnn_network.FEATURES}/layer_with_weights-0/kernel"
     kernel = graph.nodes[graph.find(path) or 0].value
     return config if kernel is None else replace(config, width=kernel.shape[-1] / resnet.STEM_CHANNELS)

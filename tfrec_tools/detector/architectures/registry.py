@@ -7,8 +7,9 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
-from tfrec_tools.detector.architectures import faster_rcnn, ssd
+from tfrec_tools.detector.architectures import center_net, faster_rcnn, ssd
 from tfrec_tools.detector.checkpoints.object_graph import ObjectGraph
+from tfrec_tools.detector.config.center_net import CenterNetConfig
 from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
 from tfrec_tools.detector.config.read import Config
 from tfrec_tools.detector.config.ssd import SsdConfig
@@ -53,7 +54,11 @@ class Family(Protocol):
     def class_heads(self, config: Any) -> list[ClassHead]: ...
 
 
-_FAMILIES: dict[type, Family] = {SsdConfig: ssd, FasterRcnnConfig: faster_rcnn}
+_FAMILIES: dict[type, Family] = {
+    SsdConfig: ssd,
+    FasterRcnnConfig: faster_rcnn,
+    CenterNetConfig: center_net,
+}
 
 
 def of(config: Config) -> Family:
@@ -62,10 +67,22 @@ def of(config: Config) -> Family:
 
 def fitted(config: Config, graph: ObjectGraph) -> Config:
     """Returns the config with what only a checkpoint of it says."""
-    return faster_rcnn.fitted(config, graph) if isinstance(config, FasterRcnnConfig) else config
+    match config:
+        case FasterRcnnConfig():
+            return faster_rcnn.fitted(config, graph)
+        case CenterNetConfig():
+            return center_net.fitted(config, graph)
+        case SsdConfig():
+            return config
 
 
 def unused(config: Config) -> str | None:
     """Returns the path, in a checkpoint's model, below which there may be variables that no detection
     needs."""
-    return ssd.unused(config) if isinstance(config, SsdConfig) else None
+    match config:
+        case SsdConfig():
+            return ssd.unused(config)
+        case CenterNetConfig():
+            return center_net.unused(config)
+        case FasterRcnnConfig():
+            return None

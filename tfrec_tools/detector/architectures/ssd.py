@@ -20,7 +20,7 @@ from tfrec_tools.detector.config.ssd import ConvolutionalPredictor, FpnConfig, M
 from tfrec_tools.detector.losses import distillation, matching, ssd_losses
 from tfrec_tools.detector.network import bifpn, box_coding, detections, predictors
 from tfrec_tools.detector.network.anchors import multiscale_boxes, ssd_boxes
-from tfrec_tools.detector.network.backbones import efficientnet, mobilenet_v2, resnet
+from tfrec_tools.detector.network.backbones import efficientnet, mobilenet_v1, mobilenet_v2, resnet
 from tfrec_tools.detector.network.coarser import coarser_levels
 from tfrec_tools.detector.network.fpn import pyramid
 from tfrec_tools.detector.network.heads import ClassHead
@@ -162,7 +162,7 @@ def _levels(config: SsdConfig, image: KerasTensor) -> list[KerasTensor]:
     extractor = config.extractor
     match extractor:
         case MobileNetV2Config():
-            return coarser_levels(extractor, _named(mobilenet_v2.last_levels(extractor, image)))
+            return coarser_levels(extractor, _named(mobilenet_v2.last_levels(_mobilenet(extractor), image)))
         case FpnConfig():
             return pyramid(extractor, _named(_pyramid_levels(extractor, image)))
         case BifpnConfig():
@@ -181,8 +181,14 @@ def _features(network: keras.Model) -> list[KerasTensor]:
 
 def _pyramid_levels(config: FpnConfig, image: KerasTensor) -> list[KerasTensor]:
     """Returns levels 3, 4, 5."""
+    if config.backbone == "mobilenet_v1":
+        return mobilenet_v1.pyramid_levels(config, image, _BACKBONE.replace("/", "."))
     if config.backbone == "mobilenet_v2":
-        return mobilenet_v2.pyramid_levels(config, image)
+        return mobilenet_v2.pyramid_levels(_mobilenet(config), image)
     depth = int(config.backbone.removeprefix("resnet"))
     network = resnet.Resnet(depth, config.hyperparams, config.depth_multiplier, config.min_depth)
-    return resnet.feature_levels(network, image, _BACKBONE.replace("/", "."))
+    return resnet.feature_levels(network, image, _BACKBONE.replace("/", "."))[1:]
+
+
+def _mobilenet(config: FpnConfig | MobileNetV2Config) -> mobilenet_v2.MobileNetV2:
+    return mobilenet_v2.MobileNetV2(config.hyperparams, config.depth_multiplier, config.min_depth)

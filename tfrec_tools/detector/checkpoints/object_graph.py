@@ -9,6 +9,7 @@ Format: tensorflow/core/protobuf/trackable_object_graph.proto
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from tfrec_tools.detector.checkpoints import unsupported
+from tfrec_tools.detector.checkpoints import latest, unsupported
 from tfrec_tools.errors import InputError
 
 _GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -42,10 +43,11 @@ class ObjectGraph:
     nodes: tuple[Node, ...]
 
     def find(self, path: str) -> int | None:
-        """Returns the node at a path of edge names such as "model/_box_predictor"."""
+        """Returns the node at a path of edge names such as "model/_box_predictor"; a slash within a name is
+        written .S, as in the checkpoint's keys."""
         index: int | None = 0
         for name in path.split("/"):
-            index = dict(self.nodes[index].children).get(name) if index is not None else None
+            index = dict(self.nodes[index].children).get(_raw(name)) if index is not None else None
         return index
 
     def variables(self, path: str = "") -> dict[str, int]:
@@ -58,16 +60,16 @@ class ObjectGraph:
             for name, child in self.nodes[index].children:
                 if child not in seen:
                     seen.add(child)
-                    queue.append((f"{here}/{name}" if here else name, child))
+                    queue.append((f"{here}/{_escaped(name)}" if here else _escaped(name), child))
                     if self.nodes[child].value is not None:
                         by_path[queue[-1][0]] = child
         return by_path
 
 
 def read_checkpoint(folder: Path) -> ObjectGraph:
-    """Returns the newest checkpoint of a folder. Raises InputError where there is none, or it is not whole,
+    """Returns the latest checkpoint of a folder. Raises InputError where there is none, or it is not whole,
     or not object-based."""
-    prefix = _newest(folder)
+    prefix = latest.latest(folder)
     unsupported.require_whole(prefix)
     try:
         reader = tf.train.load_checkpoint(str(prefix))
@@ -91,7 +93,7 @@ def graph_of_paths(variables: dict[str, tuple[str, NDArray[np.generic]]]) -> Obj
     leaves: dict[int, tuple[str, NDArray[np.generic]]] = {}
     for path, leaf in variables.items():
         index = 0
-        for name in path.split("/"):
+        for name in map(_raw, path.split("/")):
             if name not in children[index]:
                 children[index][name] = len(children)
                 children.append({})
@@ -118,25 +120,20 @@ def write_checkpoint(folder: Path, graph: ObjectGraph, values: dict[str, NDArray
     tf.train.CheckpointManager(root, str(folder), max_to_keep=1).save(checkpoint_number=0)
 
 
+def _escaped(name: str) -> str:
+    """Returns the name of an edge as it stands in a path, and in a checkpoint's keys."""
+    return name.replace(".", "..").replace("/", ".S")
+
+
+def _raw(escaped: str) -> str:
+    return re.sub(r"\.(.)", lambda match: "/" if match[1] == "S" else match[1], escaped)
+
+
 def _model_node(graph: ObjectGraph) -> int:
     index = graph.find(MODEL)
     if index is None:
         raise ValueError(f"the graph has no {MODEL!r}")
     return index
-
-
-def _newest(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise InputError(folder, "not found, expected a folder with ckpt-N.index and ckpt-N.data-*")
-    indexes = sorted(folder.glob("*.index"), key=lambda path: (_number(path), path.name))
-    if not indexes:
-        raise InputError(folder, "no checkpoint in it, expected ckpt-N.index and ckpt-N.data-*")
-    return indexes[-1].with_suffix("")
-
-
-def _number(index_file: Path) -> int:
-    last = index_file.stem.rpartition("-")[2]
-    return int(last) if last.isdigit() else -1
 
 
 def _read_node(

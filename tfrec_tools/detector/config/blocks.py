@@ -34,7 +34,8 @@ class KernelHyperparams:
 @dataclass(frozen=True, slots=True)
 class ConvHyperparams:
     """How a block's convolutions are built: L2 weight, kernel initialiser, batch norm after each and then
-    the activation ("relu", "relu6" or "swish"); `use_bias` gives them a bias besides."""
+    the activation ("relu", "relu6" or "swish"); `use_bias` gives them a bias besides. Where not
+    `has_batch_norm`, they have a bias in its place."""
 
     l2_weight: float
     initializer: Initializer
@@ -42,6 +43,7 @@ class ConvHyperparams:
     use_bias: bool
     bn_momentum: float
     bn_epsilon: float
+    has_batch_norm: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,11 @@ def _keep_aspect(block: Fields) -> Resizer:
     return Resizer(longer, longer, True, shorter)
 
 
-def read_hyperparams(block: Fields) -> ConvHyperparams:
-    regularizer, bn = block.block("regularizer"), block.block("batch_norm")
+def read_hyperparams(block: Fields, *, may_lack_norm: bool = False) -> ConvHyperparams:
+    regularizer = block.block("regularizer")
     l2 = regularizer.block("l2_regularizer")
-    bn.must_be("scale", False, True)
-    bn.must_be("center", True, True)
-    bn.ignore("train")
+    has_batch_norm = block.has("batch_norm") or not may_lack_norm
+    momentum, epsilon = _batch_norm(block.block("batch_norm")) if has_batch_norm else (0.0, 0.0)
     activation = block.word("activation", "RELU")
     if activation not in _ACTIVATIONS:
         raise block.fault("activation", f"found {activation}, expected {' or '.join(_ACTIVATIONS)}")
@@ -115,12 +116,23 @@ def read_hyperparams(block: Fields) -> ConvHyperparams:
         initializer=read_initializer(block.block("initializer")),
         activation=_ACTIVATIONS[activation],
         use_bias=block.flag("force_use_bias", False),
-        bn_momentum=bn.number("decay", 0.999),
-        bn_epsilon=bn.number("epsilon", 0.001),
+        bn_momentum=momentum,
+        bn_epsilon=epsilon,
+        has_batch_norm=has_batch_norm,
     )
-    for part in (l2, bn, regularizer, block):
+    for part in (l2, regularizer, block):
         part.done()
     return config
+
+
+def _batch_norm(bn: Fields) -> tuple[float, float]:
+    """Returns momentum and epsilon."""
+    bn.must_be("scale", False, True)
+    bn.must_be("center", True, True)
+    bn.ignore("train")
+    numbers = bn.number("decay", 0.999), bn.number("epsilon", 0.001)
+    bn.done()
+    return numbers
 
 
 def read_kernel_hyperparams(block: Fields) -> KernelHyperparams:

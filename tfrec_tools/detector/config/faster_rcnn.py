@@ -1,4 +1,4 @@
-"""The `model { faster_rcnn { } }` block: Faster R-CNN with a ResNet."""
+"""The `model { faster_rcnn { } }` block: Faster R-CNN with a ResNet or an Inception-ResNet-V2."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from tfrec_tools.detector.config.blocks import (
 )
 from tfrec_tools.detector.config.fields import SUPPORTED, Fields
 
+INCEPTION = 0
 # {feature extractor: depth of its ResNet}
 _DEPTHS = {f"faster_rcnn_resnet{depth}_keras": depth for depth in (50, 101, 152)}
+_DEPTHS["faster_rcnn_inception_resnet_v2_keras"] = INCEPTION
 FASTER_RCNN_EXTRACTORS = tuple(_DEPTHS)
 _STRIDE_PX = 16
 
@@ -61,8 +63,8 @@ class StageLoss:
 
 @dataclass(frozen=True, slots=True)
 class FasterRcnnConfig:
-    """Faster R-CNN on a ResNet of `depth` layers. No pipeline.config has `width`, by which the ResNet's
-    channels are multiplied: it is for tests."""
+    """Faster R-CNN on a ResNet of `depth` layers, or on an Inception-ResNet-V2, whose depth is INCEPTION. No
+    pipeline.config has `width`, by which the ResNet's channels are multiplied: it is for tests."""
 
     num_classes: int
     resizer: Resizer
@@ -76,7 +78,7 @@ class FasterRcnnConfig:
     @property
     def pixels(self) -> str:
         """How the backbone wants pixels."""
-        return "resnet"
+        return "mobilenet" if self.depth == INCEPTION else "resnet"
 
 
 def read_faster_rcnn(block: Fields) -> FasterRcnnConfig:
@@ -102,7 +104,6 @@ def read_faster_rcnn(block: Fields) -> FasterRcnnConfig:
             classification_weight=block.number("second_stage_classification_loss_weight", 1.0),
         ),
     )
-    _require_softmax_loss(block)
     block.must_be("inplace_batchnorm_update", False, False)
     block.must_be("use_combined_nms_in_first_stage", False, False)
     # How TFOD computes the same: on a TPU, or with more outputs.
@@ -118,6 +119,9 @@ def read_faster_rcnn(block: Fields) -> FasterRcnnConfig:
         "output_final_box_rpn_features",
         "resize_masks",
         "second_stage_mask_prediction_loss_weight",
+        # Of training alone, before which `require_softmax_loss` stands.
+        "hard_example_miner",
+        "second_stage_classification_loss",
     )
     block.done()
     return config
@@ -192,8 +196,10 @@ def _boxes(block: Fields) -> BoxConfig:
     return config
 
 
-def _require_softmax_loss(block: Fields) -> None:
-    """What TFOD takes where nothing is said."""
+def require_softmax_loss(block: Fields) -> None:
+    """What TFOD takes where nothing is said. Raises InputError where another loss is asked for."""
+    if block.has("hard_example_miner"):
+        raise block.fault("hard_example_miner", f"not understood; {SUPPORTED}")
     if not block.has("second_stage_classification_loss"):
         return
     loss = block.block("second_stage_classification_loss")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,9 @@ _LARGEST = 2**31 - 1  # of an int32, as the protos have it
 
 # Ends the messages that refuse a model.
 SUPPORTED = (
-    "supported: ssd with a MobileNetV2 (FPNLite or without a pyramid), a ResNet FPN (RetinaNet) or an "
-    "EfficientNet BiFPN (EfficientDet), and faster_rcnn with a ResNet"
+    "supported: ssd with a MobileNetV2 (FPN or without a pyramid), a MobileNetV1 FPN, a ResNet FPN "
+    "(RetinaNet) or an EfficientNet BiFPN (EfficientDet), faster_rcnn with a ResNet or an Inception-ResNet, "
+    "and center_net with a MobileNetV2 FPN, a ResNet or an hourglass"
 )
 
 
@@ -49,12 +51,27 @@ class Fields:
         return (self.words(name) or [default])[-1]
 
     def number(self, name: str, default: float | None = None) -> float:
-        numbers = self.numbers(name)
+        """Returns a number as TFOD's protos have it, a float32, and so are their defaults: 160 channels times
+        a multiplier of 0.35 are 55 in TFOD, and would be 56 by the number as it is written."""
+        return self._float32(name, self._last(name, default))
+
+    def numbers(self, name: str) -> list[float]:
+        """Returns all numbers of a repeated field, each a float32 as for `number`."""
+        return [self._float32(name, number) for number in self._written(name)]
+
+    def _float32(self, name: str, number: float) -> float:
+        if math.isinf(rounded := ctypes.c_float(number).value):
+            raise self.fault(name, f"found {number:g}, expected a number that a float32 can hold")
+        return rounded
+
+    def _last(self, name: str, default: float | None) -> float:
+        numbers = self._written(name)
         if not numbers and default is None:
             raise self.fault(name, "missing, expected a number")
         return numbers[-1] if numbers else float(default or 0.0)
 
-    def numbers(self, name: str) -> list[float]:
+    def _written(self, name: str) -> list[float]:
+        """Returns the numbers of a field as they are written."""
         words = self.words(name)
         try:
             numbers = [float(word.rstrip("f")) for word in words]
@@ -65,7 +82,7 @@ class Fields:
         return numbers
 
     def whole(self, name: str, default: int | None = None) -> int:
-        number = self.number(name, default)
+        number = self._last(name, default)
         if not number.is_integer() or abs(number) > _LARGEST:
             raise self.fault(name, f"found {number:g}, expected a whole number up to {_LARGEST}")
         return int(number)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tfrec_tools.detector.config import textproto
 from tfrec_tools.errors import InputError
+from tfrec_tools.labels.model_folders import CONFIG, folder_of
 from tfrec_tools.system.atomic import published
 from tfrec_tools.system.regular_files import read_text
 
@@ -37,11 +38,11 @@ class Changes:
 
 
 def rewrite_file(source: Path, out: Path, changes: Changes) -> None:
-    """Writes a pipeline.config, or that of a model folder, to another file, changed. InputError where it is
+    """Writes a pipeline.config, or that of a model or a run, to another file, changed. InputError where it is
     none or lacks a message that would be changed."""
-    path = source / "pipeline.config" if source.is_dir() else source
+    path = folder_of(source) / CONFIG if source.is_dir() else source
     try:
-        text = read_text(path)
+        text = read_text(path, "utf-8-sig")
         missing = lacking(text, changes)
         rewritten = rewrite_pipeline(text, changes)
     except (OSError, UnicodeDecodeError) as fault:
@@ -64,9 +65,12 @@ def rewrite_pipeline(text: str, changes: Changes) -> str:
 
 
 def lacking(text: str, changes: Changes) -> list[str]:
-    """Returns the messages that `rewrite_pipeline` would have changed, were they there."""
+    """Returns the messages that `rewrite_pipeline` would have changed, were they there. Who gives no records
+    to evaluate with needs no reader of them."""
     families = {("model", family) for family in _FAMILIES}
     parents = {path[:-1] for path, _ in _edits(changes)} - families
+    if changes.val is None:
+        parents -= {("eval_input_reader",)}
     missing = [".".join(path) for path in parents if not _find(text, path)]
     if not any(_find(text, path) for path in families):
         missing.append("model with ssd, faster_rcnn, center_net or context_rcnn")

@@ -1,4 +1,4 @@
-"""The `model { ssd { } }` block: SSD MobileNetV2 with and without FPNLite, RetinaNet, EfficientDet."""
+"""The `model { ssd { } }` block: SSD MobileNet with and without a pyramid, RetinaNet, EfficientDet."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class MobileNetV2Config:
 
 @dataclass(frozen=True, slots=True)
 class FpnConfig:
-    """A backbone ("mobilenet_v2", "resnet50", "resnet101", "resnet152") with a feature pyramid of levels 3
-    to 7, `depth` channels each before the depth multiplier."""
+    """A backbone ("mobilenet_v1", "mobilenet_v2", "resnet50", "resnet101", "resnet152") with a feature
+    pyramid of these levels, `depth` channels each before the depth multiplier."""
 
     backbone: str
     depth_multiplier: float
@@ -39,6 +39,8 @@ class FpnConfig:
     depth: int
     use_depthwise: bool
     hyperparams: ConvHyperparams
+    min_level: int = 3
+    max_level: int = 7
 
 
 ExtractorConfig = MobileNetV2Config | FpnConfig | BifpnConfig
@@ -46,11 +48,15 @@ ExtractorConfig = MobileNetV2Config | FpnConfig | BifpnConfig
 
 @dataclass(frozen=True, slots=True)
 class ConvolutionalPredictor:
-    """Two convolutions a level, of a kernel of `kernel_px`."""
+    """Two convolutions a level, of a kernel of `kernel_px`, and before them `layers_before` of 1x1, of as
+    many channels as the level has, within these bounds."""
 
     kernel_px: int
     class_bias_init: float
     hyperparams: ConvHyperparams
+    layers_before: int = 0
+    min_depth: int = 0
+    max_depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,11 @@ def _require_fitting(ssd: Fields, config: SsdConfig) -> None:
         raise ssd.fault("anchor_generator", f"expected {expected} with this feature_extractor")
     height, width = config.resizer.height_px, config.resizer.width_px
     stride = 2 ** (7 if isinstance(config.extractor, BifpnConfig) else 5)
+    if isinstance(config.extractor, FpnConfig) and isinstance(config.anchors, MultiscaleAnchors):
+        levels = config.extractor.min_level, config.extractor.max_level
+        if (config.anchors.min_level, config.anchors.max_level) != levels:
+            expected = f"expected levels {levels[0]} to {levels[1]}, as in the feature pyramid"
+            raise ssd.fault("anchor_generator", expected)
     if has_pyramid and (height % stride or width % stride):
         raise ssd.fault(
             "image_resizer",
@@ -169,6 +180,7 @@ def _extractor_of(kind: str, block: Fields) -> ExtractorConfig:
 # {feature extractor: backbone under a feature pyramid, or "" without one}
 _EXTRACTORS = {
     "ssd_mobilenet_v2_keras": "",
+    "ssd_mobilenet_v1_fpn_keras": "mobilenet_v1",
     "ssd_mobilenet_v2_fpn_keras": "mobilenet_v2",
     "ssd_resnet50_v1_fpn_keras": "resnet50",
     "ssd_resnet101_v1_fpn_keras": "resnet101",
@@ -190,11 +202,10 @@ def _mobilenet_v2(block: Fields) -> MobileNetV2Config:
 
 def _fpn(block: Fields, backbone: str) -> FpnConfig:
     fpn = block.block("fpn")
-    levels = fpn.whole("min_level", 3), fpn.whole("max_level", 7)
-    if levels != (3, 7):
-        raise InputError(
-            fpn.path, f"found levels {levels[0]} to {levels[1]}, expected 3 to 7", where=fpn.place
-        )
+    lowest, highest = fpn.whole("min_level", 3), fpn.whole("max_level", 7)
+    if not 3 <= lowest <= 5 <= highest <= 10:
+        expected = "expected from 3, 4 or 5 to at least 5"
+        raise InputError(fpn.path, f"found levels {lowest} to {highest}, {expected}", where=fpn.place)
     config = FpnConfig(
         backbone=backbone,
         depth_multiplier=block.number("depth_multiplier", 1.0),
@@ -202,6 +213,8 @@ def _fpn(block: Fields, backbone: str) -> FpnConfig:
         depth=fpn.whole("additional_layer_depth", 256),
         use_depthwise=block.flag("use_depthwise", False),
         hyperparams=read_hyperparams(block.block("conv_hyperparams")),
+        min_level=lowest,
+        max_level=highest,
     )
     fpn.done()
     return config
@@ -238,14 +251,13 @@ def _weight_shared(predictor: Fields) -> WeightSharedPredictor:
 def _convolutional(predictor: Fields) -> ConvolutionalPredictor:
     predictor.must_be("use_depthwise", False, False)
     predictor.must_be("apply_sigmoid_to_scores", False, False)
-    predictor.ignore("min_depth")  # of the layers before the heads, of which there are none
-    for name in ("max_depth", "num_layers_before_predictor"):
-        if (number := predictor.number(name, 0)) != 0:
-            raise predictor.fault(name, f"found {number:g}, expected 0")
     return ConvolutionalPredictor(
         kernel_px=predictor.whole("kernel_size", 1),
         class_bias_init=predictor.number("class_prediction_bias_init", 0.0),
-        hyperparams=read_hyperparams(predictor.block("conv_hyperparams")),
+        hyperparams=read_hyperparams(predictor.block("conv_hyperparams"), may_lack_norm=True),
+        layers_before=predictor.whole("num_layers_before_predictor", 0),
+        min_depth=predictor.whole("min_depth", 0),
+        max_depth=predictor.whole("max_depth", 0),
     )
 
 
@@ -260,16 +272,13 @@ def _anchors(block: Fields) -> MultiscaleAnchors | SsdAnchors:
 
 def _multiscale(grid: Fields) -> MultiscaleAnchors:
     grid.must_be("normalize_coordinates", True, True)
-    anchors = MultiscaleAnchors(
+    return MultiscaleAnchors(
         min_level=grid.whole("min_level", 3),
         max_level=grid.whole("max_level", 7),
         anchor_scale=grid.number("anchor_scale", 4.0),
         aspect_ratios=tuple(grid.numbers("aspect_ratios")),
         scales_per_octave=grid.whole("scales_per_octave", 2),
     )
-    if (anchors.min_level, anchors.max_level) != (3, 7):
-        raise InputError(grid.path, "expected levels 3 to 7, as in the feature pyramid", where=grid.place)
-    return anchors
 
 
 def _ssd_anchors(grid: Fields) -> SsdAnchors:
@@ -316,6 +325,17 @@ def _matcher(block: Fields) -> MatcherConfig:
 
 
 def _loss(ssd: Fields) -> LossConfig:
+    """Returns the losses, or those of the papers where other ones are asked for: a model is run without them,
+    and `read_loss` stands before each training."""
+    try:
+        return read_loss(ssd)
+    except InputError:
+        ssd.ignore("loss", "normalize_loss_by_num_matches", "normalize_loc_loss_by_codesize")
+        return LossConfig(2.0, 0.25, 1.0, 1.0, 1.0, normalize_by_matches=True, normalize_by_code_size=False)
+
+
+def read_loss(ssd: Fields) -> LossConfig:
+    """Raises InputError where a loss is not supported."""
     block = ssd.block("loss")
     localization, classification = block.block("localization_loss"), block.block("classification_loss")
     smooth_l1 = localization.block(localization.only("weighted_smooth_l1"))

@@ -17,12 +17,22 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfrec_tools.detector.data.index import IndexedExample, read_image
-from tfrec_tools.errors import TfrecError
+from tfrec_tools.errors import InputError, TfrecError
 
 _MOST_MEMORY = 0.8  # of what is free; the training needs some too
 
 
 Cache = Literal["off", "ram", "disk"]  # where decoded images are kept, if at all
+
+
+def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
+    """Returns an encoded image as (H, W, 3), as training decodes it. Raises InputError with its name where
+    TensorFlow cannot."""
+    try:
+        pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
+    except tf.errors.InvalidArgumentError as fault:
+        raise InputError(name, f"TensorFlow cannot decode it ({fault.message})") from fault
+    return np.asarray(pixels)
 
 
 class ImageReader(Protocol):

@@ -6,6 +6,7 @@ resuming need no buffers. One image costs one read at a known offset.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,20 +60,25 @@ class IndexedExample:
 
 
 def index_records(
-    patterns: Sequence[str], labels: LabelMap, progress: Callable[[int], None] = silent
+    patterns: Sequence[str],
+    labels: LabelMap,
+    progress: Callable[[int], None] = silent,
+    left_out: Counter[str] | None = None,
 ) -> list[IndexedExample]:
     """Returns all examples of the record files that the patterns match, in order.
 
     A class is taken by its name where the record gives one, else by its id, as TFOD's decoder does; so
     records written under an older label map are read under a merged one. Raises InputError where a class is
-    in neither. An image that does not say for which classes it was annotated was annotated for those of its
-    set's own label map (in the manifest), or without a manifest for all.
+    in neither, unless there is `left_out`, where such boxes are counted by their class. An image that does
+    not say for which classes it was annotated was annotated for those of its set's own label map (in the
+    manifest), or without a manifest for all.
     """
     indexed = []
     for file in shards.record_files(patterns):
         default = _labeled_by_set(file, labels)
         for number, example in enumerate(_examples(file)):
-            indexed.append(_annotated(file, number, example, labels, default))
+            place = _Place(file, number, labels, default, left_out)
+            indexed.append(_annotated(place, example))
             progress(len(indexed))
     if not indexed:
         raise InputError(" ".join(patterns), "the record files hold no examples")
@@ -101,36 +107,43 @@ def _examples(file: Path) -> Iterator[tuple[bytes, ByteRange | bytes]]:
         offset += len(data) + framing.FOOTER_BYTES + framing.HEADER_BYTES
 
 
-def _annotated(
-    file: Path,
-    number: int,
-    example: tuple[bytes, ByteRange | bytes],
-    labels: LabelMap,
-    default: frozenset[int],
-) -> IndexedExample:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """Where an Example stands, and how its classes are read: `default` are those that images of its set were
+    annotated for, `left_out` counts boxes of other classes than the map's, if they may be left out."""
+
+    file: Path
+    number: int
+    labels: LabelMap
+    default: frozenset[int]
+    left_out: Counter[str] | None
+
+
+def _annotated(place: _Place, example: tuple[bytes, ByteRange | bytes]) -> IndexedExample:
     data, again = example
-    parsed = parse_example(data, f"{file} record {number}")
+    parsed = parse_example(data, f"{place.file} record {place.number}")
     record = parsed.record
-    where = f"record {number} ({record.filename})"
+    where = f"record {place.number} ({record.filename})"
     label_ids = parsed.label_ids or (0,) * len(record.names)
-    ids = [
-        _class_id(file, where, name, label_id, labels)
-        for name, label_id in zip(record.names, label_ids, strict=True)
-    ]
+    ids = np.array(
+        [_class_id(place, where, *named) for named in zip(record.names, label_ids, strict=True)], np.int32
+    )
+    kept = ids > 0  # 0: left out
     xmin, ymin, xmax, ymax = boxes.normalise(record.boxes_xyxy, record.width, record.height).T
+    labeled = _labeled(place, where, record.labeled, parsed.labeled_ids)
     return IndexedExample(
         example=again,
         width=record.width,
         height=record.height,
-        boxes=np.stack([ymin, xmin, ymax, xmax], axis=1),  # (N, 4)
-        ids=np.array(ids, np.int32),
-        crowd=record.crowd,
-        weights=np.array(parsed.weights or np.ones(len(ids)), np.float32),
-        labeled=_labeled(file, where, record.labeled, parsed.labeled_ids, labels) or default,
-        difficult=record.difficult,
-        areas=np.where(np.isnan(record.area), boxes.areas(record.boxes_xyxy), record.area),
+        boxes=np.stack([ymin, xmin, ymax, xmax], axis=1)[kept],  # (N, 4)
+        ids=ids[kept],
+        crowd=record.crowd[kept],
+        weights=np.array(parsed.weights or np.ones(len(ids)), np.float32)[kept],
+        labeled=place.default if labeled is None else labeled,
+        difficult=record.difficult[kept],
+        areas=np.where(np.isnan(record.area), boxes.areas(record.boxes_xyxy), record.area)[kept],
         image=_image_in(data, again),
-        source=f"{file}: {where}",
+        source=f"{place.file}: {where}",
     )
 
 
@@ -146,27 +159,33 @@ def _image_in(data: bytes, again: ByteRange | bytes) -> ByteRange | None:
     return ByteRange(again.path, again.offset + start, end - start)
 
 
-def _class_id(file: Path, where: str, name: str, label_id: int, labels: LabelMap) -> int:
-    if name:
-        if name not in labels.id_by_name:
-            raise InputError(
-                file, f"class {name!r} is not in {labels.subject}, which has {_listed(labels)}", where=where
-            )
-        return labels.id_by_name[name]
-    if label_id not in labels.name_by_id:
-        raise InputError(
-            file, f"class id {label_id} is not in {labels.subject}, which has {_listed(labels)}", where=where
-        )
-    return label_id
+def _class_id(place: _Place, where: str, name: str, label_id: int) -> int:
+    """The id in the map; 0 of a class that is not in it and may be left out."""
+    labels = place.labels
+    known = labels.id_by_name.get(name) if name else label_id if label_id in labels.name_by_id else None
+    if known is not None:
+        return known
+    if place.left_out is None:
+        named = f"class {name!r}" if name else f"class id {label_id}"
+        reason = f"{named} is not in {labels.subject}, which has {_listed(labels)}"
+        raise InputError(place.file, reason, where=where)
+    place.left_out[name or f"id {label_id}"] += 1
+    return 0
 
 
 def _labeled(
-    file: Path, where: str, names: frozenset[str] | None, ids: Sequence[int], labels: LabelMap
-) -> frozenset[int]:
-    """Returns the labeled classes by name, else by id; they are empty where the record says nothing."""
+    place: _Place, where: str, names: frozenset[str] | None, ids: Sequence[int]
+) -> frozenset[int] | None:
+    """Returns the labeled classes by name, else by id, of those in the map; None where the record says
+    nothing."""
+    labels = place.labels
     if names:
         return frozenset(labels.id_by_name[name] for name in names if name in labels.id_by_name)
-    return frozenset(_class_id(file, where, "", label_id, labels) for label_id in ids)
+    if not ids:
+        return None
+    if place.left_out is not None:
+        return frozenset(label_id for label_id in ids if label_id in labels.name_by_id)
+    return frozenset(_class_id(place, where, "", label_id) for label_id in ids)
 
 
 def _labeled_by_set(file: Path, labels: LabelMap) -> frozenset[int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,20 @@ from tfrec_tools.tfrecords.example import parse_example
 
 def evaluate_model(options: EvaluateOptions, note: Callable[[str], None] = lambda _: None) -> Metrics:
     """Measures, and fills --out, where there is one, with metrics.json, precision_recall.png and
-    confusion.png, with --like also detections.json; `note` is told what that lacks. InputError where an input
-    cannot be used."""
+    confusion.png, with --like also detections.json; `note` is told what that lacks, and what is not measured.
+    InputError where an input cannot be used."""
     if options.folder is not None:
         require_free(options.folder)
     elif options.like is not None:
         raise InputError("--like", "its results are written into --out; give --out DIR")
     like = None if options.like is None else coco_ids.read_coco_ids(as_path(options.like))
-    detector = load_detector(model_folder(str(options.model)))
+    detector = load_detector(model_folder(str(options.model)), options.label_map)
     reading = f"reading {' '.join(options.patterns)}"
+    unknown: Counter[str] = Counter()
     examples = index_records(
-        options.patterns, detector.labels, lambda done: options.progress(reading, done, None)
+        options.patterns, detector.labels, lambda done: options.progress(reading, done, None), unknown
     )
+    _say_unknown(unknown, note)
     detections = find(
         detector,
         examples,
@@ -43,7 +46,8 @@ def evaluate_model(options: EvaluateOptions, note: Callable[[str], None] = lambd
         lambda done: options.progress("detecting", done, len(examples)),
         options.batch,
     )
-    metrics = measure(examples, detections, detector.labels, min_score=options.score, voc07=options.voc07)
+    measured = measure(examples, detections, detector.labels, min_score=options.score, voc07=options.voc07)
+    metrics = replace(measured, left_out=dict(unknown.most_common()))
     if options.folder is not None:
         with published_folder(options.folder) as part:
             _write(options, metrics, part)
@@ -53,6 +57,13 @@ def evaluate_model(options: EvaluateOptions, note: Callable[[str], None] = lambd
                 for line in left_out.lines:
                     note(line)
     return metrics
+
+
+def _say_unknown(unknown: Counter[str], note: Callable[[str], None]) -> None:
+    """What a base is not measured by: it cannot know the classes that it is to learn."""
+    if unknown:
+        listed = ", ".join(f"{count} of {name!r}" for name, count in unknown.most_common())
+        note(f"{unknown.total()} boxes of classes that the model does not know are left out: {listed}")
 
 
 def _named(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,7 @@ class Metrics:
     overall     COCO's means over the classes; voc07 likewise, None where it was not asked for
     confusion   (K+1, K+1) counts at IoU 0.5 of boxes annotated (rows) and found (columns) as the K classes
                 of `names`; the last row is what was found where nothing is, the last column what was missed
+    left_out    {class that the detector does not know: its boxes}, which nothing above counts
     """
 
     images: int
@@ -69,6 +70,7 @@ class Metrics:
     classes: tuple[ClassMetrics, ...]
     names: tuple[str, ...]
     confusion: NDArray[np.int64]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def measure(

@@ -35,6 +35,7 @@ class Agreement:
     """Largest differences, in fractions of the image and of 1; raw_mean is the mean one of raw scores.
 
     lost   of the best detections of the original, how many the exported model does not have
+    gaps   ids below the largest that no class of the label map has: labels.txt has ??? there
     """
 
     raw_boxes: float
@@ -42,6 +43,7 @@ class Agreement:
     raw_mean: float
     lost: int
     compared: int
+    gaps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,11 @@ class Tolerance:
 
 def original(detector: Detector, image: NDArray[np.uint8]) -> Answer:
     """Returns what the Keras model says."""
-    said = candidates(detector, *preprocess(detector.config, tf.constant(image)))
+    canvas, window = preprocess(detector.config, tf.constant(image))
+    said = candidates(detector, canvas[None], window[None])
     there = said.detections.ids[0].numpy() > 0
     boxes, scores, ids = (part[0].numpy()[there] for part in said.detections)
-    return Answer(boxes, scores, ids, said.raw_boxes.numpy(), said.scores.numpy())
+    return Answer(boxes, scores, ids, said.raw_boxes[0].numpy(), said.scores[0].numpy())
 
 
 def compare(ours: Answer, theirs: Answer, tolerance: Tolerance) -> Agreement:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.detector.export.agreement import Answer
-from tfrec_tools.detector.export.saved_model import Served, answer
+from tfrec_tools.detector.export.entry import Entry
+from tfrec_tools.detector.export.saved_model import Served, answer, beside_another
 from tfrec_tools.detector.model.detector import Detector
 from tfrec_tools.errors import TfrecError
 
@@ -26,21 +27,23 @@ def require() -> None:
         _load(name)
 
 
-def write(detector: Detector, path: Path) -> None:
-    served = Served(detector)
+def write(detector: Detector, path: Path, entry: Entry) -> None:
+    served = Served(detector, entry)
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with contextlib.redirect_stderr(io.StringIO()):  # it warns of TensorFlow's own deprecations
         model, _ = _load("tf2onnx").convert.from_function(
-            served.__call__, input_signature=list(served.__call__.input_signature), opset=_OPSET
+            served.__call__, input_signature=[entry.spec], opset=_OPSET
         )
+    for value in (*model.graph.input, *model.graph.output) if entry.batches else ():
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"  # instead of a number of the converter's
     path.write_bytes(model.SerializeToString())
 
 
-def run(path: Path, image: NDArray[np.uint8]) -> Answer:
+def run(path: Path, image: NDArray[np.uint8], entry: Entry) -> Answer:
     """Returns what the written model says of an image (H, W, 3)."""
     session = _load("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    values = session.run(names, {session.get_inputs()[0].name: image[None]})
+    values = session.run(names, {session.get_inputs()[0].name: beside_another(image, entry)})
     return answer(dict(zip(names, values, strict=True)))
 
 

@@ -53,9 +53,11 @@ class Mobile(tf.Module):
         return outputs[::-1]  # output_0 is the count, as TFOD's signature has it
 
 
-def write(detector: Detector, path: Path, images: Sequence[NDArray[np.uint8]] | None) -> None:
-    """Writes a model of float32, or of 8 bits where images (H, W, 3) are given to calibrate it with. Raises
-    TfrecError where the family has no such form."""
+def write(
+    detector: Detector, path: Path, images: Sequence[NDArray[np.uint8]] | None, *, half: bool = False
+) -> None:
+    """Writes a model of float32, or whose weights are float16 (`half`), or of 8 bits where images (H, W, 3)
+    are given to calibrate it with. Raises TfrecError where the family has no such form."""
     pixels = pixels_of(detector.config)
     mobile = Mobile(detector, pixels if images else None)
     resizer = _ssd_config(detector).resizer
@@ -64,6 +66,8 @@ def write(detector: Detector, path: Path, images: Sequence[NDArray[np.uint8]] | 
         tf.saved_model.save(mobile, folder, signatures=mobile.__call__.get_concrete_function(spec))
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.allow_custom_ops = True
+        if half:
+            halve(converter)
         if images:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = lambda: _representative(detector, pixels, images)
@@ -73,11 +77,17 @@ def write(detector: Detector, path: Path, images: Sequence[NDArray[np.uint8]] | 
     path.write_bytes(with_metadata(model, detector.labels, None if images else pixels))
 
 
+def halve(converter: Any) -> None:
+    """Weights in float16; what they are reckoned with, inputs and outputs stay float32."""
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+
+
 def run(path: Path, detector: Detector, pixels_hwc: NDArray[np.uint8]) -> Answer:
     """Returns what the written model says of an image (H, W, 3); `detector` tells how to prepare it."""
     config = _ssd_config(detector)
     image, window = preprocess(config, tf.constant(pixels_hwc))
-    interpreter = _interpreter(path)
+    interpreter = open_interpreter(path)
     (input_details,) = interpreter.get_input_details()
     canvas = image.numpy()[None]
     if input_details["dtype"] == np.uint8:
@@ -101,7 +111,7 @@ def run(path: Path, detector: Detector, pixels_hwc: NDArray[np.uint8]) -> Answer
 
 def _ssd_config(detector: Detector) -> SsdConfig:
     if not isinstance(detector.config, SsdConfig):
-        raise TfrecError("TFLite is for single-shot detectors alone, as in TFOD; --to onnx or saved_model")
+        raise TfrecError("TFLite is not for Faster R-CNN, as in TFOD; --to onnx or saved_model")
     return detector.config
 
 
@@ -179,7 +189,8 @@ def _before_suppression(path: Path) -> list[int]:
     return [int(index) for index in _operator(model).inputs[:2]]
 
 
-def _interpreter(path: Path) -> Any:
+def open_interpreter(path: Path) -> Any:
+    """Returns one that keeps what it computes on the way."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a move to another package
         interpreter = tf.lite.Interpreter(str(path), experimental_preserve_all_tensors=True)

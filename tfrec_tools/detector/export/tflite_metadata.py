@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
+from tfrec_tools.detector.export.labels_file import label_lines
 from tfrec_tools.detector.export.pixels import Pixels
 from tfrec_tools.labels.label_map import LabelMap
 
@@ -25,7 +26,6 @@ LABELS_FILE = "labelmap.txt"
 _ENTRY = b"TFLITE_METADATA"
 _IDENTIFIER = b"M001"
 _PARSER_VERSION = "1.2.0"
-_PLACEHOLDER = "???"  # what TFOD's clients leave out, for ids that no class has
 _BYTE = "Int8"
 # Values of the schema's enums and unions.
 _RGB, _BOUNDARIES, _RATIO, _VALUE_LABELS = 1, 1, 0, 3
@@ -45,14 +45,8 @@ def with_metadata(model: Any, labels: LabelMap, pixels: Pixels | None) -> bytes:
     packed = io.BytesIO()
     packed.write(flatbuffer_utils.convert_object_to_bytearray(model))
     with zipfile.ZipFile(packed, "a", zipfile.ZIP_STORED) as archive:
-        archive.writestr(zipfile.ZipInfo(LABELS_FILE), "\n".join(label_lines(labels)) + "\n")
+        archive.writestr(zipfile.ZipInfo(LABELS_FILE), label_lines(labels))
     return packed.getvalue()
-
-
-def label_lines(labels: LabelMap) -> list[str]:
-    """Returns a class a line, in the order of the ids from 1."""
-    names = labels.name_by_id
-    return [names.get(label_id, _PLACEHOLDER) for label_id in range(1, max(names) + 1)]
 
 
 @dataclass(frozen=True, slots=True)

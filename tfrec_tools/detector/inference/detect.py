@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
 from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.detector.data.images import decode_image
+from tfrec_tools.detector.data.inputs import InputImage, input_images
 from tfrec_tools.detector.evaluation import coco_ids, operating_points
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.inference import result_files
-from tfrec_tools.detector.inference.inputs import InputImage, input_images
 from tfrec_tools.detector.inference.predictor import Finder, finder
 from tfrec_tools.detector.model.detector import load_detector
 from tfrec_tools.detector.model.zoo import model_folder
@@ -55,7 +55,7 @@ def detect_images(options: DetectOptions) -> Summary:
     require_free(as_path(options.out))
     like = None if options.like is None else coco_ids.read_coco_ids(as_path(options.like))
     model = model_folder(str(options.model))
-    detector = load_detector(model)
+    detector = load_detector(model, options.label_map)
     needed = _needed(options.score, model, detector.labels)
     rows: list[result_files.Row] = []
     issues: list[Issue] = []
@@ -115,18 +115,9 @@ def _needed(score: float | None, model: Path, labels: LabelMap) -> operating_poi
 def _detected(
     find: Finder, batch: list[InputImage], needed: operating_points.Needed
 ) -> Iterator[tuple[InputImage, NDArray[np.uint8], ImageDetections]]:
-    decoded = [decode(image) for image in batch]
+    decoded = [decode_image(image.data, image.name) for image in batch]
     for image, pixels, detections in zip(batch, decoded, find(decoded), strict=True):
         yield image, pixels, operating_points.above_threshold(detections, needed)
-
-
-def decode(image: InputImage) -> NDArray[np.uint8]:
-    """Returns (H, W, 3), as the trainer decodes it."""
-    try:
-        pixels = tf.io.decode_image(image.data, channels=3, expand_animations=False)
-    except tf.errors.InvalidArgumentError as fault:
-        raise InputError(image.name, f"TensorFlow cannot decode it ({fault.message})") from fault
-    return np.asarray(pixels)
 
 
 def _save(pixels: NDArray[np.uint8], detections: ImageDetections, labels: LabelMap, path: Path) -> None:

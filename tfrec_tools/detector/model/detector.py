@@ -18,14 +18,17 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfrec_tools.detector.architectures import registry
-from tfrec_tools.detector.checkpoints import object_graph, unsupported
-from tfrec_tools.detector.config.read import Config, parse_pipeline, read_pipeline
+from tfrec_tools.detector.checkpoints import object_graph
+from tfrec_tools.detector.checkpoints.latest import checkpoint_folder
+from tfrec_tools.detector.config.read import Config, parse_pipeline
 from tfrec_tools.detector.config.rewrite import Changes, rewrite_pipeline
+from tfrec_tools.detector.model.description import MODEL_LABELS, describe
 from tfrec_tools.detector.network.detections import Detections
+from tfrec_tools.detector.network.layers import path_of
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import LabelMap
-from tfrec_tools.labels.pbtxt import format_label_map, read_label_map
-from tfrec_tools.system.regular_files import read_text
+from tfrec_tools.labels.pbtxt import format_label_map
+from tfrec_tools.system.atomic import named_as
 
 Values = dict[str, NDArray[np.generic]]
 # Keras 3 calls a depthwise kernel "kernel", TFOD (Keras 2) "depthwise_kernel".
@@ -51,30 +54,22 @@ class Detector:
 def variables(network: keras.Model) -> dict[str, keras.Variable]:
     """Returns {path in the checkpoint's graph: variable}, from the layers' names."""
     return {
-        f"{object_graph.MODEL}/{layer.name.replace('.', '/')}/{_tfod_name(layer, variable)}": variable
+        f"{object_graph.MODEL}/{path_of(layer.name)}/{_tfod_name(layer, variable)}": variable
         for layer in layers_of(network)
         for variable in layer.weights
     }
 
 
-def load_detector(folder: Path) -> Detector:
-    """Returns a detector from a model folder. Raises InputError where a part is missing or they do not fit
-    together."""
-    if not folder.is_dir():
-        raise InputError(
-            folder, "not found, expected a model folder (pipeline.config, label_map.pbtxt, checkpoint/)"
-        )
-    unsupported.refuse_tf1(folder)
-    config = read_pipeline(folder / "pipeline.config")
-    labels = read_label_map(_label_map_file(folder))
-    _check_labels(folder, config, labels)
-    weights = _checkpoint_folder(folder)
+def load_detector(folder: Path, label_map: Path | None = None, flag: str = MODEL_LABELS) -> Detector:
+    """Returns a detector from a model folder; label map and flag are as for `describe`. Raises InputError
+    where a part is missing or they do not fit together."""
+    said = describe(folder, label_map, flag)
+    weights = checkpoint_folder(folder)
     graph = object_graph.read_checkpoint(weights)
-    config = registry.fitted(config, graph)
+    config = registry.fitted(said.config, graph)
     network = registry.of(config).build(config)
-    _assign(weights, network, graph, registry.unused(config))
-    text = read_text(folder / "pipeline.config")
-    return Detector(config, text, labels, network, graph)
+    _assign(weights, config, network, graph)
+    return Detector(config, said.text, said.labels, network, graph)
 
 
 def new_detector(pipeline_text: str, labels: LabelMap, seed: int) -> Detector:
@@ -100,10 +95,11 @@ def save_detector(detector: Detector, folder: Path) -> None:
     """Writes a model folder, whole or not at all; one that is there is replaced."""
     beside = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    (beside / "pipeline.config").write_text(detector.pipeline_text, encoding="utf-8")
-    (beside / "label_map.pbtxt").write_text(format_label_map(detector.labels), encoding="utf-8")
-    object_graph.write_checkpoint(beside / "checkpoint", detector.graph, values(detector.network))
+    with named_as(folder, beside):
+        beside.mkdir(parents=True)
+        (beside / "pipeline.config").write_text(detector.pipeline_text, encoding="utf-8")
+        (beside / "label_map.pbtxt").write_text(format_label_map(detector.labels), encoding="utf-8")
+        object_graph.write_checkpoint(beside / "checkpoint", detector.graph, values(detector.network))
     shutil.rmtree(folder, ignore_errors=True)
     beside.replace(folder)
 
@@ -130,34 +126,14 @@ def _tfod_name(layer: keras.layers.Layer, variable: keras.Variable) -> str:
     return _DEPTHWISE_KERNEL if is_depthwise and variable.name == "kernel" else str(variable.name)
 
 
-def _label_map_file(folder: Path) -> Path:
-    """label_map.pbtxt, or the folder's only .pbtxt, as people name theirs."""
-    others = sorted(folder.glob("*.pbtxt"))
-    return others[0] if len(others) == 1 else folder / "label_map.pbtxt"
-
-
-def _checkpoint_folder(folder: Path) -> Path:
-    """checkpoint/ as TFOD exports it, or the folder itself, where TFOD's trainer puts its checkpoints."""
-    beside_config = any(folder.glob("ckpt-*.index")) and not (folder / "checkpoint").is_dir()
-    return folder if beside_config else folder / "checkpoint"
-
-
-def _check_labels(folder: Path, config: Config, labels: LabelMap) -> None:
-    largest = max(labels.name_by_id)
-    if largest != config.num_classes:
-        raise InputError(
-            folder / "pipeline.config",
-            f"found {config.num_classes}, expected {largest}, the largest id in {Path(labels.subject).name}",
-            where="num_classes",
-        )
-
-
-def _assign(folder: Path, network: keras.Model, graph: object_graph.ObjectGraph, unused: str | None) -> None:
-    """Sets the network's variables to the checkpoint's, of which those below `unused` may be left over."""
+def _assign(folder: Path, config: Config, network: keras.Model, graph: object_graph.ObjectGraph) -> None:
+    """Sets the network's variables to the checkpoint's, of which those that the family does not use may be
+    left over."""
     wanted = variables(network)
     nodes = {path: graph.find(path) for path in wanted}
     missing = [path for path, node in nodes.items() if node is None]
     left = graph.variables(object_graph.MODEL).keys() - wanted.keys()
+    unused = registry.unused(config)
     spare = graph.variables(f"{object_graph.MODEL}/{unused}").values() if unused else ()
     known = {*nodes.values(), *spare}
     unknown = sorted(path for path in left if graph.find(path) not in known)
@@ -166,13 +142,25 @@ def _assign(folder: Path, network: keras.Model, graph: object_graph.ObjectGraph,
     for path, variable in wanted.items():
         value = graph.nodes[nodes[path] or 0].value
         if value is None or value.shape != variable.shape:
-            shape = None if value is None else value.shape
-            raise InputError(
-                folder,
-                f"found shape {shape}, expected {tuple(variable.shape)} by pipeline.config",
-                where=path,
-            )
+            raise _unlike(folder, config, path, None if value is None else value.shape, variable.shape)
         variable.assign(value)
+
+
+def _unlike(
+    folder: Path, config: Config, path: str, found: tuple[int, ...] | None, expected: tuple[int, ...]
+) -> InputError:
+    """Of a variable of another shape. Where it is a class head's, the number of classes is what differs."""
+    for head in registry.of(config).class_heads(config):
+        per_class = head.per_cell * head.values
+        if found and path.startswith(f"{object_graph.MODEL}/{head.path}/") and found[-1] % per_class == 0:
+            if found[:-1] != expected[:-1]:
+                continue
+            classes = found[-1] // per_class - head.background
+            reason = f"the checkpoint has {classes} classes, expected {config.num_classes} by pipeline.config"
+            return InputError(folder, f"{reason}; take the pipeline.config of its training", where=path)
+    return InputError(
+        folder, f"found shape {found}, expected {tuple(expected)} by pipeline.config", where=path
+    )
 
 
 def _strangers(missing: list[str], unknown: list[str]) -> str:

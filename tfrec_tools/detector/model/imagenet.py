@@ -13,6 +13,7 @@ from tfrec_tools.detector.config.read import Config, parse_pipeline
 from tfrec_tools.detector.config.ssd import FpnConfig, MobileNetV2Config, SsdConfig
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector, layers_of
+from tfrec_tools.detector.model.downloads import https_stays
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import from_names
 from tfrec_tools.system.regular_files import read_text
@@ -21,6 +22,7 @@ IMAGENET = "imagenet"
 # The one class of a detector that knows none.
 _NOTHING = "(nothing)"
 _APPLICATIONS = {
+    "mobilenet_v1": keras.applications.MobileNet,
     "mobilenet_v2": keras.applications.MobileNetV2,
     "resnet50": keras.applications.ResNet50,
     "resnet101": keras.applications.ResNet101,
@@ -58,15 +60,16 @@ def _backbone(pipeline: Path, config: Config) -> tuple[str, float]:
     if isinstance(extractor, MobileNetV2Config):
         return "mobilenet_v2", extractor.depth_multiplier
     raise InputError(
-        pipeline, "classification weights fit an ssd with a MobileNetV2 or a ResNet FPN alone", where="model"
+        pipeline, "classification weights fit an ssd with a MobileNet or a ResNet FPN alone", where="model"
     )
 
 
 def _application(name: str, width: float, weights: str) -> keras.Model:
-    options = {"alpha": width} if name == "mobilenet_v2" else {}
+    options = {"alpha": width} if name.startswith("mobilenet") else {}
     try:
         if weights == IMAGENET:
-            return _APPLICATIONS[name](include_top=False, weights=IMAGENET, **options)
+            with https_stays():
+                return _APPLICATIONS[name](include_top=False, weights=IMAGENET, **options)
         made = _APPLICATIONS[name](include_top=False, weights=None, **options)
         made.load_weights(weights)
     except FileNotFoundError as fault:

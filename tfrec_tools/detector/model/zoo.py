@@ -1,49 +1,33 @@
-"""TFOD's TF 2 detection zoo: models trained on COCO, by name (research/object_detection/g3doc/
-tf2_detection_zoo.md)."""
+"""Models of TFOD's TF 2 detection zoo: which of them can be built, and how they are fetched."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import tarfile
 import zlib
-from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from tfrec_tools.detector.config.read import EXTRACTORS
+from tfrec_tools.detector.model.downloads import https_stays
 from tfrec_tools.errors import InputError, TfrecError
+from tfrec_tools.labels import model_folders
+from tfrec_tools.labels.zoo import MODELS, ZooModel, coco_text, named
 from tfrec_tools.system.atomic import published_folder
 
-_ADDRESS = "https://download.tensorflow.org/models/object_detection/tf2/20200711"
-_ADDRESS_VARIABLE = "TFREC_ZOO"  # another place that has the same files
+_ADDRESS = "https://download.tensorflow.org/models/object_detection/tf2"
+_ADDRESS_VARIABLE = "TFREC_ZOO"  # another place, a folder that has the same archives
 _OWN_HOSTS = ("localhost", "127.0.0.1", "::1")  # what is asked of them never leaves the machine
+_TRAINED_ON = re.compile(r"_coco17(_[tg]pu-\d+|_od)?")
 # Of what is unpacked; the largest model of the zoo has 1 GB.
 _MOST_BYTES = {"pipeline.config": 1 << 20, "checkpoint": 4 << 30}
 _MOST_BYTES_IN_ALL = 8 << 30
 _MOST_FILES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class ZooModel:
-    """A model of the zoo; `extractor` is the feature extractor of its pipeline.config."""
-
-    name: str
-    family: str
-    extractor: str
-
-    @property
-    def short_name(self) -> str:
-        """The name without what it was trained on: ssd_mobilenet_v2_fpnlite_320x320."""
-        return self.name.partition("_coco17")[0]
-
-    @property
-    def address(self) -> str:
-        return f"{address()}/{self.name}.tar.gz"
 
 
 def address() -> str:
@@ -55,18 +39,47 @@ def address() -> str:
     return place
 
 
-def models() -> list[ZooModel]:
-    """Returns the models of the families that can be built."""
+def address_of(model: ZooModel) -> str:
+    """Returns where a model's archive is: on the zoo's server in the folder of its date."""
+    folder = "" if _ADDRESS_VARIABLE in os.environ else f"/{model.date}"
+    return f"{address()}{folder}/{model.name}.tar.gz"
+
+
+def why_not(model: ZooModel) -> str:
+    """Returns why a model cannot be built; empty where it can."""
     known = {extractor for extractors in EXTRACTORS.values() for extractor in extractors}
-    return [model for model in _ALL if model.extractor in known]
+    if model.extractor not in known:
+        return f"{model.family} is not built here"
+    return f"{model.more} are not built here" if model.more else ""
+
+
+def models() -> list[ZooModel]:
+    """Returns the models of the zoo that can be built."""
+    return [model for model in MODELS if not why_not(model)]
 
 
 def model_folder(name_or_path: str) -> Path:
     """Returns the model folder that is meant: a path, or a model of the zoo by name, which is downloaded
-    where it is not in the cache. Raises TfrecError where that fails."""
+    where it is not in the cache. Raises TfrecError where that fails, or the model cannot be built."""
+    return local_folder(name_or_path) or _fetched(_buildable(name_or_path))
+
+
+def local_folder(name_or_path: str) -> Path | None:
+    """Returns the model folder that is meant, as `model_folder` does; None where it is to be downloaded."""
     path = Path(name_or_path)
-    named = [model for model in models() if name_or_path in (model.name, model.short_name)]
-    return path if path.exists() or not named else _fetched(named[0])
+    if path.exists() or not named(name_or_path):
+        return model_folders.folder_of(path)
+    cached = cache_folder() / _buildable(name_or_path).name
+    return cached if cached.exists() else None
+
+
+def _buildable(name: str) -> ZooModel:
+    """Of a name that the zoo has."""
+    model = named(name)
+    assert model
+    if reason := why_not(model):
+        raise TfrecError(f"{name}: {reason}; `tfrec models` lists what opens")
+    return model
 
 
 def cache_folder() -> Path:
@@ -76,11 +89,10 @@ def cache_folder() -> Path:
 
 def _fetched(model: ZooModel) -> Path:
     folder = cache_folder() / model.name
-    if not folder.exists():
-        archive = folder.with_name(f"{model.name}.tar.gz")
-        if not archive.exists():
-            _download(model, archive)
-        _unpack(archive, folder)
+    archive = folder.with_name(f"{model.name}.tar.gz")
+    if not archive.exists():
+        _download(model, archive)
+    _unpack(archive, folder)
     return folder
 
 
@@ -89,10 +101,10 @@ def _download(model: ZooModel, archive: Path) -> None:
 
     archive.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # where Keras shows its progress
+        with https_stays(), contextlib.redirect_stdout(sys.stderr):  # where Keras shows its progress
             part = keras.utils.get_file(
                 f"{archive.name}.part",
-                model.address,
+                address_of(model),
                 cache_dir=archive.parent.parent,
                 cache_subdir=archive.parent.name,
                 force_download=True,
@@ -101,7 +113,7 @@ def _download(model: ZooModel, archive: Path) -> None:
         if isinstance(fault.__context__, HTTPError):
             fault.__context__.close()
         raise TfrecError(
-            f"{model.address} cannot be downloaded ({fault}): download it by hand and put it at {archive}"
+            f"{address_of(model)} cannot be downloaded ({fault}): download it by hand and put it at {archive}"
         ) from fault
     Path(part).replace(archive)
 
@@ -118,8 +130,7 @@ def _unpack(archive: Path, folder: Path) -> None:
             raise InputError(archive, f"is damaged ({fault}); delete it and try again") from fault
         if not (part / "pipeline.config").exists():
             raise InputError(archive, "has no NAME/pipeline.config; expected an archive of the zoo")
-        labels = files("tfrec_tools.detector.model").joinpath("mscoco_label_map.pbtxt").read_bytes()
-        (part / "label_map.pbtxt").write_bytes(labels)
+        (part / model_folders.LABEL_MAP).write_bytes(coco_text())
 
 
 def _extract(tar: tarfile.TarFile, archive: Path, folder: Path) -> None:
@@ -145,46 +156,3 @@ def _extract(tar: tarfile.TarFile, archive: Path, folder: Path) -> None:
             )
         with target.open("wb") as out:
             shutil.copyfileobj(content, out, 1 << 20)
-
-
-def _listed() -> list[ZooModel]:
-    mobile = "SSD MobileNetV2"
-    listed = [ZooModel("ssd_mobilenet_v2_320x320_coco17_tpu-8", mobile, "ssd_mobilenet_v2_keras")]
-    listed += [
-        ZooModel(
-            f"ssd_mobilenet_v2_fpnlite_{side}x{side}_coco17_tpu-8",
-            f"{mobile} FPNLite",
-            "ssd_mobilenet_v2_fpn_keras",
-        )
-        for side in (320, 640)
-    ]
-    listed += [
-        ZooModel(
-            f"ssd_resnet{depth}_v1_fpn_{side}x{side}_coco17_tpu-8",
-            f"RetinaNet ResNet{depth}",
-            f"ssd_resnet{depth}_v1_fpn_keras",
-        )
-        for depth in (50, 101, 152)
-        for side in (640, 1024)
-    ]
-    listed += [
-        ZooModel(
-            f"efficientdet_d{version}_coco17_tpu-32",
-            "EfficientDet",
-            f"ssd_efficientnet-b{min(version, 6)}_bifpn_keras",  # D7 is D6 on larger images
-        )
-        for version in range(8)
-    ]
-    listed += [
-        ZooModel(
-            f"faster_rcnn_resnet{depth}_v1_{kind}",
-            f"Faster R-CNN ResNet{depth}",
-            f"faster_rcnn_resnet{depth}_keras",
-        )
-        for depth in (50, 101, 152)
-        for kind in ("640x640_coco17_tpu-8", "1024x1024_coco17_tpu-8", "800x1333_coco17_gpu-8")
-    ]
-    return listed
-
-
-_ALL = _listed()

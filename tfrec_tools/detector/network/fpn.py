@@ -1,7 +1,8 @@
-"""A backbone's levels 3, 4, 5 to a feature pyramid of levels 3 to 7 (Lin et al. 2017).
+"""A backbone's levels 3, 4, 5 to a feature pyramid, of levels 3 to 7 mostly (Lin et al. 2017).
 
 TFOD: models/ssd_mobilenet_v2_fpn_keras_feature_extractor.py,
-models/ssd_resnet_v1_fpn_keras_feature_extractor.py, models/feature_map_generators.py.
+models/ssd_mobilenet_v1_fpn_keras_feature_extractor.py, models/ssd_resnet_v1_fpn_keras_feature_extractor.py,
+models/feature_map_generators.py.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from tfrec_tools.detector.network import layers
 
 _PYRAMID = "_feature_extractor._fpn_features_generator"
 _COARSE = "_feature_extractor._coarse_feature_layers"
+_FIRST, _LAST = 3, 5  # levels of a backbone
 
 
 def pyramid(config: FpnConfig, levels: list[KerasTensor]) -> list[KerasTensor]:
-    """Returns levels 3 to 7, fine to coarse, each of the same depth."""
-    return _coarse_levels(config, _top_down(config, levels))
+    """Returns the levels that are asked for, fine to coarse, each of the same depth, of levels 3, 4, 5."""
+    return _coarse_levels(config, _top_down(config, levels[config.min_level - _FIRST :]))
 
 
 def _top_down(config: FpnConfig, levels: list[KerasTensor]) -> list[KerasTensor]:
@@ -36,8 +38,8 @@ def _top_down(config: FpnConfig, levels: list[KerasTensor]) -> list[KerasTensor]
 
 
 def _coarse_levels(config: FpnConfig, levels: list[KerasTensor]) -> list[KerasTensor]:
-    """Returns levels 6 and 7, each from the one before by a convolution of stride 2."""
-    for block in range(2):
+    """Appends the levels from 6 on, each from the one before by a convolution of stride 2."""
+    for block in range(config.max_level - _LAST):
         levels = [*levels, _block(config, levels[-1], f"{_COARSE}.{block}", stride=2)]
     return levels
 

@@ -2,7 +2,7 @@
 
 The name of a layer is the path of its object in the checkpoint's graph, with dots for slashes (Keras
 forbids slashes): `_feature_extractor.classification_backbone.layer_with_weights-0`. So no table maps the
-one to the other.
+one to the other. A slash within the name of an object, which a path has as .S, is > in a layer's name.
 """
 
 from __future__ import annotations
@@ -21,22 +21,33 @@ Call = Callable[[KerasTensor], KerasTensor]
 Kernel = Literal["depthwise", "pointwise"]  # of a separable convolution
 
 
+def path_of(name: str) -> str:
+    """Returns the path in the checkpoint's model of a layer."""
+    return name.replace(".", "/").replace(">", ".S")
+
+
 class BatchNorm(keras.layers.Layer):
     """TFOD's batch norm (core/freezable_batch_norm.py): gamma and beta train even when the statistics are
     frozen, and the moving variance follows the unbiased variance of the batch. Keras 3's follows the
     biased one, and freezes gamma and beta together with the statistics. All four stay float32 in mixed
-    precision.
+    precision. Where TFOD takes SyncBatchNormalization, the variance `is_biased` there too. Without gamma
+    nothing is scaled.
     """
 
-    def __init__(self, momentum: float, epsilon: float, name: str) -> None:
+    def __init__(
+        self, momentum: float, epsilon: float, name: str, *, is_biased: bool = False, has_gamma: bool = True
+    ) -> None:
         super().__init__(name=name)
+        self.has_gamma = has_gamma
         self.momentum = momentum
         self.epsilon = epsilon
+        self.is_biased = is_biased
         self.use_batch_statistics = True
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         add = partial(self.add_weight, shape=(input_shape[-1],), autocast=False)
-        self.gamma = add(initializer="ones", name="gamma")
+        if self.has_gamma:
+            self.gamma = add(initializer="ones", name="gamma")
         self.beta = add(initializer="zeros", name="beta")
         self.moving_mean = add(initializer="zeros", trainable=False, name="moving_mean")
         self.moving_variance = add(initializer="ones", trainable=False, name="moving_variance")
@@ -45,6 +56,9 @@ class BatchNorm(keras.layers.Layer):
         if not (training and self.use_batch_statistics):
             return self._normalize(inputs, self.moving_mean, self.moving_variance, is_training=False)[0]
         outputs, mean, variance = self._normalize(inputs, [], [], is_training=True)
+        if self.is_biased:
+            count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), tf.float32)
+            variance *= (count - 1.0) / count
         self.moving_mean.assign(self._step(self.moving_mean, mean))
         self.moving_variance.assign(self._step(self.moving_variance, variance))
         return outputs
@@ -57,7 +71,7 @@ class BatchNorm(keras.layers.Layer):
     ) -> tuple[tf.Tensor, ...]:
         outputs = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
-            scale=self.gamma.value,
+            scale=self.gamma.value if self.has_gamma else tf.ones(inputs.shape[-1]),
             offset=self.beta.value,
             mean=getattr(mean, "value", mean),
             variance=getattr(variance, "value", variance),
@@ -88,7 +102,7 @@ _ACTIVATIONS: dict[str, Call] = {
 def conv(
     hyperparams: ConvHyperparams | KernelHyperparams,
     filters: int,
-    kernel_px: int,
+    kernel_px: int | tuple[int, int],
     name: str,
     *,
     stride: int = 1,
@@ -107,14 +121,46 @@ def conv(
 
 
 def evenly_padded_conv(
-    hyperparams: ConvHyperparams, filters: int, kernel_px: int, name: str, *, stride: int
+    hyperparams: ConvHyperparams,
+    filters: int,
+    kernel_px: int,
+    name: str,
+    *,
+    stride: int,
+    bias_init: float | None = None,
 ) -> Call:
     """Padded alike on all sides, whereas 'same' pads less at the top and the left."""
     pad = keras.layers.ZeroPadding2D(kernel_px // 2)
     layer = keras.layers.Conv2D(
-        filters, kernel_px, strides=stride, padding="valid", **_kernel(hyperparams), **_bias(None), name=name
+        filters,
+        kernel_px,
+        strides=stride,
+        padding="valid",
+        **_kernel(hyperparams),
+        **_bias(bias_init),
+        name=name,
     )
     return lambda features: layer(pad(features))
+
+
+def enlarging_conv(
+    hyperparams: ConvHyperparams, filters: int, kernel_px: int, name: str, *, bias_init: float | None = None
+) -> Call:
+    """Returns a transposed convolution to twice the size."""
+    return keras.layers.Conv2DTranspose(
+        filters,
+        kernel_px,
+        strides=2,
+        padding="same",
+        **_kernel(hyperparams),
+        **_bias(bias_init),
+        name=name,
+    )
+
+
+def evenly_padded_pool(features: KerasTensor) -> KerasTensor:
+    """Returns the maximum of 3x3 at a stride of 2, padded with zeros alike on all sides."""
+    return keras.layers.MaxPooling2D(3, strides=2)(keras.layers.ZeroPadding2D(1)(features))
 
 
 def dense(hyperparams: KernelHyperparams, units: int, name: str) -> Call:
@@ -169,9 +215,9 @@ def divisible(channels: float) -> int:
     return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
-def l2(weight: float) -> keras.regularizers.Regularizer:
-    """TFOD's l2_regularizer is tf.nn.l2_loss, half of Keras' sum of squares."""
-    return keras.regularizers.L2(weight * 0.5)
+def l2(weight: float) -> keras.regularizers.Regularizer | None:
+    """TFOD's l2_regularizer is tf.nn.l2_loss, half of Keras' sum of squares; None where it weighs nothing."""
+    return keras.regularizers.L2(weight * 0.5) if weight else None
 
 
 def _kernel(hyperparams: ConvHyperparams | KernelHyperparams) -> dict[str, Any]:

@@ -52,9 +52,10 @@ def predict(
 def _convolutional(
     config: ConvolutionalPredictor, levels: list[KerasTensor], outputs: Outputs
 ) -> tuple[list[KerasTensor], list[KerasTensor]]:
-    """Each level has its own heads."""
+    """Each level has its own heads, and what comes before them."""
     codes, logits = [], []
-    for level, (features, per_cell) in enumerate(zip(levels, outputs.per_cell, strict=True)):
+    for level, (of_backbone, per_cell) in enumerate(zip(levels, outputs.per_cell, strict=True)):
+        features = _before(config, of_backbone, level)
         box_head = f"{_PREDICTOR}._prediction_heads.box_encodings.{level}._box_encoder_layers.0"
         conv = layers.conv(config.hyperparams, 4 * per_cell, config.kernel_px, box_head, bias_init=0.0)
         codes.append(conv(features))
@@ -62,6 +63,21 @@ def _convolutional(
         conv = layers.conv(config.hyperparams, channels, config.kernel_px, class_head(level), bias_init=bias)
         logits.append(conv(features))
     return codes, logits
+
+
+def _before(config: ConvolutionalPredictor, features: KerasTensor, level: int) -> KerasTensor:
+    """Convolves a level by 1x1, as often as is asked for."""
+    hyperparams = config.hyperparams
+    depth = max(min(features.shape[-1], config.max_depth), config.min_depth)
+    bias = None if hyperparams.has_batch_norm and not hyperparams.use_bias else 0.0
+    for layer in range(config.layers_before if depth > 0 else 0):
+        # TFOD keeps the layers as [conv, norm, activation, conv, ...], with a place for a norm that is not.
+        path = f"{_PREDICTOR}._shared_nets.{level}"
+        features = layers.conv(hyperparams, depth, 1, f"{path}.{3 * layer}", bias_init=bias)(features)
+        if hyperparams.has_batch_norm:
+            features = layers.batch_norm(hyperparams, f"{path}.{3 * layer + 1}")(features)
+        features = layers.activate(hyperparams, features)
+    return features
 
 
 def _weight_shared(

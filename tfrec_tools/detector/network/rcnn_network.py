@@ -1,6 +1,7 @@
 """The two stages of Faster R-CNN (Ren et al. 2015) as networks, and what lies between them.
 
 TFOD: meta_architectures/faster_rcnn_meta_arch.py, models/faster_rcnn_resnet_keras_feature_extractor.py,
+models/faster_rcnn_inception_resnet_v2_keras_feature_extractor.py,
 predictors/mask_rcnn_keras_box_predictor.py. Boxes are fractions of the canvas, where TFOD has pixels.
 """
 
@@ -14,10 +15,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tfrec_tools.detector.config.faster_rcnn import CODE_SCALES, FasterRcnnConfig
+from tfrec_tools.detector.config.faster_rcnn import CODE_SCALES, INCEPTION, FasterRcnnConfig
 from tfrec_tools.detector.network import box_coding, crops, detections, layers
 from tfrec_tools.detector.network.anchors import grid_boxes
-from tfrec_tools.detector.network.backbones import resnet
+from tfrec_tools.detector.network.backbones import inception_resnet, resnet
 
 FEATURES = "_feature_extractor_for_proposal_features"
 BOX_FEATURES = "_feature_extractor_for_box_classifier_features"
@@ -149,7 +150,10 @@ def _backbone(config: FasterRcnnConfig) -> resnet.Resnet:
 def _first_stage(config: FasterRcnnConfig) -> keras.Model:
     proposals = config.proposals
     image = keras.Input((config.resizer.height_px, config.resizer.width_px, 3), name="image")
-    features = resnet.conv4(_backbone(config), image, FEATURES)
+    if config.depth == INCEPTION:
+        features = inception_resnet.proposal_features(image, FEATURES)
+    else:
+        features = resnet.conv4(_backbone(config), image, FEATURES)
     conv = layers.conv(
         proposals.hyperparams, proposals.depth, proposals.kernel_px, _PROPOSAL_CONV, bias_init=0.0
     )
@@ -165,7 +169,10 @@ def _second_stage(config: FasterRcnnConfig, channels: int) -> keras.Model:
     boxes = config.boxes
     side = (boxes.crop_px - boxes.pool_px) // boxes.pool_stride + 1
     crops = keras.Input((side, side, channels), name="crops")
-    features = resnet.conv5(_backbone(config), crops, BOX_FEATURES)
+    if config.depth == INCEPTION:
+        features = inception_resnet.box_features(crops, BOX_FEATURES)
+    else:
+        features = resnet.conv5(_backbone(config), crops, BOX_FEATURES)
     features = keras.ops.mean(features, axis=(1, 2))
     codes = 1 if boxes.shares_box else config.num_classes
     codes = keras.layers.Reshape((codes, 4))(layers.dense(boxes.hyperparams, 4 * codes, BOX_HEAD)(features))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from tfrec_tools.detector.config.augmentation import KINDS
-from tfrec_tools.detector.options.models import MODEL
+from tfrec_tools.detector.options.models import BASE_LABEL_MAP, MODEL
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path
 
@@ -29,13 +29,14 @@ class TrainingOptions(Options):
         ),
     ] = 8
     lr: Annotated[
-        float,
+        float | None,
         Option(
             "Learning rate at its peak: it rises for a tenth of the steps, then falls to 0 as a cosine.",
             Panel.TRAINING,
             minimum=0,
+            default="0.02; 0.002 for CenterNet",
         ),
-    ] = 0.02
+    ] = None
     backbone_lr_mult: Annotated[
         float, Option("Learning rate of the backbone, as a multiple of --lr.", Panel.TRAINING, minimum=0)
     ] = 0.1
@@ -179,7 +180,7 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
     base: Annotated[
         StrPath,
         Option(
-            f"{MODEL} With --pipeline: weights of a MobileNetV2 or ResNet of keras.applications, without "
+            f"{MODEL} With --pipeline: weights of a MobileNet or ResNet of keras.applications, without "
             "top, "
             "or imagenet.",
             Panel.MODELS,
@@ -203,6 +204,7 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
             recorded=False,
         ),
     ] = None
+    base_labels: Annotated[StrPath | None, BASE_LABEL_MAP] = None
     pipeline: Annotated[
         StrPath | None,
         Option("The pipeline.config of a detector to make anew, where --base knows no boxes.", Panel.MODELS),
@@ -253,6 +255,10 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
     @property
     def base_path(self) -> Path:
         return as_path(self.base)
+
+    @property
+    def base_label_map(self) -> Path | None:
+        return None if self.base_labels is None else as_path(self.base_labels)
 
     @property
     def labels_path(self) -> Path:

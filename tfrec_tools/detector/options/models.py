@@ -6,11 +6,23 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tfrec_tools.system.options import Option, Options, Paths, StrPath, as_path, as_texts
+from tfrec_tools.errors import InputError
+from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path, as_texts
 
-ExportFormat = Literal["saved_model", "tflite", "tflite-int8", "onnx", "checkpoint"]
+ExportFormat = Literal["saved_model", "tflite", "tflite-fp16", "tflite-int8", "onnx", "checkpoint"]
+ImageInput = Literal["image", "float", "encoded", "tf_example"]  # TFOD's, without "_tensor"
 
-MODEL = "Model folder (pipeline.config, label_map.pbtxt, checkpoint/), or a name from `tfrec models`."
+MODEL = (
+    "Model folder (pipeline.config, label map, checkpoint/), a run's folder, or a name from `tfrec models`."
+)
+_LABEL_MAP_DEFAULT = (
+    "label_map.pbtxt in the folder, else the one that its pipeline.config names, else the only one in or "
+    "beside the folder"
+)
+MODEL_LABEL_MAP = Option("Label map (.pbtxt) of --model.", metavar="MAP", default=_LABEL_MAP_DEFAULT)
+BASE_LABEL_MAP = Option(
+    "Label map (.pbtxt) of --base.", Panel.MODELS, metavar="MAP", default=_LABEL_MAP_DEFAULT
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +32,7 @@ class EvaluateOptions(Options):
     _: KW_ONLY
     model: Annotated[StrPath, Option(MODEL)]
     records: Annotated[Paths, Option("Annotated records: 'DIR/NAME-*'; may be repeated.")]
+    model_labels: Annotated[StrPath | None, MODEL_LABEL_MAP] = None
     out: Annotated[StrPath | None, Option("New folder for metrics.json and the charts.")] = None
     score: Annotated[
         float | None,
@@ -44,6 +57,10 @@ class EvaluateOptions(Options):
     ] = None
 
     @property
+    def label_map(self) -> Path | None:
+        return _path(self.model_labels)
+
+    @property
     def patterns(self) -> tuple[str, ...]:
         return as_texts(self.records)
 
@@ -63,6 +80,7 @@ class DetectOptions(Options):
     _: KW_ONLY
     model: Annotated[StrPath, Option(MODEL)]
     out: Annotated[StrPath, Option("New folder for drawn/, detections.json and detections.csv.")]
+    model_labels: Annotated[StrPath | None, MODEL_LABEL_MAP] = None
     score: Annotated[
         float | None,
         Option(
@@ -84,6 +102,10 @@ class DetectOptions(Options):
     ] = None
 
     @property
+    def label_map(self) -> Path | None:
+        return _path(self.model_labels)
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The images and records, as text."""
         return as_texts(self.images)
@@ -97,17 +119,45 @@ class ExportOptions(Options):
     model: Annotated[StrPath, Option(MODEL)]
     to: Annotated[ExportFormat, Option("The format.")]
     out: Annotated[StrPath, Option("New folder for the exported model.")]
+    model_labels: Annotated[StrPath | None, MODEL_LABEL_MAP] = None
     records: Annotated[
         Paths | None,
         Option(
-            "Records with images like those that the model will see: tflite-int8 is calibrated with 100 of "
-            "them, every format is compared on the first. May be repeated."
+            "Images like those that the model will see, whatever is annotated on them: image files, folders "
+            "of them, or records. tflite-int8 is calibrated with 100 of them, every format is compared on "
+            "the first. May be repeated."
         ),
     ] = None
+    input: Annotated[
+        ImageInput,
+        Option(
+            "What a SavedModel takes: uint8 pixels; float32 pixels of 0 to 255; an encoded image (JPEG, "
+            "PNG), as clients of TensorFlow Serving send it; or a serialised Example with image/encoded."
+        ),
+    ] = "image"
+    batches: Annotated[
+        bool,
+        Option(
+            "A SavedModel or ONNX that takes any number of images at once; TFOD's, which is the default, "
+            "takes one and refuses more."
+        ),
+    ] = False
+
+    @property
+    def label_map(self) -> Path | None:
+        return _path(self.model_labels)
 
     @property
     def patterns(self) -> tuple[str, ...]:
         return as_texts(self.records)
+
+    def require_possible(self) -> None:
+        """Raises InputError where the format has no such input."""
+        if self.input != "image" and self.to != "saved_model":
+            raise InputError(f"--input {self.input}", f"is for --to saved_model; {self.to} takes pixels")
+        if self.batches and self.to not in ("saved_model", "onnx"):
+            reason = "holds no function" if self.to == "checkpoint" else "takes one image"
+            raise InputError("--batches", f"is for --to saved_model and onnx; {self.to} {reason}")
 
 
 @dataclass(frozen=True)
@@ -131,3 +181,7 @@ class ConfigOptions(Options):
         ),
     ] = "full"
     batch: Annotated[int | None, Option("Images per training step.", minimum=1)] = None
+
+
+def _path(value: StrPath | None) -> Path | None:
+    return None if value is None else as_path(value)

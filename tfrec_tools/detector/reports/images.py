@@ -16,6 +16,7 @@ from tfrec_tools.images.opening import open_image, quiet
 from tfrec_tools.labels.label_map import LabelMap
 
 _PANEL_PX = 320
+_TALLEST_PX = 4 * _PANEL_PX
 _HEADER_PX = 22
 _GAP_PX = 6
 _ROWS = 4
@@ -76,7 +77,8 @@ def _interest(example: IndexedExample, wanted: frozenset[int]) -> tuple[int, int
 
 
 def _panel_height(example: IndexedExample) -> int:
-    return round(_PANEL_PX * example.height / example.width)
+    """As the image's shape asks for; one of 4000 x 2 or 2 x 4000 is made higher or lower than that."""
+    return min(max(round(_PANEL_PX * example.height / example.width), 1), _TALLEST_PX)
 
 
 def _panel(

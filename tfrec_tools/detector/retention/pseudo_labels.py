@@ -83,7 +83,8 @@ def _more(
     needed = np.array([thresholds.get(int(label_id), np.inf) for label_id in detections.ids])
     unlabeled = np.array([int(label_id) not in example.labeled for label_id in detections.ids], bool)
     is_new = ious(detections.boxes, example.boxes).max(axis=1, initial=0.0) <= _SAME_OBJECT_IOU
-    kept = np.isfinite(needed) & unlabeled & is_new & (detections.scores >= _DOUBT)
+    has_area = (detections.boxes[:, 2:] > detections.boxes[:, :2]).all(axis=1)  # CenterNet's may have none
+    kept = np.isfinite(needed) & unlabeled & is_new & has_area & (detections.scores >= _DOUBT)
     weights = (detections.scores >= needed).astype(np.float32)
     return detections.boxes[kept], detections.ids[kept], weights[kept]
 
@@ -103,9 +104,10 @@ def _example(
     added |= {BOX_LABEL: ids.tolist(), BOX_WEIGHT: weights.tolist()}
     added[BOX_TEXT] = [labels.name_by_id[label_id].encode() for label_id in ids.tolist()]
     for key, feature in FEATURES.items():
-        if feature.shape == "(N,)" and (key in added or key in features):
+        if feature.shape in ("(N,)", "(N, K)") and (key in added or key in features):
             values = getattr(features[key], f"{feature.kind}_list").value
-            values.extend(added.get(key, [_NOTHING[feature.kind]] * len(ids)))
+            each = 1 if feature.shape == "(N,)" else len(values) // max(count, 1)
+            values.extend(added.get(key, [_NOTHING[feature.kind]] * (each * len(ids))))
     names = [labels.name_by_id[label_id].encode() for label_id in sorted(labeled)]
     features[IMAGE_CLASS_LABEL].int64_list.value[:] = sorted(labeled)
     features[IMAGE_CLASS_TEXT].bytes_list.value[:] = names

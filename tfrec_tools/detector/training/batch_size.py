@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tfrec_tools.detector.training.history import reading
 from tfrec_tools.detector.training.settings import TrainConfig
 from tfrec_tools.detector.training.trainer import Trainer
 from tfrec_tools.errors import TfrecError
@@ -30,7 +31,8 @@ def fitted(config: TrainConfig, make: Callable[[TrainConfig], Trainer], noted: P
         size = largest(fits) if tf.config.list_physical_devices("GPU") else USUAL
         with published(noted) as (part,):
             part.write_text(f"{size}\n", encoding="utf-8")
-    return replace(config, batch_size=int(noted.read_text(encoding="utf-8")))
+    with reading(noted):
+        return replace(config, batch_size=int(noted.read_text(encoding="utf-8")))
 
 
 def largest(fits: Callable[[int], bool], most: int = _MOST) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 import time
@@ -17,51 +16,9 @@ from tfrec_tools.detector.training.tensorboard import Board
 from tfrec_tools.detector.training.train_step import LOSSES, StepLosses
 from tfrec_tools.detector.training.trainer import Trainer
 from tfrec_tools.detector.training.validation import Validation
-from tfrec_tools.errors import InputError
 from tfrec_tools.system.atomic import published
-from tfrec_tools.system.toml_options import Values, format_options, read_options
 
 _SAVE_EVERY_S = 120.0
-# What does not change what is learnt at a step, but for rounding.
-_MAY_DIFFER = frozenset(
-    {"accumulate", "cache", "control", "jit", "max-forget", "strategy", "tensorboard", "time-budget"}
-)
-
-
-def numbered_run(parent: Path, *, resume: bool) -> Path:
-    """finetune-N, the next that is free, or with `resume` the last that is there. Raises InputError without
-    one."""
-    matches = (re.fullmatch(r"finetune-([1-9]\d*)", folder.name) for folder in parent.glob("finetune-*"))
-    last = max((int(match[1]) for match in matches if match), default=0)
-    if resume and not last:
-        raise InputError(parent, "holds no run to resume; leave out --resume, or give --out")
-    return parent / f"finetune-{last if resume else last + 1}"
-
-
-def open_run(out: Path, options: Values, *, resume: bool) -> None:
-    """Makes the run's folder and notes in it what was asked for, or finds it there and the same."""
-    notes = out / "run.toml"
-    if resume:
-        _require_same(notes, options)
-        return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(out, "is there already; give another --out, or --resume to go on with it")
-    out.mkdir(parents=True, exist_ok=True)
-    with published(notes) as (part,):
-        part.write_text(format_options(options), encoding="utf-8")
-
-
-def _require_same(notes: Path, asked: Values) -> None:
-    if not notes.is_file():
-        raise InputError(notes, "not found, so that there is no run to resume; leave out --resume")
-    noted = read_options(notes)
-    for name in [*noted, *asked]:
-        if name not in _MAY_DIFFER and noted.get(name) != asked.get(name):
-            raise InputError(
-                notes,
-                f"the run was started with {noted.get(name, 'nothing')}, found {asked.get(name, 'nothing')}",
-                where=name,
-            )
 
 
 class Logbook:

@@ -13,7 +13,7 @@ from tfrec_tools.detector.architectures import registry
 from tfrec_tools.detector.checkpoints import object_graph
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector
-from tfrec_tools.detector.training.settings import TrainConfig
+from tfrec_tools.detector.training.settings import TrainConfig, learning_rate
 
 Schedule = Callable[[tf.Tensor], tf.Tensor]  # of the steps done, the learning rate
 
@@ -88,9 +88,10 @@ def _groups(detector: Detector, config: TrainConfig) -> list[tuple[Schedule, lis
     prefixes = tuple(f"{object_graph.MODEL}/{path}/" for path in registry.of(detector.config).BACKBONES)
     backbone = [variable for path, variable in trainable.items() if path.startswith(prefixes)]
     rest = [variable for path, variable in trainable.items() if not path.startswith(prefixes)]
-    groups = [(_schedule(config, config.lr), rest)]
+    lr = learning_rate(detector, config)
+    groups = [(_schedule(config, lr), rest)]
     if not config.freeze_backbone:
-        groups.append((_schedule(config, config.lr * config.backbone_lr_mult), backbone))
+        groups.append((_schedule(config, lr * config.backbone_lr_mult), backbone))
     return groups
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tfrec_tools.detector.config import augmentation
+from tfrec_tools.detector.config.center_net import CenterNetConfig
 from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
+from tfrec_tools.detector.config.read import require_losses
 from tfrec_tools.detector.data.images import Cache
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.model.detector import Detector
@@ -13,6 +16,8 @@ from tfrec_tools.detector.options.finetune import FinetuneOptions
 from tfrec_tools.detector.training import precision
 from tfrec_tools.detector.training.distribution import Cluster
 from tfrec_tools.errors import TfrecError
+
+_LR, _CENTER_NET_LR = 0.02, 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,7 @@ class TrainConfig:
 
     batch_size  of all replicas together; 0, of no trainer, is to be settled by `batch_size.fitted`
     augment     how images are varied, kinds of pipeline.augmentation; None: as augmentation.by_default
+    lr          of the rest; None: as `learning_rate`
     precision   the dtype that layers compute with, "float32", "bfloat16" or "float16"
     jit         whether losses and gradients are compiled by XLA
     accumulate  how many parts a batch is taken in, one after the other
@@ -29,7 +35,7 @@ class TrainConfig:
 
     steps: int
     batch_size: int
-    lr: float
+    lr: float | None
     backbone_lr_mult: float
     freeze_backbone: bool
     train_batch_norm: bool
@@ -63,6 +69,14 @@ def train_config(options: FinetuneOptions) -> TrainConfig:
     )
 
 
+def learning_rate(detector: Detector, config: TrainConfig) -> float:
+    """Returns the rate at its peak. CenterNet's losses are sums over few cells of a fine map, and distances
+    in cells: at the rate of the others it forgets what it knew (TFOD trains it with Adam at 0.001)."""
+    if config.lr is not None:
+        return config.lr
+    return _CENTER_NET_LR if isinstance(detector.config, CenterNetConfig) else _LR
+
+
 def augmentations(detector: Detector, config: TrainConfig) -> tuple[str, ...]:
     """Returns how images are augmented. Raises InputError where only the pipeline.config says so, and asks
     for what is not done."""
@@ -76,6 +90,7 @@ def require_trainable(
 ) -> None:
     """Raises TfrecError where a detector of this kind cannot be trained so."""
     augmentations(detector, config)
+    require_losses(Path("pipeline.config"), detector.pipeline_text)
     if cluster.workers > 1 and not config.batch_size:
         raise TfrecError("--batch auto: each worker would choose for itself; give a number")
     parts = cluster.replicas * config.accumulate

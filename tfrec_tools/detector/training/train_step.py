@@ -183,7 +183,7 @@ class Stepper:
             localization, classification, distillation = terms.over(whole(terms.denominators))
             # It is not of images: of all that add it up, each adds as much.
             parts = self._config.batch_size // self._part
-            regularization = tf.add_n(self._detector.network.losses) / parts
+            regularization = tf.add_n([tf.zeros(()), *self._detector.network.losses]) / parts
             losses = tf.stack([localization, classification, regularization, distillation])
             total = tf.reduce_sum(losses)
             if self._loss_scale:

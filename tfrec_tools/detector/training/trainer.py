@@ -21,6 +21,7 @@ from tfrec_tools.detector.training.distribution import ALONE, Cluster, Vote
 from tfrec_tools.detector.training.settings import TrainConfig, augmentations, require_trainable
 from tfrec_tools.detector.training.train_step import StepLosses, Stepper
 from tfrec_tools.errors import InputError, TfrecError
+from tfrec_tools.system.atomic import named_as
 
 _BESIDE = "beside/"  # before the names of what is saved with a state but no part of it
 _UNREADABLE = (  # what NumPy and zipfile raise at a file that is cut, foreign, or larger than memory
@@ -146,7 +147,7 @@ class Trainer:
         """Writes weights, momenta, step and what else `load` is to give back to an .npz file, whole or not at
         all."""
         part = path.with_name(f".{path.name}.part")
-        with part.open("wb") as file:
+        with named_as(path, part), part.open("wb") as file:
             arrays = {name: np.asarray(value) for name, value in self.stepper.variables.items()}
             arrays |= {_BESIDE + name: value for name, value in beside.items()}
             names = np.array(self.detector.labels.names)

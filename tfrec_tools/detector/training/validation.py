@@ -11,6 +11,7 @@ from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation import average_precision
 from tfrec_tools.detector.model.class_rows import ClassRow
 from tfrec_tools.detector.model.detector import Detector
+from tfrec_tools.detector.training.history import read_table
 from tfrec_tools.system.atomic import published
 
 # A choice among models needs no more than so many images.
@@ -89,15 +90,14 @@ def write_validations(path: Path, validations: Sequence[Validation]) -> None:
 
 
 def read_validations(path: Path) -> list[Validation]:
-    """The inverse of `write_validations`."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return [
-            Validation(
-                int(row["step"]),
-                *(float(row[column]) if row[column] else None for column in list(_COLUMNS.values())[1:]),
-            )
-            for row in csv.DictReader(file)
-        ]
+    """The inverse of `write_validations`. Raises InputError where the file is cut off or missing."""
+    columns = list(_COLUMNS.values())[1:]
+    return read_table(
+        path,
+        lambda row: Validation(
+            int(row["step"]), *(float(row[column]) if row[column] else None for column in columns)
+        ),
+    )
 
 
 _COLUMNS = {

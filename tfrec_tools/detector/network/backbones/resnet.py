@@ -17,6 +17,7 @@ from keras import KerasTensor
 
 from tfrec_tools.detector.config.blocks import ConvHyperparams, Initializer
 from tfrec_tools.detector.network import layers
+from tfrec_tools.detector.network.layers import Call
 
 # Blocks of conv2, conv3, conv4 and conv5.
 _BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -29,12 +30,19 @@ _EXPANSION = 4
 @dataclass(frozen=True, slots=True)
 class Resnet:
     """Which ResNet: its depth 50, 101 or 152; `width` multiplies its channels, of which a layer has at least
-    `min_channels`."""
+    `min_channels`. CenterNet's is that of keras.applications: its convolutions have biases, and its pool is
+    padded alike on all sides."""
 
     depth: int
     hyperparams: ConvHyperparams
     width: float = 1.0
     min_channels: int = 8
+    is_keras: bool = False
+
+    @property
+    def bias_init(self) -> float | None:
+        """Of its convolutions; None is without biases."""
+        return 0.0 if self.is_keras else None
 
 
 def default_hyperparams(weight_decay: float) -> ConvHyperparams:
@@ -51,7 +59,7 @@ def default_hyperparams(weight_decay: float) -> ConvHyperparams:
 
 
 def feature_levels(resnet: Resnet, image: KerasTensor, path: str) -> list[KerasTensor]:
-    """Returns levels 3, 4, 5 (strides 8, 16, 32; conv3 to conv5) of an image (B, H, W, 3), RGB less its
+    """Returns levels 2, 3, 4, 5 (strides 4 to 32; conv2 to conv5) of an image (B, H, W, 3), RGB less its
     means."""
     names = _names(path)
     features = _stem(resnet, image, names)
@@ -59,7 +67,7 @@ def feature_levels(resnet: Resnet, image: KerasTensor, path: str) -> list[KerasT
     for stage in range(4):
         features = _stage(resnet, features, stage, names)
         levels.append(features)
-    return levels[1:]
+    return levels
 
 
 def conv4(resnet: Resnet, image: KerasTensor, path: str) -> KerasTensor:
@@ -84,10 +92,15 @@ def _names(path: str) -> Iterator[str]:
 
 def _stem(resnet: Resnet, image: KerasTensor, names: Iterator[str]) -> KerasTensor:
     channels = _width(resnet, STEM_CHANNELS)
-    features = layers.evenly_padded_conv(resnet.hyperparams, channels, 7, next(names), stride=2)(image)
+    conv = layers.evenly_padded_conv(
+        resnet.hyperparams, channels, 7, next(names), stride=2, bias_init=resnet.bias_init
+    )
+    features = conv(image)
     features = layers.activate(
         resnet.hyperparams, layers.batch_norm(resnet.hyperparams, next(names))(features)
     )
+    if resnet.is_keras:
+        return layers.evenly_padded_pool(features)
     return keras.layers.MaxPooling2D(3, strides=2, padding="same")(features)
 
 
@@ -102,8 +115,8 @@ def _projecting_block(resnet: Resnet, inputs: KerasTensor, stage: int, names: It
     stride = 1 if stage == 0 else 2
     features = _bottleneck(resnet, inputs, stage, names, stride)
     channels = _width(resnet, _CHANNELS[stage] * _EXPANSION)
-    shortcut = layers.conv(resnet.hyperparams, channels, 1, next(names), stride=stride)(inputs)
-    features = layers.conv(resnet.hyperparams, channels, 1, next(names))(features)
+    shortcut = _conv(resnet, channels, 1, next(names), stride)(inputs)
+    features = _conv(resnet, channels, 1, next(names))(features)
     shortcut = layers.batch_norm(resnet.hyperparams, next(names))(shortcut)
     features = layers.batch_norm(resnet.hyperparams, next(names))(features)
     return layers.activate(resnet.hyperparams, keras.ops.add(shortcut, features))
@@ -112,7 +125,7 @@ def _projecting_block(resnet: Resnet, inputs: KerasTensor, stage: int, names: It
 def _block(resnet: Resnet, inputs: KerasTensor, stage: int, names: Iterator[str]) -> KerasTensor:
     features = _bottleneck(resnet, inputs, stage, names, stride=1)
     channels = _width(resnet, _CHANNELS[stage] * _EXPANSION)
-    features = layers.conv(resnet.hyperparams, channels, 1, next(names))(features)
+    features = _conv(resnet, channels, 1, next(names))(features)
     features = layers.batch_norm(resnet.hyperparams, next(names))(features)
     return layers.activate(resnet.hyperparams, keras.ops.add(inputs, features))
 
@@ -122,12 +135,18 @@ def _bottleneck(
 ) -> KerasTensor:
     """Returns the 1x1 and the 3x3 convolution of a block."""
     channels = _width(resnet, _CHANNELS[stage])
-    features = layers.conv(resnet.hyperparams, channels, 1, next(names), stride=stride)(features)
+    features = _conv(resnet, channels, 1, next(names), stride)(features)
     features = layers.activate(
         resnet.hyperparams, layers.batch_norm(resnet.hyperparams, next(names))(features)
     )
-    features = layers.conv(resnet.hyperparams, channels, 3, next(names))(features)
+    features = _conv(resnet, channels, 3, next(names))(features)
     return layers.activate(resnet.hyperparams, layers.batch_norm(resnet.hyperparams, next(names))(features))
+
+
+def _conv(resnet: Resnet, channels: int, kernel_px: int, name: str, stride: int = 1) -> Call:
+    return layers.conv(
+        resnet.hyperparams, channels, kernel_px, name, stride=stride, bias_init=resnet.bias_init
+    )
 
 
 def _width(resnet: Resnet, channels: int) -> int:

@@ -1,0 +1,158 @@
+"""A run that is killed at each step that it takes on the disk, by os._exit in a process of its own, so that
+nothing of ours is left to tidy up: the same command then gives the same bytes, and until a set of that name
+is replaced, it stays as it was. The steps are counted, so that a new one is tried as well."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.sets import contents
+from tests.helpers.small_sets import coco, save_picture
+from tfrec_tools.conversion.convert import convert
+from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.dataset import staging
+from tfrec_tools.dataset.publish import Finished
+from tfrec_tools.labels.label_map import from_names
+from tfrec_tools.labels.pbtxt import format_label_map
+from tfrec_tools.remapping.options import RemapOptions
+from tfrec_tools.remapping.remap import remap
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
+
+STEPS = ("replace", "unlink", "mkdir", "rmdir", "fsync", "open")  # of the module os
+KILLED = 77
+Run = Callable[[], Finished]
+
+
+class _Killing:
+    """Counts steps on the disk and dies at one of them, a file's bytes half written."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            os._exit(KILLED)
+
+    def before(self, step: Any) -> Any:
+        def counted(*given: Any, **options: Any) -> Any:
+            if step is not os_open or given[1] & (os.O_WRONLY | os.O_RDWR):
+                self.count()
+            return step(*given, **options)
+
+        return counted
+
+    def halves(self) -> Callable[[Path, Any], int]:
+        def written(path: Path, data: Any) -> int:
+            for part in (data[: len(data) // 2], data):
+                write_bytes(path, part)
+                self.count()
+            return len(data)
+
+        return written
+
+
+os_open, write_bytes = os.open, Path.write_bytes
+
+
+def killed_at(step: int, run: Run) -> bool:
+    """Returns whether the run was killed at that step, or had ended before."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            killing = _Killing(step)
+            for name in STEPS:
+                setattr(os, name, killing.before(getattr(os, name)))
+            Path.write_bytes = killing.halves()  # type: ignore[assignment,method-assign]
+            run()
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) in (0, KILLED)
+    return os.waitstatus_to_exitcode(status) == KILLED
+
+
+def steps_of(run: Run) -> Iterator[int]:
+    """Yields after each step at which the run was killed."""
+    step = 0
+    while killed_at(step, run):
+        yield step
+        step += 1
+
+
+def visible(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("[!.]*")}
+
+
+def hold(out: Path, older: Run, run: Run) -> None:
+    """A set is written by `run`, over the one of `older`, and each kill of it is followed by the same."""
+    run()
+    expected = contents(out.parent)
+    shutil.rmtree(out.parent)
+    stages = []
+    older()
+    before = contents(out.parent)
+    shutil.copytree(out.parent, out.parent.with_name("before"))
+    for step in steps_of(run):
+        left = visible(out.parent)
+        stages.append("old" if left == before else "new" if left == expected else "between")
+        assert stages[-1] != "between" or f"{out.name}.manifest.json" not in left, step
+        run()
+        assert contents(out.parent) == expected, step
+        assert not staging.folder_of(out).exists(), step
+        shutil.rmtree(out.parent)
+        shutil.copytree(out.parent.with_name("before"), out.parent)
+    assert stages == sorted(stages, key=["old", "between", "new"].index)
+    assert min(map(stages.count, ("old", "between", "new"))) > 2, stages
+
+
+@pytest.fixture(autouse=True)
+def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The power stays on."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+def sound(folder: Path) -> Path:
+    """Three images of which there is nothing to say, so that no page is drawn."""
+    scenes = [(f"{name}.png", 20, 20, [("cat", 1, 1, 9, 9), ("dog", 2, 3, 15, 17)]) for name in "abc"]
+    for name, *_ in scenes:
+        save_picture(folder / "images" / name, 20, 20)
+    return coco(folder, scenes)
+
+
+def test_a_conversion(tmp_path: Path) -> None:
+    source, out = sound(tmp_path), tmp_path / "out/new"
+
+    def older() -> Finished:
+        return convert(ConvertOptions(source, out, shards=1, workers=1))
+
+    def run() -> Finished:
+        return convert(ConvertOptions(source, out, shards=2, workers=1, overwrite=True, no_fsync=True))
+
+    hold(out, older, run)
+
+
+def test_a_remapping(tmp_path: Path) -> None:
+    out, records, merged = tmp_path / "out/new", tmp_path / "old/set", tmp_path / "merged.pbtxt"
+    convert(ConvertOptions(sound(tmp_path), records, shards=1, workers=1))
+    merged.write_text(format_label_map(from_names(("cat", "dog", "owl"))))
+
+    def older() -> Finished:
+        return remap(RemapOptions(records, out, labels=merged, shards=1, workers=1))
+
+    def run() -> Finished:
+        options = RemapOptions(records, out, labels=merged, shards=2, workers=1)
+        return remap(replace(options, overwrite=True, no_fsync=True))
+
+    hold(out, older, run)

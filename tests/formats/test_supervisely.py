@@ -1,0 +1,119 @@
+"""Supervisely: objects of every kind, folders of a project, and damaged files."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.helpers.sources import assert_balanced, faults
+from tfrec_tools.annotations.records import Source
+from tfrec_tools.errors import InputError
+from tfrec_tools.formats import registry
+
+
+def item(kind: str | None, exterior: Any = None, **more: Any) -> dict[str, Any]:
+    said: dict[str, Any] = {"classTitle": "cat", "tags": []}
+    said |= {} if kind is None else {"geometryType": kind}
+    return said | ({} if exterior is None else {"points": {"exterior": exterior, "interior": []}}) | more
+
+
+def write(folder: Path, *objects: Any, name: str = "ds/ann/a.jpg.json", **more: Any) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    said = {"description": "", "tags": [], "size": {"height": 40, "width": 60}, "objects": objects}
+    path.write_text(json.dumps(said | more))
+    return path
+
+
+def read(path: Path) -> Source:
+    assert registry.detect(path) == "supervisely"
+    source = registry.read(path)
+    assert_balanced(source)
+    return source
+
+
+def bitmap(data: bytes | None = None, origin: Any = (5, 6)) -> dict[str, Any]:
+    out = BytesIO()
+    Image.new("1", (10, 12), 1).save(out, "PNG")
+    return {"data": base64.b64encode(zlib.compress(data or out.getvalue())).decode(), "origin": origin}
+
+
+BOMB = zlib.compress(b"\0" * 100_000_000)
+TRIANGLE = [[1, 2], [30, 5], [9, 20]]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "box", "code"),
+    [
+        (item("rectangle", [[30, 20], [1, 2]]), [1, 2, 30, 20], ""),
+        (item("polygon", TRIANGLE), [1, 2, 30, 20], "box-derived"),
+        (item(None, TRIANGLE), [1, 2, 30, 20], "box-derived"),
+        (item("bitmap", bitmap=bitmap()), [5, 6, 15, 18], "box-derived"),
+        (item(None, bitmap=bitmap()), [5, 6, 15, 18], "box-derived"),
+        (item("alpha_mask", alpha_mask=bitmap()), [5, 6, 15, 18], "box-derived"),
+        (item("bitmap", bitmap=bitmap(BOMB)), None, "annotation-unread"),
+        (item("bitmap", bitmap=bitmap(origin="x")), None, "annotation-unread"),
+        (item("bitmap", bitmap={"data": "eJwD?", "origin": [1, 2]}), None, "annotation-unread"),
+        (item("bitmap"), None, "annotation-unread"),
+        (item("polygon", TRIANGLE[:2]), None, "box-missing"),
+        (item("point", TRIANGLE[:1]), None, "box-missing"),
+        (item("line", TRIANGLE), None, "box-missing"),
+        (item("cuboid", TRIANGLE), None, "annotation-unread"),
+        (item("rectangle", TRIANGLE), None, "annotation-unread"),
+        (item("rectangle", [[1, "2"], [3, 4]]), None, "annotation-unread"),
+        (item("rectangle"), None, "annotation-unread"),
+        (item("rectangle", TRIANGLE[:2], classTitle=None), None, "class-unknown"),
+        ("object", None, "annotation-unread"),
+    ],
+)
+def test_an_object_is_a_box_or_an_issue(
+    tmp_path: Path, drawn: Any, box: list[float] | None, code: str
+) -> None:
+    source = read(write(tmp_path, drawn))
+    (record,) = source.records
+    assert record.boxes_xyxy.tolist() == ([] if box is None else [box])
+    assert (record.width, record.height) == (60, 40)
+    assert faults(source) == ([code] if code else [])
+    assert all(issue.message.startswith("objects[0]: ") for issue in source.issues)
+
+
+def test_a_project(tmp_path: Path) -> None:
+    rectangle = item("rectangle", TRIANGLE[:2])
+    write(tmp_path, rectangle, name="train/ann/a.jpg.json")
+    write(tmp_path, name="val/ann/b.jpg.json")
+    write(tmp_path, name="val/img_info/b.jpg.json", objects=None)
+    (tmp_path / "meta.json").write_text(json.dumps({"classes": [{"title": "dog"}, {"title": "cat"}, 3]}))
+    for path in (tmp_path, tmp_path / "train", tmp_path / "train/ann/a.jpg.json"):
+        assert read(path).classes == ("dog", "cat")
+    source = read(tmp_path)
+    assert [(record.filename, record.split) for record in source.records] == [
+        ("train/img/a.jpg", "train"),
+        ("val/img/b.jpg", "val"),
+    ]
+    assert source.issues == ()
+
+
+def test_files_that_cannot_be_used_are_issues(tmp_path: Path) -> None:
+    whole = write(tmp_path, item("rectangle", TRIANGLE[:2])).read_text()
+    damages = {
+        "cut.json": (whole[: len(whole) // 2], "annotation-damaged"),
+        "foreign.json": ("{}", "annotation-unread"),
+        "list.json": ("[]", "annotation-unread"),
+        "objects.json": (whole.replace("[{", "{").replace("}]", "}"), "annotation-damaged"),
+    }
+    for name, (text, _) in damages.items():
+        (tmp_path / "ds/ann" / name).write_text(text)
+    source = read(tmp_path)
+    assert {Path(issue.source).name: issue.code for issue in source.issues} == {
+        name: code for name, (_, code) in damages.items()
+    }
+    for name in damages:
+        with pytest.raises(InputError, match=name):
+            registry.read(tmp_path / "ds/ann" / name, "supervisely")

@@ -1,0 +1,68 @@
+"""`tfrec extract`: records back to annotations and images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfrec_tools.cli.options import Json, command
+from tfrec_tools.cli.shown import say
+from tfrec_tools.extraction.options import ExtractOptions
+
+
+@command("tfrec extract records/train --to coco --out annotations")
+def extract(options: ExtractOptions, json: Json = False) -> None:
+    """Write the images and annotations of TFRecords as COCO, Pascal VOC, YOLO or CSV.
+
+    Images come out byte for byte, boxes in decimals that `tfrec convert` reads as the very same floats.
+    What the format cannot say is counted, by what it is. The folder appears when all is written; when the
+    command is stopped before, the same command goes on where it was.
+    """
+    import msgspec
+
+    from tfrec_tools.cli import console
+    from tfrec_tools.errors import Interrupted
+    from tfrec_tools.extraction import extract as engine
+
+    try:
+        with console.watched(options) as watched:
+            extracted = engine.extract(watched)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the same command goes on where this one stopped") from None
+    if json:
+        document = msgspec.to_builtins(extracted.summary) | {"convert": extracted.convert}
+        say(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    else:
+        _print(", ".join(options.patterns), extracted)
+
+
+def _print(records: str, extracted: Any) -> None:
+    from tfrec_tools.cli import console
+    from tfrec_tools.cli.report import print_accounts, print_issues
+
+    summary = extracted.summary
+    title = f"{extracted.folder}: {summary.images} images, {summary.boxes} boxes as {summary.format}"
+    console.print_table(title, ("class", "boxes"), list(summary.classes.items()))
+    for split, images in summary.splits.items():
+        say(f"{split}: {images} images")
+    print_accounts([records], [summary.accounting])
+    say(_unsaid(summary))
+    print_issues(extracted.issues, "")
+    say(f"Back to records: tfrec convert {_quoted(extracted.convert)} --out DIR/NAME")
+
+
+def _unsaid(summary: Any) -> str:
+    if not summary.unsaid:
+        return f"{summary.format} says all that the records say."
+    from tfrec_tools.formats.writing import BOX_FACTS
+
+    counts = ", ".join(
+        f"{what} of {number} {'box(es)' if what in BOX_FACTS else 'image(s)'}"
+        for what, number in summary.unsaid.items()
+    )
+    return f"{summary.format} cannot say: {counts}"
+
+
+def _quoted(words: tuple[str, ...]) -> str:
+    import shlex
+
+    return shlex.join(words)

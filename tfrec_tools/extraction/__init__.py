@@ -1,0 +1,1 @@
+"""Records to annotations and images."""

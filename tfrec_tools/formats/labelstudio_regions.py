@@ -1,0 +1,206 @@
+"""Regions of Label Studio's tasks, of JSON, JSON_MIN and CSV alike: the box around a shape, and the class.
+
+Numbers are percent of the image's width and height; rectangles are turned about their upper left corner, by
+degrees, clockwise. Of several annotations of a task the one that is marked as ground truth counts, else the
+first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.formats import labelstudio_brush
+from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable
+from tfrec_tools.formats.json_values import number, numbers, pixels, points, shown, text
+from tfrec_tools.formats.labelstudio_tasks import Annotation, Task
+from tfrec_tools.formats.shapes import (
+    Corners,
+    Point,
+    around_ellipse,
+    around_points,
+    from_size,
+    outline,
+    turned,
+)
+
+# What says more about an image or a region, and is no region itself.
+_ATTRIBUTES = frozenset(
+    ("choices", "taxonomy", "rating", "number", "textarea", "datetime", "pairwise", "ranker", "relation")
+)
+_SHAPES = ("rectangle", "polygon", "ellipse", "brush", "keypoint")
+
+
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """A region of a result: its place, kind ("rectangle"), class names, numbers, and what it says of the size
+    of its image."""
+
+    where: str
+    kind: str
+    names: tuple[str, ...]
+    value: Mapping[str, Any]
+    size_wh: tuple[int, int]
+    image_rotation: float
+
+
+def drawn_image(where: str, task: Task, masks: bool) -> DrawnImage | Unusable:
+    """Returns the image of a task with the objects of the annotation that counts. One that is skipped or has
+    no annotation is image-unannotated."""
+    annotation, others = _chosen(task.annotations)
+    regions = list(_regions(annotation)) if annotation else []
+    left = [other for other in others if not other.cancelled]
+    if task.fault:
+        count = sum(len(list(_regions(item))) for item in task.annotations if not item.cancelled)
+        return Unusable(Issue("image-unknown", where, None, task.fault, True), count)
+    size_wh = next((region.size_wh for region in regions if all(region.size_wh)), (0, 0))
+    objects = [drawn for region in regions for drawn in _drawn(region, size_wh, masks)]
+    objects += [unread for other in left if (unread := _left_out(other, len(left) + 1)) is not None]
+    return DrawnImage(
+        source=where,
+        filename=task.filename,
+        objects=tuple(objects),
+        width=size_wh[0],
+        height=size_wh[1],
+        relative=bool(objects) and not all(size_wh),
+        issues=tuple(_unannotated(where, task)) if annotation is None else (),
+    )
+
+
+def _chosen(annotations: Sequence[Annotation]) -> tuple[Annotation | None, list[Annotation]]:
+    """Returns the annotation that counts, None where there is none, and the others."""
+    whole = [item for item in annotations if not item.cancelled]
+    chosen = next((item for item in whole if item.ground_truth), whole[0] if whole else None)
+    return chosen, [item for item in annotations if item is not chosen]
+
+
+def _left_out(other: Annotation, annotations: int) -> Drawn | None:
+    """Returns the regions of an annotation that does not count, under one issue."""
+    count = len(list(_regions(other)))
+    why = f"{count} region(s) of one of {annotations} annotations of this image, of which one counts"
+    return Drawn(other.where, "", None, code="annotation-unread", why=why, count=count) if count else None
+
+
+def _unannotated(where: str, task: Task) -> Iterator[Issue]:
+    skipped = "was skipped" if task.annotations else "has no annotation"
+    guessed = f"; {task.predictions} prediction(s) are none" if task.predictions else ""
+    yield Issue("image-unannotated", where, None, f"{task.filename} {skipped}{guessed}", False)
+
+
+def _regions(annotation: Annotation) -> Iterator[_Region]:
+    """Yields the regions of an annotation's result, each with the names that it has, or, where shapes and
+    labels are chosen apart, that the item of the same id has."""
+    whole = [item for _, item in annotation.result if isinstance(item, dict)]
+    of_shapes = {_id(item) for item in whole if item.get("type") in _SHAPES and _id(item)}
+    apart = {_id(item): item.get("value") for item in whole if item.get("type") == "labels"}
+    for where, item in annotation.result:
+        if not isinstance(item, dict) or not isinstance(item.get("value", {}), dict):
+            yield _Region(where, shown(item), (), {}, (0, 0), 0)
+            continue
+        kind = text(item.get("type"))
+        if kind not in _ATTRIBUTES and not (kind == "labels" and _id(item) in of_shapes):
+            yield _region(where, item, apart.get(_id(item)))
+
+
+def _region(where: str, item: Mapping[str, Any], apart: Any) -> _Region:
+    """Returns a region; `apart` is the value of the labels that were chosen apart from its shape."""
+    kind, value = text(item.get("type")), item.get("value", {})
+    names = value.get(kind if kind.endswith("labels") else "labels")
+    if kind in _SHAPES and not names and isinstance(apart, dict):
+        names = apart.get("labels")
+    return _Region(
+        where,
+        _kind_of(value) if kind == "labels" else kind.removesuffix("labels"),
+        tuple(map(text, names)) if isinstance(names, list) else (text(names),),
+        value,
+        (pixels(item.get("original_width")), pixels(item.get("original_height"))),
+        number(item.get("image_rotation")) or 0.0,
+    )
+
+
+def _id(item: Mapping[str, Any]) -> str:
+    return text(item.get("id"))
+
+
+def _kind_of(value: Mapping[str, Any]) -> str:
+    """Returns the kind of a region of JSON_MIN that is said by its numbers alone."""
+    marks = {"points": "polygon", "radiusX": "ellipse", "rle": "brush", "height": "rectangle"}
+    return next((kind for key, kind in marks.items() if key in value), "labels")
+
+
+def _drawn(region: _Region, size_wh: tuple[int, int], masks: bool) -> Iterator[Drawn]:
+    """Yields an object for each name of a region, one without name where it has none."""
+    try:
+        box, around, code = _box(region, size_wh)
+        why = "a keypoint has no box" if region.kind == "keypoint" else f"its {region.kind} marks nothing"
+    except ValueError as fault:
+        box, around, code, why = None, "", "annotation-unread", str(fault)
+    is_outline = masks and region.kind == "polygon" and box is not None
+    mask = outline(_corners(region.value, _units(size_wh))) if is_outline else b""
+    for name in region.names or ("",):
+        yield Drawn(region.where, name, box, around, code, why, mask=mask)
+
+
+def _box(region: _Region, size_wh: tuple[int, int]) -> tuple[Corners | None, str, str]:
+    """Returns the box of a region in pixels, fractions where the size of the image is not known; what it is
+    around where the region is no box; and the code of the issue where there is none. Raises ValueError where
+    the region is not understood."""
+    _require_known(region, size_wh)
+    if region.kind == "keypoint":
+        return None, "", "box-missing"
+    if region.kind == "brush":
+        if not all(size_wh):
+            raise ValueError("is a brush on an image without original_width and original_height")
+        return labelstudio_brush.box_around(region.value.get("rle"), *size_wh), "brush", "box-missing"
+    units = _units(size_wh)
+    if region.kind == "polygon":
+        corners = _corners(region.value, units)
+        return around_points(corners) if len(corners) > 2 else None, "polygon", "box-missing"
+    radians = math.radians(_degrees(region.value, all(size_wh)))
+    if region.kind == "ellipse":
+        x, y, *radii = _scaled(region.value, ("x", "y", "radiusX", "radiusY"), units)
+        return around_ellipse((x, y), (radii[0], radii[1]), radians), "ellipse", "box-missing"
+    x, y, width, height = _scaled(region.value, ("x", "y", "width", "height"), units)
+    box = from_size(x, y, width, height)
+    return (turned(box, (x, y), radians), "rotated box", "box-missing") if radians else (box, "", "")
+
+
+def _require_known(region: _Region, size_wh: tuple[int, int]) -> None:
+    if region.kind not in _SHAPES:
+        raise ValueError(f"is {region.kind or 'of no type'}, which is no region of an image that is known")
+    if region.image_rotation % 360:
+        raise ValueError(f"was drawn on its image turned by image_rotation {region.image_rotation:g}")
+    if all(region.size_wh) and region.size_wh != size_wh:
+        raise ValueError(f"is of an image of {region.size_wh}, and others of one of {size_wh}")
+
+
+def _units(size_wh: tuple[int, int]) -> tuple[float, float]:
+    """Returns what a percent of the width and of the height is."""
+    return (size_wh[0] / 100, size_wh[1] / 100) if all(size_wh) else (0.01, 0.01)
+
+
+def _corners(value: Mapping[str, Any], units: tuple[float, float]) -> list[Point]:
+    corners = points(value.get("points"))
+    if corners is None:
+        raise ValueError(f"its points are {shown(value.get('points'))}, expected [[x, y], ...]")
+    return [(x * units[0], y * units[1]) for x, y in corners]
+
+
+def _scaled(value: Mapping[str, Any], keys: Sequence[str], units: tuple[float, float]) -> tuple[float, ...]:
+    listed = numbers(value, keys)
+    if listed is None:
+        raise ValueError(f"has no numbers {', '.join(keys)}, of {shown(value)}")
+    return tuple(part * unit for part, unit in zip(listed, units * 2, strict=True))
+
+
+def _degrees(value: Mapping[str, Any], has_size: bool) -> float:
+    """Returns by how much a region is turned, which has no meaning in percent of both sides."""
+    degrees = number(value.get("rotation") or 0)
+    if degrees is None or not math.isfinite(degrees):
+        raise ValueError(f"its rotation is {shown(value.get('rotation'))}, expected degrees")
+    if degrees % 360 and not has_size:
+        raise ValueError("is turned, on an image without original_width and original_height")
+    return degrees % 360

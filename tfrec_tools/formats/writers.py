@@ -1,0 +1,99 @@
+"""Annotation formats that are written: each module writes one, beside the module that reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from tfrec_tools.formats import coco_writer, csv_writer, voc, voc_writer, yolo_writer
+from tfrec_tools.formats.writing import Document, Outgoing, Part, Told
+from tfrec_tools.labels.label_map import LabelMap
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """How a format is written, below one folder.
+
+    says         what it says of a box beside class and place (keys of `writing.unsaid`)
+    labeled      whether it says which classes an image was annotated for
+    splits       the splits that it knows; None: any
+    image_path   (name, split): where the file of an image goes
+    lists_classes   whether it lists classes that no box is of
+    has_ids      whether its images have ids beside their names
+    named_by     what its reader calls an image: by its "name", or by its "path" with all folders
+    of_image     what is said of an image; `documents` are the files of all images
+    flags        what `tfrec convert` must be told besides
+    sources      (splits): what is given to `tfrec convert`, "" for the folder itself
+    """
+
+    says: frozenset[str]
+    labeled: bool
+    lists_classes: bool
+    has_ids: bool
+    splits: tuple[str, ...] | None
+    image_path: Callable[[str, str], str]
+    named_by: Literal["name", "path"]
+    of_image: Callable[[Outgoing, LabelMap], Told]
+    documents: Callable[[Sequence[Part], LabelMap], Iterator[Document]]
+    sources: Callable[[Sequence[str]], list[str]]
+    flags: tuple[str, ...] = ()
+
+
+WRITERS: dict[str, Writer] = {
+    "coco": Writer(
+        says=coco_writer.SAYS,
+        labeled=True,
+        lists_classes=True,
+        has_ids=True,
+        splits=None,
+        image_path=coco_writer.image_path,
+        named_by="name",
+        of_image=coco_writer.of_image,
+        documents=coco_writer.documents,
+        sources=coco_writer.sources,
+    ),
+    "voc": Writer(
+        says=voc_writer.SAYS,
+        labeled=False,
+        lists_classes=False,
+        has_ids=False,
+        splits=voc.SPLITS,
+        image_path=voc_writer.image_path,
+        named_by="name",
+        of_image=voc_writer.of_image,
+        documents=voc_writer.documents,
+        sources=voc_writer.sources,
+    ),
+    "yolo": Writer(
+        says=yolo_writer.SAYS,
+        labeled=False,
+        lists_classes=True,
+        has_ids=False,
+        splits=yolo_writer.SPLITS,
+        image_path=yolo_writer.image_path,
+        named_by="path",
+        of_image=yolo_writer.of_image,
+        documents=yolo_writer.documents,
+        sources=yolo_writer.sources,
+    ),
+    "csv": Writer(
+        says=csv_writer.SAYS,
+        labeled=False,
+        lists_classes=False,
+        has_ids=False,
+        splits=None,
+        image_path=csv_writer.image_path,
+        named_by="name",
+        of_image=csv_writer.of_image,
+        documents=csv_writer.documents,
+        sources=csv_writer.sources,
+    ),
+}
+WRITERS["yolo-segment"] = replace(
+    WRITERS["yolo"],
+    says=yolo_writer.OUTLINED_SAYS,
+    of_image=yolo_writer.outlined,
+    documents=yolo_writer.outlined_documents,
+    flags=("--yolo", "segment"),
+)
