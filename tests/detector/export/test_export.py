@@ -164,9 +164,8 @@ def _served(folder: Path, sent: tf.Tensor) -> dict[str, NDArray[np.float32]]:
         return dict(said)
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=pytest.mark.slow) if kind != "encoded" else kind for kind in KINDS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_image_of_a_batch_has_its_own_answer(inputs: Path, tmp_path: Path, kind: ImageInput) -> None:
     detector = load_detector(inputs / "model")
     saved_model.write(detector, tmp_path / "saved_model", Entry(kind, batches=True))
@@ -241,6 +240,7 @@ def test_tflite_gives_boxes_classes_from_0_scores_and_a_count(inputs: Path, tmp_
     assert b"M001" in path.read_bytes()
 
 
+@pytest.mark.slow
 def test_eight_bits_take_the_bytes_of_a_picture(inputs: Path, tmp_path: Path) -> None:
     agreement = export(inputs, "tflite-int8", tmp_path / "out", records=True)
     assert 0.0 < agreement.raw_scores < 0.3
@@ -249,6 +249,7 @@ def test_eight_bits_take_the_bytes_of_a_picture(inputs: Path, tmp_path: Path) ->
     assert (given["dtype"], given["quantization"]) == (np.uint8, (1.0, 0))
 
 
+@pytest.mark.slow
 def test_weights_in_float16_keep_what_tflite_has(inputs: Path, tmp_path: Path) -> None:
     detector = load_detector(inputs / "model")
     for name, half in (("whole", False), ("half", True)):
@@ -302,6 +303,7 @@ def test_onnx_runs_in_onnxruntime(inputs: Path, tmp_path: Path) -> None:
     assert len(session.run(["detection_anchor_indices"], {"input_tensor": IMAGE[None]})[0][0]) == 100
 
 
+@pytest.mark.slow
 def test_onnx_answers_for_each_image_of_a_batch(inputs: Path, tmp_path: Path) -> None:
     pytest.importorskip("tf2onnx", reason="the extra onnx is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
