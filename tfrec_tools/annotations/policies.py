@@ -9,8 +9,6 @@ from difflib import get_close_matches
 from tfrec_tools.annotations.issues import CODES, Issue
 from tfrec_tools.errors import InputError
 
-ACTIONS = ("fix", "drop-box", "drop-image", "error", "keep")
-
 # Code: (default, what may be chosen beside it). `error` may be chosen for every code.
 CHOICES: dict[str, tuple[str, ...]] = {
     "box-outside": ("fix", "keep", "drop-box", "drop-image"),

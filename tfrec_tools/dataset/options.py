@@ -8,6 +8,15 @@ from typing import Annotated, Literal
 
 from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, Words, as_path, several
 
+RecordLabels = Annotated[
+    StrPath | None,
+    Option(
+        "Label map that the ids of the records are of.",
+        Panel.SOURCE,
+        default="that of their manifest, else the only one beside them",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class PolicyOptions(Options):

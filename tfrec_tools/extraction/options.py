@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tfrec_tools.dataset.options import WorkerOptions
+from tfrec_tools.dataset.options import RecordLabels, WorkerOptions
 from tfrec_tools.system.options import Option, Panel, Paths, StrPath, as_path, as_texts
 
 Kind = Literal["coco", "voc", "yolo", "csv", "yolo-segment"]  # the keys of formats.writers.WRITERS
@@ -40,14 +40,7 @@ class ExtractOptions(WorkerOptions):
             recorded=False,
         ),
     ]
-    record_labels: Annotated[
-        StrPath | None,
-        Option(
-            "Label map that the ids of the records are of.",
-            Panel.SOURCE,
-            default="that of their manifest, else the only one beside them",
-        ),
-    ] = None
+    record_labels: RecordLabels = None
     no_masks: Annotated[bool, Option("Leave out the masks of objects.", Panel.SOURCE)] = False
     overwrite: Annotated[
         bool,

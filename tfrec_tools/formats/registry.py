@@ -95,8 +95,6 @@ def _unclear(path: Path, kinds: Sequence[str]) -> str:
 
 
 def _detect_folder(path: Path, writes: Path | None) -> str:
-    from tfrec_tools.formats import evidence
-
     found = evidence.strong(path, writes)
     if len(found) > 1:
         listed = " and ".join(

@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tfrec_tools.dataset.options import ClassOptions, PolicyOptions, SetOptions
+from tfrec_tools.dataset.options import ClassOptions, PolicyOptions, RecordLabels, SetOptions
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.naming import FirstIds
 from tfrec_tools.system.options import (
@@ -110,14 +110,7 @@ class RecordOptions(IdOptions, PolicyOptions):
             default="NAME.id_tables.json beside --labels, if there",
         ),
     ] = None
-    record_labels: Annotated[
-        StrPath | None,
-        Option(
-            "Label map that the ids of the records are of.",
-            Panel.SOURCE,
-            default="that of their manifest, else the only one beside them",
-        ),
-    ] = None
+    record_labels: RecordLabels = None
     keypoints: Annotated[
         Literal["write", "none"],
         Option("Carry the keypoints of objects over, or leave them out.", Panel.SOURCE),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import sys
 import tarfile
@@ -23,7 +22,6 @@ from tfrec_tools.system.atomic import published_folder
 _ADDRESS = "https://download.tensorflow.org/models/object_detection/tf2"
 _ADDRESS_VARIABLE = "TFREC_ZOO"  # another place, a folder that has the same archives
 _OWN_HOSTS = ("localhost", "127.0.0.1", "::1")  # what is asked of them never leaves the machine
-_TRAINED_ON = re.compile(r"_coco17(_[tg]pu-\d+|_od)?")
 # Of what is unpacked; the largest model of the zoo has 1 GB.
 _MOST_BYTES = {"pipeline.config": 1 << 20, "checkpoint": 4 << 30}
 _MOST_BYTES_IN_ALL = 8 << 30
