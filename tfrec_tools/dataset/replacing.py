@@ -76,7 +76,7 @@ def old_set(wanted: Wanted, known: tuple[Change, ...] = ()) -> Replaced:
     moving, before = staging.names(folder), staging.replaced(folder)
     may = wanted.overwrite or (wanted.if_changed and manifest is not None) or (moving and manifest is None)
     if there and not may:
-        raise InputError(there[0], f"exists already, {_told(changed) or 'unfinished'}; {_advice(manifest)}")
+        raise InputError(there[0], f"exists already, {told(changed) or 'unfinished'}; {_advice(manifest)}")
     names = [path.name for path in there]
     names += [name for name in (*moving, *(before.files if before else ())) if _is_ours(name, wanted.out)]
     if manifest is None and before is not None:  # a run that was stopped has taken it away
@@ -84,7 +84,8 @@ def old_set(wanted: Wanted, known: tuple[Change, ...] = ()) -> Replaced:
     return Replaced(tuple(dict.fromkeys(names)), "made" if manifest is None else "rebuilt", changed)
 
 
-def _told(changed: tuple[Change, ...]) -> str:
+def told(changed: tuple[Change, ...]) -> str:
+    """Returns in what something differs, in words."""
     return " and ".join(f"{_WORDS[change.what]} ({change.detail})" for change in changed)
 
 
@@ -113,9 +114,9 @@ def _manifest_there(wanted: Wanted) -> Manifest | None:
 def _changes(wanted: Wanted, manifest: Manifest) -> Iterator[Change]:
     """Yields what differs from what a finished set was made of. Its digest is over all of it: so that of the
     input is known where nothing else differs, or where nothing does."""
-    options = _differing(manifest.options, wanted.options, "--{}", "default")
+    options = differing(manifest.options, wanted.options, "--{}", "default")
     before = {"tfrec": manifest.tool_version, **manifest.versions}
-    versions = _differing(before, {"tfrec": __version__, **wanted.versions}, "{}", "none")
+    versions = differing(before, {"tfrec": __version__, **wanted.versions}, "{}", "none")
     lacking = _lacking(wanted.out, manifest)
     if options:
         yield Change("options", options)
@@ -127,7 +128,8 @@ def _changes(wanted: Wanted, manifest: Manifest) -> Iterator[Change]:
         yield Change("output", lacking)
 
 
-def _differing(before: Mapping[str, str], now: Mapping[str, str], name: str, nothing: str) -> str:
+def differing(before: Mapping[str, str], now: Mapping[str, str], name: str, nothing: str) -> str:
+    """Returns which of some values are others than before, `name` with each key in it; "" where none is."""
     return ", ".join(
         f"{name.format(key)} was {before.get(key, nothing)}, is {now.get(key, nothing)}"
         for key in dict.fromkeys((*before, *now))
