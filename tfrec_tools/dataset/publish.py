@@ -19,6 +19,7 @@ from tfrec_tools.annotations.accounts import Reading
 from tfrec_tools.annotations.issues import CODES, Issue
 from tfrec_tools.annotations.policies import Policies, going_on
 from tfrec_tools.dataset import accounting, freshness, replacing, shards, staging, tfds
+from tfrec_tools.dataset.changes import Change, Outcome
 from tfrec_tools.dataset.engine import Engine, ImageProgress, Job
 from tfrec_tools.dataset.manifest import (
     FORMAT_VERSION,
@@ -32,7 +33,7 @@ from tfrec_tools.dataset.manifest import (
     format_manifest,
     sealed,
 )
-from tfrec_tools.dataset.staging import Change, Outcome, ShardResult
+from tfrec_tools.dataset.staging import ShardResult
 from tfrec_tools.errors import AccountError, InputError, TfrecError, readable
 from tfrec_tools.labels import pbtxt
 from tfrec_tools.labels.label_map import LabelMap

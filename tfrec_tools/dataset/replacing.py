@@ -12,16 +12,11 @@ import msgspec
 from tfrec_tools import __version__
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.dataset import shards, staging
+from tfrec_tools.dataset.changes import Change, differing, told
 from tfrec_tools.dataset.manifest import Manifest, read_manifest
-from tfrec_tools.dataset.staging import Change, Replaced
+from tfrec_tools.dataset.staging import Replaced
 from tfrec_tools.errors import InputError
 
-_WORDS = {
-    "input": "of other input",
-    "options": "of other options",
-    "version": "of another version",
-    "output": "damaged",
-}
 HOW = "replace the set with --if-changed or --overwrite, or choose another --out"
 
 
@@ -84,11 +79,6 @@ def old_set(wanted: Wanted, known: tuple[Change, ...] = ()) -> Replaced:
     return Replaced(tuple(dict.fromkeys(names)), "made" if manifest is None else "rebuilt", changed)
 
 
-def told(changed: tuple[Change, ...]) -> str:
-    """Returns in what something differs, in words."""
-    return " and ".join(f"{_WORDS[change.what]} ({change.detail})" for change in changed)
-
-
 def _advice(manifest: Manifest | None) -> str:
     return HOW if manifest else "replace the set with --overwrite or choose another --out"
 
@@ -126,15 +116,6 @@ def _changes(wanted: Wanted, manifest: Manifest) -> Iterator[Change]:
         yield Change("input", "annotations, images or a file that an option names are not what they were")
     if lacking:
         yield Change("output", lacking)
-
-
-def differing(before: Mapping[str, str], now: Mapping[str, str], name: str, nothing: str) -> str:
-    """Returns which of some values are others than before, `name` with each key in it; "" where none is."""
-    return ", ".join(
-        f"{name.format(key)} was {before.get(key, nothing)}, is {now.get(key, nothing)}"
-        for key in dict.fromkeys((*before, *now))
-        if before.get(key) != now.get(key)
-    )
 
 
 def _lacking(out: Path, manifest: Manifest) -> str:

@@ -19,12 +19,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from tfrec_tools.annotations.accounts import Tally
 from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.dataset.changes import Change, Outcome
 from tfrec_tools.errors import InputError
 from tfrec_tools.system import locks
 from tfrec_tools.system.atomic import named_as, published, sync
@@ -51,18 +51,6 @@ class ShardResult:
     images_per_class: dict[str, int]
     issues: tuple[tuple[int, Issue], ...]
     tallies: dict[int, Tally] = field(default_factory=dict)
-
-
-Outcome = Literal["made", "unchanged", "rebuilt"]  # of a command that writes something
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What differs from what a finished set was made of (`output`: the set itself is not whole any more), in
-    the words that say how."""
-
-    what: Literal["input", "options", "version", "output"]
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)

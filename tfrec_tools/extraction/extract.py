@@ -26,9 +26,9 @@ from tfrec_tools.annotations import keypoint_checks
 from tfrec_tools.annotations.accounts import added
 from tfrec_tools.annotations.issues import CODES, Issue
 from tfrec_tools.dataset import staging
+from tfrec_tools.dataset.changes import Change, Outcome
 from tfrec_tools.dataset.engine import ticker
 from tfrec_tools.dataset.manifest import SourceAccount
-from tfrec_tools.dataset.staging import Change, Outcome
 from tfrec_tools.errors import AccountError, InputError
 from tfrec_tools.extraction import standing
 from tfrec_tools.extraction.jobs import Done, ExtractJob, is_finished, jobs_of, noted

@@ -17,9 +17,8 @@ from typing import TypeVar
 import msgspec
 
 from tfrec_tools import __version__
+from tfrec_tools.dataset.changes import Change, differing, told
 from tfrec_tools.dataset.manifest import SourceAccount
-from tfrec_tools.dataset.replacing import differing, told
-from tfrec_tools.dataset.staging import Change
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.system.regular_files import read_bytes
 

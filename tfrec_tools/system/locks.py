@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.system.atomic import named_as
 from tfrec_tools.system.remote_path import RemotePath
 
 if sys.platform != "win32":
@@ -61,7 +62,8 @@ def held(subject: Path, what: str) -> Iterator[None]:
         yield
         return
     lock = subject.with_name(f".{subject.name}.lock")
-    file = take(lock, subject, what, lambda: lock.parent.mkdir(parents=True, exist_ok=True))
+    with named_as(subject, lock):
+        file = take(lock, subject, what, lambda: lock.parent.mkdir(parents=True, exist_ok=True))
     try:
         yield
     finally:
