@@ -34,7 +34,7 @@ from tfrec_tools.dataset.manifest import (
     sealed,
 )
 from tfrec_tools.dataset.staging import ShardResult
-from tfrec_tools.errors import AccountError, InputError, TfrecError, readable
+from tfrec_tools.errors import AccountError, InputError, Parts, TfrecError, readable
 from tfrec_tools.labels import pbtxt
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.remote_path import require_writable
@@ -110,6 +110,11 @@ class Refused(TfrecError):  # noqa: N818
         more = f" (and {len(refused) - 1} more that may not be)" if len(refused) > 1 else ""
         message = f"{first.source}: {first.code}: {first.message}{more}; nothing was written"
         super().__init__(f"{message}; {going_on(refused)} would go on")
+
+    @property
+    def parts(self) -> Parts:
+        first = self.refused[0]
+        return Parts(first.source, first.code, first.message, "", f"{going_on(self.refused)} would go on")
 
 
 def require_name(out: Path) -> None:
