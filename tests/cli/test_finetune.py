@@ -8,8 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from tests.helpers import tiny
+from tests.helpers.documents import require_valid
+from tfrec_tools.cli.finetune import _judge
+from tfrec_tools.detector.evaluation.average_precision import AveragePrecision
+from tfrec_tools.detector.reports import comparison
 from tfrec_tools.labels.label_map import from_names
 from tfrec_tools.labels.pbtxt import format_label_map
 from tfrec_tools.system import toml_options
@@ -61,8 +66,11 @@ def test_the_table_goes_to_stdout_and_tensorflow_stays_quiet(inputs: Path, tmp_p
 @pytest.mark.slow
 def test_json_is_all_of_stdout(inputs: Path, tmp_path: Path) -> None:
     done = finetune(inputs, tmp_path / "run", "--dry-run", "--json")
+    require_valid(json.loads(done.stdout), "finetune--dry-run")
     assert json.loads(done.stdout)["max_difference"] == 0.0
-    done = finetune(inputs, tmp_path / "run", "--json")
+    done = finetune(inputs, tmp_path / "run", "--json", "--max-forget=-100")
+    assert (done.returncode, "points of AP50, more than -100" in done.stderr) == (3, True)
+    require_valid(json.loads(done.stdout), "finetune")
     assert [line["name"] for line in json.loads(done.stdout)["classes"]][:2] == ["red", "blue"]
 
 
@@ -93,6 +101,17 @@ def test_records_outside_the_label_map_are_one_line(inputs: Path, tmp_path: Path
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "odd.tfrecord: record 0 (0.png): class 'green' is not in" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_more_forgotten_than_allowed_is_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:
+    before, after = AveragePrecision(0.5, 0.8, 4), AveragePrecision(0.5, 0.7, 4)
+    lines = [comparison.Line("mean of old", "old", True, 4, before, after)]
+    _judge(lines, 10.5)
+    _judge(lines, None)
+    with pytest.raises(typer.Exit) as end:
+        _judge(lines, 9.5)
+    assert end.value.exit_code == 3
+    assert capsys.readouterr().err == "tfrec: the old classes lost 10 points of AP50, more than 9.5\n"
 
 
 def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:

@@ -196,7 +196,7 @@ def test_a_finished_set_is_not_overwritten_unless_asked(tmp_path: Path, source: 
     out = tmp_path / "out"
     convert(ConvertOptions(source, out / "new", shards=3))
     before = contents(out)
-    with pytest.raises(InputError, match=r"new.manifest.json: exists already; .*--overwrite"):
+    with pytest.raises(InputError, match=r"new.manifest.json: exists already, .*--overwrite"):
         convert(ConvertOptions(source, out / "new"))
     assert contents(out) == before
     convert(ConvertOptions(source, out / "other"))

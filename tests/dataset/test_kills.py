@@ -143,6 +143,24 @@ def test_a_conversion(tmp_path: Path) -> None:
     hold(out, older, run)
 
 
+def test_a_conversion_of_other_input_with_other_splits(tmp_path: Path) -> None:
+    """What only the old set had goes with it, wherever the run that replaces it was stopped."""
+    out, images = tmp_path / "out/new", tmp_path / "images"
+    sound(tmp_path)
+    other = tmp_path / "other.json"
+    other.write_text((tmp_path / "instances.json").read_text().replace("dog", "fox"))
+
+    def older() -> Finished:
+        split = "train=0.5,val=0.5"
+        return convert(ConvertOptions(tmp_path / "instances.json", out, split=split, workers=1))
+
+    def run() -> Finished:
+        options = ConvertOptions(other, out, images=images, shards=2, workers=1)
+        return convert(replace(options, if_changed=True, no_fsync=True))
+
+    hold(out, older, run)
+
+
 def test_a_remapping(tmp_path: Path) -> None:
     out, records, merged = tmp_path / "out/new", tmp_path / "old/set", tmp_path / "merged.pbtxt"
     convert(ConvertOptions(sound(tmp_path), records, shards=1, workers=1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -9,8 +11,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from tfrec_tools.cli import manner
+from tfrec_tools.cli.progress import JsonLines, Stages
 from tfrec_tools.cli.shown import shown
-from tfrec_tools.system.options import Options, Progress
+from tfrec_tools.system.options import Options, Progress, silent
 
 _PLAIN_WIDTH = 120  # columns, where the output is a file or a pipe
 _PLAIN_EVERY_S = 10.0
@@ -67,18 +71,37 @@ def _console() -> Any:
     from rich.console import Console
 
     console = Console()
-    return console if console.is_terminal else Console(width=_PLAIN_WIDTH)
+    console = console if console.is_terminal else Console(width=_PLAIN_WIDTH)
+    console.on_broken_pipe = _unheard  # type: ignore[method-assign]
+    return console
+
+
+def _unheard() -> None:
+    """Rich would end the command with 1 where who reads stdout has gone."""
+    raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 @contextmanager
 def watched(options: _Watched) -> Iterator[_Watched]:
-    """The options with a progress that is shown on stderr meanwhile: a bar on a terminal, else a line every
-    ten seconds."""
-    if not sys.stderr.isatty():
-        yield replace(options, progress=_plain_progress())
-        return
-    with _bar() as bar:
-        yield replace(options, progress=_bar_progress(bar))
+    """The options with a progress that is shown on stderr meanwhile, as --progress says: by itself a bar on a
+    terminal, else a line every ten seconds; --verbose adds how long each step took."""
+    kind, stages = manner.now().progress_here, Stages(manner.now().verbose)
+    with _shown(kind) as progress:
+        yield replace(options, progress=stages.noting(progress))
+    stages.end()
+
+
+@contextmanager
+def _shown(kind: str) -> Iterator[Progress]:
+    if kind == "json":
+        lines = JsonLines()
+        yield lines.show
+        lines.end()
+    elif kind == "bar":
+        with _bar() as bar:
+            yield _bar_progress(bar)
+    else:
+        yield silent if kind == "none" else _plain_progress()
 
 
 def _bar() -> Any:
@@ -87,7 +110,9 @@ def _bar() -> Any:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
+    wanted = True if manner.now().progress == "bar" else None
+    console = Console(stderr=True, force_terminal=wanted)
+    return Progress(*columns, console=console, transient=True, auto_refresh=False)
 
 
 def _bar_progress(bar: Any) -> Progress:

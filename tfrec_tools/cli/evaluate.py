@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from tfrec_tools.cli.options import Json, command
@@ -17,19 +16,19 @@ def evaluate(options: EvaluateOptions, json: Json = False) -> None:
     Crowds and difficult objects are neither to be found nor mistakes; an image says nothing of a class that
     it was not annotated for.
     """
-    from tfrec_tools.cli import console, tensorflow
+    from tfrec_tools.cli import console, manner, tensorflow
     from tfrec_tools.detector import preflight
 
     preflight.require_records(options.patterns)
     for note in preflight.model_notes(options.model, options.label_map):
-        say(f"tfrec: {note}", err=True)
+        manner.note(note)
     tensorflow.load()
     from tfrec_tools.detector.evaluation import evaluate as story
 
     with console.watched(options) as watched:
-        metrics = story.evaluate_model(watched, partial(say, err=True))
+        metrics = story.evaluate_model(watched, manner.note)
     if json:
-        say(story.format_document(options, metrics), nl=False)
+        manner.say_document(story.format_document(options, metrics))
         return
     _print(options, metrics)
 

@@ -19,7 +19,7 @@ def extract(options: ExtractOptions, json: Json = False) -> None:
     """
     import msgspec
 
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import console, manner
     from tfrec_tools.errors import Interrupted
     from tfrec_tools.extraction import extract as engine
 
@@ -29,17 +29,18 @@ def extract(options: ExtractOptions, json: Json = False) -> None:
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command goes on where this one stopped") from None
     if json:
-        document = msgspec.to_builtins(extracted.summary) | {"convert": extracted.convert}
-        say(msgspec.json.format(msgspec.json.encode(document), indent=2))
+        more = {name: getattr(extracted, name) for name in ("convert", "outcome", "changed")}
+        manner.say_document(msgspec.to_builtins(extracted.summary) | more)
     else:
         _print(", ".join(options.patterns), extracted)
 
 
 def _print(records: str, extracted: Any) -> None:
     from tfrec_tools.cli import console
-    from tfrec_tools.cli.report import print_accounts, print_issues
+    from tfrec_tools.cli.report import print_accounts, print_issues, say_outcome
 
     summary = extracted.summary
+    say_outcome(extracted)
     title = f"{extracted.folder}: {summary.images} images, {summary.boxes} boxes as {summary.format}"
     console.print_table(title, ("class", "boxes"), list(summary.classes.items()))
     for split, images in summary.splits.items():

@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from tfrec_tools.cli.exits import Exit
 from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.finetune import FinetuneOptions
@@ -22,7 +23,7 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
     over bit for bit, by name or as the merge renamed them. An image is never taught that a class which it was
     not annotated for is background.
     """
-    from tfrec_tools.cli import console, tensorflow
+    from tfrec_tools.cli import console, manner, tensorflow
     from tfrec_tools.detector import preflight
     from tfrec_tools.formats.classes import read_map
 
@@ -30,7 +31,7 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
     with console.watched(options) as watched:
         checked = preflight.require_finetunable(watched, label_map)
     for note in checked.notes:
-        say(f"tfrec: {note}", err=True)
+        manner.note(note)
     tensorflow.load()
     from tfrec_tools.detector import finetune as story
 
@@ -53,13 +54,12 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
 
 
 def _show_proof(plan: Any, proof: Any, json: bool) -> None:
-    import json as json_
     from dataclasses import asdict
 
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import console, manner
 
     if json:
-        say(json_.dumps(asdict(proof), indent=2))
+        manner.say_document(asdict(proof))
         return
     rows = [
         (row.id, row.name, "new" if row.base_id is None else f"column {row.base_id} of the base, bit for bit")
@@ -77,16 +77,16 @@ def _judge(lines: Any, max_forget: float | None) -> None:
     lost = comparison.forgetting(lines)
     if max_forget is not None and lost is not None and lost > max_forget:
         say(f"tfrec: the old classes lost {lost:g} points of AP50, more than {max_forget:g}", err=True)
-        raise typer.Exit(3)
+        raise typer.Exit(Exit.FORGOTTEN)
 
 
 def _show(plan: Any, lines: Any, json: bool) -> None:
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import console, manner
 
     if not plan.cluster.is_chief:
         return
     if json:
-        say((plan.out / "report.json").read_text(encoding="utf-8"), nl=False)
+        manner.say_document((plan.out / "report.json").read_text(encoding="utf-8"))
         return
     console.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines)
     say(f"The grown model is {plan.out / 'model'}; look at {plan.out / 'report.html'}.")

@@ -16,15 +16,13 @@ def inspect(options: InspectOptions, json: Json = False) -> None:
 
     Reads records of tfrec, TFOD and others, also gzip, and checks every CRC.
     """
-    import json as json_
-
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import console, manner
     from tfrec_tools.dataset import stats as engine
 
     with console.watched(options) as watched:
         stats = engine.inspect(watched)
     if json:
-        say(json_.dumps(_document(stats), ensure_ascii=False, indent=2))
+        manner.say_document(_document(stats))
     else:
         _print(stats)
 

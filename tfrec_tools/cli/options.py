@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Optional, get_type_hints
 
 import typer
 
+from tfrec_tools.cli import manner
 from tfrec_tools.errors import InputError
 from tfrec_tools.system import toml_options
 from tfrec_tools.system.options import Declared, Options, Panel, declarations
@@ -36,13 +37,14 @@ def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]
         @wraps(function)
         def run(**values: Any) -> None:
             del values["config"]
+            manner.settle(values)
             options = {name: _options(of, values) for name, of in made.items()}
             function(**options, **{name: values[name] for name in rest})
 
         parameters = [
             *(_parameter(declared) for of in made.values() for declared in _in_panels(of)),
             *(inspect.signature(function).parameters[name].replace(annotation=hints[name]) for name in rest),
-            _CONFIG,
+            *(of_all for of_all in _OF_ALL if of_all.name not in rest),
         ]
         run.__signature__ = _signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -201,18 +203,30 @@ def _names(context: typer.Context) -> dict[str, Any]:
     return names
 
 
-_CONFIG = inspect.Parameter(
-    "config",
-    inspect.Parameter.KEYWORD_ONLY,
-    default=None,
-    annotation=Annotated[
+def _of_all(name: str, default: Any, kind: Any, help_: str, **more: Any) -> inspect.Parameter:
+    """Returns an option that every command has."""
+    option = typer.Option(f"--{name}", show_envvar=False, help=help_, **more)
+    annotation: Any = Annotated[kind, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+_OF_ALL = (
+    inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json),
+    _of_all(
+        "progress",
+        "auto",
+        manner.Kind,
+        "What is shown on stderr meanwhile; json: lines with time, stage, done, total. auto: a bar on a "
+        "terminal, else a line every ten seconds.",
+    ),
+    _of_all("quiet", False, bool, "Say nothing but results and errors."),
+    _of_all("verbose", False, bool, "Say how long each step took."),
+    _of_all(
+        "config",
+        None,
         Path | None,
-        typer.Option(
-            "--config",
-            show_envvar=False,
-            callback=_use_config,
-            is_eager=True,
-            help="TOML file of options by their names, such as `seed = 1`; the command line wins.",
-        ),
-    ],
+        "TOML file of options by their names, such as `seed = 1`; the command line wins.",
+        callback=_use_config,
+        is_eager=True,
+    ),
 )

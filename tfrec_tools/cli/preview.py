@@ -38,6 +38,7 @@ def preview(
 ) -> None:
     """Show images with their boxes and class names, from records or from annotations."""
     from tfrec_tools import preview as engine
+    from tfrec_tools.cli import manner
     from tfrec_tools.conversion.options import ValidateOptions
     from tfrec_tools.system.atomic import published
     from tfrec_tools.system.options import narrowed
@@ -51,4 +52,8 @@ def preview(
     out.parent.mkdir(parents=True, exist_ok=True)
     with published(out) as (part,):
         part.write_bytes(engine.preview(shown, what, suffix))
-    say(f"{out}: {len(shown)} images, {sum(len(item.record.names) for item in shown)} boxes")
+    boxes = sum(len(item.record.names) for item in shown)
+    if manner.now().json:
+        manner.say_document({"out": str(out), "images": len(shown), "boxes": boxes})
+    else:
+        say(f"{out}: {len(shown)} images, {boxes} boxes")

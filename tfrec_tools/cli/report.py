@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfrec_tools.cli import console
+from tfrec_tools.cli import console, manner
 from tfrec_tools.cli.shown import say
 
 
 def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
     """Has a set DIR/NAME written by `engine`, which takes the options, and shows its manifest or its tables;
     the issues, where the policies do not allow them."""
-    from tfrec_tools.dataset.manifest import format_manifest
+    import msgspec
+
     from tfrec_tools.dataset.publish import Refused
     from tfrec_tools.errors import Interrupted
 
@@ -27,7 +28,8 @@ def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command goes on where this one stopped") from None
     if json:
-        say(format_manifest(finished.manifest), nl=False)
+        outcome = {"outcome": finished.outcome, "changed": finished.changed}
+        manner.say_document(msgspec.to_builtins(finished.manifest) | outcome)
     else:
         _summarise(options.prefix, finished)
 
@@ -38,8 +40,7 @@ def _summarise(out: Path, finished: Any) -> None:
     from tfrec_tools.dataset.shards import issues_path
 
     manifest = finished.manifest
-    if finished.again:
-        say("Finished before, by the same command on the same input; --overwrite does it again.")
+    say_outcome(finished)
     size_mb = sum(shard.bytes for shard in manifest.shards) / 1e6
     title = (
         f"{out}: {manifest.images} images ({manifest.negatives} without boxes), {manifest.boxes} boxes, "
@@ -62,6 +63,16 @@ def _summarise(out: Path, finished: Any) -> None:
     if why := tfds.left_out(out, manifest):
         say(f"tfds.builder_from_directory does not have {out.name}: {why}.")
     print_issues(finished.issues, f", all of them in {issues_path(out)}")
+
+
+def say_outcome(made: Any) -> None:
+    """A line where there was something before: that it is as it was, or in what it differed."""
+    from tfrec_tools.dataset.changes import told
+
+    if made.outcome == "unchanged":
+        say("Finished before, by the same command on the same input; --overwrite does it again.")
+    elif made.changed:
+        say(f"Rebuilt: what was there was {told(made.changed)}.")
 
 
 def _print_labeled(manifest: Any) -> None:

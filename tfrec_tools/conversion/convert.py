@@ -75,6 +75,7 @@ def _set_plan(options: ConvertOptions, plan: Plan) -> SetPlan:
     return SetPlan(
         out=options.prefix,
         overwrite=options.overwrite,
+        if_changed=options.if_changed,
         label_map=plan.label_map,
         splits=tuple(share.name for share in plan.shares),
         jobs=plan.jobs,

@@ -107,6 +107,14 @@ class SetOptions(WorkerOptions):
         "none"
     )
     overwrite: Annotated[bool, Option("Replace a set that exists.", Panel.OUTPUT, recorded=False)] = False
+    if_changed: Annotated[
+        bool,
+        Option(
+            "Replace a set that exists, if input, options or version are others than those it was made of.",
+            Panel.OUTPUT,
+            recorded=False,
+        ),
+    ] = False
     no_fsync: Annotated[
         bool,
         Option(

@@ -38,6 +38,7 @@ from tfrec_tools.detector.training.validation import NEVER, Watch
 from tfrec_tools.labels.id_tables import Tables, find_tables, new_names
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.pbtxt import format_label_map
+from tfrec_tools.system import locks
 from tfrec_tools.system.atomic import published
 from tfrec_tools.system.options import Progress, as_path, as_texts, narrowed, recorded, silent
 from tfrec_tools.system.toml_options import Values
@@ -179,7 +180,7 @@ def finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
     with the same. Each worker of a cluster does the same until the training, then helps with it; the chief
     alone writes to plan.out and has lines to show.
     """
-    with plan.cluster.folder(plan.out) as out, plan.cluster.together():
+    with plan.cluster.folder(plan.out) as out, locks.held(out, "run"), plan.cluster.together():
         return _finetune(replace(plan, out=out), resume=resume and plan.cluster.is_chief)
 
 

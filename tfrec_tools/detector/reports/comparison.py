@@ -117,10 +117,23 @@ def write_metrics_csv(path: Path, lines: Sequence[Line]) -> None:
             writer.writerow([line.name, line.group, line.boxes, *scores])
 
 
-def write_report_json(path: Path, lines: Sequence[Line], facts: Facts) -> None:
+def write_report_json(path: Path, lines: Sequence[Line], facts: Facts, names: Mapping[int, str]) -> None:
+    """What says how good something is stands there as fractions, and by the names of classes.
+
+    names   {id: name} of the grown model
+    """
     classes = [asdict(line) for line in lines]
-    report = {**asdict(facts), "harmonic_mean": harmonic_mean(lines), "classes": classes}
+    shares = {
+        "forgetting": _share(facts.forgetting),
+        "thresholds": {names[label_id]: score for label_id, score in facts.thresholds.items()},
+        "harmonic_mean": _share(harmonic_mean(lines)),
+    }
+    report = {**asdict(facts), **shares, "classes": classes}
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def _share(points: float | None) -> float | None:
+    return None if points is None else round(points / 100, 4)
 
 
 def _boxes(precisions: Mapping[int, AveragePrecision], label_id: int) -> int:
