@@ -49,6 +49,12 @@ class AveragePrecision:
         """The 95 % intervals of what there are spreads of; None where there are too few images for one."""
         return {name: spread.interval for name, spread in self.spreads.items()}
 
+    @property
+    def of_nothing(self) -> AveragePrecision:
+        """That of a model that finds nothing on the same images."""
+        nothing = {name: spread.of_nothing for name, spread in self.spreads.items()}
+        return AveragePrecision(0.0, 0.0, self.boxes, nothing)
+
 
 def find(
     detector: Detector,

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
+from tfrec_tools.detector.evaluation.wording import about, changed, changed_words, scored
+from tfrec_tools.detector.reports import comparison
 from tfrec_tools.detector.reports.comparison import POINT_HEADERS, Facts, Line, harmonic_mean, point_rows
 from tfrec_tools.drawing.templates import filled
 from tfrec_tools.labels.label_map import LabelMap
@@ -63,9 +65,9 @@ def _summary(lines: Sequence[Line], facts: Facts) -> str:
     words.append(f"varied by: {', '.join(facts.augmentations) or 'nothing'}")
     if (mean := harmonic_mean(lines)) is not None:
         words.append(f"harmonic mean of old and new AP50 {mean:.1f}")
-    if facts.forgetting is not None:
-        words.append(f"forgetting {facts.forgetting:.1f} points")
-    return "; ".join(words) + "."
+    if change := comparison.change_of_old(lines):
+        words.append(f"the old classes {changed_words(change)}")
+    return f"{'; '.join(words)}. {about(comparison.intervals(lines))}"
 
 
 def _points(best: Mapping[str, OperatingPoint]) -> list[_Table]:
@@ -88,14 +90,12 @@ def _choices(facts: Facts, labels: LabelMap) -> list[_Table]:
 
 
 def _cells(line: Line) -> tuple[str, ...]:
-    before, after = line.before, line.after
-    change = f"{100 * (after.ap50 - before.ap50):+.1f}" if before and after else ""
     scores = [
-        f"{100 * getattr(precision, key):.1f}" if precision else ""
+        scored(getattr(precision, key), precision.intervals.get(key)) if precision else ""
         for key in ("ap50", "ap")
-        for precision in (before, after)
+        for precision in (line.before, line.after)
     ]
-    return (line.name, line.group, str(line.boxes), *scores[:2], change, *scores[2:])
+    return (line.name, line.group, str(line.boxes), *scores[:2], changed(line.change), *scores[2:])
 
 
 def _table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> _Table:
@@ -103,4 +103,5 @@ def _table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).lstrip("+-").isdigit()
+    """Whether it stands to the right; an interval may follow."""
+    return text.partition(" (")[0].replace(".", "", 1).lstrip("+-").isdigit()
