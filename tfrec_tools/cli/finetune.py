@@ -83,6 +83,8 @@ def _judge(lines: Any, max_forget: float | None) -> None:
 
 
 def _show(plan: Any, lines: Any, json: bool) -> None:
+    import json as json_
+
     from tfrec_tools.cli import console
     from tfrec_tools.detector.evaluation.wording import about, changed_words
     from tfrec_tools.detector.reports import comparison
@@ -96,6 +98,8 @@ def _show(plan: Any, lines: Any, json: bool) -> None:
     say(about(comparison.intervals(lines)))
     if change := comparison.change_of_old(lines):
         say(f"The old classes {changed_words(change)}.")
+    if note := json_.loads((plan.out / "report.json").read_text(encoding="utf-8"))["calibration"]["note"]:
+        say(note)
     say(f"The grown model is {plan.out / 'model'}; look at {plan.out / 'report.html'}.")
 
 

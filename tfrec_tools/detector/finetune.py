@@ -217,6 +217,7 @@ def _finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
     ended = loop.train(trainer, log, plan.watch, data.training, validate, training)
     blending = _counted(plan, "blending with the base")
     blends = retention.blend(plan.memory, detector, start, rows, data.val, blending)
+    calibration = retention.calibrate(plan.memory, detector, rows, data.val, _counted(plan, "calibrating"))
     save_detector(detector, plan.out / "model")
     detected = _find(plan, detector, "measuring the grown model", data.test)
     after = average_precision.average_precision(data.test, detected, labels, spread=True)
@@ -233,6 +234,7 @@ def _finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
         augmentations=trainer.augmentations,
         seconds=round(time.monotonic() - started, 1),
         versions={"tfrec": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
+        calibration=calibration,
     )
     metrics = measure(data.test, detected, labels, min_score=None, voc07=False)
     seen_before = _above_threshold(detected_before, believed)

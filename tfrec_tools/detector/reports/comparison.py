@@ -12,6 +12,7 @@ from typing import Any
 from tfrec_tools.detector.evaluation import average_precision
 from tfrec_tools.detector.evaluation.average_precision import AveragePrecision, mean
 from tfrec_tools.detector.evaluation.bootstrap import Interval
+from tfrec_tools.detector.evaluation.calibration import NONE, Calibration
 from tfrec_tools.detector.evaluation.differences import Difference, difference
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
@@ -51,6 +52,7 @@ class Facts:
     blends      {share of the training kept: harmonic mean of old and new AP50}, the one taken first
     images      {what for: how many}
     augmentations  how those to train with were varied, kinds of pipeline.augmentation
+    calibration  what was added to the logits of new classes
     """
 
     base: str
@@ -64,6 +66,7 @@ class Facts:
     augmentations: Sequence[str]
     seconds: float
     versions: Mapping[str, str]
+    calibration: Calibration = NONE
 
 
 def comparison(
@@ -155,6 +158,7 @@ def write_metrics_csv(path: Path, lines: Sequence[Line]) -> None:
 def write_report_json(path: Path, lines: Sequence[Line], facts: Facts) -> None:
     report = {
         **asdict(facts),
+        "calibration": {**asdict(facts.calibration), "note": facts.calibration.note},
         "harmonic_mean": harmonic_mean(lines),
         "classes": [_line_document(line) for line in lines],
     }

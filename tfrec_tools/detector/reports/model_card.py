@@ -30,6 +30,7 @@ def format_card(
         _table(("class", "", "boxes", "AP50 before", "AP50 after", "AP after"), list(map(_row, lines))),
         _summary(lines),
         *_scores(best),
+        facts.calibration.note,
         "## How it was trained",
         f"{facts.steps} steps ({facts.ended}), the weights of step {facts.best_step}. {versions}.",
         f"Images varied by: {', '.join(facts.augmentations) or 'nothing'}.",

@@ -13,6 +13,7 @@ from tfrec_tools.drawing.templates import filled
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.toml_options import Values
 
+_SHIFTS = ("class", "boxes to choose by", "score of best F1 before", "added to the logits")
 _SCORES = ("class", "", "boxes", "AP50 before", "AP50 after", "change", "AP before", "AP after")
 
 
@@ -67,7 +68,7 @@ def _summary(lines: Sequence[Line], facts: Facts) -> str:
         words.append(f"harmonic mean of old and new AP50 {mean:.1f}")
     if change := comparison.change_of_old(lines):
         words.append(f"the old classes {changed_words(change)}")
-    return f"{'; '.join(words)}. {about(comparison.intervals(lines))}"
+    return f"{'; '.join(words)}. {about(comparison.intervals(lines))} {facts.calibration.note}".strip()
 
 
 def _points(best: Mapping[str, OperatingPoint]) -> list[_Table]:
@@ -86,7 +87,17 @@ def _choices(facts: Facts, labels: LabelMap) -> list[_Table]:
         rows = [(f"{alpha:g}", f"{100 * score:.1f}") for alpha, score in facts.blends.items()]
         headers = ("share of the training kept", "harmonic mean of old and new AP50")
         tables.append(_table("Blends with the base, the one taken first", headers, rows))
+    if shifts := facts.calibration.shifts:
+        shifted = [
+            (shift.name, str(shift.boxes), _number(shift.score), _number(shift.added)) for shift in shifts
+        ]
+        title = "New classes brought to the level of the old ones"
+        tables.append(_table(title, _SHIFTS, shifted))
     return tables
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def _cells(line: Line) -> tuple[str, ...]:
