@@ -43,6 +43,7 @@ def test_the_files_say_what_the_lines_say(tmp_path: Path) -> None:
     assert (table[0]["ap50_before"], table[0]["ap50_after"], table[1]["ap_after"]) == ("0.75", "", "0.25")
     written = json.loads((tmp_path / "report.json").read_text())
     assert (written["steps"], written["harmonic_mean"]) == (3, None)
+    assert written["calibration"] == {"level": None, "shifts": [], "reason": "", "note": ""}
     assert table[0]["ap50_after_low"] == table[0]["ap50_change_high"] == ""
     assert written["classes"][1]["after"] == {"ap": 0.25, "ap50": 0.5, "boxes": 2, "intervals": {}}
 

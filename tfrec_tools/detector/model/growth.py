@@ -56,7 +56,7 @@ def add_to_biases(grown: detector.Detector, added: Mapping[int, float]) -> None:
     for head in registry.of(grown.config).class_heads(grown.config):
         if head.values == 1:
             bias = by_path[f"{object_graph.MODEL}/{head.path}/bias"]
-            columns = np.array(bias).reshape(head.per_cell, -1)
+            columns = np.asarray(bias).reshape(head.per_cell, -1).copy()
             for label_id, number in added.items():
                 columns[:, label_id if head.background else label_id - 1] += np.float32(number)
             bias.assign(columns.reshape(bias.shape))
