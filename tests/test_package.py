@@ -33,7 +33,8 @@ def test_the_wheel_has_all_that_the_package_opens(built: Path) -> None:
         for path in package.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    expected |= {f"tfrec_tools/schemas/{path.name}" for path in SCHEMAS.iterdir()}
+    schemas = (path for path in SCHEMAS.rglob("*") if path.is_file())
+    expected |= {f"tfrec_tools/schemas/{path.relative_to(SCHEMAS)}" for path in schemas}
     assert expected <= names
     assert wheel.stat().st_size < 4 << 20
 

@@ -50,7 +50,7 @@ def test_json_is_all_of_stdout(inputs: Path) -> None:
     require_valid(measured, "evaluate")
     assert (measured["images"], measured["boxes"], measured["names"]) == (3, 6, ["red", "blue"])
     assert [one["boxes"] for one in measured["classes"]] == [3, 3]
-    assert set(measured["overall"]) == {"ap", "ap50", "ap75", "small", "medium", "large"}
+    assert set(measured["overall"]) == {"ap", "ap50", "ap75", "small", "medium", "large", "intervals"}
     assert (len(measured["confusion"]), measured["voc07"]) == (3, None)
 
 

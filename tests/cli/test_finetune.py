@@ -19,7 +19,7 @@ from tfrec_tools.labels.label_map import from_names
 from tfrec_tools.labels.pbtxt import format_label_map
 from tfrec_tools.system import toml_options
 
-STAGES = ("reading", "measuring", "labelling", "training:", "blending")
+STAGES = ("reading", "measuring", "labelling", "training:", "blending", "calibrating")
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from tfrec_tools.cli.shown import shown
 from tfrec_tools.system.options import Options, Progress, silent
 
 _PLAIN_WIDTH = 120  # columns, where the output is a file or a pipe
+_WIDE = 110  # columns from which on a score and its interval stand side by side
 _PLAIN_EVERY_S = 10.0
 _BAR_EVERY_S = 0.1
 
@@ -41,25 +42,34 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[obje
 
 
 def print_precisions(title: str, lines: Sequence[Any]) -> None:
-    """Report lines as a table: AP50 and AP in points, before and after; the means of groups stand apart."""
+    """Report lines as a table: AP50 and AP in points, before and after, with their intervals, on a line of
+    their own where columns are few; the means of groups stand apart."""
     from rich.table import Table
     from rich.text import Text
 
+    from tfrec_tools.detector.evaluation.wording import scored
+
+    console = _console()
+    stacked = console.width < _WIDE
     table = Table(title=title, title_justify="left")
     table.add_column("class")
     table.add_column("")
     for header in ("boxes", "AP50 before", "AP50 after", "AP before", "AP after"):
-        table.add_column(header, justify="right")
+        table.add_column(header.replace(" ", "\n") if stacked else header, justify="right")
     last_class = max((i for i, line in enumerate(lines) if not line.is_mean), default=-1)
     for index, line in enumerate(lines):
         pair = (line.before, line.after)
         scores = [
-            points(precision and getattr(precision, key)) for key in ("ap50", "ap") for precision in pair
+            scored(getattr(precision, key), precision.intervals.get(key), stacked=stacked)
+            if precision
+            else "-"
+            for key in ("ap50", "ap")
+            for precision in pair
         ]
         style = "bold" if line.is_mean else None
         row = (Text(shown(line.name)), line.group, str(line.boxes or ""), *scores)
         table.add_row(*row, style=style, end_section=index == last_class)
-    _console().print(table)
+    console.print(table)
 
 
 def points(share: float | None) -> str:

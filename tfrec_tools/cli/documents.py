@@ -215,11 +215,21 @@ class Extracted(Summary):
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """COCO's AP and AP50, and of how many boxes."""
+    """COCO's AP and AP50, of how many boxes, and {ap or ap50: its 95 % interval}; None where images are few."""
 
     ap: float
     ap50: float
     boxes: int
+    intervals: dict[str, tuple[float, ...] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedPrecision:
+    """AP50 after less before, its 95 % interval, and whether 0 is inside."""
+
+    ap50: float
+    interval: tuple[float, ...] | None
+    within_error: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +242,30 @@ class ReportedLine:
     boxes: int
     before: Precision | None
     after: Precision | None
+    change: ChangedPrecision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """What became of a new class: `boxes` to choose by, `score` from which on its F1 was best there, and what
+    was `added` to its logits."""
+
+    id: int
+    name: str
+    boxes: int
+    score: float | None
+    added: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The score from which on all new classes are best taken since, what was done to each, why nothing was, and
+    all of that in words."""
+
+    level: float | None
+    shifts: tuple[Shift, ...]
+    reason: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +289,7 @@ class Finetuned:
     augmentations: tuple[str, ...]
     seconds: float
     versions: dict[str, str]
+    calibration: Calibration
     harmonic_mean: float | None
     classes: tuple[ReportedLine, ...]
 
@@ -300,7 +335,8 @@ class Detected:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """COCO's average precisions; None where there are no such boxes."""
+    """COCO's average precisions; None where there are no such boxes. `intervals`: {name: 95 % interval}, None
+    where too few images have such boxes."""
 
     ap: float | None
     ap50: float | None
@@ -308,6 +344,7 @@ class Scores:
     small: float | None
     medium: float | None
     large: float | None
+    intervals: dict[str, tuple[float, ...] | None]
 
 
 @dataclass(frozen=True, slots=True)

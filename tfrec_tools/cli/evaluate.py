@@ -36,25 +36,32 @@ def evaluate(options: EvaluateOptions, json: Json = False) -> None:
 def _print(options: EvaluateOptions, metrics: Any) -> None:
     from tfrec_tools.cli import console
     from tfrec_tools.cli.console import points
+    from tfrec_tools.detector.evaluation.wording import about
 
-    columns = ("ap", "ap50", "ap75", "small", "medium", "large")
     headers = ["class", "boxes", *("AP", "AP50", "AP75", "AP small", "AP medium", "AP large")]
-    rows = [
-        [item.name, item.boxes, *(points(getattr(item.scores, key)) for key in columns)]
-        for item in metrics.classes
-    ]
+    rows = [[item.name, item.boxes, *_cells(item.scores)] for item in metrics.classes]
     headers += ["score", "precision", "recall"]
     rows = [[*row, *_best(item.best)] for row, item in zip(rows, metrics.classes, strict=True)]
-    rows.append(
-        ["all", metrics.boxes, *(points(getattr(metrics.overall, key)) for key in columns), *_best(None)]
-    )
+    rows.append(["all", metrics.boxes, *_cells(metrics.overall), *_best(None)])
     if options.voc07:
         headers.append("VOC07 AP50")
         values = [*(item.voc07 for item in metrics.classes), metrics.voc07]
         rows = [[*row, points(value)] for row, value in zip(rows, values, strict=True)]
     console.print_table(f"{options.model} on {metrics.images} images, in points of 100", headers, rows)
+    say(about(metrics.overall.intervals.values()))
     if options.out is not None:
         say(f"Curves and confusion: {options.out}")
+
+
+def _cells(scores: Any) -> list[str]:
+    """Of the columns of scores; there is room for two intervals, metrics.json has those of all."""
+    from tfrec_tools.cli.console import points
+    from tfrec_tools.detector.evaluation.wording import scored
+
+    with_interval = [
+        scored(getattr(scores, key), scores.intervals.get(key), stacked=True) or "-" for key in ("ap", "ap50")
+    ]
+    return [*with_interval, *(points(getattr(scores, key)) for key in ("ap75", "small", "medium", "large"))]
 
 
 def _best(point: Any) -> tuple[str, ...]:

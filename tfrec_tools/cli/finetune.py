@@ -50,6 +50,7 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
             plain = story.finetune(plan.control, resume=options.resume and plan.control.out.exists())
         if not json:
             _show(plan.control, plain, json)
+        _show_gained(plan, lines, plain, json)
     _judge(lines, options.max_forget)
 
 
@@ -72,16 +73,21 @@ def _show_proof(plan: Any, proof: Any, json: bool) -> None:
 
 
 def _judge(lines: Any, max_forget: float | None) -> None:
+    from tfrec_tools.detector.evaluation.wording import changed_words
     from tfrec_tools.detector.reports import comparison
 
-    lost = comparison.forgetting(lines)
-    if max_forget is not None and lost is not None and lost > max_forget:
-        say(f"tfrec: the old classes lost {lost:g} points of AP50, more than {max_forget:g}", err=True)
+    lost, change = comparison.forgetting(lines), comparison.change_of_old(lines)
+    if max_forget is not None and lost is not None and change is not None and lost > max_forget:
+        say(f"tfrec: the old classes {changed_words(change)}; --max-forget is {max_forget:g}", err=True)
         raise typer.Exit(Exit.FORGOTTEN)
 
 
 def _show(plan: Any, lines: Any, json: bool) -> None:
+    import json as json_
+
     from tfrec_tools.cli import console, manner
+    from tfrec_tools.detector.evaluation.wording import about, changed_words
+    from tfrec_tools.detector.reports import comparison
 
     if not plan.cluster.is_chief:
         return
@@ -89,4 +95,23 @@ def _show(plan: Any, lines: Any, json: bool) -> None:
         manner.say_document((plan.out / "report.json").read_text(encoding="utf-8"))
         return
     console.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines)
+    say(about(comparison.intervals(lines)))
+    if change := comparison.change_of_old(lines):
+        say(f"The old classes {changed_words(change)}.")
+    if note := json_.loads((plan.out / "report.json").read_text(encoding="utf-8"))["calibration"]["note"]:
+        say(note)
     say(f"The grown model is {plan.out / 'model'}; look at {plan.out / 'report.html'}.")
+
+
+def _show_gained(plan: Any, lines: Any, plain: Any, json: bool) -> None:
+    """What the grown model is better by than the plain fine-tuning of the same images."""
+    from tfrec_tools.detector.evaluation.wording import changed_words
+    from tfrec_tools.detector.reports import comparison
+
+    if not plan.cluster.is_chief:
+        return
+    comparison.write_gained(plan.control.out / "gained.json", lines, plain)
+    if not json:
+        for line, gain in comparison.gained(lines, plain):
+            if line.is_mean:
+                say(f"Against plain fine-tuning, the {line.name} {changed_words(gain)}.")

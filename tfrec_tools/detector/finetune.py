@@ -199,7 +199,7 @@ def _finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
     find_by_base = partial(_find, plan, base, renamed=renamed)
     detected_val = find_by_base("measuring the base", data.val)
     detected_before = detected_val if data.test is data.val else find_by_base("testing the base", data.test)
-    before = average_precision.average_precision(data.test, detected_before, labels)
+    before = average_precision.average_precision(data.test, detected_before, labels, spread=True)
     believed = retention.thresholds(rows, data.val, detected_val)
     data = replace(data, new=_with_pseudo_labels(plan, data.new, believed, find_by_base))
     with cluster.strategy.scope():
@@ -218,9 +218,10 @@ def _finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
     ended = loop.train(trainer, log, plan.watch, data.training, validate, training)
     blending = _counted(plan, "blending with the base")
     blends = retention.blend(plan.memory, detector, start, rows, data.val, blending)
+    calibration = retention.calibrate(plan.memory, detector, rows, data.val, _counted(plan, "calibrating"))
     save_detector(detector, plan.out / "model")
     detected = _find(plan, detector, "measuring the grown model", data.test)
-    after = average_precision.average_precision(data.test, detected, labels)
+    after = average_precision.average_precision(data.test, detected, labels, spread=True)
     lines = comparison.comparison(rows, before, after)
     facts = comparison.Facts(
         base=str(plan.base),
@@ -234,6 +235,7 @@ def _finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
         augmentations=trainer.augmentations,
         seconds=round(time.monotonic() - started, 1),
         versions={"tfrec": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
+        calibration=calibration,
     )
     metrics = measure(data.test, detected, labels, min_score=None, voc07=False)
     seen_before = _above_threshold(detected_before, believed)

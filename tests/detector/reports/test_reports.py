@@ -15,6 +15,7 @@ from PIL import Image
 from tests.helpers import tiny
 from tfrec_tools.detector.data.index import index_records
 from tfrec_tools.detector.evaluation.average_precision import AveragePrecision
+from tfrec_tools.detector.evaluation.calibration import Calibration, Shift
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
 from tfrec_tools.detector.reports import comparison, images, model_card, run_page
@@ -43,6 +44,7 @@ FACTS = comparison.Facts(
     augmentations=["crop", "color"],
     seconds=90.0,
     versions={"tfrec": "1.2.3"},
+    calibration=Calibration(0.62, (Shift(2, "blue", 31, 0.25, 1.59), Shift(3, "pink", 2, None, None))),
 )
 BEST = {"blue": OperatingPoint(0.25, 0.3, 0.78, 0.84)}
 OPTIONS: dict[str, toml_options.Value] = {"lr": 0.02, "train": ["new-*"]}
@@ -61,8 +63,9 @@ def test_the_page_has_the_table_and_needs_nothing_else() -> None:
     assert not re.search(r"(src|href)=\"?http", page)
     text = tree.text_content()
     for words in ("80 steps in 1.5 minutes (the time was up)", "harmonic mean of old and new AP50 50.0",
-                  "forgetting 25.0 points", "blue0.2578.084.0", "0.37", "51.2", "new-*",
-                  "1.2.3"):  # fmt: skip
+                  "the old classes lost 25.0 points of AP50", "blue0.2578.084.0", "0.37", "51.2", "new-*",
+                  "1.2.3", "blue310.251.59", "pink2", "best taken from about 0.62 on: blue +1.59.",
+                  "too little to choose by: pink (2 boxes)"):  # fmt: skip
         assert words in text
 
 
@@ -70,7 +73,8 @@ def test_the_card_says_how_the_model_came_to_be() -> None:
     card = model_card.format_card(LINES, BEST, FACTS, OPTIONS)
     for words in ("new: blue.", "| new, to train with | 12 |", "| <red> | old | 4 | 75.0 | 50.0 | 40.0 |",
                   "| blue | 0.25 | 78.0 | 84.0 |",
-                  "lost 25.0 points", "the weights of step 60", "tfrec 1.2.3"):  # fmt: skip
+                  "lost 25.0 points", "the weights of step 60", "tfrec 1.2.3",
+                  "from about 0.62 on: blue +1.59."):  # fmt: skip
         assert words in card
     block = re.search(r"```toml\n(.*)```", card, re.DOTALL)
     assert block

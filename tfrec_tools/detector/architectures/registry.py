@@ -24,9 +24,11 @@ class Family(Protocol):
     """What a module of a family has; `config` is of its own type.
 
     BACKBONES are the paths, in the checkpoint's model, of what was trained on images without boxes.
+    HAS_SIGMOIDS: whether the score of a class is the sigmoid of its own logit, whatever the others are.
     """
 
     BACKBONES: tuple[str, ...]
+    HAS_SIGMOIDS: bool
 
     def build(self, config: Any) -> keras.Model: ...
 

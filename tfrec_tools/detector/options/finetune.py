@@ -154,6 +154,14 @@ class RetentionOptions(Options):
             Panel.RETENTION,
         ),
     ] = "auto"
+    calibrate: Annotated[
+        Literal["on", "off"],
+        Option(
+            "Bring the scores of new classes to the level of the old ones, by --val, so that one threshold "
+            "serves.",
+            Panel.RETENTION,
+        ),
+    ] = "on"
     average: Annotated[
         float,
         Option(

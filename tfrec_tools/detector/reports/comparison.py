@@ -7,13 +7,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tfrec_tools.detector.evaluation import average_precision
 from tfrec_tools.detector.evaluation.average_precision import AveragePrecision, mean
+from tfrec_tools.detector.evaluation.bootstrap import Interval
+from tfrec_tools.detector.evaluation.calibration import NONE, Calibration
+from tfrec_tools.detector.evaluation.differences import Difference, difference
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
+from tfrec_tools.system.atomic import published
 
 POINT_HEADERS = ("class", "score", "precision", "recall")
+_KEYS = ("ap50", "ap")
+_SCORES = tuple(f"{key}_{when}" for key in _KEYS for when in ("before", "after"))
+_BOUNDS = tuple(f"{score}_{bound}" for score in (*_SCORES, "ap50_change") for bound in ("low", "high"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,11 @@ class Line:
     before: AveragePrecision | None
     after: AveragePrecision | None
 
+    @property
+    def change(self) -> Difference | None:
+        """After less before."""
+        return difference(self.before, self.after) if self.before and self.after else None
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -39,6 +52,7 @@ class Facts:
     blends      {share of the training kept: harmonic mean of old and new AP50}, the one taken first
     images      {what for: how many}
     augmentations  how those to train with were varied, kinds of pipeline.augmentation
+    calibration  what was added to the logits of new classes
     """
 
     base: str
@@ -52,6 +66,7 @@ class Facts:
     augmentations: Sequence[str]
     seconds: float
     versions: Mapping[str, str]
+    calibration: Calibration = NONE
 
 
 def comparison(
@@ -83,10 +98,31 @@ def comparison(
 def forgetting(lines: Sequence[Line]) -> float | None:
     """Returns points (0 to 100) of AP50 that the old classes lost in the mean, less than 0 where they gained;
     None without old classes that can be measured."""
-    for line in lines:
-        if line.is_mean and line.group == "old" and line.before and line.after:
-            return round(100.0 * (line.before.ap50 - line.after.ap50), 2)
-    return None
+    change = change_of_old(lines)
+    return round(-100.0 * change.ap50, 2) if change else None
+
+
+def change_of_old(lines: Sequence[Line]) -> Difference | None:
+    """Returns by how much the mean AP50 of the old classes is another after than before; None without old
+    classes that can be measured."""
+    changes = (line.change for line in lines if line.is_mean and line.group == "old")
+    return next((change for change in changes if change), None)
+
+
+def intervals(lines: Sequence[Line]) -> list[Interval | None]:
+    """Returns all that the lines have."""
+    measured = (precision for line in lines for precision in (line.before, line.after) if precision)
+    return [interval for precision in measured for interval in precision.intervals.values()]
+
+
+def gained(lines: Sequence[Line], control: Sequence[Line]) -> list[tuple[Line, Difference]]:
+    """Returns the lines of a grown model, each with its AP50 less that of the plain fine-tuning measured on
+    the same images; those that cannot be measured are left out."""
+    return [
+        (line, difference(plain.after, line.after))
+        for line, plain in zip(lines, control, strict=True)
+        if line.after and plain.after
+    ]
 
 
 def harmonic_mean(lines: Sequence[Line]) -> float | None:
@@ -109,12 +145,14 @@ def point_rows(best: Mapping[str, OperatingPoint]) -> list[tuple[str, ...]]:
 def write_metrics_csv(path: Path, lines: Sequence[Line]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["name", "group", "boxes", "ap50_before", "ap50_after", "ap_before", "ap_after"])
+        writer.writerow(["name", "group", "boxes", *_SCORES, *_BOUNDS])
         for line in lines:
-            scores = [
-                _rounded(precision, key) for key in ("ap50", "ap") for precision in (line.before, line.after)
-            ]
-            writer.writerow([line.name, line.group, line.boxes, *scores])
+            pairs = [(precision, key) for key in _KEYS for precision in (line.before, line.after)]
+            scores = [getattr(precision, key) if precision else None for precision, key in pairs]
+            intervals = [precision.intervals.get(key) if precision else None for precision, key in pairs]
+            intervals.append(line.change.interval if line.change else None)
+            bounds = [bound for interval in intervals for bound in interval or (None, None)]
+            writer.writerow([line.name, line.group, line.boxes, *map(_rounded, (*scores, *bounds))])
 
 
 def write_report_json(path: Path, lines: Sequence[Line], facts: Facts, names: Mapping[int, str]) -> None:
@@ -122,18 +160,50 @@ def write_report_json(path: Path, lines: Sequence[Line], facts: Facts, names: Ma
 
     names   {id: name} of the grown model
     """
-    classes = [asdict(line) for line in lines]
-    shares = {
+    report = {
+        **asdict(facts),
         "forgetting": _share(facts.forgetting),
         "thresholds": {names[label_id]: score for label_id, score in facts.thresholds.items()},
+        "calibration": {**asdict(facts.calibration), "note": facts.calibration.note},
         "harmonic_mean": _share(harmonic_mean(lines)),
+        "classes": [_line_document(line) for line in lines],
     }
-    report = {**asdict(facts), **shares, "classes": classes}
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def _share(points: float | None) -> float | None:
     return None if points is None else round(points / 100, 4)
+
+
+def write_gained(path: Path, lines: Sequence[Line], control: Sequence[Line]) -> None:
+    """What `gained` says, a row a class and mean."""
+    rows = [
+        {"name": line.name, "group": line.group, "is_mean": line.is_mean, **_difference_document(gain)}
+        for line, gain in gained(lines, control)
+    ]
+    with published(path) as (part,):
+        part.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+
+def _line_document(line: Line) -> dict[str, Any]:
+    return {
+        "name": line.name,
+        "group": line.group,
+        "is_mean": line.is_mean,
+        "boxes": line.boxes,
+        "before": line.before and _precision_document(line.before),
+        "after": line.after and _precision_document(line.after),
+        "change": line.change and _difference_document(line.change),
+    }
+
+
+def _precision_document(precision: AveragePrecision) -> dict[str, Any]:
+    scores = {"ap": precision.ap, "ap50": precision.ap50, "boxes": precision.boxes}
+    return {**scores, "intervals": precision.intervals}
+
+
+def _difference_document(change: Difference) -> dict[str, Any]:
+    return {"ap50": change.ap50, "interval": change.interval, "within_error": change.within_error}
 
 
 def _boxes(precisions: Mapping[int, AveragePrecision], label_id: int) -> int:
@@ -146,11 +216,9 @@ def _mean_before(
     """A class that the base does not know counts as 0, unless the whole group is such."""
     if not any(label_id in known for label_id in ids):
         return None
-    zeros = {
-        label_id: AveragePrecision(0.0, 0.0, after[label_id].boxes) for label_id in ids if label_id in after
-    }
+    zeros = {label_id: after[label_id].of_nothing for label_id in ids if label_id in after}
     return mean({**zeros, **known}, ids)
 
 
-def _rounded(precision: AveragePrecision | None, key: str) -> float | str:
-    return "" if precision is None else round(float(getattr(precision, key)), 4)
+def _rounded(share: float | None) -> float | str:
+    return "" if share is None else round(float(share), 4)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tfrec_tools.detector.evaluation.operating_points import FILE, OperatingPoint
+from tfrec_tools.detector.evaluation.wording import about, changed_words, scored
+from tfrec_tools.detector.reports import comparison
 from tfrec_tools.detector.reports.comparison import POINT_HEADERS, Facts, Line, harmonic_mean, point_rows
 from tfrec_tools.system.toml_options import Values, format_options
+
+_MEASURED = "COCO's average precision in points of 100, before and after, on the images to measure with."
 
 
 def format_card(
@@ -22,10 +26,11 @@ def format_card(
         "## Data",
         _table(("images", "count"), [(use, str(count)) for use, count in facts.images.items() if count]),
         "## How good it is",
-        "COCO's average precision in points of 100, before and after, on the images to measure with.",
+        f"{_MEASURED} {about(comparison.intervals(lines))}",
         _table(("class", "", "boxes", "AP50 before", "AP50 after", "AP after"), list(map(_row, lines))),
-        _summary(lines, facts),
+        _summary(lines),
         *_scores(best),
+        facts.calibration.note,
         "## How it was trained",
         f"{facts.steps} steps ({facts.ended}), the weights of step {facts.best_step}. {versions}.",
         f"Images varied by: {', '.join(facts.augmentations) or 'nothing'}.",
@@ -34,12 +39,11 @@ def format_card(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _summary(lines: Sequence[Line], facts: Facts) -> str:
+def _summary(lines: Sequence[Line]) -> str:
     mean = harmonic_mean(lines)
     words = [] if mean is None else [f"Harmonic mean of old and new AP50: {mean:.1f}."]
-    if facts.forgetting is not None:
-        moved = "lost" if facts.forgetting >= 0 else "gained"
-        words.append(f"The old classes {moved} {abs(facts.forgetting):.1f} points of AP50.")
+    if change := comparison.change_of_old(lines):
+        words.append(f"The old classes {changed_words(change)}.")
     return " ".join(words)
 
 
@@ -54,8 +58,11 @@ def _scores(best: Mapping[str, OperatingPoint]) -> list[str]:
 
 def _row(line: Line) -> tuple[str, ...]:
     pairs = [(line.before, "ap50"), (line.after, "ap50"), (line.after, "ap")]
-    points = [f"{100 * getattr(precision, key):.1f}" if precision else "" for precision, key in pairs]
-    return (line.name, line.group, str(line.boxes), *points)
+    scores = [
+        scored(getattr(precision, key), precision.intervals.get(key)) if precision else ""
+        for precision, key in pairs
+    ]
+    return (line.name, line.group, str(line.boxes), *scores)
 
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

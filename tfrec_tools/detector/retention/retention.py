@@ -7,10 +7,13 @@ from typing import Final
 
 import tensorflow as tf
 
+from tfrec_tools.detector.architectures import registry
 from tfrec_tools.detector.data.index import IndexedExample
-from tfrec_tools.detector.evaluation import average_precision
+from tfrec_tools.detector.evaluation import average_precision, calibration
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
+from tfrec_tools.detector.evaluation.calibration import Calibration
 from tfrec_tools.detector.losses.distillation import Teacher
+from tfrec_tools.detector.model import growth
 from tfrec_tools.detector.model.class_rows import ClassRow
 from tfrec_tools.detector.model.detector import Detector, Values
 from tfrec_tools.detector.options.finetune import RetentionOptions
@@ -22,7 +25,7 @@ AUTO: Final = "auto"
 OFF: Final = "off"
 
 
-NOTHING = RetentionOptions(pseudo_labels=OFF, distill=OFF, interpolate=OFF)
+NOTHING = RetentionOptions(pseudo_labels=OFF, distill=OFF, interpolate=OFF, calibrate=OFF)
 
 
 def old_ids(rows: Sequence[ClassRow]) -> list[int]:
@@ -80,6 +83,29 @@ def blend(
         return average_precision.harmonic_mean(measured.old or 0.0, measured.new or 0.0)
 
     return weight_blending.choose(detector, start, new, measure, alphas)
+
+
+def calibrate(
+    memory: RetentionOptions,
+    detector: Detector,
+    rows: Sequence[ClassRow],
+    val: Sequence[IndexedExample],
+    progress: Callable[[int], None],
+) -> Calibration:
+    """Leaves the scores of the new classes at the level of the old ones on `val`. Where each class has a
+    sigmoid of its own, the order of its detections stays, and every logit of the others; in a softmax, what
+    one class gains the others lose, also where they are right: there nothing is done."""
+    if memory.calibrate == OFF or not new_ids(rows):
+        return calibration.NONE
+    if not registry.of(detector.config).HAS_SIGMOIDS:
+        return calibration.SOFTMAX
+    examples = validation.few(val)
+    detections = average_precision.find(detector, examples, detector.labels, progress)
+    chosen = calibration.fitted(examples, detections, rows)
+    growth.add_to_biases(
+        detector, {shift.id: shift.added for shift in chosen.shifts if shift.added is not None}
+    )
+    return chosen
 
 
 def thresholds(

@@ -12,7 +12,17 @@ from tfrec_tools.system.toml_options import Value, Values, format_options, read_
 _STEPS = "steps"
 # What does not change what is learnt at a step, but for rounding.
 _MAY_DIFFER = frozenset(
-    {"accumulate", "cache", "control", "jit", "max-forget", "strategy", "tensorboard", "time-budget"}
+    {
+        "accumulate",
+        "cache",
+        "calibrate",
+        "control",
+        "jit",
+        "max-forget",
+        "strategy",
+        "tensorboard",
+        "time-budget",
+    }
 )
 
 
