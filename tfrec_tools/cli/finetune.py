@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -30,12 +31,12 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
     with console.watched(options) as watched:
         checked = preflight.require_finetunable(watched, label_map)
     for note in checked.notes:
-        say(f"tfrec: {note}", err=True)
+        _note(note)
     tensorflow.load()
     from tfrec_tools.detector import finetune as story
 
     with console.watched(options) as watched:
-        plan = story.planned(watched, label_map, checked.examples)
+        plan = replace(story.planned(watched, label_map, checked.examples), say=_note)
         if options.dry_run:
             proof = story.dry_run(plan)
         else:
@@ -50,6 +51,10 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
         if not json:
             _show(plan.control, plain, json)
     _judge(lines, options.max_forget)
+
+
+def _note(line: str) -> None:
+    say(f"tfrec: {line}", err=True)
 
 
 def _show_proof(plan: Any, proof: Any, json: bool) -> None:
@@ -67,8 +72,16 @@ def _show_proof(plan: Any, proof: Any, json: bool) -> None:
     ]
     title = f"{plan.base} grown to {len(rows)} classes"
     console.print_table(title, ("id", "class", "row of the class head"), rows)
+    groups = [
+        (group.name, group.layers, group.parameters, group.trained, _rate(group)) for group in proof.groups
+    ]
+    console.print_table("", ("group", "layers", "parameters", "trained", "learning rate"), groups)
     change = f"change by at most {proof.max_difference:g}"
     say(f"On {proof.images} images the logits of the old classes {change}.")
+
+
+def _rate(group: Any) -> str:
+    return "frozen" if group.lr is None else f"{group.lr:g}"
 
 
 def _judge(lines: Any, max_forget: float | None) -> None:

@@ -107,13 +107,19 @@ def _kind(declared: Declared) -> Any:
     """What typer turns a word into."""
     if Path in declared.kinds:
         return Path
-    if declared.choices and len(declared.kinds) > 1:  # such as a number or "auto": by _parser
+    if _is_mixed(declared):  # by _parser
         return str
     if declared.choices and declared.several:  # typer takes no lists of Literals
         return StrEnum(declared.name, {word: word for word in declared.choices})
     if declared.choices:
         return Literal[declared.choices]
     return declared.kinds[0]
+
+
+def _is_mixed(declared: Declared) -> bool:
+    """Whether it may be a number, or words: "auto", or text."""
+    is_number = int in declared.kinds or float in declared.kinds
+    return len(declared.kinds) > 1 and (is_number or bool(declared.choices))
 
 
 def _described(declared: Declared) -> Any:
@@ -125,7 +131,7 @@ def _described(declared: Declared) -> Any:
         "rich_help_panel": option.panel or None,
         "show_default": option.default or declared.default is not None,
     }
-    if declared.choices and len(declared.kinds) > 1:
+    if _is_mixed(declared):
         about["parser"] = _parser(declared)
     else:
         about |= {"min": option.minimum, "max": option.maximum}
@@ -135,23 +141,25 @@ def _described(declared: Declared) -> Any:
 
 
 def _parser(declared: Declared) -> Callable[[str], Any]:
-    """Of a number or one of some words."""
+    """Of a number, or one of some words, or any text."""
 
     def parse(text: str) -> Any:
-        if text in declared.choices or str in declared.kinds:
+        if text in declared.choices:
             return text
         number = int if int in declared.kinds else float
         try:
             value = number(text)
         except ValueError:
             value = None
+        if value is None and str in declared.kinds:
+            return text
         low, high = declared.option.minimum, declared.option.maximum
         if value is None or (low is not None and value < low) or (high is not None and value > high):
             ends = "".join(
                 f" {word} {end:g}" for word, end in (("from", low), ("to", high)) if end is not None
             )
             raise typer.BadParameter(
-                f"{text!r} is neither {' nor '.join(declared.choices)} nor a number{ends}"
+                f"{text!r} is neither {' nor '.join(declared.choices or ('text',))} nor a number{ends}"
             )
         return value
 

@@ -15,6 +15,7 @@ from tfrec_tools.detector.model.class_rows import class_rows
 from tfrec_tools.detector.model.description import BASE_LABELS, MODEL_LABELS, describe
 from tfrec_tools.detector.model.zoo import local_folder
 from tfrec_tools.detector.options.finetune import FinetuneOptions
+from tfrec_tools.detector.training.length import Data
 from tfrec_tools.detector.training.run_notes import noted_steps, numbered_run
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.id_tables import find_tables, new_names
@@ -54,7 +55,7 @@ class Checked:
 def require_finetunable(options: FinetuneOptions, labels: LabelMap) -> Checked:
     """InputError or LabelConflict where the words, the records, the base's folder, the classes or the run's
     folder cannot be used."""
-    _ = options.augmentations, options.budget_s
+    _ = options.augmentations, options.budget_s, options.rates, options.frozen, options.frozen_layers
     patterns = {
         flag: as_texts(value)
         for flag, value in (
@@ -72,7 +73,8 @@ def require_finetunable(options: FinetuneOptions, labels: LabelMap) -> Checked:
     examples = {words: _indexed(words, labels, options) for words in patterns.values() if words}
     records = Records({flag: examples[words] for flag, words in patterns.items() if words})
     warned = (f"warning: {line}" for line in warnings(records, base.new or dict(labels.name_by_id)))
-    return Checked((*base.notes, *warned, *_resumed(options)), examples)
+    data = Data(len(examples[patterns["--train"]]), len(base.new) or len(labels))
+    return Checked((*base.notes, *warned, *_lengths(options, data)), examples)
 
 
 def _indexed(words: tuple[str, ...], labels: LabelMap, options: FinetuneOptions) -> list[IndexedExample]:
@@ -80,15 +82,19 @@ def _indexed(words: tuple[str, ...], labels: LabelMap, options: FinetuneOptions)
     return index_records(words, labels, lambda done: options.progress(reading, done, None))
 
 
-def _resumed(options: FinetuneOptions) -> Iterator[str]:
-    """With which learning rates a run goes on that is to be longer than it was."""
-    if not options.resume:
-        return
-    out = numbered_run(Path("runs"), resume=True) if options.out is None else as_path(options.out)
-    steps = noted_steps(out)
-    if steps is not None and options.steps > steps:
+def _lengths(options: FinetuneOptions, data: Data) -> Iterator[str]:
+    """Of how many steps the training is by the rule; with which learning rates a run goes on that is to be
+    longer than it was."""
+    noted = None
+    if options.resume:
+        noted = noted_steps(
+            numbered_run(Path("runs"), resume=True) if options.out is None else as_path(options.out)
+        )
+    if noted is None and options.steps == "auto" and options.batch != "auto":
+        yield data.line(options.batch)
+    if noted is not None and options.fixed_steps > noted:
         yield (
-            f"the run was of {steps} steps and goes on to {options.steps}: its learning rate is from now on "
+            f"the run was of {noted} steps and goes on to {options.steps}: its learning rate is from now on "
             f"that of a run of {options.steps}, so higher than it was at the end, and falls to 0 again"
         )
 

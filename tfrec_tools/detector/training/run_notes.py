@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tfrec_tools.detector.training.length import length_notes, noted_length
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.atomic import published
 from tfrec_tools.system.toml_options import Value, Values, format_options, read_options
@@ -43,7 +44,9 @@ def open_run(out: Path, options: Values, *, resume: bool) -> None:
 
 
 def noted_steps(out: Path) -> int | None:
-    """Returns of how many steps a run was, by its notes; None where it has none."""
+    """Returns of how many steps a run was to be, by its notes; None where it has none."""
+    if (length := noted_length(length_notes(out))) is not None:
+        return length.planned
     notes = out / "run.toml"
     steps = read_options(notes).get(_STEPS) if notes.is_file() else None
     return steps if isinstance(steps, int) else None
@@ -52,10 +55,10 @@ def noted_steps(out: Path) -> int | None:
 def _require_same(notes: Path, asked: Values) -> None:
     if not notes.is_file():
         raise InputError(notes, "not found, so that there is no run to resume; leave out --resume")
-    noted = read_options(notes)
+    noted, steps = read_options(notes), noted_steps(notes.parent)
     for name in [*noted, *asked]:
         before, now = noted.get(name), asked.get(name)
-        if name not in _MAY_DIFFER and before != now and not _is_longer(name, before, now):
+        if name not in _MAY_DIFFER and before != now and not _is_longer(name, steps, now):
             raise InputError(
                 notes,
                 f"the run was started with {noted.get(name, 'nothing')}, found {asked.get(name, 'nothing')}",
@@ -63,5 +66,6 @@ def _require_same(notes: Path, asked: Values) -> None:
             )
 
 
-def _is_longer(name: str, before: Value | None, now: Value | None) -> bool:
-    return name == _STEPS and isinstance(before, int) and isinstance(now, int) and now > before
+def _is_longer(name: str, noted: int | None, now: Value | None) -> bool:
+    """Whether more steps are asked for, or in a number those that were chosen."""
+    return name == _STEPS and noted is not None and isinstance(now, int) and now >= noted
