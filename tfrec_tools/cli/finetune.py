@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from tfrec_tools.cli.options import Json, command
+from tfrec_tools.cli.options import Json, command, command_of
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.finetune import FinetuneOptions
+from tfrec_tools.detector.training.run_notes import Standing
+
+COMMAND = command_of(FinetuneOptions)
 
 
 @command(
@@ -28,10 +32,17 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
     from tfrec_tools.formats.classes import read_map
 
     label_map = read_map(options.labels_path)
+    settled = preflight.settled_run(options)
+    options = settled.options
     with console.watched(options) as watched:
         checked = preflight.require_finetunable(watched, label_map)
     for note in checked.notes:
         _note(note)
+    if settled.run is not None:
+        _note(f"{options.out} {settled.run}")
+    if settled.is_finished:
+        _judge(_finished(options, json), options.max_forget)
+        return
     tensorflow.load()
     from tfrec_tools.detector import finetune as story
 
@@ -39,18 +50,46 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
         plan = replace(story.planned(watched, label_map, checked.examples), say=_note)
         if options.dry_run:
             proof = story.dry_run(plan)
-        else:
-            lines = story.finetune(plan, resume=options.resume)
     if options.dry_run:
         _show_proof(plan, proof, json)
-        return
+    else:
+        lost = _finished(options, json) if settled.run is Standing.FINISHED else _grown(plan, options, json)
+        if options.control and settled.control is not Standing.FINISHED:
+            _control(plan, options, json)
+        _judge(lost, options.max_forget)
+
+
+def _grown(plan: Any, options: FinetuneOptions, json: bool) -> float | None:
+    """Trains, and returns how many points of AP50 the old classes lost."""
+    from tfrec_tools.cli import console
+    from tfrec_tools.detector import finetune as story
+    from tfrec_tools.detector.reports import comparison
+
+    with console.watched(options) as watched:
+        lines = story.finetune(replace(plan, progress=watched.progress), resume=bool(options.resume))
     _show(plan, lines, json)
-    if options.control:
-        with console.watched(options) as watched:
-            plain = story.finetune(plan.control, resume=options.resume and plan.control.out.exists())
-        if not json:
-            _show(plan.control, plain, json)
-    _judge(lines, options.max_forget)
+    return comparison.forgetting(lines)
+
+
+def _control(plan: Any, options: FinetuneOptions, json: bool) -> None:
+    from tfrec_tools.cli import console
+    from tfrec_tools.detector import finetune as story
+
+    with console.watched(options) as watched:
+        control = replace(plan.control, progress=watched.progress)
+        lines = story.finetune(control, resume=bool(options.resume) and control.out.exists())
+    if not json:
+        _show(control, lines, json)
+
+
+def _finished(options: FinetuneOptions, json: bool) -> float | None:
+    """Shows what is there of a run, and returns how many points of AP50 its old classes lost."""
+    from tfrec_tools.detector.training import run_notes
+
+    report = run_notes.report(options.folder or Path())
+    if json:
+        say(report.read_text(encoding="utf-8"), nl=False)
+    return run_notes.noted_loss(report)
 
 
 def _note(line: str) -> None:
@@ -84,10 +123,7 @@ def _rate(group: Any) -> str:
     return "frozen" if group.lr is None else f"{group.lr:g}"
 
 
-def _judge(lines: Any, max_forget: float | None) -> None:
-    from tfrec_tools.detector.reports import comparison
-
-    lost = comparison.forgetting(lines)
+def _judge(lost: float | None, max_forget: float | None) -> None:
     if max_forget is not None and lost is not None and lost > max_forget:
         say(f"tfrec: the old classes lost {lost:g} points of AP50, more than {max_forget:g}", err=True)
         raise typer.Exit(3)

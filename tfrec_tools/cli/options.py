@@ -8,9 +8,10 @@ from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from types import GenericAlias
-from typing import Annotated, Any, Literal, Optional, get_type_hints
+from typing import Annotated, Any, Final, Literal, Optional, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.system import toml_options
@@ -22,6 +23,7 @@ Json = Annotated[
 
 _EXAMPLE = "example"
 _NEVER_IN_A_FILE = frozenset({"config", "help"})
+_WORDS_OF_BOOL = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
 def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -54,6 +56,25 @@ def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
 def example_of(function: Callable[..., None]) -> str:
     return f"Example: {getattr(function, _EXAMPLE)}"
+
+
+def command_of(options: type[Options]) -> type[TyperCommand]:
+    """The class of a command some of whose options may stand without a value."""
+
+    class Command(TyperCommand):
+        """Says what such an option means; what begins with a dash after it is no value of it."""
+
+        bare: Final = {declared.flag: declared.option.bare for declared in declarations(options)}
+
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            following = [*args[1:], "-"]
+            words = [
+                f"{word}={self.bare[word]}" if self.bare.get(word) and after.startswith("-") else word
+                for word, after in zip(args, following, strict=True)
+            ]
+            return super().parse_args(ctx, words)
+
+    return Command
 
 
 def _parameters(
@@ -141,7 +162,9 @@ def _described(declared: Declared) -> Any:
 
 
 def _parser(declared: Declared) -> Callable[[str], Any]:
-    """Of a number, or one of some words, or any text."""
+    """Of a number, or one of some words, or any text; yes and no among the words where it may be true."""
+    if bool in declared.kinds:
+        return _switch_parser(declared)
 
     def parse(text: str) -> Any:
         if text in declared.choices:
@@ -166,6 +189,19 @@ def _parser(declared: Declared) -> Callable[[str], Any]:
     return parse
 
 
+def _switch_parser(declared: Declared) -> Callable[[str | bool], Any]:
+    """Of yes, no, or one of some words."""
+
+    def parse(text: str | bool) -> Any:
+        if isinstance(text, bool) or text in declared.choices:
+            return text
+        if text.lower() not in _WORDS_OF_BOOL:
+            raise typer.BadParameter(f"{text!r} is neither yes, no nor {' nor '.join(declared.choices)}")
+        return _WORDS_OF_BOOL[text.lower()]
+
+    return parse
+
+
 def _use_config(context: typer.Context, path: Path | None) -> Path | None:
     """Makes what the file says the defaults of the command, so that the command line wins. InputError where
     it names no option of the command."""
@@ -184,7 +220,8 @@ def _use_config(context: typer.Context, path: Path | None) -> Path | None:
 def _as_words(path: Path, word: str, value: toml_options.Value, parameter: Any) -> Any:
     """Returns what a file sets an option to as the command line would say it, so that both are judged alike:
     1.5 is no whole number. InputError where no word says it."""
-    several, is_flag = _takes_several(parameter), bool(getattr(parameter, "is_flag", False))
+    several = _takes_several(parameter)
+    is_flag = bool(getattr(parameter, "is_flag", False)) or parameter.default is False
     if isinstance(value, list) and not several:
         raise InputError(path, f"found {value!r}, expected one value", where=word)
     if isinstance(value, bool) and not is_flag:

@@ -33,7 +33,7 @@ from tfrec_tools.detector.retention import pseudo_labels, retention
 from tfrec_tools.detector.training import batch_size, length, loop, rates, validation
 from tfrec_tools.detector.training.distribution import ALONE, Cluster, open_cluster
 from tfrec_tools.detector.training.logbook import Logbook
-from tfrec_tools.detector.training.run_notes import numbered_run, open_run
+from tfrec_tools.detector.training.run_notes import CONTROL, numbered_run, open_run
 from tfrec_tools.detector.training.settings import TrainConfig, require_trainable, train_config
 from tfrec_tools.detector.training.shared_file import made_once
 from tfrec_tools.detector.training.tensorboard import Board
@@ -114,7 +114,7 @@ class Finetuning:
         """The plain fine-tuning of the same images: what is gained shows beside it."""
         config = replace(self.config, average=0.0, replay_ratio=0.0)
         return replace(
-            self, out=self.out / "control", replay=(), memory=retention.NOTHING, masked=False, config=config
+            self, out=self.out / CONTROL, replay=(), memory=retention.NOTHING, masked=False, config=config
         )
 
 
@@ -125,7 +125,6 @@ def planned(
 ) -> Finetuning:
     """What the options ask for; `labels` is what --labels names, `examples` what was read of the records.
     TfrecError where that cannot be."""
-    out = None if options.out is None else as_path(options.out)
     pipeline = None if options.pipeline is None else as_path(options.pipeline)
     return Finetuning(
         base=options.base_path if pipeline else model_folder(str(options.base)),
@@ -134,7 +133,7 @@ def planned(
         replay=as_texts(options.replay),
         val=as_texts(options.val),
         test=as_texts(options.test),
-        out=out or numbered_run(Path("runs"), resume=options.resume),
+        out=options.folder or numbered_run(Path("runs"), resume=options.resume),
         drop_classes=options.drop_classes,
         memory=narrowed(RetentionOptions, options),
         masked=True,

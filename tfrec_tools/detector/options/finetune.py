@@ -319,9 +319,22 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
         ),
     ] = False
     resume: Annotated[
-        bool,
-        Option("Go on with the run in --out, or else the last numbered one.", Panel.RUNNING, recorded=False),
+        bool | Literal["auto"],
+        Option(
+            "Go on with the run in --out, or else the last numbered one; alone it means yes. auto: begin "
+            "where there is none, and do nothing where it is finished.",
+            Panel.RUNNING,
+            metavar="yes|no|auto",
+            default="no",
+            bare="yes",
+            recorded=False,
+        ),
     ] = False
+
+    @property
+    def folder(self) -> Path | None:
+        """Of the run; None where it is to be numbered."""
+        return None if self.out is None else as_path(self.out)
 
     @property
     def base_path(self) -> Path:

@@ -12,6 +12,8 @@ from tfrec_tools.detector.evaluation import average_precision
 from tfrec_tools.detector.evaluation.average_precision import AveragePrecision, mean
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
+from tfrec_tools.errors import InputError
+from tfrec_tools.system.regular_files import read_text
 
 POINT_HEADERS = ("class", "score", "precision", "recall")
 
@@ -121,6 +123,20 @@ def write_report_json(path: Path, lines: Sequence[Line], facts: Facts) -> None:
     classes = [asdict(line) for line in lines]
     report = {**asdict(facts), "harmonic_mean": harmonic_mean(lines), "classes": classes}
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def read_lines(report: Path) -> list[Line]:
+    """Returns the lines of what `write_report_json` wrote. Raises InputError where it is no such."""
+    try:
+        classes = json.loads(read_text(report))["classes"]
+        return [
+            Line(
+                **line | {when: line[when] and AveragePrecision(**line[when]) for when in ("before", "after")}
+            )
+            for line in classes
+        ]
+    except (ValueError, TypeError, KeyError) as fault:
+        raise InputError(report, f"cannot be read as a run's report ({fault}); start the run anew") from fault
 
 
 def _boxes(precisions: Mapping[int, AveragePrecision], label_id: int) -> int:

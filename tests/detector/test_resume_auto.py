@@ -1,0 +1,181 @@
+"""`tfrec finetune --resume auto`: begins, goes on, or is done, and says which; nothing here needs TensorFlow,
+as what would train is refused for want of records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.command import fault, tfrec, write_map
+from tests.helpers.places import SAMPLE
+from tfrec_tools.detector.options.finetune import FinetuneOptions
+from tfrec_tools.detector.preflight import Settled, settled_run
+from tfrec_tools.detector.training import length
+from tfrec_tools.detector.training.run_notes import Standing, noted_loss, open_run, report
+from tfrec_tools.errors import InputError
+from tfrec_tools.system.options import recorded
+from tfrec_tools.system.toml_options import format_options
+
+REPORT = {"forgetting": 1.5, "classes": []}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_map(tmp_path / "merged.pbtxt", "apple", "banana", "pear", "cherry", "mushroom")
+    tfrec("convert", SAMPLE / "new/annotations.coco.json", "--out", tmp_path / "records/new")
+    return tmp_path
+
+
+def options(folder: Path, **changes: Any) -> FinetuneOptions:
+    return FinetuneOptions(
+        **{
+            "base": SAMPLE / "base_model",
+            "labels": folder / "merged.pbtxt",
+            "train": (folder / "records/new",),
+            "val": (folder / "records/new",),
+            "out": folder / "run",
+            "resume": "auto",
+        }
+        | changes
+    )
+
+
+def begun(out: Path, asked: FinetuneOptions, *, finished: bool = False) -> None:
+    """A run's folder as a training leaves it."""
+    open_run(out, recorded(asked, whole=True), resume=False)
+    length.note(length.length_notes(out), length.Length(asked.fixed_steps or 400))
+    if finished:
+        report(out).write_text(json.dumps(REPORT))
+
+
+def words(asked: FinetuneOptions, *more: str) -> list[str]:
+    (train,), (val,) = asked.train, asked.val
+    paths = {"base": asked.base, "labels": asked.labels, "train": train, "val": val, "out": asked.out}
+    return [
+        "finetune",
+        *(f"--{name}={path}" for name, path in paths.items()),
+        "--resume",
+        "auto",
+        *more,
+    ]
+
+
+def test_it_begins_goes_on_or_is_finished(folder: Path) -> None:
+    asked = options(folder)
+    assert settled_run(asked) == Settled(replace(asked, resume=False), Standing.NEW)
+    (folder / "run").mkdir()
+    assert settled_run(asked).run is Standing.NEW
+    begun(folder / "run", asked)
+    assert settled_run(asked) == Settled(replace(asked, resume=True), Standing.BEGUN)
+    report(folder / "run").write_text(json.dumps(REPORT))
+    assert settled_run(asked) == Settled(replace(asked, resume=True), Standing.FINISHED)
+    assert settled_run(replace(asked, steps=400)).run is Standing.FINISHED  # what auto chose
+    assert settled_run(replace(asked, steps=500)).run is Standing.BEGUN
+    for other in (replace(asked, resume=True), replace(asked, dry_run=True)):
+        assert settled_run(other) == Settled(other)
+
+
+def test_a_run_that_goes_on_is_not_finished_until_it_is_again(folder: Path) -> None:
+    asked = options(folder)
+    begun(folder / "run", asked, finished=True)
+    open_run(folder / "run", recorded(replace(asked, steps=500), whole=True), resume=True)
+    assert settled_run(replace(asked, steps=500)).run is Standing.BEGUN
+
+
+def test_the_control_is_looked_at_by_itself(folder: Path) -> None:
+    asked = options(folder, control=True)
+    begun(folder / "run", options(folder), finished=True)
+    settled = settled_run(asked)
+    assert (settled.run, settled.control) == (Standing.FINISHED, Standing.NEW)
+    assert not settled.is_finished
+    begun(folder / "run/control", asked, finished=True)
+    assert settled_run(asked).is_finished
+    assert settled_run(options(folder)).is_finished
+
+
+def test_without_out_it_is_the_last_numbered_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    asked = options(folder, out=None)
+    assert (settled_run(asked).options.folder, settled_run(asked).run) == (
+        Path("runs/finetune-1"),
+        Standing.NEW,
+    )
+    begun(Path("runs/finetune-3"), asked)
+    assert (settled_run(asked).options.folder, settled_run(asked).run) == (
+        Path("runs/finetune-3"),
+        Standing.BEGUN,
+    )
+
+
+def test_a_finished_run_is_one_line_and_the_same_document(folder: Path) -> None:
+    asked = options(folder)
+    begun(folder / "run", asked, finished=True)
+    out, err = tfrec(*words(asked))
+    assert out == ""
+    assert [line for line in err.splitlines() if "warning" not in line] == [
+        f"tfrec: {folder / 'run'} was finished before"
+    ]
+    out, _ = tfrec(*words(asked, "--json"))
+    assert json.loads(out) == REPORT
+    _, err = tfrec(*words(asked, "--max-forget", "1"), code=3)
+    assert err.splitlines()[-1] == "tfrec: the old classes lost 1.5 points of AP50, more than 1"
+    tfrec(*words(asked, "--max-forget", "2"))
+
+
+def test_other_options_are_refused_by_name(folder: Path) -> None:
+    asked = options(folder)
+    begun(folder / "run", asked, finished=True)
+    line = fault(*words(asked, "--lr", "0.5"))
+    assert line == f"{folder / 'run/run.toml'}: lr: the run was started with nothing, found 0.5"
+    line = fault(*words(asked, "--steps", "300"))
+    assert line == f"{folder / 'run/run.toml'}: steps: the run was started with auto, found 300"
+
+
+def test_what_is_no_run_is_left_alone(folder: Path) -> None:
+    (folder / "run").mkdir()
+    (folder / "run/notes.txt").touch()
+    assert fault(*words(options(folder))).startswith(f"{folder / 'run'}: is there already, and holds no run")
+    (folder / "run/report.json").write_text("{}")
+    with pytest.raises(InputError, match="cannot be read as a run's report"):
+        noted_loss(folder / "run/report.json")
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        (["--resume"], True),
+        (["--resume", "yes"], True),
+        (["--resume=no"], False),
+        (["--resume", "auto"], "auto"),
+        ([], False),
+    ],
+)
+def test_resume_may_stand_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, said: list[str], means: object
+) -> None:
+    heard: list[FinetuneOptions] = []
+
+    def stop(asked: FinetuneOptions) -> Settled:
+        heard.append(asked)
+        raise InputError("here", "enough")
+
+    monkeypatch.setattr("tfrec_tools.detector.preflight.settled_run", stop)
+    line = words(options(folder))
+    at = line.index("--resume")
+    for order in ([*line[:at], *said], [line[0], *said, *line[1:at]]):  # last, and before another option
+        fault(*order)
+    assert [asked.resume for asked in heard] == [means, means]
+
+
+def test_files_of_options_say_it_as_they_did(folder: Path) -> None:
+    asked = options(folder)
+    paths = {"train": [str(folder / "records/new")], "out": str(folder / "none")}
+    for value, code in ((True, 1), ("auto", 1), ("maybe", 2)):
+        (folder / "a.toml").write_text(format_options(paths | {"resume": value}))
+        flags = [f"--base={asked.base}", f"--labels={asked.labels}", f"--val={folder / 'records/gone'}"]
+        _, err = tfrec("finetune", *flags, "--config", folder / "a.toml", code=code)
+        assert ("'maybe' is neither yes, no nor auto" in err) == (value == "maybe")
