@@ -14,7 +14,7 @@ from tfrec_tools.labels.label_map import from_names
 from tfrec_tools.labels.pbtxt import format_label_map
 from tfrec_tools.system import toml_options
 
-STAGES = ("reading", "measuring", "labelling", "training:", "blending")
+STAGES = ("reading", "measuring", "labelling", "training:", "blending", "tfrec: learning rates: ")
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,14 @@ def test_the_table_goes_to_stdout_and_tensorflow_stays_quiet(inputs: Path, tmp_p
 
 @pytest.mark.slow
 def test_json_is_all_of_stdout(inputs: Path, tmp_path: Path) -> None:
-    done = finetune(inputs, tmp_path / "run", "--dry-run", "--json")
-    assert json.loads(done.stdout)["max_difference"] == 0.0
+    done = finetune(inputs, tmp_path / "run", "--dry-run", "--json", "--freeze=neck", "--lr=head=0.5")
+    proof = json.loads(done.stdout)
+    assert proof["max_difference"] == 0.0
+    assert [(group["name"], group["lr"]) for group in proof["groups"]] == [
+        ("backbone", 0.0005),
+        ("neck", None),
+        ("head", 0.5),
+    ]
     done = finetune(inputs, tmp_path / "run", "--json")
     assert [line["name"] for line in json.loads(done.stdout)["classes"]][:2] == ["red", "blue"]
 

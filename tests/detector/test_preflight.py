@@ -96,5 +96,6 @@ def test_what_is_right_needs_tensorflow(folder: Path) -> None:
     steps, line = lines_of(folder)
     assert steps == "tfrec: 400 steps of 8: each of 60 new images 53 times (3200 looks are the least)"
     assert line == (
-        "tfrec: error: this command needs TensorFlow (tensorflow is not installed): pip install 'tfrec-tools[train]'"
+        "tfrec: error: this command needs TensorFlow (tensorflow is not installed): pip install "
+        "'tfrec-tools[train]'"
     )

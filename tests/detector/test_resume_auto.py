@@ -1,47 +1,53 @@
-"""`tfrec finetune --resume auto`: begins, goes on, or is done, and says which; nothing here needs TensorFlow,
-as what would train is refused for want of records."""
+"""`tfrec finetune --resume auto`: begins, goes on, or is done, and says which; before TensorFlow loads."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.helpers.command import fault, tfrec, write_map
 from tests.helpers.places import SAMPLE
+from tfrec_tools.cli.app import app
+from tfrec_tools.detector import preflight
 from tfrec_tools.detector.options.finetune import FinetuneOptions
 from tfrec_tools.detector.preflight import Settled, settled_run
 from tfrec_tools.detector.training import length
 from tfrec_tools.detector.training.run_notes import Standing, noted_loss, open_run, report
 from tfrec_tools.errors import InputError
-from tfrec_tools.system.options import recorded
-from tfrec_tools.system.toml_options import format_options
+from tfrec_tools.system.options import as_texts, recorded
 
 REPORT = {"forgetting": 1.5, "classes": []}
 
 
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("inputs")
+    write_map(made / "merged.pbtxt", "apple", "banana", "pear", "cherry", "mushroom")
+    tfrec("convert", SAMPLE / "new/annotations.coco.json", "--out", made / "records/new")
+    return made
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_map(tmp_path / "merged.pbtxt", "apple", "banana", "pear", "cherry", "mushroom")
-    tfrec("convert", SAMPLE / "new/annotations.coco.json", "--out", tmp_path / "records/new")
-    return tmp_path
+def folder(inputs: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(inputs, tmp_path / "folder"))
 
 
 def options(folder: Path, **changes: Any) -> FinetuneOptions:
-    return FinetuneOptions(
-        **{
-            "base": SAMPLE / "base_model",
-            "labels": folder / "merged.pbtxt",
-            "train": (folder / "records/new",),
-            "val": (folder / "records/new",),
-            "out": folder / "run",
-            "resume": "auto",
-        }
-        | changes
-    )
+    asked: dict[str, Any] = {
+        "base": SAMPLE / "base_model",
+        "labels": folder / "merged.pbtxt",
+        "train": (folder / "records/new",),
+        "val": (folder / "records/new",),
+        "out": folder / "run",
+        "resume": "auto",
+    }
+    return FinetuneOptions(**asked | changes)
 
 
 def begun(out: Path, asked: FinetuneOptions, *, finished: bool = False) -> None:
@@ -53,7 +59,7 @@ def begun(out: Path, asked: FinetuneOptions, *, finished: bool = False) -> None:
 
 
 def words(asked: FinetuneOptions, *more: str) -> list[str]:
-    (train,), (val,) = asked.train, asked.val
+    (train,), (val,) = as_texts(asked.train), as_texts(asked.val)
     paths = {"base": asked.base, "labels": asked.labels, "train": train, "val": val, "out": asked.out}
     return [
         "finetune",
@@ -144,6 +150,19 @@ def test_what_is_no_run_is_left_alone(folder: Path) -> None:
         noted_loss(folder / "run/report.json")
 
 
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> list[FinetuneOptions]:
+    """What the command is asked in this process, which then stops."""
+    asked: list[FinetuneOptions] = []
+
+    def stop(options: FinetuneOptions) -> Settled:
+        asked.append(options)
+        raise InputError("here", "enough")
+
+    monkeypatch.setattr(preflight, "settled_run", stop)
+    return asked
+
+
 @pytest.mark.parametrize(
     ("said", "means"),
     [
@@ -155,27 +174,21 @@ def test_what_is_no_run_is_left_alone(folder: Path) -> None:
     ],
 )
 def test_resume_may_stand_alone(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, said: list[str], means: object
+    folder: Path, heard: list[FinetuneOptions], said: list[str], means: object
 ) -> None:
-    heard: list[FinetuneOptions] = []
-
-    def stop(asked: FinetuneOptions) -> Settled:
-        heard.append(asked)
-        raise InputError("here", "enough")
-
-    monkeypatch.setattr("tfrec_tools.detector.preflight.settled_run", stop)
-    line = words(options(folder))
-    at = line.index("--resume")
-    for order in ([*line[:at], *said], [line[0], *said, *line[1:at]]):  # last, and before another option
-        fault(*order)
+    line = words(options(folder))[: -len(["--resume", "auto"])]
+    for order in ([*line, *said], [line[0], *said, *line[1:]]):  # last, and before another option
+        assert CliRunner().invoke(app, order).exit_code == 1
     assert [asked.resume for asked in heard] == [means, means]
 
 
-def test_files_of_options_say_it_as_they_did(folder: Path) -> None:
-    asked = options(folder)
-    paths = {"train": [str(folder / "records/new")], "out": str(folder / "none")}
-    for value, code in ((True, 1), ("auto", 1), ("maybe", 2)):
-        (folder / "a.toml").write_text(format_options(paths | {"resume": value}))
-        flags = [f"--base={asked.base}", f"--labels={asked.labels}", f"--val={folder / 'records/gone'}"]
-        _, err = tfrec("finetune", *flags, "--config", folder / "a.toml", code=code)
-        assert ("'maybe' is neither yes, no nor auto" in err) == (value == "maybe")
+@pytest.mark.parametrize(("text", "means"), [("true", [True]), ('"auto"', ["auto"]), ('"maybe"', [])])
+def test_files_of_options_say_it_too(
+    folder: Path, heard: list[FinetuneOptions], text: str, means: list[object]
+) -> None:
+    (folder / "a.toml").write_text(f"resume = {text}\nlr = 0.5\n")
+    line = words(options(folder))[: -len(["--resume", "auto"])]
+    done = CliRunner().invoke(app, [*line, "--config", str(folder / "a.toml")])
+    assert [asked.resume for asked in heard] == means
+    assert [asked.lr for asked in heard] == [0.5 for _ in means]
+    assert done.exit_code == (1 if means else 2)

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tfrec_tools.detector.training import length
+from tests.helpers import tiny
+from tests.helpers.finetuning import CONFIG
+from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.evaluation.average_precision import ImageDetections
+from tfrec_tools.detector.evaluation.findings import Findings
+from tfrec_tools.detector.model.detector import Values, values
+from tfrec_tools.detector.training import length, loop
 from tfrec_tools.detector.training.length import Data, Length, Pace
-from tfrec_tools.errors import InputError
+from tfrec_tools.detector.training.logbook import Logbook
+from tfrec_tools.detector.training.trainer import Trainer
+from tfrec_tools.detector.training.validation import Validation, Watch
+from tfrec_tools.errors import InputError, Interrupted
+from tfrec_tools.labels.label_map import from_names
 
 
 @pytest.mark.parametrize(
@@ -130,3 +144,79 @@ def test_the_time_is_up(clock: type[Clock]) -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert length.duration(seconds) == text
+
+
+def never(_step: int) -> Validation:
+    raise AssertionError("nothing is validated")
+
+
+class Training:
+    """Of twelve steps, which become four after the second."""
+
+    def __init__(self, folder: Path) -> None:
+        records = tiny.write_records(folder / "new.tfrecord", ["blue"], 4)
+        self.out = folder / "run"
+        self.out.mkdir(exist_ok=True)
+        self.lines: list[str] = []
+        self._set = loop.TrainingSet(index_records([str(records)], from_names(["blue"])), [])
+
+    def train(self, *, resume: bool, stop_after: int = 0) -> Values:
+        """The weights, and losses.csv in its folder."""
+        trainer = Trainer(tiny.detector("blue"), replace(CONFIG, steps=12, freeze_backbone=True))
+        trainer.length = length.settled(12, Data(4, 1), 2, length.length_notes(self.out))
+        log = Logbook(trainer, self.out, resume=resume)
+
+        def show(done: int, _total: int | None, _note: str) -> None:
+            if done == stop_after:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        ended = loop.train(trainer, log, Watch(budget_s=1e6, say=self.lines.append), self._set, never, show)
+        self.lines.append(ended)
+        return values(trainer.detector.network)
+
+    @property
+    def losses(self) -> str:
+        return (self.out / "losses.csv").read_text()
+
+
+@pytest.mark.slow
+def test_a_shortened_training_has_the_shorter_schedule_and_goes_on_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainings = []
+    for name in ("whole", "stopped", "long"):
+        (tmp_path / name).mkdir()
+        trainings.append(Training(tmp_path / name))
+    whole, stopped, long = trainings
+    long.train(resume=False)
+    monkeypatch.setattr(Pace, "fitting", lambda _pace, step, _last: 4 if step == 2 else None)
+    weights = whole.train(resume=False)
+    assert whole.lines == [
+        "--time-budget: 4 of 12 steps fit it, and the learning rate is from now on theirs",
+        "all steps done that fit the time, of 12",
+    ]
+    assert length.noted_length(length.length_notes(whole.out)) == Length(12, shortened=4, since=2)
+    rows, of_long = whole.losses.splitlines(), long.losses.splitlines()
+    assert (len(rows), len(of_long)) == (1 + 4, 1 + 12)
+    assert rows[: 1 + 3] == of_long[: 1 + 3]  # the rate of the third step is the first that differs
+    assert rows[4] != of_long[4]
+    with pytest.raises(Interrupted, match="stopped after step 3 of 4"):
+        stopped.train(resume=False, stop_after=3)
+    again = stopped.train(resume=True)
+    assert stopped.losses == whole.losses
+    assert all(np.array_equal(weights[path], again[path]) for path in weights)
+
+
+def test_what_the_base_finds_is_looked_for_once() -> None:
+    asked: list[str] = []
+
+    def find() -> list[ImageDetections]:
+        asked.append("again")
+        return []
+
+    findings = Findings()
+    for patterns in (("val",), ("val",), ("test",), ("val",)):
+        found = findings.of((Path("base"), patterns), find)
+        assert found.detections == []
+        assert found.seconds >= 0.0
+    assert len(asked) == 2
