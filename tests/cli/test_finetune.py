@@ -19,7 +19,15 @@ from tfrec_tools.labels.label_map import from_names
 from tfrec_tools.labels.pbtxt import format_label_map
 from tfrec_tools.system import toml_options
 
-STAGES = ("reading", "measuring", "labelling", "training:", "blending", "calibrating")
+STAGES = (
+    "reading",
+    "measuring",
+    "labelling",
+    "training:",
+    "blending",
+    "calibrating",
+    "tfrec: learning rates: ",
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +73,15 @@ def test_the_table_goes_to_stdout_and_tensorflow_stays_quiet(inputs: Path, tmp_p
 
 @pytest.mark.slow
 def test_json_is_all_of_stdout(inputs: Path, tmp_path: Path) -> None:
-    done = finetune(inputs, tmp_path / "run", "--dry-run", "--json")
-    require_valid(json.loads(done.stdout), "finetune--dry-run")
-    assert json.loads(done.stdout)["max_difference"] == 0.0
+    done = finetune(inputs, tmp_path / "run", "--dry-run", "--json", "--freeze=neck", "--lr=head=0.5")
+    proof = json.loads(done.stdout)
+    require_valid(proof, "finetune--dry-run")
+    assert proof["max_difference"] == 0.0
+    assert [(group["name"], group["lr"]) for group in proof["groups"]] == [
+        ("backbone", 0.0005),
+        ("neck", None),
+        ("head", 0.5),
+    ]
     done = finetune(inputs, tmp_path / "run", "--json", "--max-forget=-100")
     assert (done.returncode, "points of AP50, more than -100" in done.stderr) == (3, True)
     require_valid(json.loads(done.stdout), "finetune")
@@ -106,10 +120,11 @@ def test_records_outside_the_label_map_are_one_line(inputs: Path, tmp_path: Path
 def test_more_forgotten_than_allowed_is_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:
     before, after = AveragePrecision(0.5, 0.8, 4), AveragePrecision(0.5, 0.7, 4)
     lines = [comparison.Line("mean of old", "old", True, 4, before, after)]
-    _judge(lines, 10.5)
-    _judge(lines, None)
+    lost = comparison.forgetting(lines)
+    _judge(lost, 10.5)
+    _judge(lost, None)
     with pytest.raises(typer.Exit) as end:
-        _judge(lines, 9.5)
+        _judge(lost, 9.5)
     assert end.value.exit_code == 3
     assert capsys.readouterr().err == "tfrec: the old classes lost 10 points of AP50, more than 9.5\n"
 

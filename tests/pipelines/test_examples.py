@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import yaml
@@ -21,6 +22,7 @@ from tests.helpers.places import DOCS, ROOT, SAMPLE
 
 _BIN = Path(sys.executable).parent
 _ACTION = ROOT / ".github/actions/validate/action.yml"
+_NO_MORE: Mapping[str, str] = MappingProxyType({})
 _BROKEN = SAMPLE / "broken/box-outside.json"
 
 
@@ -45,10 +47,10 @@ def write(folder: Path, *names: str) -> None:
         (folder / name).write_text(examples()[name], encoding="utf-8")
 
 
-def run(*words: object, cwd: Path, code: int = 0, **variables: str) -> str:
+def run(*words: object, cwd: Path, code: int = 0, variables: Mapping[str, str] = _NO_MORE) -> str:
     """What a tool prints to stdout and stderr; it finds the `tfrec` of this tree."""
     path = os.pathsep.join((str(_BIN), os.environ["PATH"]))
-    environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | variables
+    environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | dict(variables)
     done = subprocess.run(
         list(map(str, words)),
         cwd=cwd,
@@ -91,16 +93,16 @@ def test_dvc(work: Path) -> None:
     write(work, "dvc.yaml", "convert.toml", ".dvcignore")
     run("git", "init", "--quiet", cwd=work)
     quiet = {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(work.parent / "site")}
-    run("dvc", "init", "--quiet", cwd=work, **quiet)
-    assert "Running stage 'records'" in run("dvc", "repro", cwd=work, **quiet)
+    run("dvc", "init", "--quiet", cwd=work, variables=quiet)
+    assert "Running stage 'records'" in run("dvc", "repro", cwd=work, variables=quiet)
     before = tree(work / "records")
-    again = run("dvc", "repro", cwd=work, **quiet)
+    again = run("dvc", "repro", cwd=work, variables=quiet)
     assert "didn't change, skipping" in again
     assert "up to date" in again
     assert tree(work / "records") == before
     (work / "convert.toml").write_text('split = "train=0.5,val=0.5"\n')
-    assert "Running stage 'records'" in run("dvc", "repro", cwd=work, **quiet)
-    assert "Data and pipelines are up to date." in run("dvc", "status", cwd=work, **quiet)
+    assert "Running stage 'records'" in run("dvc", "repro", cwd=work, variables=quiet)
+    assert "Data and pipelines are up to date." in run("dvc", "status", cwd=work, variables=quiet)
 
 
 @pytest.mark.slow
@@ -114,15 +116,15 @@ def test_airflow(work: Path) -> None:
         "AIRFLOW__CORE__DAGS_FOLDER": str(work / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     }
-    run("airflow", "db", "migrate", cwd=work, **airflow)
-    first = run(sys.executable, "dags/records.py", cwd=work, **airflow)
+    run("airflow", "db", "migrate", cwd=work, variables=airflow)
+    first = run(sys.executable, "dags/records.py", cwd=work, variables=airflow)
     assert "100 images, " in first
     assert "state=success" in first
     before = tree(work / "records")
-    assert "state=success" in run(sys.executable, "dags/records.py", cwd=work, **airflow)
+    assert "state=success" in run(sys.executable, "dags/records.py", cwd=work, variables=airflow)
     assert tree(work / "records") == before
     next((work / "records").glob("*.tfrecord")).write_bytes(b"")
-    assert "state=failed" in run(sys.executable, "dags/records.py", cwd=work, **airflow)
+    assert "state=failed" in run(sys.executable, "dags/records.py", cwd=work, variables=airflow)
 
 
 def check_step(work: Path, **inputs: str) -> tuple[str, dict[str, str]]:
@@ -146,7 +148,7 @@ def check_step(work: Path, **inputs: str) -> tuple[str, dict[str, str]]:
 )
 def test_the_github_action(work: Path, sources: str, code: int, shown: str) -> None:
     script, variables = check_step(work, sources=sources)
-    out = run("bash", "-eo", "pipefail", "-c", script, cwd=work, code=code, **variables)
+    out = run("bash", "-eo", "pipefail", "-c", script, cwd=work, code=code, variables=variables)
     summary = (work / "summary.md").read_text(encoding="utf-8")
     assert out.strip() in summary
     assert shown in summary
@@ -175,13 +177,14 @@ def test_pre_commit(work: Path) -> None:
     variables = {
         "PRE_COMMIT_HOME": str(work.parent / "hooks"),
         "PIP_CONSTRAINT": str(ROOT / "constraints.txt"),
+        "PYTHONPATH": "",
     }
-    assert "Passed" in run("pre-commit", "run", "--all-files", cwd=work, PYTHONPATH="", **variables)
+    assert "Passed" in run("pre-commit", "run", "--all-files", cwd=work, variables=variables)
     document = json.loads((work / "annotations.json").read_text(encoding="utf-8"))
     document["annotations"][0]["bbox"][2] = 0
     (work / "annotations.json").write_text(json.dumps(document), encoding="utf-8")
     run("git", "add", ".", cwd=work)
-    failed = run("pre-commit", "run", cwd=work, code=1, PYTHONPATH="", **variables)
+    failed = run("pre-commit", "run", cwd=work, code=1, variables=variables)
     assert "box-empty" in failed
 
 

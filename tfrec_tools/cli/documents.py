@@ -215,7 +215,7 @@ class Extracted(Summary):
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """COCO's AP and AP50, of how many boxes, and {ap or ap50: its 95 % interval}; None where images are few."""
+    """COCO's AP and AP50, of how many boxes, and {ap or ap50: its 95 % interval, None of few images}."""
 
     ap: float
     ap50: float
@@ -259,8 +259,8 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The score from which on all new classes are best taken since, what was done to each, why nothing was, and
-    all of that in words."""
+    """The score from which on all new classes are best taken since, what was done to each, why nothing was,
+    and all of that in words."""
 
     level: float | None
     shifts: tuple[Shift, ...]
@@ -304,12 +304,25 @@ class GrownRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Layers that are trained alike: how many there are, their parameters and those of them that are trained,
+    and at which learning rate; None where they are frozen."""
+
+    name: str
+    layers: int
+    parameters: int
+    trained: int
+    lr: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """Of finetune --dry-run: the largest change of an old class's logits on so many images."""
 
     rows: tuple[GrownRow, ...]
     images: int
     max_difference: float
+    groups: tuple[Group, ...]
 
 
 @dataclass(frozen=True, slots=True)

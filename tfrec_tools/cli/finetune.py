@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from tfrec_tools.cli.exits import Exit
-from tfrec_tools.cli.options import Json, command
+from tfrec_tools.cli.options import Json, command, command_of
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.finetune import FinetuneOptions
+from tfrec_tools.detector.training.run_notes import Standing
+
+COMMAND = command_of(FinetuneOptions)
 
 
 @command(
@@ -28,30 +33,73 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
     from tfrec_tools.formats.classes import read_map
 
     label_map = read_map(options.labels_path)
+    settled = preflight.settled_run(options)
+    options = settled.options
     with console.watched(options) as watched:
         checked = preflight.require_finetunable(watched, label_map)
     for note in checked.notes:
         manner.note(note)
+    if settled.run is not None:
+        manner.note(f"{options.out} {settled.run}")
+    if settled.is_finished:
+        _judge(_finished(options, json), options.max_forget)
+        return
     tensorflow.load()
     from tfrec_tools.detector import finetune as story
 
     with console.watched(options) as watched:
-        plan = story.planned(watched, label_map, checked.examples)
+        plan = replace(story.planned(watched, label_map, checked.examples), say=manner.note)
         if options.dry_run:
             proof = story.dry_run(plan)
-        else:
-            lines = story.finetune(plan, resume=options.resume)
     if options.dry_run:
         _show_proof(plan, proof, json)
-        return
+    else:
+        lines = [] if settled.run is Standing.FINISHED else _grown(plan, options, json)
+        lost = _loss(lines) if lines else _finished(options, json)
+        if options.control and settled.control is not Standing.FINISHED:
+            _control(plan, options, lines, json)
+        _judge(lost, options.max_forget)
+
+
+def _grown(plan: Any, options: FinetuneOptions, json: bool) -> Any:
+    """Trains, and returns the lines of the table."""
+    from tfrec_tools.cli import console
+    from tfrec_tools.detector import finetune as story
+
+    with console.watched(options) as watched:
+        lines = story.finetune(replace(plan, progress=watched.progress), resume=bool(options.resume))
     _show(plan, lines, json)
-    if options.control:
-        with console.watched(options) as watched:
-            plain = story.finetune(plan.control, resume=options.resume and plan.control.out.exists())
-        if not json:
-            _show(plan.control, plain, json)
-        _show_gained(plan, lines, plain, json)
-    _judge(lines, options.max_forget)
+    return lines
+
+
+def _loss(lines: Any) -> float | None:
+    from tfrec_tools.detector.reports import comparison
+
+    return comparison.forgetting(lines)
+
+
+def _control(plan: Any, options: FinetuneOptions, grown: Any, json: bool) -> None:
+    from tfrec_tools.cli import console
+    from tfrec_tools.detector import finetune as story
+
+    with console.watched(options) as watched:
+        control = replace(plan.control, progress=watched.progress)
+        lines = story.finetune(control, resume=bool(options.resume) and control.out.exists())
+    if not json:
+        _show(control, lines, json)
+    if grown:
+        _show_gained(plan, grown, lines, json)
+
+
+def _finished(options: FinetuneOptions, json: bool) -> float | None:
+    """Shows what is there of a run, and returns how many points of AP50 its old classes lost."""
+    from tfrec_tools.cli import manner
+    from tfrec_tools.detector.training import run_notes
+
+    report = run_notes.report(options.folder or Path())
+    if json:
+        manner.say_document(report.read_text(encoding="utf-8"))
+    return run_notes.noted_loss(report)
 
 
 def _show_proof(plan: Any, proof: Any, json: bool) -> None:
@@ -68,17 +116,21 @@ def _show_proof(plan: Any, proof: Any, json: bool) -> None:
     ]
     title = f"{plan.base} grown to {len(rows)} classes"
     console.print_table(title, ("id", "class", "row of the class head"), rows)
+    groups = [
+        (group.name, group.layers, group.parameters, group.trained, _rate(group)) for group in proof.groups
+    ]
+    console.print_table("", ("group", "layers", "parameters", "trained", "learning rate"), groups)
     change = f"change by at most {proof.max_difference:g}"
     say(f"On {proof.images} images the logits of the old classes {change}.")
 
 
-def _judge(lines: Any, max_forget: float | None) -> None:
-    from tfrec_tools.detector.evaluation.wording import changed_words
-    from tfrec_tools.detector.reports import comparison
+def _rate(group: Any) -> str:
+    return "frozen" if group.lr is None else f"{group.lr:g}"
 
-    lost, change = comparison.forgetting(lines), comparison.change_of_old(lines)
-    if max_forget is not None and lost is not None and change is not None and lost > max_forget:
-        say(f"tfrec: the old classes {changed_words(change)}; --max-forget is {max_forget:g}", err=True)
+
+def _judge(lost: float | None, max_forget: float | None) -> None:
+    if max_forget is not None and lost is not None and lost > max_forget:
+        say(f"tfrec: the old classes lost {lost:g} points of AP50, more than {max_forget:g}", err=True)
         raise typer.Exit(Exit.FORGOTTEN)
 
 

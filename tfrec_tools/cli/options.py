@@ -8,9 +8,10 @@ from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from types import GenericAlias
-from typing import Annotated, Any, Literal, Optional, get_type_hints
+from typing import Annotated, Any, Final, Literal, Optional, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from tfrec_tools.cli import manner
 from tfrec_tools.errors import InputError
@@ -23,6 +24,7 @@ Json = Annotated[
 
 _EXAMPLE = "example"
 _NEVER_IN_A_FILE = frozenset({"config", "help"})
+_WORDS_OF_BOOL = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
 def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -56,6 +58,25 @@ def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
 def example_of(function: Callable[..., None]) -> str:
     return f"Example: {getattr(function, _EXAMPLE)}"
+
+
+def command_of(options: type[Options]) -> type[TyperCommand]:
+    """The class of a command some of whose options may stand without a value."""
+
+    class Command(TyperCommand):
+        """Says what such an option means; what begins with a dash after it is no value of it."""
+
+        bare: Final = {declared.flag: declared.option.bare for declared in declarations(options)}
+
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            following = [*args[1:], "-"]
+            words = [
+                f"{word}={self.bare[word]}" if self.bare.get(word) and after.startswith("-") else word
+                for word, after in zip(args, following, strict=True)
+            ]
+            return super().parse_args(ctx, words)
+
+    return Command
 
 
 def _parameters(
@@ -109,13 +130,19 @@ def _kind(declared: Declared) -> Any:
     """What typer turns a word into."""
     if Path in declared.kinds:
         return Path
-    if declared.choices and len(declared.kinds) > 1:  # such as a number or "auto": by _parser
+    if _is_mixed(declared):  # by _parser
         return str
     if declared.choices and declared.several:  # typer takes no lists of Literals
         return StrEnum(declared.name, {word: word for word in declared.choices})
     if declared.choices:
         return Literal[declared.choices]
     return declared.kinds[0]
+
+
+def _is_mixed(declared: Declared) -> bool:
+    """Whether it may be a number, or words: "auto", or text."""
+    is_number = int in declared.kinds or float in declared.kinds
+    return len(declared.kinds) > 1 and (is_number or bool(declared.choices))
 
 
 def _described(declared: Declared) -> Any:
@@ -127,7 +154,7 @@ def _described(declared: Declared) -> Any:
         "rich_help_panel": option.panel or None,
         "show_default": option.default or declared.default is not None,
     }
-    if declared.choices and len(declared.kinds) > 1:
+    if _is_mixed(declared):
         about["parser"] = _parser(declared)
     else:
         about |= {"min": option.minimum, "max": option.maximum}
@@ -137,25 +164,42 @@ def _described(declared: Declared) -> Any:
 
 
 def _parser(declared: Declared) -> Callable[[str], Any]:
-    """Of a number or one of some words."""
+    """Of a number, or one of some words, or any text; yes and no among the words where it may be true."""
+    if bool in declared.kinds:
+        return _switch_parser(declared)
 
     def parse(text: str) -> Any:
-        if text in declared.choices or str in declared.kinds:
+        if text in declared.choices:
             return text
         number = int if int in declared.kinds else float
         try:
             value = number(text)
         except ValueError:
             value = None
+        if value is None and str in declared.kinds:
+            return text
         low, high = declared.option.minimum, declared.option.maximum
         if value is None or (low is not None and value < low) or (high is not None and value > high):
             ends = "".join(
                 f" {word} {end:g}" for word, end in (("from", low), ("to", high)) if end is not None
             )
             raise typer.BadParameter(
-                f"{text!r} is neither {' nor '.join(declared.choices)} nor a number{ends}"
+                f"{text!r} is neither {' nor '.join(declared.choices or ('text',))} nor a number{ends}"
             )
         return value
+
+    return parse
+
+
+def _switch_parser(declared: Declared) -> Callable[[str | bool], Any]:
+    """Of yes, no, or one of some words."""
+
+    def parse(text: str | bool) -> Any:
+        if isinstance(text, bool) or text in declared.choices:
+            return text
+        if text.lower() not in _WORDS_OF_BOOL:
+            raise typer.BadParameter(f"{text!r} is neither yes, no nor {' nor '.join(declared.choices)}")
+        return _WORDS_OF_BOOL[text.lower()]
 
     return parse
 
@@ -178,7 +222,8 @@ def _use_config(context: typer.Context, path: Path | None) -> Path | None:
 def _as_words(path: Path, word: str, value: toml_options.Value, parameter: Any) -> Any:
     """Returns what a file sets an option to as the command line would say it, so that both are judged alike:
     1.5 is no whole number. InputError where no word says it."""
-    several, is_flag = _takes_several(parameter), bool(getattr(parameter, "is_flag", False))
+    several = _takes_several(parameter)
+    is_flag = bool(getattr(parameter, "is_flag", False)) or parameter.default is False
     if isinstance(value, list) and not several:
         raise InputError(path, f"found {value!r}, expected one value", where=word)
     if isinstance(value, bool) and not is_flag:

@@ -16,6 +16,8 @@ from tfrec_tools import __version__
 from tfrec_tools.detector.data.batches import evaluation_batches
 from tfrec_tools.detector.data.index import IndexedExample, index_records
 from tfrec_tools.detector.evaluation import average_precision, operating_points
+from tfrec_tools.detector.evaluation.average_precision import ImageDetections
+from tfrec_tools.detector.evaluation.findings import Findings, Found
 from tfrec_tools.detector.evaluation.metrics import best_scores, measure
 from tfrec_tools.detector.model import growth, imagenet
 from tfrec_tools.detector.model.class_rows import AS_THEY_ARE, ClassRow, Renamed, class_rows
@@ -23,18 +25,20 @@ from tfrec_tools.detector.model.description import BASE_LABELS
 from tfrec_tools.detector.model.detector import Detector, class_logits, load_detector, save_detector, values
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.finetune import FinetuneOptions, RetentionOptions
+from tfrec_tools.detector.options.groups import BACKBONE
 from tfrec_tools.detector.reports import comparison, results
 from tfrec_tools.detector.reports.images import detections_sheet, labels_sheet
 from tfrec_tools.detector.reports.results import Results
 from tfrec_tools.detector.retention import pseudo_labels, retention
-from tfrec_tools.detector.training import batch_size, loop, validation
+from tfrec_tools.detector.training import batch_size, length, loop, rates, validation
 from tfrec_tools.detector.training.distribution import ALONE, Cluster, open_cluster
 from tfrec_tools.detector.training.logbook import Logbook
-from tfrec_tools.detector.training.run_notes import numbered_run, open_run
+from tfrec_tools.detector.training.run_notes import CONTROL, numbered_run, open_run
 from tfrec_tools.detector.training.settings import TrainConfig, require_trainable, train_config
+from tfrec_tools.detector.training.shared_file import made_once
 from tfrec_tools.detector.training.tensorboard import Board
 from tfrec_tools.detector.training.trainer import Trainer
-from tfrec_tools.detector.training.validation import NEVER, Watch
+from tfrec_tools.detector.training.validation import NEVER, Watch, unsaid
 from tfrec_tools.labels.id_tables import Tables, find_tables, new_names
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.pbtxt import format_label_map
@@ -64,7 +68,8 @@ class Finetuning:
     cluster  where it is trained
     options  what the user set, to be kept with the run
     examples  of patterns, where they have been read already
-    progress is called while a long step goes on
+    found   by the base, for the control to use too
+    progress is called while a long step goes on, `say` with a line for the user
     """
 
     base: Path
@@ -87,7 +92,9 @@ class Finetuning:
     cluster: Cluster = ALONE
     options: Values = field(default_factory=dict)
     examples: Mapping[tuple[str, ...], list[IndexedExample]] = field(default_factory=dict)
+    found: Findings = field(default_factory=Findings)
     progress: Progress = silent
+    say: Callable[[str], None] = unsaid
 
     @property
     def drops(self) -> bool:
@@ -108,7 +115,7 @@ class Finetuning:
         """The plain fine-tuning of the same images: what is gained shows beside it."""
         config = replace(self.config, average=0.0, replay_ratio=0.0)
         return replace(
-            self, out=self.out / "control", replay=(), memory=retention.NOTHING, masked=False, config=config
+            self, out=self.out / CONTROL, replay=(), memory=retention.NOTHING, masked=False, config=config
         )
 
 
@@ -119,7 +126,6 @@ def planned(
 ) -> Finetuning:
     """What the options ask for; `labels` is what --labels names, `examples` what was read of the records.
     TfrecError where that cannot be."""
-    out = None if options.out is None else as_path(options.out)
     pipeline = None if options.pipeline is None else as_path(options.pipeline)
     return Finetuning(
         base=options.base_path if pipeline else model_folder(str(options.base)),
@@ -128,16 +134,16 @@ def planned(
         replay=as_texts(options.replay),
         val=as_texts(options.val),
         test=as_texts(options.test),
-        out=out or numbered_run(Path("runs"), resume=options.resume),
+        out=options.folder or numbered_run(Path("runs"), resume=options.resume),
         drop_classes=options.drop_classes,
         memory=narrowed(RetentionOptions, options),
         masked=True,
-        freeze_few=options.freeze == "auto",
+        freeze_few=options.freeze == "auto" and BACKBONE not in options.rates[1],
         config=train_config(options),
         base_labels=options.base_label_map,
         tables=find_tables(options.table_path, options.labels_path, labels),
         pipeline=pipeline,
-        watch=Watch(options.measured_every, options.patience, options.budget_s),
+        watch=Watch(options.eval_every, options.patience, options.budget_s),
         tensorboard=options.tensorboard,
         cluster=ALONE if options.dry_run else open_cluster(options.strategy),
         options=recorded(options, whole=True),
@@ -148,11 +154,13 @@ def planned(
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What growing does to a batch: the classes' rows, and the largest change of an old class's logits."""
+    """What growing does to a batch: the classes' rows, and the largest change of an old class's logits; and
+    how the groups of layers would be trained."""
 
     rows: list[ClassRow]
     images: int
     max_difference: float
+    groups: list[rates.GroupLine]
 
 
 def dry_run(plan: Finetuning) -> Proof:
@@ -162,13 +170,15 @@ def dry_run(plan: Finetuning) -> Proof:
     renamed = plan.renamed(base.labels)
     rows = class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
     grown = growth.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
+    rates.require_groups(grown, plan.config)
+    groups = rates.table(grown, _frozen(plan, len(_index(plan, plan.train))))
     examples = _index(plan, plan.val)[:8]
     images, windows = next(iter(evaluation_batches(base.config, examples, 8)))
     old_columns = [row.base_id - 1 for row in rows if row.base_id is not None]
     new_columns = [row.id - 1 for row in rows if row.base_id is not None]
     before, after = (class_logits(detector, images, windows).numpy() for detector in (base, grown))
     difference = float(np.abs(before[..., old_columns] - after[..., new_columns]).max())
-    return Proof(rows, len(examples), difference)
+    return Proof(rows, len(examples), difference, groups)
 
 
 def finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
@@ -181,41 +191,42 @@ def finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
     alone writes to plan.out and has lines to show.
     """
     with plan.cluster.folder(plan.out) as out, locks.held(out, "run"), plan.cluster.together():
-        return _finetune(replace(plan, out=out), resume=resume and plan.cluster.is_chief)
+        own = replace(plan, out=out)
+        return _finetune(own, chiefs=plan.out, resume=resume and plan.cluster.is_chief)
 
 
-def _finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
-    started = time.monotonic()
-    labels, cluster = plan.labels, plan.cluster
+def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[comparison.Line]:
+    started, labels, cluster = time.monotonic(), plan.labels, plan.cluster
     with cluster.strategy.scope():
         base = plan.base_detector()
     renamed = plan.renamed(base.labels)
     rows = class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
     teacher = retention.teacher(plan.memory, base, rows)
     require_trainable(base, plan.config, teacher, cluster)
+    rates.require_groups(base, plan.config)
     data = _read_data(plan)
     open_run(plan.out, plan.options, resume=resume)
     keras.utils.set_random_seed(plan.config.seed)
-    find_by_base = partial(_find, plan, base, renamed=renamed)
-    detected_val = find_by_base("measuring the base", data.val)
-    detected_before = detected_val if data.test is data.val else find_by_base("testing the base", data.test)
-    before = average_precision.average_precision(data.test, detected_before, labels, spread=True)
-    believed = retention.thresholds(rows, data.val, detected_val)
-    data = replace(data, new=_with_pseudo_labels(plan, data.new, believed, find_by_base))
+    measured = _Measured(plan, base, data, rows, renamed)
+    if retention.old_ids(rows):
+        data = replace(data, new=_with_pseudo_labels(plan, chiefs, data.new, measured))
     with cluster.strategy.scope():
         detector = growth.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
     start = values(detector.network)
     apart = retention.new_ids(rows) if plan.masked else frozenset[int]()
-    trainer = _trainer(
-        plan, data.new, partial(Trainer, detector, teacher=teacher, apart=apart, cluster=cluster)
-    )
+    of_data = length.Data(len(data.new), len(retention.new_ids(rows)) or len(rows))
+    make = partial(Trainer, detector, teacher=teacher, apart=apart, cluster=cluster)
+    trainer = _trainer(plan, of_data, make)
     if not cluster.is_chief:
         loop.help_training(trainer, data.training, partial(plan.progress, "helping to train"))
         return []
+    believed, detected_before = measured.thresholds(), measured.on_test()
+    before = average_precision.average_precision(data.test, detected_before, labels, spread=True)
     log = Logbook(trainer, plan.out, resume=resume, board=_board(plan))
     validate = partial(validation.validate, detector, validation.few(data.val), rows)
     training = partial(plan.progress, "training")
-    ended = loop.train(trainer, log, plan.watch, data.training, validate, training)
+    watch = replace(plan.watch, validated_s=measured.seconds_of_few, say=plan.say)
+    ended = loop.train(trainer, log, watch, data.training, validate, training)
     blending = _counted(plan, "blending with the base")
     blends = retention.blend(plan.memory, detector, start, rows, data.val, blending)
     calibration = retention.calibrate(plan.memory, detector, rows, data.val, _counted(plan, "calibrating"))
@@ -267,12 +278,57 @@ class _Data:
         return dict(zip(uses, counts, strict=True))
 
 
-def _trainer(
-    plan: Finetuning, new: Sequence[IndexedExample], make: Callable[[TrainConfig], Trainer]
-) -> Trainer:
-    freezes = plan.config.freeze_backbone or (plan.freeze_few and len(new) < _FEW_IMAGES)
-    config = replace(plan.config, freeze_backbone=freezes)
-    return make(batch_size.fitted(config, make, plan.out / "batch_size.txt"))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Measured:
+    """What the base finds, looked for when it is asked for, and once for a run and its control."""
+
+    plan: Finetuning
+    base: Detector
+    data: _Data
+    rows: Sequence[ClassRow]
+    renamed: Renamed
+
+    def find(self, step: str, examples: Sequence[IndexedExample]) -> Sequence[ImageDetections]:
+        return _find(self.plan, self.base, step, examples, self.renamed)
+
+    def on_val(self) -> Found:
+        find = partial(self.find, "measuring the base", self.data.val)
+        return self.plan.found.of((self.plan.base, self.plan.val), find)
+
+    def on_test(self) -> Sequence[ImageDetections]:
+        if self.data.test is self.data.val:
+            return self.on_val().detections
+        find = partial(self.find, "testing the base", self.data.test)
+        return self.plan.found.of((self.plan.base, self.plan.test), find).detections
+
+    def thresholds(self) -> dict[int, float]:
+        """Returns {id: score} from which on the base is believed."""
+        return retention.thresholds(self.rows, self.data.val, self.on_val().detections)
+
+    @property
+    def seconds_of_few(self) -> float:
+        """How long it takes to measure as much as is measured in training."""
+        val = self.data.val
+        return self.on_val().seconds * len(validation.few(val)) / max(1, len(val))
+
+
+def _trainer(plan: Finetuning, data: length.Data, make: Callable[[TrainConfig], Trainer]) -> Trainer:
+    config = _frozen(plan, data.images)
+    config = batch_size.fitted(config, make, plan.out / "batch_size.txt")
+    of_run = length.settled(config.steps, data, config.batch_size, length.length_notes(plan.out))
+    trainer = make(replace(config, steps=of_run.planned))
+    trainer.length = of_run
+    if plan.cluster.is_chief:
+        if not plan.config.steps and not plan.config.batch_size:  # else it was said before TensorFlow loaded
+            plan.say(data.line(config.batch_size))
+        plan.say(rates.line(rates.table(trainer.detector, trainer.config)))
+    return trainer
+
+
+def _frozen(plan: Finetuning, images: int) -> TrainConfig:
+    """Returns how to train, with the backbone frozen where there are too few new images."""
+    freezes = plan.config.freeze_backbone or (plan.freeze_few and images < _FEW_IMAGES)
+    return replace(plan.config, freeze_backbone=freezes)
 
 
 def _read_data(plan: Finetuning) -> _Data:
@@ -288,25 +344,31 @@ def _read_data(plan: Finetuning) -> _Data:
 
 def _with_pseudo_labels(
     plan: Finetuning,
+    chiefs: Path,
     new: Sequence[IndexedExample],
-    thresholds: Mapping[int, float],
-    find_by_base: Callable[[str, Sequence[IndexedExample]], list[average_precision.ImageDetections]],
+    base: _Measured,
 ) -> Sequence[IndexedExample]:
-    """The new images with what the base found on them, in records that stay for the user to look at."""
+    """The new images with what the base found on them, in records that stay for the user to look at, in the
+    run's folder `chiefs`; the other workers read what the chief has written."""
     wanted, labels = plan.memory.pseudo_labels, plan.labels
-    if wanted == retention.OFF or not thresholds:
+    if wanted == retention.OFF:
         return new
     if wanted != retention.AUTO:
         return _index(plan, (wanted,))
-    file = plan.out / "pseudo_labels" / "train.tfrecord"
-    if not file.is_file():
-        detected = find_by_base("labelling old classes", new)
+
+    def make(file: Path) -> None:
+        believed = base.thresholds()
+        detected = base.find("labelling old classes", new)
         file.parent.mkdir(exist_ok=True)
         (file.parent / "label_map.pbtxt").write_text(format_label_map(labels), encoding="utf-8")
-        pseudo_labels.write_records(file, new, detected, thresholds, labels)
+        pseudo_labels.write_records(file, new, detected, believed, labels)
+
+    inside = Path("pseudo_labels", "train.tfrecord")
+    file = made_once(plan.cluster, chiefs / inside, plan.out / inside, make)
     labelled = _index(plan, (str(file),))
-    with published(file.parent / "preview.png") as (part,):
-        labels_sheet(labelled, labels).save(part, "PNG", optimize=True)
+    if plan.cluster.is_chief:
+        with published(file.parent / "preview.png") as (part,):
+            labels_sheet(labelled, labels).save(part, "PNG", optimize=True)
     return labelled
 
 
@@ -322,7 +384,7 @@ def _find(
     step: str,
     examples: Sequence[IndexedExample],
     renamed: Renamed = AS_THEY_ARE,
-) -> list[average_precision.ImageDetections]:
+) -> list[ImageDetections]:
     return average_precision.find(
         detector, examples, plan.labels, _counted(plan, step, len(examples)), renamed=renamed
     )
@@ -338,18 +400,18 @@ def _board(plan: Finetuning) -> Board | None:
 
 
 def _above_threshold(
-    detections: Sequence[average_precision.ImageDetections], needed: operating_points.Needed
-) -> list[average_precision.ImageDetections]:
+    detections: Sequence[ImageDetections], needed: operating_points.Needed
+) -> list[ImageDetections]:
     return [operating_points.above_threshold(item, needed) for item in detections]
 
 
 def _columns(
     rows: Sequence[ClassRow],
-    before: Sequence[average_precision.ImageDetections],
-    after: Sequence[average_precision.ImageDetections],
-) -> list[tuple[str, Sequence[average_precision.ImageDetections] | None]]:
+    before: Sequence[ImageDetections],
+    after: Sequence[ImageDetections],
+) -> list[tuple[str, Sequence[ImageDetections] | None]]:
     """Of the sheet: what the base found is left out where it can know none of the classes."""
-    columns: list[tuple[str, Sequence[average_precision.ImageDetections] | None]] = [
+    columns: list[tuple[str, Sequence[ImageDetections] | None]] = [
         ("annotated", None),
         ("after", after),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfrec_tools.dataset import shards
@@ -15,13 +15,20 @@ from tfrec_tools.detector.model.class_rows import class_rows
 from tfrec_tools.detector.model.description import BASE_LABELS, MODEL_LABELS, describe
 from tfrec_tools.detector.model.zoo import local_folder
 from tfrec_tools.detector.options.finetune import FinetuneOptions
-from tfrec_tools.detector.training.run_notes import noted_steps, numbered_run
-from tfrec_tools.errors import InputError
+from tfrec_tools.detector.training.length import Data
+from tfrec_tools.detector.training.run_notes import (
+    CONTROL,
+    Standing,
+    noted_steps,
+    numbered_run,
+    require_free_run,
+    standing,
+)
 from tfrec_tools.labels.id_tables import find_tables, new_names
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.model_folders import CONFIG
 from tfrec_tools.labels.zoo import coco_labels
-from tfrec_tools.system.options import StrPath, as_path, as_texts
+from tfrec_tools.system.options import StrPath, as_path, as_texts, recorded
 
 
 def require_records(patterns: Sequence[str]) -> None:
@@ -54,7 +61,7 @@ class Checked:
 def require_finetunable(options: FinetuneOptions, labels: LabelMap) -> Checked:
     """InputError or LabelConflict where the words, the records, the base's folder, the classes or the run's
     folder cannot be used."""
-    _ = options.augmentations, options.budget_s
+    _ = options.augmentations, options.budget_s, options.rates, options.frozen, options.frozen_layers
     patterns = {
         flag: as_texts(value)
         for flag, value in (
@@ -72,7 +79,8 @@ def require_finetunable(options: FinetuneOptions, labels: LabelMap) -> Checked:
     examples = {words: _indexed(words, labels, options) for words in patterns.values() if words}
     records = Records({flag: examples[words] for flag, words in patterns.items() if words})
     warned = (f"warning: {line}" for line in warnings(records, base.new or dict(labels.name_by_id)))
-    return Checked((*base.notes, *warned, *_resumed(options)), examples)
+    data = Data(len(examples[patterns["--train"]]), len(base.new) or len(labels))
+    return Checked((*base.notes, *warned, *_lengths(options, data)), examples)
 
 
 def _indexed(words: tuple[str, ...], labels: LabelMap, options: FinetuneOptions) -> list[IndexedExample]:
@@ -80,23 +88,47 @@ def _indexed(words: tuple[str, ...], labels: LabelMap, options: FinetuneOptions)
     return index_records(words, labels, lambda done: options.progress(reading, done, None))
 
 
-def _resumed(options: FinetuneOptions) -> Iterator[str]:
-    """With which learning rates a run goes on that is to be longer than it was."""
-    if not options.resume:
-        return
-    out = numbered_run(Path("runs"), resume=True) if options.out is None else as_path(options.out)
-    steps = noted_steps(out)
-    if steps is not None and options.steps > steps:
+def _lengths(options: FinetuneOptions, data: Data) -> Iterator[str]:
+    """Of how many steps the training is by the rule; with which learning rates a run goes on that is to be
+    longer than it was."""
+    noted = noted_steps(_folder(options)) if options.resume else None
+    if noted is None and options.steps == "auto" and options.batch != "auto":
+        yield data.line(options.batch)
+    if noted is not None and options.fixed_steps > noted:
         yield (
-            f"the run was of {steps} steps and goes on to {options.steps}: its learning rate is from now on "
+            f"the run was of {noted} steps and goes on to {options.steps}: its learning rate is from now on "
             f"that of a run of {options.steps}, so higher than it was at the end, and falls to 0 again"
         )
 
 
-def require_free_run(out: Path) -> None:
-    """InputError where a run's folder holds something already."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(out, "is there already; give another --out, or --resume to go on with it")
+def _folder(options: FinetuneOptions) -> Path:
+    """The run's; InputError where there is none that --resume could mean."""
+    return options.folder or numbered_run(Path("runs"), resume=options.resume)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The options with what --resume auto means, yes or no, and the folder that it means; how the run and its
+    control stand there, None where that is not asked."""
+
+    options: FinetuneOptions
+    run: Standing | None = None
+    control: Standing | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.run is Standing.FINISHED and self.control in (None, Standing.FINISHED)
+
+
+def settled_run(options: FinetuneOptions) -> Settled:
+    """InputError where the folder holds something else than a run, or one under other options."""
+    if options.resume != "auto" or options.dry_run:
+        return Settled(options)
+    out, asked = _folder(options), recorded(options, whole=True)
+    run = standing(out, asked)
+    control = standing(out / CONTROL, asked) if options.control else None
+    return Settled(replace(options, out=out, resume=run is not Standing.NEW), run, control)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from tfrec_tools.detector.config.augmentation import KINDS
+from tfrec_tools.detector.options import groups
 from tfrec_tools.detector.options.models import BASE_LABEL_MAP, MODEL
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path
@@ -18,7 +19,15 @@ class TrainingOptions(Options):
     """How a detector is trained."""
 
     _: KW_ONLY
-    steps: Annotated[int, Option("Number of training steps.", Panel.TRAINING, minimum=1)] = 400
+    steps: Annotated[
+        int | Literal["auto"],
+        Option(
+            "Number of training steps. auto: by the number of new images, of new classes, and --batch.",
+            Panel.TRAINING,
+            metavar="N|auto",
+            minimum=1,
+        ),
+    ] = "auto"
     batch: Annotated[
         int | Literal["auto"],
         Option(
@@ -29,21 +38,43 @@ class TrainingOptions(Options):
         ),
     ] = 8
     lr: Annotated[
-        float | None,
+        float | str | None,
         Option(
-            "Learning rate at its peak: it rises for a tenth of the steps, then falls to 0 as a cosine.",
+            "Learning rate at its peak: it rises for a tenth of the steps, then falls to 0 as a cosine. Or "
+            "of each group of layers its own: backbone=1e-4,neck=1e-3,head=0.01.",
             Panel.TRAINING,
+            metavar="RATE|GROUP=RATE,...",
             minimum=0,
-            default="0.02; 0.002 for CenterNet",
+            default="by family and batch; of 8 images 0.02, for Faster R-CNN 0.01, for CenterNet 0.002",
         ),
     ] = None
     backbone_lr_mult: Annotated[
-        float, Option("Learning rate of the backbone, as a multiple of --lr.", Panel.TRAINING, minimum=0)
-    ] = 0.1
+        float | None,
+        Option(
+            "Learning rate of the backbone, as a multiple of --lr.",
+            Panel.TRAINING,
+            minimum=0,
+            default="0.1",
+        ),
+    ] = None
     freeze: Annotated[
-        Literal["auto", "backbone", "none"],
-        Option("What is not trained at all. auto: the backbone, below 50 new images.", Panel.TRAINING),
+        str,
+        Option(
+            "What is not trained at all: some of backbone, neck, head, with commas between them, or none. "
+            "auto: the backbone, below 50 new images.",
+            Panel.TRAINING,
+            metavar="auto|none|GROUPS",
+        ),
     ] = "auto"
+    freeze_layers: Annotated[
+        str | None,
+        Option(
+            "Do not train variables in whose name in the checkpoint this regular expression is found, "
+            "besides what --freeze says.",
+            Panel.TRAINING,
+            metavar="REGEX",
+        ),
+    ] = None
     augment: Annotated[
         str | None,
         Option(
@@ -65,7 +96,12 @@ class TrainingOptions(Options):
         int, Option("Seed of the new rows, of the order and of the augmentation.", Panel.TRAINING)
     ] = 0
     time_budget: Annotated[
-        str | None, Option("End training after this time: 90s, 10m, 1h30m.", Panel.TRAINING, metavar="10m")
+        str | None,
+        Option(
+            "Train for as many steps as fit this time, if --steps are more: 90s, 10m, 1h30m.",
+            Panel.TRAINING,
+            metavar="10m",
+        ),
     ] = None
     cache: Annotated[
         Literal["off", "ram", "disk"],
@@ -95,9 +131,44 @@ class TrainingOptions(Options):
     tensorboard: Annotated[bool, Option("Also write the curves to OUT/tensorboard.", Panel.RUNNING)] = False
 
     @property
+    def fixed_steps(self) -> int:
+        """0 for auto."""
+        return 0 if self.steps == "auto" else self.steps
+
+    @property
     def batch_size(self) -> int:
         """0 for auto."""
         return 0 if self.batch == "auto" else self.batch
+
+    @property
+    def rates(self) -> tuple[float | None, dict[str, float]]:
+        """The learning rate of all groups, and {group: its own}. InputError where --lr says neither, or the
+        backbone's is said twice."""
+        rates = groups.read_rates(self.lr)
+        if groups.BACKBONE in rates[1] and self.backbone_lr_mult is not None:
+            reason = f"the backbone's learning rate is in --lr already ({self.lr}); leave one of them out"
+            raise InputError("--backbone-lr-mult", reason)
+        if both := [group for group in rates[1] if group in self.frozen]:
+            raise InputError(
+                "--lr", f"{both[0]!r} is not trained at all by --freeze; leave it out of one of them"
+            )
+        return rates
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """The groups that --freeze names. InputError where it names none that exists."""
+        return groups.read_frozen(self.freeze)
+
+    @property
+    def frozen_layers(self) -> str | None:
+        """The expression of --freeze-layers. InputError where it is none."""
+        if self.freeze_layers is not None:
+            try:
+                re.compile(self.freeze_layers)
+            except (re.error, OverflowError, RecursionError) as fault:
+                reason = f"{self.freeze_layers!r} is no regular expression ({fault})"
+                raise InputError("--freeze-layers", reason) from fault
+        return self.freeze_layers
 
     @property
     def augmentations(self) -> tuple[str, ...] | None:
@@ -256,9 +327,22 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
         ),
     ] = False
     resume: Annotated[
-        bool,
-        Option("Go on with the run in --out, or else the last numbered one.", Panel.RUNNING, recorded=False),
+        bool | Literal["auto"],
+        Option(
+            "Go on with the run in --out, or else the last numbered one; alone it means yes. auto: begin "
+            "where there is none, and do nothing where it is finished.",
+            Panel.RUNNING,
+            metavar="yes|no|auto",
+            default="no",
+            bare="yes",
+            recorded=False,
+        ),
     ] = False
+
+    @property
+    def folder(self) -> Path | None:
+        """Of the run; None where it is to be numbered."""
+        return None if self.out is None else as_path(self.out)
 
     @property
     def base_path(self) -> Path:
@@ -275,11 +359,6 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
     @property
     def table_path(self) -> Path | None:
         return None if self.table is None else as_path(self.table)
-
-    @property
-    def measured_every(self) -> int | None:
-        """Steps between two measurements; None where nothing is measured meanwhile."""
-        return self.eval_every or (max(1, self.steps // 10) if self.patience else None)
 
 
 def _seconds(time: str) -> float:

@@ -16,7 +16,9 @@ from tfrec_tools.detector.evaluation.calibration import NONE, Calibration
 from tfrec_tools.detector.evaluation.differences import Difference, difference
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
+from tfrec_tools.errors import InputError
 from tfrec_tools.system.atomic import published
+from tfrec_tools.system.regular_files import read_text
 
 POINT_HEADERS = ("class", "score", "precision", "recall")
 _KEYS = ("ap50", "ap")
@@ -204,6 +206,27 @@ def _precision_document(precision: AveragePrecision) -> dict[str, Any]:
 
 def _difference_document(change: Difference) -> dict[str, Any]:
     return {"ap50": change.ap50, "interval": change.interval, "within_error": change.within_error}
+
+
+def read_lines(report: Path) -> list[Line]:
+    """Returns the lines of what `write_report_json` wrote, without the spreads that intervals are made of.
+    Raises InputError where it is no such."""
+    try:
+        classes = json.loads(read_text(report))["classes"]
+        return [
+            Line(
+                *(line[name] for name in ("name", "group", "is_mean", "boxes")),
+                *(_read_precision(line[name]) for name in ("before", "after")),
+            )
+            for line in classes
+        ]
+    except (ValueError, TypeError, KeyError) as fault:
+        raise InputError(report, f"cannot be read as a run's report ({fault}); start the run anew") from fault
+
+
+def _read_precision(document: dict[str, Any] | None) -> AveragePrecision | None:
+    names = ("ap", "ap50", "boxes")
+    return None if document is None else AveragePrecision(*(document[name] for name in names))
 
 
 def _boxes(precisions: Mapping[int, AveragePrecision], label_id: int) -> int:

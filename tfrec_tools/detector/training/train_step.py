@@ -24,6 +24,7 @@ from tfrec_tools.detector.losses.ssd_losses import Losses
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector, layers_of
 from tfrec_tools.detector.network.layers import BatchNorm
+from tfrec_tools.detector.training import rates
 from tfrec_tools.detector.training.distribution import Cluster, summed
 from tfrec_tools.detector.training.optimizer import Update, beside
 from tfrec_tools.detector.training.precision import LossScale, computing_in
@@ -214,7 +215,7 @@ class Stepper:
 
 def _joined(detector: Detector, config: TrainConfig, teacher: Teacher | None) -> Teacher | None:
     """Returns the teacher behind the detector's backbone, where that stays what the teacher's is."""
-    if teacher is None or not config.freeze_backbone or config.train_batch_norm:
+    if teacher is None or config.train_batch_norm or not rates.keeps_backbone(detector, config):
         return teacher
     both = registry.of(detector.config).side_by_side(detector.network, teacher.network)
     return teacher._replace(joined=both)

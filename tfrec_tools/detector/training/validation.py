@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -18,6 +18,10 @@ from tfrec_tools.system.atomic import published
 _MOST_IMAGES = 500
 
 
+def unsaid(line: str) -> None:
+    """Tells nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """When a training is looked at, and what ends it early; None is never.
@@ -25,11 +29,19 @@ class Watch:
     every     steps between two validations
     patience  validations that may go by without a better one
     budget_s  seconds of training, validations included
+    validated_s  seconds that a validation is expected to take
+    say       is called with a line for the user
     """
 
     every: int | None = None
     patience: int | None = None
     budget_s: float | None = None
+    validated_s: float = 0.0
+    say: Callable[[str], None] = unsaid
+
+    def steps_between(self, steps: int) -> int | None:
+        """Returns the steps between two validations of a training of so many: with patience alone a tenth."""
+        return self.every or (max(1, steps // 10) if self.patience else None)
 
 
 NEVER = Watch()
