@@ -229,7 +229,7 @@ class ChangedPrecision:
 
     ap50: float
     interval: tuple[float, ...] | None
-    within_error: bool
+    within_error: bool | None
 
 
 @dataclass(frozen=True, slots=True)
