@@ -40,9 +40,9 @@ _manner: ContextVar[Manner] = ContextVar("manner")
 @contextmanager
 def of(words: Sequence[str]) -> Iterator[Manner]:
     """The manner of a command line while it runs. Before its options are read its words alone say whether
-    JSON is wanted, as for what is wrong with them."""
+    JSON or silence is wanted, as for what is wrong with them."""
     own = words[: words.index("--")] if "--" in words else words
-    manner = Manner(json="--json" in own)
+    manner = Manner(json="--json" in own, quiet="--quiet" in own)
     token = _manner.set(manner)
     try:
         yield manner
