@@ -65,13 +65,14 @@ def now() -> Manner:
 
 
 def say_document(document: Any) -> None:
-    """Prints a command's result as JSON: a value, or the text or bytes of a document."""
+    """Prints a command's result as JSON: a value, or the text of a document. As text, so that what a console
+    lacks is escaped."""
     import msgspec
 
-    if not isinstance(document, str | bytes):
-        document = msgspec.json.format(msgspec.json.encode(document), indent=2)
+    if not isinstance(document, str):
+        document = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
     now().said = True
-    say(document, nl=document[-1:] not in ("\n", b"\n"))
+    say(document, nl=not document.endswith("\n"))
 
 
 def say_error(parts: Parts, message: str, code: int) -> None:
