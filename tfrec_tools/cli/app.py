@@ -137,7 +137,7 @@ def _warn_of_unknown_variables(prefix: str, command: Any) -> None:
         if name not in (variable, *known):
             near = get_close_matches(name, known, 1)
             advice = f"; did you mean {prefix}_{near[0]}?" if near else ""
-            _line(f"warning: {variable} is no option of this command{advice}")
+            manner.note(f"warning: {variable} is no option of this command{advice}")
 
 
 app = typer.Typer(

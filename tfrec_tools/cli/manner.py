@@ -40,9 +40,9 @@ _manner: ContextVar[Manner] = ContextVar("manner")
 @contextmanager
 def of(words: Sequence[str]) -> Iterator[Manner]:
     """The manner of a command line while it runs. Before its options are read its words alone say whether
-    JSON is wanted, as for what is wrong with them."""
+    JSON or silence is wanted, as for what is wrong with them."""
     own = words[: words.index("--")] if "--" in words else words
-    manner = Manner(json="--json" in own)
+    manner = Manner(json="--json" in own, quiet="--quiet" in own)
     token = _manner.set(manner)
     try:
         yield manner
@@ -65,13 +65,14 @@ def now() -> Manner:
 
 
 def say_document(document: Any) -> None:
-    """Prints a command's result as JSON: a value, or the text or bytes of a document."""
+    """Prints a command's result as JSON: a value, or the text of a document. As text, so that what a console
+    lacks is escaped."""
     import msgspec
 
-    if not isinstance(document, str | bytes):
-        document = msgspec.json.format(msgspec.json.encode(document), indent=2)
+    if not isinstance(document, str):
+        document = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
     now().said = True
-    say(document, nl=document[-1:] not in ("\n", b"\n"))
+    say(document, nl=not document.endswith("\n"))
 
 
 def say_error(parts: Parts, message: str, code: int) -> None:
