@@ -22,7 +22,7 @@ from tfrec_tools.detector.evaluation.matches import Matches
 RESAMPLES = 1000
 SEED = 0
 PERCENTILES = (2.5, 97.5)
-FEWEST_IMAGES = 5  # with boxes to be found; what is drawn from fewer hardly varies, however wrong it is
+FEWEST_IMAGES = 10  # with boxes to be found; what is drawn from fewer hardly varies, however wrong it is
 _RECALLS = np.linspace(0.0, 1.0, 101)  # where COCO interpolates precision
 _MOST_ELEMENTS = 2**24  # of an array at a time
 
