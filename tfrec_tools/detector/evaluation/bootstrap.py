@@ -80,8 +80,8 @@ def draws(images: int) -> Weights:
 def weighted(matches: Matches, weights: Weights) -> NDArray[np.float64]:
     """Returns (T, R): the average precision of a class at each IoU, interpolated at 101 recalls as COCO does,
     where each image counts as often as `weights` (I, R) say; NaN where there is then nothing to be found."""
-    resamples = weights.shape[1]
-    at_once = max(1, _MOST_ELEMENTS // max(1, len(matches.images)))
+    images, resamples = weights.shape
+    at_once = max(1, _MOST_ELEMENTS // max(images, len(matches.images)))
     parts = [
         _weighted(matches, weights[:, start : start + at_once]) for start in range(0, resamples, at_once)
     ]
