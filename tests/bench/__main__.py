@@ -4,6 +4,8 @@ copy of its files, by turns; `python -m tests.bench beam`: both ways on Apache B
 Each runs as a whole process, files in the page cache. `convert --format FORMAT` measures only the reading of
 that format beside the least that json, lxml and csv need (`--format all`: of each).
 
+`python -m tests.bench.intervals` and `python -m tests.bench.thresholds`: error bars, and calibrated scores.
+
 `python -m tests.bench input`: the trainer's input pipeline beside a bare one; `detect` and `train`: pictures
 and steps of each family (`--only FAMILY`); `export`: its exports beside the Keras model; in this process."""
 

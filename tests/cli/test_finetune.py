@@ -88,6 +88,23 @@ def test_json_is_all_of_stdout(inputs: Path, tmp_path: Path) -> None:
     assert [line["name"] for line in json.loads(done.stdout)["classes"]][:2] == ["red", "blue"]
 
 
+@pytest.mark.slow
+def test_the_grown_model_is_held_against_the_control(inputs: Path, tmp_path: Path) -> None:
+    done = finetune(inputs, tmp_path / "run", "--control", "--calibrate", "off")
+    assert done.returncode == 0, done.stderr
+    assert "Against plain fine-tuning, the mean of old " in done.stdout
+    gained = json.loads((tmp_path / "run/control/gained.json").read_text())
+    assert [row["name"] for row in gained] == ["red", "blue", "mean of old", "mean of new", "mean of all"]
+    report, control = (
+        json.loads((tmp_path / folder / "report.json").read_text()) for folder in ("run", "run/control")
+    )
+    after = [
+        next(line["after"]["ap50"] for line in run["classes"] if line["is_mean"]) for run in (report, control)
+    ]
+    assert gained[2]["ap50"] == pytest.approx(after[0] - after[1])
+    assert report["calibration"]["note"] == ""
+
+
 @pytest.mark.parametrize(
     ("changed", "found"),
     [

@@ -92,7 +92,7 @@ def test_the_draws_are_the_same_everywhere() -> None:
 
 def test_intervals_hold_the_score_and_shrink_with_more_images() -> None:
     widths = []
-    for images in (20, 200):
+    for images in (40, 200):
         precisions = average_precision(*measured.case(images), LABELS, spread=True)
         of_all = mean(precisions, [1, 2, 3])
         assert of_all is not None
@@ -102,11 +102,11 @@ def test_intervals_hold_the_score_and_shrink_with_more_images() -> None:
                 assert interval[0] <= getattr(precision, name) <= interval[1]
         low, high = of_all.intervals["ap50"] or (0.0, 0.0)
         widths.append(high - low)
-    assert 0.0 < widths[1] < widths[0] / 2
+    assert 0.0 < widths[1] < widths[0] / 1.5
 
 
 def test_few_images_have_no_interval() -> None:
-    few, enough = measured.case(4), measured.case(40)
+    few, enough = measured.case(9), measured.case(40)
     assert all(
         precision.intervals == {"ap": None, "ap50": None}
         for precision in average_precision(*few, LABELS, spread=True).values()
@@ -137,7 +137,7 @@ def test_metrics_have_intervals_of_every_score() -> None:
 
 
 def test_a_model_differs_from_itself_by_nothing() -> None:
-    examples, detections = measured.case(40)
+    examples, detections = measured.case(30)
     same = compare(examples, detections, detections, LABELS)
     assert same is not None
     assert (same.ap50, same.interval, same.within_error) == (0.0, (0.0, 0.0), True)

@@ -54,7 +54,7 @@ def test_the_files_say_what_the_lines_say(tmp_path: Path) -> None:
 
 def _lines() -> list[comparison.Line]:
     """Of a base that knows the first two of three classes, and of what it became, which misses more."""
-    examples, before = measured.case(30, misses=0.2)
+    examples, before = measured.case(60, misses=0.2)
     after = [type(found)(found.boxes[1:], found.scores[1:], found.ids[1:]) for found in before]
     rows = [ClassRow(1, "red", 1), ClassRow(2, "green", 2), ClassRow(3, "blue", None)]
     labels = from_names(["red", "green", "blue"])

@@ -22,7 +22,7 @@ from tfrec_tools.detector.evaluation.matches import Matches
 RESAMPLES = 1000
 SEED = 0
 PERCENTILES = (2.5, 97.5)
-FEWEST_IMAGES = 5  # with boxes to be found; what is drawn from fewer hardly varies, however wrong it is
+FEWEST_IMAGES = 10  # with boxes to be found; what is drawn from fewer hardly varies, however wrong it is
 _RECALLS = np.linspace(0.0, 1.0, 101)  # where COCO interpolates precision
 _MOST_ELEMENTS = 2**24  # of an array at a time
 
@@ -80,8 +80,8 @@ def draws(images: int) -> Weights:
 def weighted(matches: Matches, weights: Weights) -> NDArray[np.float64]:
     """Returns (T, R): the average precision of a class at each IoU, interpolated at 101 recalls as COCO does,
     where each image counts as often as `weights` (I, R) say; NaN where there is then nothing to be found."""
-    resamples = weights.shape[1]
-    at_once = max(1, _MOST_ELEMENTS // max(1, len(matches.images)))
+    images, resamples = weights.shape
+    at_once = max(1, _MOST_ELEMENTS // max(images, len(matches.images)))
     parts = [
         _weighted(matches, weights[:, start : start + at_once]) for start in range(0, resamples, at_once)
     ]

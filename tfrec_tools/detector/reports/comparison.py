@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -188,15 +188,12 @@ def write_gained(path: Path, lines: Sequence[Line], control: Sequence[Line]) -> 
 
 
 def _line_document(line: Line) -> dict[str, Any]:
-    return {
-        "name": line.name,
-        "group": line.group,
-        "is_mean": line.is_mean,
-        "boxes": line.boxes,
-        "before": line.before and _precision_document(line.before),
-        "after": line.after and _precision_document(line.after),
-        "change": line.change and _difference_document(line.change),
+    values = {field.name: getattr(line, field.name) for field in fields(line)}
+    documents = {
+        name: _precision_document(value) if isinstance(value, AveragePrecision) else value
+        for name, value in values.items()
     }
+    return {**documents, "change": line.change and _difference_document(line.change)}
 
 
 def _precision_document(precision: AveragePrecision) -> dict[str, Any]:
