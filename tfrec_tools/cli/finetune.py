@@ -47,7 +47,8 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
     from tfrec_tools.detector import finetune as story
 
     with console.watched(options) as watched:
-        plan = replace(story.planned(watched, label_map, checked.examples), say=_note)
+        plan = story.planned(watched, label_map, checked.examples)
+        plan = replace(plan, inputs=checked.inputs, say=_note)
         if options.dry_run:
             proof = story.dry_run(plan)
     if options.dry_run:
