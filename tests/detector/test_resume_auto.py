@@ -16,10 +16,11 @@ from tests.helpers.places import SAMPLE
 from tfrec_tools.cli.app import app
 from tfrec_tools.detector import preflight
 from tfrec_tools.detector.options.finetune import FinetuneOptions
-from tfrec_tools.detector.preflight import Settled, settled_run
+from tfrec_tools.detector.preflight import Settled, require_finetunable, settled_run
 from tfrec_tools.detector.training import length
 from tfrec_tools.detector.training.run_notes import Standing, noted_loss, open_run, report
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats.classes import read_map
 from tfrec_tools.system.options import as_texts, recorded
 
 REPORT = {"forgetting": 1.5, "classes": []}
@@ -139,6 +140,29 @@ def test_other_options_are_refused_by_name(folder: Path) -> None:
     assert line == f"{folder / 'run/run.toml'}: lr: the run was started with nothing, found 0.5"
     line = fault(*words(asked, "--steps", "300"))
     assert line == f"{folder / 'run/run.toml'}: steps: the run was started with auto, found 300"
+
+
+def test_other_records_labels_or_weights_of_the_same_names_are_refused(folder: Path) -> None:
+    shutil.copytree(SAMPLE / "base_model", folder / "base")
+    asked = options(folder, base=folder / "base")
+    labels = read_map(folder / "merged.pbtxt")
+    inputs = require_finetunable(replace(asked, resume=False), labels).inputs
+    assert set(inputs) == {"base", "labels", "train", "val"}
+    open_run(folder / "run", recorded(asked, whole=True), inputs, resume=False)
+    report(folder / "run").write_text(json.dumps(REPORT))
+    tfrec(*words(asked))
+
+    write_map(folder / "merged.pbtxt", "apple", "banana", "pear", "mushroom", "cherry")
+    assert ": labels: what it names has changed: the run was started with " in fault(*words(asked))
+    write_map(folder / "merged.pbtxt", *labels.names)
+    (index,) = (folder / "base/checkpoint").glob("*.index")
+    whole = index.read_bytes()
+    index.write_bytes(whole[:50] + bytes([whole[50] ^ 1]) + whole[51:])
+    with pytest.raises(InputError, match="base: what it names has changed"):
+        require_finetunable(asked, labels)
+    index.write_bytes(whole)
+    tfrec("convert", SAMPLE / "val/annotations.coco.json", "--out", folder / "records/new", "--overwrite")
+    assert ": train: what it names has changed: the run was started with 60 images " in fault(*words(asked))
 
 
 def test_what_is_no_run_is_left_alone(folder: Path) -> None:

@@ -122,7 +122,8 @@ def finetune(options: FinetuneOptions) -> Run:
     from tfrec_tools.detector.reports import comparison
 
     notes = [*checked.notes]
-    plan = replace(story.planned(settled.options, label_map, checked.examples), say=notes.append)
+    plan = story.planned(settled.options, label_map, checked.examples)
+    plan = replace(plan, inputs=checked.inputs, say=notes.append)
     if settled.is_finished:
         lines = comparison.read_lines(report(plan.out))
     else:

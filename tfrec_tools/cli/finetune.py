@@ -48,7 +48,8 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
     from tfrec_tools.detector import finetune as story
 
     with console.watched(options) as watched:
-        plan = replace(story.planned(watched, label_map, checked.examples), say=manner.note)
+        plan = story.planned(watched, label_map, checked.examples)
+        plan = replace(plan, inputs=checked.inputs, say=manner.note)
         if options.dry_run:
             proof = story.dry_run(plan)
     if options.dry_run:

@@ -66,7 +66,7 @@ class Finetuning:
     watch   how training is looked at, and what ends it early
     tensorboard  whether the curves are written for it too
     cluster  where it is trained
-    options  what the user set, to be kept with the run
+    options  what the user set, to be kept with the run, as are `inputs`: what differs where they do
     examples  of patterns, where they have been read already
     found   by the base, for the control to use too
     progress is called while a long step goes on, `say` with a line for the user
@@ -91,6 +91,7 @@ class Finetuning:
     tensorboard: bool = False
     cluster: Cluster = ALONE
     options: Values = field(default_factory=dict)
+    inputs: Values = field(default_factory=dict)
     examples: Mapping[tuple[str, ...], list[IndexedExample]] = field(default_factory=dict)
     found: Findings = field(default_factory=Findings)
     progress: Progress = silent
@@ -205,7 +206,7 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
     require_trainable(base, plan.config, teacher, cluster)
     rates.require_groups(base, plan.config)
     data = _read_data(plan)
-    open_run(plan.out, plan.options, resume=resume)
+    open_run(plan.out, plan.options, plan.inputs, resume=resume)
     keras.utils.set_random_seed(plan.config.seed)
     measured = _Measured(plan, base, data, rows, renamed)
     if retention.old_ids(rows):

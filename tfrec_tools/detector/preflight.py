@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tfrec_tools.dataset import shards
 from tfrec_tools.detector.config.read import parse_pipeline, read_pipeline_text, require_losses
-from tfrec_tools.detector.data import inputs
+from tfrec_tools.detector.data import digests
+from tfrec_tools.detector.data import inputs as words_of_images
 from tfrec_tools.detector.data.index import IndexedExample, index_records
 from tfrec_tools.detector.data.oddities import Records, warnings
 from tfrec_tools.detector.model.class_rows import class_rows
@@ -22,6 +23,7 @@ from tfrec_tools.detector.training.run_notes import (
     noted_steps,
     numbered_run,
     require_free_run,
+    require_same_inputs,
     standing,
 )
 from tfrec_tools.labels.id_tables import find_tables, new_names
@@ -29,6 +31,7 @@ from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.model_folders import CONFIG
 from tfrec_tools.labels.zoo import coco_labels
 from tfrec_tools.system.options import StrPath, as_path, as_texts, recorded
+from tfrec_tools.system.toml_options import Value, Values
 
 
 def require_records(patterns: Sequence[str]) -> None:
@@ -39,7 +42,7 @@ def require_records(patterns: Sequence[str]) -> None:
 
 def require_images(words: Sequence[str]) -> None:
     """InputError where a word names neither an image, nor a folder of them, nor records."""
-    inputs.require_images(words)
+    words_of_images.require_images(words)
 
 
 def model_notes(model: StrPath, label_map: Path | None, flag: str = MODEL_LABELS) -> tuple[str, ...]:
@@ -52,10 +55,12 @@ def model_notes(model: StrPath, label_map: Path | None, flag: str = MODEL_LABELS
 @dataclass(frozen=True, slots=True, eq=False)
 class Checked:
     """A training that can begin: what is to be said first, and its examples by the patterns that name them,
-    since to read them is most of the time that checking takes."""
+    since to read them is most of the time that checking takes. `inputs` differ where what it is made of
+    does."""
 
     notes: tuple[str, ...]
     examples: Mapping[tuple[str, ...], list[IndexedExample]]
+    inputs: Values
 
 
 def require_finetunable(options: FinetuneOptions, labels: LabelMap) -> Checked:
@@ -79,8 +84,12 @@ def require_finetunable(options: FinetuneOptions, labels: LabelMap) -> Checked:
     examples = {words: _indexed(words, labels, options) for words in patterns.values() if words}
     records = Records({flag: examples[words] for flag, words in patterns.items() if words})
     warned = (f"warning: {line}" for line in warnings(records, base.new or dict(labels.name_by_id)))
+    inputs = base.inputs | {"labels": digests.of_labels(labels)}
+    inputs |= {flag[2:]: digests.of_records(examples[words]) for flag, words in patterns.items() if words}
+    if options.resume and not options.dry_run:
+        require_same_inputs(_folder(options), inputs)
     data = Data(len(examples[patterns["--train"]]), len(base.new) or len(labels))
-    return Checked((*base.notes, *warned, *_lengths(options, data)), examples)
+    return Checked((*base.notes, *warned, *_lengths(options, data)), examples, inputs)
 
 
 def _indexed(words: tuple[str, ...], labels: LabelMap, options: FinetuneOptions) -> list[IndexedExample]:
@@ -133,10 +142,12 @@ def settled_run(options: FinetuneOptions) -> Settled:
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What was chosen in the folder of the base, and the classes that it does not know, {id: name}."""
+    """What was chosen in the folder of the base, the classes that it does not know, {id: name}, and what
+    differs where the folder does."""
 
     notes: tuple[str, ...]
     new: dict[int, str]
+    inputs: dict[str, Value] = field(default_factory=dict)
 
 
 def _require_base(options: FinetuneOptions, labels: LabelMap) -> _Base:
@@ -152,7 +163,8 @@ def _require_base(options: FinetuneOptions, labels: LabelMap) -> _Base:
         return _Base((), _new(options, coco_labels(), labels))
     base = describe(folder, options.base_label_map, BASE_LABELS)
     require_losses(folder / CONFIG, base.text)
-    return _Base(base.notes, _new(options, base.labels, labels))
+    inputs: dict[str, Value] = {"base": digests.of_model(folder)}
+    return _Base(base.notes, _new(options, base.labels, labels), inputs)
 
 
 def _new(options: FinetuneOptions, known: LabelMap, labels: LabelMap) -> dict[int, str]:

@@ -15,7 +15,7 @@ from tfrec_tools.system.regular_files import read_text
 from tfrec_tools.system.toml_options import Value, Values, format_options, read_options
 
 CONTROL = "control"  # the run beside a run, in its folder
-_NOTES, _STEPS = "run.toml", "steps"
+_NOTES, _INPUTS, _STEPS = "run.toml", "inputs.toml", "steps"
 # What does not change what is learnt at a step, but for rounding.
 _MAY_DIFFER = frozenset(
     {
@@ -78,9 +78,9 @@ def numbered_run(parent: Path, *, resume: bool | Literal["auto"]) -> Path:
     return parent / f"finetune-{last if resume and last else last + 1}"
 
 
-def open_run(out: Path, options: Values, *, resume: bool) -> None:
-    """Makes the run's folder and notes in it what was asked for, or finds it there and the same, but for more
-    steps; it is not finished then."""
+def open_run(out: Path, options: Values, inputs: Values | None = None, *, resume: bool) -> None:
+    """Makes the run's folder and notes in it what was asked for and what it is made of, or finds it there and
+    the same, but for more steps; it is not finished then."""
     notes = out / _NOTES
     if resume:
         _require_same(notes, options)
@@ -90,6 +90,8 @@ def open_run(out: Path, options: Values, *, resume: bool) -> None:
     else:
         require_free_run(out)
         out.mkdir(parents=True, exist_ok=True)
+        if inputs:
+            _note_inputs(out, inputs)
     with published(notes) as (part,):
         part.write_text(format_options(options), encoding="utf-8")
 
@@ -98,6 +100,23 @@ def require_free_run(out: Path) -> None:
     """InputError where a run's folder holds something already."""
     if _is_taken(out):
         raise InputError(out, "is there already; give another --out, or --resume to go on with it")
+
+
+def _note_inputs(out: Path, inputs: Values) -> None:
+    """{option: a text that differs where what it names does}."""
+    with published(out / _INPUTS) as (part,):
+        part.write_text(format_options(inputs), encoding="utf-8")
+
+
+def require_same_inputs(out: Path, inputs: Values) -> None:
+    """InputError where a run was started with other inputs, though under the same names. Of what it has not
+    noted, such as a base that had to be fetched first, nothing is known."""
+    noted = read_options(out / _INPUTS) if (out / _INPUTS).is_file() else {}
+    for name in (name for name in noted if name in inputs):
+        if noted[name] != inputs[name]:
+            found = f"{noted[name]}, found {inputs[name]}"
+            reason = f"what it names has changed: the run was started with {found}; give another --out"
+            raise InputError(out / _INPUTS, reason, where=name)
 
 
 def _is_taken(out: Path) -> bool:
