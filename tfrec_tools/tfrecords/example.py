@@ -50,6 +50,7 @@ from tfrec_tools.tfrecords.features import (
 
 # Written only where a box of the image has something to say by them.
 OPTIONAL = (BOX_OCCLUDED, BOX_GROUP_OF, BOX_VIEW, BOX_MASK)
+_KINDS = {key: feature.kind for key, feature in FEATURES.items()}
 _SHA256_KEY = IMAGE_SHA256.encode()
 _BEGINNING = 64  # bytes of an image that stand nowhere before it in an Example
 
@@ -89,7 +90,7 @@ def encode_example(
     keypoints   how those of the set lie
     """
     features = _features(record, image, ids) | keypoint_features.features_of(record, image, keypoints)
-    return wire.serialize({key: (FEATURES[key].kind, values) for key, values in features.items()})
+    return wire.serialize({key: (_KINDS[key], values) for key, values in features.items()})
 
 
 def without_image(data: bytes, image: bytes | memoryview) -> bytes:
