@@ -3,7 +3,6 @@ stay together."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections import Counter
@@ -97,8 +96,7 @@ _OTHERS = attrgetter(
 
 @cache
 def _listed(labeled: frozenset[str] | None) -> bytes:
-    """Returns the digest of classes, whose names, the same of most images, may be longer than all else."""
-    return hashlib.blake2b(repr(labeled and sorted(labeled)).encode(), digest_size=16).digest()
+    return repr(labeled and sorted(labeled)).encode()
 
 
 def join(
