@@ -11,6 +11,7 @@ from tfrec_tools.cli.options import command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.conversion.options import Format
 from tfrec_tools.dataset.options import ClassOptions
+from tfrec_tools.errors import counted
 
 
 @command("tfrec preview records/train --out page.html")
@@ -51,4 +52,5 @@ def preview(
     out.parent.mkdir(parents=True, exist_ok=True)
     with published(out) as (part,):
         part.write_bytes(engine.preview(shown, what, suffix))
-    say(f"{out}: {len(shown)} images, {sum(len(item.record.names) for item in shown)} boxes")
+    boxes = sum(len(item.record.names) for item in shown)
+    say(f"{out}: {counted(len(shown), 'image')}, {counted(boxes, 'box')}")

@@ -24,7 +24,7 @@ from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.boxes import from_xywh
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source
-from tfrec_tools.errors import InputError, readable
+from tfrec_tools.errors import InputError, counted, readable
 from tfrec_tools.formats import coco_keypoints, json_arrays
 from tfrec_tools.formats.coco_categories import (
     category_issues,
@@ -130,7 +130,7 @@ def others(path: Path, arrays: Mapping[str, msgspec.Raw]) -> tuple[list[Issue], 
         parts = json_arrays.slices(path, key, raw, EXPECTED, msgspec.json.decode)
         count = sum(isinstance(item, dict) and not _MARKS.isdisjoint(item) for part in parts for item in part)
         if count:
-            message = f"{count} annotations in {key!r}, expected in 'annotations'"
+            message = f"{counted(count, 'annotation')} in {key!r}, expected in 'annotations'"
             issues.append(Issue("annotation-unread", readable(path.name), None, message, True))
             total += count
     return issues, total
