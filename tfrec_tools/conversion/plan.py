@@ -242,8 +242,8 @@ def require_classes(
     """InputError where a label map lacks a class that has a box."""
     if labels_ is not None and (lacking := sorted(name for name in used if name not in ids)):
         listed = ", ".join(map(repr, lacking))
-        reason = f"lacks {listed} of {source}; add them with `tfrec merge-labels`, or drop --labels"
-        raise InputError(labels_, reason)
+        reason = f"lacks {listed} of {source}; call them by names that it has with --rename OLD=NEW"
+        raise InputError(labels_, f"{reason}, add them with `tfrec merge-labels`, or drop --labels")
 
 
 def _items(
