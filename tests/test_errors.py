@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pickle
 
-from tfrec_tools.errors import InputError, LabelConflict, Parts, TfrecError, parts_of
+import pytest
+
+from tfrec_tools.errors import InputError, LabelConflict, Parts, TfrecError, counted, parts_of
 
 
 def test_an_input_error_names_file_place_and_reason() -> None:
@@ -34,3 +36,11 @@ def test_errors_survive_pickling() -> None:
         again = pickle.loads(pickle.dumps(fault))
         assert type(again) is type(fault)
         assert str(again) == str(fault)
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "words"),
+    [(1, "image", "1 image"), (0, "image", "0 images"), (2, "box", "2 boxes"), (3, "class", "3 classes")],
+)
+def test_numbers_of_things(number: int, noun: str, words: str) -> None:
+    assert counted(number, noun) == words

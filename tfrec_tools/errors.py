@@ -23,6 +23,12 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Returns a number of things in words: "1 box", "2 boxes", "0 classes"."""
+    plural = f"{noun}es" if noun.endswith(("s", "x")) else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
 def short(text: str) -> str:
     """Returns a text as it is, or the beginning and the end of one that would fill a screen."""
     if len(text) <= _LONGEST:

@@ -16,7 +16,7 @@ from tfrec_tools.dataset.options import ClassOptions
 from tfrec_tools.drawing import page
 from tfrec_tools.drawing.previews import Preview, show
 from tfrec_tools.drawing.sheet import sheet
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.system import stores
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import parse_example
@@ -29,7 +29,7 @@ def preview(shown: Sequence[Preview], title: str, suffix: str) -> bytes:
     if suffix == ".png":
         return sheet(shown)
     boxes = sum(len(item.record.names) for item in shown)
-    return page.render(title, f"{len(shown)} images, {boxes} boxes", (), shown)
+    return page.render(title, f"{counted(len(shown), 'image')}, {counted(boxes, 'box')}", (), shown)
 
 
 def is_source(what: str, format_given: bool) -> bool:

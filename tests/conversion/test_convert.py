@@ -187,7 +187,7 @@ def test_a_given_label_map_gives_the_ids_and_says_what_was_annotated(tmp_path: P
 def test_a_label_map_that_lacks_classes(tmp_path: Path, source: Path) -> None:
     labels = tmp_path / "map.pbtxt"
     labels.write_text(format_label_map(from_names(["bird"])))
-    with pytest.raises(InputError, match=r"map.pbtxt: lacks 'cat', 'dog' of .*merge-labels"):
+    with pytest.raises(InputError, match=r"lacks 'cat', 'dog' of .*--rename OLD=NEW.*merge-labels"):
         convert(ConvertOptions(source, tmp_path / "out/new", labels=labels))
     assert not (tmp_path / "out").exists()
 

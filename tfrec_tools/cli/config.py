@@ -5,6 +5,7 @@ from __future__ import annotations
 from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.models import ConfigOptions
+from tfrec_tools.errors import counted
 
 
 @command("tfrec config my_model --labels merged.pbtxt --train 'records/new-*' --out new.config")
@@ -33,4 +34,4 @@ def config(options: ConfigOptions, json: Json = False) -> None:
     if json:
         manner.say_document({"out": str(options.out), **asdict(changes)})
         return
-    say(f"{options.out}: {changes.num_classes} classes, label map {options.labels}")
+    say(f"{options.out}: {counted(changes.num_classes, 'class')}, label map {options.labels}")

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from tfrec_tools.cli import manner
 from tfrec_tools.cli.progress import JsonLines, Stages
-from tfrec_tools.cli.shown import shown
+from tfrec_tools.cli.shown import say, shown
 from tfrec_tools.system.options import Options, Progress, silent
 
 _PLAIN_WIDTH = 120  # columns, where the output is a file or a pipe
@@ -27,18 +27,52 @@ _Watched = TypeVar("_Watched", bound=Options)
 
 def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A line and a table under it; columns that hold only numbers stand to the right."""
+    numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(headers))]
+    cells = [[shown(str(cell)) for cell in row] for row in rows]
+    if _is_plain_output() and (drawn := plain_table(headers, cells, numeric)):
+        say("\n".join((shown(title), *drawn)))
+        return
     from rich.table import Table
     from rich.text import Text
 
     table = Table()
-    for column, header in enumerate(headers):
-        numeric = all(isinstance(row[column], int | float) for row in rows)
-        table.add_column(header, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(shown(str(cell))) for cell in row))
+    for header, is_numeric in zip(headers, numeric, strict=True):
+        table.add_column(header, justify="right" if is_numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
     console = _console()
     console.print(Text(shown(title)), soft_wrap=True)
     console.print(table)
+
+
+def plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> list[str]:
+    """Returns the lines of a table, the same as rich's where there is no terminal, which to load and to draw
+    takes 0.04 s; none of one that rich would fold, or whose cells have tabs and the like."""
+    from rich.cells import cell_len
+
+    columns = list(zip(headers, *rows, strict=True))
+    widths = [max(map(cell_len, column)) for column in columns]
+    fits = sum(widths) + 3 * len(widths) + 1 <= _PLAIN_WIDTH
+    if not fits or not all(cell.isprintable() for column in columns for cell in column):
+        return []
+
+    def line(cells: Sequence[str], edges: str) -> str:
+        padded = []
+        for cell, width, is_numeric in zip(cells, widths, numeric, strict=True):
+            blank = " " * (width - cell_len(cell))
+            padded.append(f" {blank}{cell} " if is_numeric else f" {cell}{blank} ")
+        return edges[0] + edges[1].join(padded) + edges[2]
+
+    def rule(edges: str) -> str:
+        return edges[0] + edges[2].join(edges[1] * (width + 2) for width in widths) + edges[3]
+
+    body = [line(row, "│││") for row in rows]
+    return [rule("┏━┳┓"), line(headers, "┃┃┃"), rule("┡━╇┩"), *body, rule("└─┴┘")]
+
+
+def _is_plain_output() -> bool:
+    """Returns whether stdout is no terminal, and takes the lines of tables."""
+    return not sys.stdout.isatty() and str(sys.stdout.encoding or "utf-8").lower().startswith("utf")
 
 
 def print_precisions(title: str, lines: Sequence[Any]) -> None:

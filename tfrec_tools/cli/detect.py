@@ -7,6 +7,7 @@ from typing import Any
 from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.models import DetectOptions
+from tfrec_tools.errors import counted
 
 
 @command("tfrec detect photos/ --model run/model --out detections")
@@ -52,7 +53,9 @@ def _document(options: DetectOptions, summary: Any) -> dict[str, Any]:
 def _print(options: DetectOptions, summary: Any) -> None:
     from tfrec_tools.cli import console
 
-    title = f"{sum(summary.boxes.values())} boxes in {summary.images} images: {options.out}"
+    title = (
+        f"{counted(sum(summary.boxes.values()), 'box')} in {counted(summary.images, 'image')}: {options.out}"
+    )
     rows = [(name, count, f"{summary.scores[name]:.2f}") for name, count in summary.boxes.most_common()]
     if rows:
         console.print_table(title, ("class", "boxes", "scores from"), rows)

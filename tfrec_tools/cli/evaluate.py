@@ -7,6 +7,7 @@ from typing import Any
 from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.models import EvaluateOptions
+from tfrec_tools.errors import counted
 
 
 @command("tfrec evaluate --model run/model --records 'records/val-*' --out measured")
@@ -47,7 +48,9 @@ def _print(options: EvaluateOptions, metrics: Any) -> None:
         headers.append("VOC07 AP50")
         values = [*(item.voc07 for item in metrics.classes), metrics.voc07]
         rows = [[*row, points(value)] for row, value in zip(rows, values, strict=True)]
-    console.print_table(f"{options.model} on {metrics.images} images, in points of 100", headers, rows)
+    console.print_table(
+        f"{options.model} on {counted(metrics.images, 'image')}, in points of 100", headers, rows
+    )
     say(about(metrics.overall.intervals.values()))
     if options.out is not None:
         say(f"Curves and confusion: {options.out}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
+from tfrec_tools.errors import counted
 from tfrec_tools.extraction.options import ExtractOptions
 
 
@@ -41,10 +42,11 @@ def _print(records: str, extracted: Any) -> None:
 
     summary = extracted.summary
     say_outcome(extracted)
-    title = f"{extracted.folder}: {summary.images} images, {summary.boxes} boxes as {summary.format}"
+    images, boxes = counted(summary.images, "image"), counted(summary.boxes, "box")
+    title = f"{extracted.folder}: {images}, {boxes} as {summary.format}"
     console.print_table(title, ("class", "boxes"), list(summary.classes.items()))
-    for split, images in summary.splits.items():
-        say(f"{split}: {images} images")
+    for split, number in summary.splits.items():
+        say(f"{split}: {counted(number, 'image')}")
     print_accounts([records], [summary.accounting])
     say(_unsaid(summary))
     print_issues(extracted.issues, "")

@@ -8,6 +8,7 @@ from typing import Any
 from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.dataset.options import InspectOptions
+from tfrec_tools.errors import counted
 
 
 @command("tfrec inspect records/train")
@@ -67,7 +68,8 @@ def _print(stats: Any) -> None:
     from tfrec_tools.cli import console
     from tfrec_tools.cli.report import print_accounts
 
-    title = f"{stats.files} file(s), {stats.bytes / 1e6:.1f} MB, {stats.images} images, {stats.boxes} boxes"
+    images, boxes = counted(stats.images, "image"), counted(stats.boxes, "box")
+    title = f"{stats.files} file(s), {stats.bytes / 1e6:.1f} MB, {images}, {boxes}"
     say(f"{title}; every CRC is right")
     accounts = _accounts(stats)
     print_accounts([path for path, _ in accounts], [account for _, account in accounts])

@@ -8,6 +8,7 @@ import typer
 
 from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
+from tfrec_tools.errors import counted
 from tfrec_tools.remapping.options import MergeLabelsOptions
 
 _MOST_ROWS = 500  # of the table that is printed
@@ -69,7 +70,7 @@ def _print(merged: Any) -> None:
         for label in labels[:_MOST_ROWS]
     ]
     headers = ("id", "class", *(f"id in {source['path']}" for source in sources))
-    console.print_table(f"{merged.out}: {len(labels)} classes", headers, rows)
+    console.print_table(f"{merged.out}: {counted(len(labels), 'class')}", headers, rows)
     if len(labels) > _MOST_ROWS:
         typer.echo(
             f"... and {len(labels) - _MOST_ROWS} more; all are in {merged.out} and the tables beside it"

@@ -11,6 +11,7 @@ from tfrec_tools.cli.options import command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.conversion.options import Format
 from tfrec_tools.dataset.options import ClassOptions
+from tfrec_tools.errors import counted
 
 
 @command("tfrec preview records/train --out page.html")
@@ -56,4 +57,4 @@ def preview(
     if manner.now().json:
         manner.say_document({"out": str(out), "images": len(shown), "boxes": boxes})
     else:
-        say(f"{out}: {len(shown)} images, {boxes} boxes")
+        say(f"{out}: {counted(len(shown), 'image')}, {counted(boxes, 'box')}")

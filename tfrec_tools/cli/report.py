@@ -8,6 +8,7 @@ from typing import Any
 
 from tfrec_tools.cli import console, manner
 from tfrec_tools.cli.shown import say
+from tfrec_tools.errors import Interrupted, counted
 
 
 def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
@@ -16,7 +17,6 @@ def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
     import msgspec
 
     from tfrec_tools.dataset.publish import Refused
-    from tfrec_tools.errors import Interrupted
 
     try:
         with console.watched(options) as watched:
@@ -43,8 +43,8 @@ def _summarise(out: Path, finished: Any) -> None:
     say_outcome(finished)
     size_mb = sum(shard.bytes for shard in manifest.shards) / 1e6
     title = (
-        f"{out}: {manifest.images} images ({manifest.negatives} without boxes), {manifest.boxes} boxes, "
-        f"{len(manifest.shards)} shard(s), {size_mb:.1f} MB"
+        f"{out}: {counted(manifest.images, 'image')} ({manifest.negatives} without boxes), "
+        f"{counted(manifest.boxes, 'box')}, {len(manifest.shards)} shard(s), {size_mb:.1f} MB"
     )
     headers = ("id", "class", "images", "boxes", *(f"in {split.name}" for split in manifest.splits))
     classes = [
@@ -56,7 +56,7 @@ def _summarise(out: Path, finished: Any) -> None:
     ]
     console.print_table(title, headers, classes)
     for split in manifest.splits:
-        say(f"{split.name}: {split.images} images, {split.boxes} boxes")
+        say(f"{split.name}: {counted(split.images, 'image')}, {counted(split.boxes, 'box')}")
     sources = manifest.sources
     print_accounts([source.path for source in sources], [source.accounting for source in sources])
     _print_labeled(manifest)
@@ -91,7 +91,7 @@ def print_accounts(paths: Sequence[str], accounts: Sequence[Any]) -> None:
             litter = f"; {account.litter} file(s) of the system passed over" if account.litter else ""
             say(
                 f"{path}: {account.found} annotated objects in {account.files} file(s) = "
-                f"{_outcome(account.written, account.dropped)}; {account.images} images = "
+                f"{_outcome(account.written, account.dropped)}; {counted(account.images, 'image')} = "
                 f"{_outcome(account.images_written, account.images_dropped)}{litter}"
             )
 

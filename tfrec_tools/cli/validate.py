@@ -10,7 +10,7 @@ import typer
 from tfrec_tools.cli.exits import Exit
 from tfrec_tools.cli.options import Json, command
 from tfrec_tools.conversion.options import ValidateOptions
-from tfrec_tools.errors import readable
+from tfrec_tools.errors import counted, readable
 
 
 @command("tfrec validate instances.json --images photos/ --report issues.html")
@@ -57,7 +57,7 @@ def _print(options: ValidateOptions, checked: Any, report: Path | None) -> None:
     from tfrec_tools.cli.report import print_accounts, print_issues
 
     names = ", ".join(map(str, options.source_paths))
-    title = f"{names}: {checked.images} images, {sum(checked.boxes.values())} boxes"
+    title = f"{names}: {counted(checked.images, 'image')}, {counted(sum(checked.boxes.values()), 'box')}"
     console.print_table(title, ("class", "boxes"), list(checked.boxes.items()))
     print_accounts([str(path) for path in options.source_paths], checked.accounts)
     print_issues(checked.issues, f", all of them in {report}" if report else "")

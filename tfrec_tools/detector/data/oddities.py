@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from tfrec_tools.detector.data.index import IndexedExample, read_image
+from tfrec_tools.errors import counted
 
 _MOST_NAMES = 10
 
@@ -32,7 +33,7 @@ def warnings(records: Records, new: Mapping[int, str]) -> tuple[str, ...]:
 def _without_boxes(records: Records) -> Iterator[str]:
     for flag, examples in records.by_flag.items():
         if examples and not any(len(example.ids) for example in examples):
-            yield f"none of the {len(examples)} images of {flag} has a box"
+            yield f"none of the {counted(len(examples), 'image')} of {flag} has a box"
 
 
 def _never_seen(records: Records, new: Mapping[int, str]) -> Iterator[str]:
