@@ -49,7 +49,7 @@ def thumbnail(image: EncodedImage, side_px: int) -> Image.Image | None:
 
 def colours_of(shown: Iterable[Preview]) -> dict[str, str]:
     """Returns {class name: its colour} of the classes that are to be seen."""
-    return palette(name for preview in shown for name in preview.record.names)
+    return palette(sorted({name for preview in shown for name in preview.record.names}))
 
 
 def boxes_of(preview: Preview, scale: float, colours: Mapping[str, str]) -> list[DrawnBox]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from tfrec_tools.drawing.boxes import FONT_PX, draw_boxes, fitting
+from tfrec_tools.drawing.boxes import FONT_PX, draw_boxes
+from tfrec_tools.drawing.letters import fitting, write
 from tfrec_tools.drawing.previews import Preview, boxes_of, colours_of, thumbnail
 
 _CELL_PX = 240
@@ -40,6 +41,5 @@ def _draw_cell(
     if small is not None and preview.image is not None:
         draw_boxes(small, boxes_of(preview, small.width / preview.image.width, colours))
         canvas.paste(small, (left + (_CELL_PX - small.width) // 2, top + (_CELL_PX - small.height) // 2))
-    font = ImageFont.load_default(FONT_PX)
-    name = fitting(preview.record.filename, font, _CELL_PX)
-    draw.text((left, top + _CELL_PX + 2), name, fill="#68717d", font=font)
+    name = fitting(preview.record.filename, FONT_PX, _CELL_PX)
+    write(draw, (left, top + _CELL_PX + 1), name, "#68717d", FONT_PX)
