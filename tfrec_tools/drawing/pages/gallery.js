@@ -209,7 +209,10 @@ addEventListener("resize", () => { fit(pick("grid")); fit(pick("large")) });
 addEventListener("keydown", event => {
   const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
   if (event.altKey || event.ctrlKey || event.metaKey) return;
-  if (event.key === "Escape" && !pick("zoom").open) { clear(); event.target.blur() }
+  if (event.key === "Escape") {
+    if (pick("zoom").open) pick("zoom").close();
+    else { clear(); event.target.blur() }
+  }
   if (typing) return;
   const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (by) pick("zoom").open ? step(by) : turn(by);
