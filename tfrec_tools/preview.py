@@ -21,7 +21,7 @@ from tfrec_tools.drawing import gallery
 from tfrec_tools.drawing.cards import Style
 from tfrec_tools.drawing.gallery import Head
 from tfrec_tools.drawing.page_files import published_page
-from tfrec_tools.drawing.previews import Chosen, Preview, show
+from tfrec_tools.drawing.previews import Chosen, Preview, damaged_masks, show
 from tfrec_tools.drawing.sheet import sheet
 from tfrec_tools.errors import InputError
 from tfrec_tools.images.loading import EncodedImage
@@ -184,7 +184,8 @@ def _read(stored: _Stored) -> Preview:
         return preview
     if place is not None:
         image = EncodedImage(place.read(), image.format, image.width, image.height)
-    _, issues = box_checks.check(preview.record, image.width, image.height)
+    record = preview.record
+    _, issues = box_checks.check(record, image.width, image.height, None, damaged_masks(record))
     return replace(preview, image=image, issues=(*preview.issues, *issues))
 
 

@@ -18,7 +18,7 @@ from tfrec_tools.annotations.records import ImageRecord
 from tfrec_tools.drawing.previews import Preview, note_of, points_of, thumbnail, weight_of
 from tfrec_tools.errors import readable
 
-EMBEDDED_PX, BESIDE_PX = 640, 320  # longer side of a thumbnail in the page, and beside it
+SIDE_PX, SMALL_SIDE_PX = 640, 320  # longer side of a thumbnail: where there are few of them, and many
 _QUALITY = 80  # of JPEG
 _MESSAGES = 6  # of one image
 _EMPTY_SAYS = ("boxes", "labeled")  # that there are none
@@ -33,6 +33,7 @@ class Style:
     folder    where thumbnails are written; None where they go into the page
     address   of that folder, as the page will name it
     page      where the page will lie, so that it can name original files; None where it may not
+    side_px   the longer side of a thumbnail
     """
 
     colours: Mapping[str, str] = field(default_factory=dict)
@@ -40,13 +41,14 @@ class Style:
     folder: Path | None = None
     address: str = ""
     page: Path | None = None
+    side_px: int = SIDE_PX
 
 
 def card(preview: Preview, style: Style) -> dict[str, Any]:
     """Returns what `gallery.js` draws, with class names where that has their numbers. What says nothing is
     left out."""
     record, image = preview.record, preview.image
-    small = thumbnail(preview, BESIDE_PX if style.folder else EMBEDDED_PX, style.colours)
+    small = thumbnail(preview, style.side_px, style.colours)
     scale = small.width / image.width if small and image else None
     named = f"{record.filename}: "
     issues = [(issue.code, issue.message.removeprefix(named)) for issue in preview.issues]

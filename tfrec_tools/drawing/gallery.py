@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from tfrec_tools.annotations.issues import CODES, Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord
-from tfrec_tools.drawing.cards import Style, card, numbered
+from tfrec_tools.drawing.cards import SIDE_PX, SMALL_SIDE_PX, Style, card, numbered
 from tfrec_tools.drawing.palette import FAULT, ink, palette
 from tfrec_tools.drawing.previews import Chosen, Waiting, show
 from tfrec_tools.drawing.templates import embedded_json, filled
 from tfrec_tools.system import workers
 
 EXAMPLES = 12  # images of each code on a page of issues
+_FEW = 60  # images
 _AT_A_TIME = 16  # images that a worker does
 _MOST_BARS = 200
 _LEAST_LOG2, _MOST_LOG2 = 3, 10  # bounds of the first and the last bar of sizes, in pixels
@@ -86,10 +87,14 @@ def issues_page(
 
 
 def render(head: Head, chosen: Chosen, style: Style | None = None, done: Done = lambda _: None) -> Page:
-    """Returns the page; `style` without colours and classes, which are those of `chosen`. Thumbnails are made
-    by processes beside this one."""
-    style = style or Style()
-    style = Style(palette(chosen.classes), frozenset(chosen.classes), style.folder, style.address, style.page)
+    """Returns the page; of `style` only where its thumbnails go is taken. They are made by processes beside
+    this one."""
+    style = replace(
+        style or Style(),
+        colours=palette(chosen.classes),
+        classes=frozenset(chosen.classes),
+        side_px=SIDE_PX if len(chosen.images) <= _FEW else SMALL_SIDE_PX,
+    )
     cards = cards_of(chosen.images, style, done)
     classes = numbered(cards, chosen.classes)
     colours = palette(classes)

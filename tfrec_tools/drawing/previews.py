@@ -70,6 +70,17 @@ def show(
     return Preview(new, image, (*issues, *of_boxes), split, file)
 
 
+def damaged_masks(record: ImageRecord) -> dict[int, str]:
+    """Returns {box: why its mask is none}."""
+    damaged = {}
+    for box, mask in enumerate(record.masks):
+        try:
+            to_pixels(mask, record.source, (record.width, record.height))
+        except InputError as fault:
+            damaged[box] = fault.reason
+    return damaged
+
+
 def thumbnail(preview: Preview, side_px: int, colours: Mapping[str, str]) -> Image.Image | None:
     """Returns the image in RGB with its masks on it, its longer side at most side_px; None where it cannot be
     decoded."""
@@ -87,7 +98,10 @@ def thumbnail(preview: Preview, side_px: int, colours: Mapping[str, str]) -> Ima
 def _draw_masks(small: Image.Image, preview: Preview, colours: Mapping[str, str]) -> None:
     record = preview.record
     for mask, name in zip(record.masks, record.names, strict=False):
-        pixels = to_pixels(mask, record.source, (record.width, record.height))
+        try:
+            pixels = to_pixels(mask, record.source, (record.width, record.height))
+        except InputError:  # which is an issue of the box
+            continue
         share = Image.fromarray(pixels * np.uint8(255 * _MASK_SHARE)).resize(small.size)
         small.paste(ImageColor.getrgb(colours.get(name, FAULT)), mask=share)
 

@@ -52,7 +52,8 @@ function frame(card, source, letterPx) {
   const [width, height] = card.thumb, drawn = card.boxes.filter(box => box.length > 2);
   const image = make("img", { alt: "", src: source, loading: "lazy", decoding: "async" });
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true", "data-letters": letterPx });
-  svg.append(...drawn.map(box => outlined(card, box)), ...drawn.map(labelled));
+  const named = drawn.filter(box => box[7] !== 0 || letterPx === LARGE_LETTER_PX);  // those in doubt are many
+  svg.append(...drawn.map(box => outlined(card, box)), ...named.map(labelled));
   const around = make("div", { class: "frame" }, image, svg);
   around.style.setProperty("--shape", width / height);
   return around;
