@@ -202,9 +202,9 @@ def all_issues(
 
 
 def _page(set_plan: SetPlan, issues: Sequence[Issue]) -> bytes:
-    from tfrec_tools.drawing.page import issues_page  # which needs numpy and Pillow, as nothing else does
+    from tfrec_tools.drawing.gallery import issues_page  # which needs numpy and Pillow, as nothing else does
 
-    return issues_page(set_plan.out.name, set_plan.images, issues)
+    return issues_page(set_plan.out.name, set_plan.images, issues, set_plan.label_map.names)
 
 
 def issue_lines(issues: Iterable[Issue]) -> bytes:

@@ -13,6 +13,7 @@ from lxml import html
 from PIL import Image
 
 from tests.helpers import tiny
+from tests.helpers.browser import browser
 from tfrec_tools.detector.data.index import index_records
 from tfrec_tools.detector.evaluation.average_precision import AveragePrecision
 from tfrec_tools.detector.evaluation.calibration import Calibration, Shift
@@ -48,6 +49,25 @@ FACTS = comparison.Facts(
 )
 BEST = {"blue": OperatingPoint(0.25, 0.3, 0.78, 0.84)}
 OPTIONS: dict[str, toml_options.Value] = {"lr": 0.02, "train": ["new-*"]}
+
+
+def test_the_page_in_a_browser(tmp_path: Path) -> None:
+    many = [replace(LINES[0], name=f"class {i}", boxes=i) for i in range(200)]
+    page = tmp_path / "report.html"
+    shown = {"Training": "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="}
+    text = run_page.format_page([*many, *LINES[-3:]], BEST, FACTS, OPTIONS, LABELS, shown)
+    page.write_text(text, encoding="utf-8")
+    with browser(tmp_path / "profile") as opened:
+        opened.open(page, 360, dark=True)
+        assert opened.run("document.documentElement.scrollWidth") == 360
+        rows = (
+            "[...document.querySelectorAll('table')[0].tBodies[0].rows].map(row => row.cells[0].textContent)"
+        )
+        assert opened.run(rows)[:2] == ["class 0", "class 1"]
+        opened.run("document.querySelectorAll('th button')[2].click()")  # boxes, the most first
+        assert opened.run(rows)[:2] == ["class 199", "class 198"]
+        assert opened.run(rows)[-3:] == [line.name for line in LINES[-3:]]
+        assert opened.faults == []
 
 
 def test_the_page_has_the_table_and_needs_nothing_else() -> None:

@@ -47,7 +47,7 @@ def format_page(
         "tfrec_tools.detector.reports",
         "run_page.html",
         title=f"{facts.base} grown to {len(labels)} classes",
-        summary=_summary(lines, facts),
+        lead=_summary(lines, facts),
         scores=_Table("", _SCORES, [_Row(_cells(line), line.is_mean) for line in lines]),
         points=_points(best),
         images=images,
