@@ -102,12 +102,13 @@ class Targets(NamedTuple):
 def iou(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
     """Returns intersection over union of boxes (..., N, 4) with anchors (..., A, 4) or (A, 4): (..., N, A); 0
     for empty boxes."""
-    boxes, anchors = boxes[..., :, None, :], anchors[..., None, :, :]
-    top_left = tf.maximum(boxes[..., :2], anchors[..., :2])
-    bottom_right = tf.minimum(boxes[..., 2:], anchors[..., 2:])
-    intersection = tf.reduce_prod(tf.maximum(bottom_right - top_left, 0.0), axis=-1)
-    areas = tf.reduce_prod(boxes[..., 2:] - boxes[..., :2], axis=-1)
-    anchor_areas = tf.reduce_prod(anchors[..., 2:] - anchors[..., :2], axis=-1)
+    # Edge by edge: along an axis of four, TensorFlow takes several times as long.
+    ymin, xmin, ymax, xmax = tf.unstack(boxes[..., :, None, :], axis=-1)  # (..., N, 1)
+    top, left, bottom, right = tf.unstack(anchors[..., None, :, :], axis=-1)  # (..., 1, A)
+    height = tf.maximum(tf.minimum(ymax, bottom) - tf.maximum(ymin, top), 0.0)
+    width = tf.maximum(tf.minimum(xmax, right) - tf.maximum(xmin, left), 0.0)
+    intersection = height * width
+    areas, anchor_areas = (ymax - ymin) * (xmax - xmin), (bottom - top) * (right - left)
     return tf.math.divide_no_nan(intersection, areas + anchor_areas - intersection)
 
 
