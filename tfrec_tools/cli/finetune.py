@@ -31,10 +31,11 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
         checked = preflight.require_finetunable(watched, label_map)
     for note in checked.notes:
         say(f"tfrec: {note}", err=True)
-    tensorflow.load()
-    from tfrec_tools.detector import finetune as story
-
     with console.watched(options) as watched:
+        watched.progress("loading tensorflow", 0, None)
+        tensorflow.load()
+        from tfrec_tools.detector import finetune as story
+
         plan = story.planned(watched, label_map, checked.examples)
         if options.dry_run:
             proof = story.dry_run(plan)

@@ -94,6 +94,7 @@ class Finetuning:
         return self.drop_classes or self.pipeline is not None
 
     def base_detector(self) -> Detector:
+        self.progress("reading the base", 0, None)
         if self.pipeline is None:
             return load_detector(self.base, self.base_labels, BASE_LABELS)
         return imagenet.new_detector(self.pipeline, str(self.base), self.config.seed)
@@ -201,6 +202,7 @@ def _finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
     before = average_precision.average_precision(data.test, detected_before, labels)
     believed = retention.thresholds(rows, data.val, detected_val)
     data = replace(data, new=_with_pseudo_labels(plan, data.new, believed, find_by_base))
+    plan.progress("growing the base", 0, None)
     with cluster.strategy.scope():
         detector = growth.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
     start = values(detector.network)
@@ -320,6 +322,7 @@ def _find(
     examples: Sequence[IndexedExample],
     renamed: Renamed = AS_THEY_ARE,
 ) -> list[average_precision.ImageDetections]:
+    plan.progress(step, 0, len(examples), "the first images")
     return average_precision.find(
         detector, examples, plan.labels, _counted(plan, step, len(examples)), renamed=renamed
     )

@@ -19,6 +19,8 @@ from tfrec_tools.errors import Interrupted
 
 Validate = Callable[[int], Validation]  # of the model as it stands, after so many steps
 Show = Callable[[int, int | None, str], None]  # done, total, how it goes
+# What a training does for a while before anything else of it can be shown.
+FIRST_STEP = "compiling the first step"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +38,7 @@ def train(
     ones; says what ended the training. Interrupted at Ctrl-C, with the model so far in its folder. Raises
     LostWorker with all that --resume needs."""
     started, steps = time.monotonic(), trainer.config.steps
+    show(trainer.step, steps, FIRST_STEP)
 
     def on_step(done: StepLosses) -> Vote:
         show(done.step, steps, log.add(done))
@@ -72,6 +75,7 @@ def help_training(trainer: Trainer, examples: TrainingSet, show: Show) -> None:
         show(done.step, trainer.config.steps, f"loss {done.localization + done.classification:.3f}")
         return Vote.STOP if interrupted.is_set() else Vote.GO_ON
 
+    show(trainer.step, trainer.config.steps, FIRST_STEP)
     with interrupts() as interrupted:
         if trainer.run(examples.new, examples.old, on_step) is Vote.STOP:
             raise Interrupted(f"stopped after step {trainer.step}; the chief keeps what is needed to go on")
