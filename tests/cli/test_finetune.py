@@ -20,9 +20,11 @@ from tfrec_tools.labels.pbtxt import format_label_map
 from tfrec_tools.system import toml_options
 
 STAGES = (
+    "loading tensorflow",
     "reading",
     "measuring",
     "labelling",
+    "growing",
     "training:",
     "blending",
     "calibrating",
@@ -68,7 +70,10 @@ def test_the_table_goes_to_stdout_and_tensorflow_stays_quiet(inputs: Path, tmp_p
         "report.html",
     ):
         assert words in done.stdout
-    assert [line for line in done.stderr.splitlines() if not line.startswith(STAGES)] == []
+    stages = done.stderr.splitlines()
+    assert [line for line in stages if not line.startswith(STAGES)] == []
+    assert stages[:2] == ["loading tensorflow: 0", "reading the base: 0"]
+    assert "training: 0 of 2  compiling the first step" in stages
 
 
 @pytest.mark.slow

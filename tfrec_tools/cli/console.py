@@ -128,7 +128,8 @@ def _unheard() -> None:
 @contextmanager
 def watched(options: _Watched) -> Iterator[_Watched]:
     """The options with a progress that is shown on stderr meanwhile, as --progress says: by itself a bar on a
-    terminal, else a line every ten seconds; --verbose adds how long each step took."""
+    terminal, else a line every ten seconds, and one for each step that is named before anything of it is
+    done; --verbose adds how long each step took."""
     kind, stages = manner.now().progress_here, Stages(manner.now().verbose)
     with _shown(kind) as progress:
         yield replace(options, progress=stages.noting(progress))
@@ -181,13 +182,16 @@ def _bar_progress(bar: Any) -> Progress:
 
 
 def _plain_progress() -> Progress:
-    last = time.monotonic()
+    last, shown_step = time.monotonic(), ""
 
     def show(step: str, done: int, total: int | None, note: str = "") -> None:
-        nonlocal last
-        if time.monotonic() - last > _PLAIN_EVERY_S:
+        nonlocal last, shown_step
+        begins = step != shown_step and (done == 0 or bool(note))
+        shown_step = step
+        if begins or time.monotonic() - last > _PLAIN_EVERY_S:
             last = time.monotonic()
             of_total = f" of {total}" if total else ""
-            print(shown(f"{step}: {done}{of_total}  {note}").rstrip(), file=sys.stderr)  # noqa: T201
+            line = shown(f"{step}: {done}{of_total}  {note}").rstrip()
+            print(line, file=sys.stderr, flush=True)  # noqa: T201
 
     return show

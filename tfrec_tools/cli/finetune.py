@@ -44,10 +44,11 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
     if settled.is_finished:
         _judge(_finished(options, json), options.max_forget)
         return
-    tensorflow.load()
-    from tfrec_tools.detector import finetune as story
-
     with console.watched(options) as watched:
+        watched.progress("loading tensorflow", 0, None)
+        tensorflow.load()
+        from tfrec_tools.detector import finetune as story
+
         plan = story.planned(watched, label_map, checked.examples)
         plan = replace(plan, inputs=checked.inputs, say=manner.note)
         if options.dry_run:

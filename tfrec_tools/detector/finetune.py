@@ -103,6 +103,7 @@ class Finetuning:
         return self.drop_classes or self.pipeline is not None
 
     def base_detector(self) -> Detector:
+        self.progress("reading the base", 0, None)
         if self.pipeline is None:
             return load_detector(self.base, self.base_labels, BASE_LABELS)
         return imagenet.new_detector(self.pipeline, str(self.base), self.config.seed)
@@ -211,6 +212,7 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
     measured = _Measured(plan, base, data, rows, renamed)
     if retention.old_ids(rows):
         data = replace(data, new=_with_pseudo_labels(plan, chiefs, data.new, measured))
+    plan.progress("growing the base", 0, None)
     with cluster.strategy.scope():
         detector = growth.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
     start = values(detector.network)
@@ -386,6 +388,7 @@ def _find(
     examples: Sequence[IndexedExample],
     renamed: Renamed = AS_THEY_ARE,
 ) -> list[ImageDetections]:
+    plan.progress(step, 0, len(examples), "the first images")
     return average_precision.find(
         detector, examples, plan.labels, _counted(plan, step, len(examples)), renamed=renamed
     )

@@ -20,6 +20,8 @@ from tfrec_tools.errors import Interrupted
 
 Validate = Callable[[int], Validation]  # of the model as it stands, after so many steps
 Show = Callable[[int, int | None, str], None]  # done, total, how it goes
+# What a training does for a while before anything else of it can be shown.
+FIRST_STEP = "compiling the first step"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +40,7 @@ def train(
     LostWorker with all that --resume needs."""
     every = watch.steps_between(trainer.length.planned)
     pace = Pace(watch.budget_s, validated_s=watch.validated_s, every=every)
+    show(trainer.step, trainer.length.last, FIRST_STEP)
 
     def on_step(done: StepLosses) -> Vote:
         show(done.step, trainer.length.last, log.add(done, pace))
@@ -81,6 +84,7 @@ def help_training(trainer: Trainer, examples: TrainingSet, show: Show) -> None:
         show(done.step, trainer.length.last, f"loss {done.localization + done.classification:.3f}")
         return Vote.STOP if interrupted.is_set() else Vote.GO_ON
 
+    show(trainer.step, trainer.length.last, FIRST_STEP)
     with interrupts() as interrupted:
         if trainer.run(examples.new, examples.old, on_step) is Vote.STOP:
             raise Interrupted(f"stopped after step {trainer.step}; the chief keeps what is needed to go on")

@@ -23,7 +23,7 @@ from tfrec_tools.detector.losses.matching import Draw, GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import Losses
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector, layers_of
-from tfrec_tools.detector.network.layers import BatchNorm
+from tfrec_tools.detector.network.layers import BatchNorm, Conv, SeparableConv
 from tfrec_tools.detector.training import rates
 from tfrec_tools.detector.training.distribution import Cluster, summed
 from tfrec_tools.detector.training.optimizer import Update, beside
@@ -81,9 +81,12 @@ class Stepper:
         self._config = config
         self._teacher = _joined(detector, config, teacher)
         self._cluster = cluster
+        is_cpu = not tf.config.list_physical_devices("GPU")
         for layer in layers_of(detector.network):
             if isinstance(layer, BatchNorm):
                 layer.use_batch_statistics = config.train_batch_norm
+            if isinstance(layer, Conv | SeparableConv):
+                layer.as_product = is_cpu
         with cluster.strategy.scope():
             self.update = Update(detector, config)
             self.taught, self.apart = (beside(tf.zeros(detector.config.num_classes)) for _ in range(2))
