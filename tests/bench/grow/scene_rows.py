@@ -1,0 +1,106 @@
+"""What is trained on the scenes for each family: a base from nothing, what it grows to, and what that is held
+against."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.grow import commands, scene_sets
+from tests.bench.grow.families import FAMILIES
+from tests.bench.grow.figures import NEW
+
+_FORGETFUL = ("--pseudo-labels", "off", "--distill", "off", "--interpolate", "off")
+# Of random weights the backbone and the batch norms must learn as much as the rest.
+_FROM_NOTHING = ("--batch", "16", "--freeze", "none", "--train-batch-norm", "--backbone-lr-mult", "1")
+SEEDS = ("1", "2", "3")  # of the rows that decide; the others have the first
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A run of `tfrec finetune` into FAMILY/NAME-SEED."""
+
+    name: str
+    seed: str
+    words: tuple[str, ...]
+
+
+def rows(family: str, out: Path) -> list[Row]:
+    """In an order in which each finds what it needs, and the decisive ones come early."""
+    made, folder = FAMILIES[family], out / family
+    records = out / "records"
+
+    def sets(option: str, name: str) -> tuple[str, str]:
+        return option, str(records / f"{name}-*")
+
+    def known(count: int, *, tested: bool) -> tuple[str, ...]:
+        """Labels and what is measured with, of the old and so many new classes."""
+        of = "" if count == len(NEW) else f"_{count}"
+        tests = sets("--test", f"test{of}") if tested else ()
+        return "--labels", str(records / f"known_{count}.pbtxt"), *sets("--val", f"val{of}"), *tests
+
+    def model(row: str) -> tuple[str, str]:
+        return "--base", str(folder / f"{row}-1" / "model")
+
+    def from_nothing(row: str, count: int, images: str) -> list[Row]:
+        """All stages but the last measure nothing that is shown. What joins old and new has as many steps
+        as the base and its growth together."""
+        how = (
+            *_FROM_NOTHING,
+            *_FORGETFUL,
+            "--lr",
+            str(made.base_lr),
+            *made.base_words,
+            *sets("--train", images),
+        )
+        names = [*(f"early-{row}-{number}" for number in range(1, len(made.base_steps))), row]
+        steps = [*made.base_steps[:-1], made.base_steps[-1] + (made.growth_steps if count else 0)]
+        bases = [("--base", str(folder / "start"), "--drop-classes"), *map(model, names[:-1])]
+        return [
+            Row(name, "1", (*base, *known(count, tested=name == row), *how, "--steps", str(number)))
+            for name, base, number in zip(names, bases, steps, strict=True)
+        ]
+
+    def grown(row: str, *words: str, seed: str = "1") -> Row:
+        steps = ("--steps", str(made.growth_steps))
+        return Row(
+            row,
+            seed,
+            (*model("base"), *known(len(NEW), tested=True), *steps, *sets("--train", "new"), *words),
+        )
+
+    def without_old(seed: str) -> Row:
+        return grown("without-old", *(("--control",) if seed == "1" else ()), seed=seed)
+
+    def replay(seed: str) -> Row:
+        return grown("replay", *sets("--replay", "old"), "--replay-budget", "10%", seed=seed)
+
+    def one_by_one(count: int) -> Row:
+        """A growth by the class number `count`, from the one before, for half of the steps."""
+        base = model(f"one-by-one-{count - 1}" if count > 1 else "base")
+        steps = ("--steps", str(made.growth_steps // 2))
+        words = (*base, *known(count, tested=count == len(NEW)), *steps, *sets("--train", f"new_{count}"))
+        return Row(f"one-by-one-{count}", "1", words)
+
+    return [
+        *from_nothing("base", 0, "old"),
+        without_old("1"),
+        replay("1"),
+        *from_nothing("joint", len(NEW), "joint"),
+        *(one_by_one(count) for count in range(1, len(NEW) + 1)),
+        *(row for seed in SEEDS[1:] for row in (without_old(seed), replay(seed))),
+    ]
+
+
+def make(family: str, out: Path, only: list[str] | None, seeds: list[str] | None) -> None:
+    """Makes the rows that are not there yet, of those that are wanted."""
+    scene_sets.make(out / "records")
+    start = out / family / "start"
+    if not start.exists():
+        module = "tests.bench.grow.families"
+        subprocess.run([sys.executable, "-m", module, family, str(start)], check=True)
+    for row in rows(family, out):
+        if (not only or row.name in only) and (not seeds or row.seed in seeds):
+            commands.finetune(out / family / f"{row.name}-{row.seed}", "--seed", row.seed, *row.words)
