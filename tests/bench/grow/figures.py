@@ -1,12 +1,14 @@
 """Scenes of flat figures on textured grounds, drawn by seed: what `bin/bench grow scenes` grows detectors on.
 
 Ten classes, of which three pairs of an old and a new one differ by a detail alone: disc and target, tile and
-window, stick and baton. Any colour, size and turn of any class; figures hide parts of one another and lean
-over the edge. The same seed gives the same pixels (of one version of Pillow and NumPy).
+window, stick and baton, of the same colours. Any size, turn and shade of any class, on greyish grounds;
+figures hide parts of one another and lean over the edge. The same seed gives the same pixels (of one version
+of Pillow and NumPy).
 """
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,9 +26,13 @@ _MARGIN = 20  # around the image, in pixels, where figures lean over the edge
 _SIDE = (SIZE + 2 * _MARGIN) * _SCALE
 _INSIDE = slice(_MARGIN * _SCALE, (_MARGIN + SIZE) * _SCALE)
 _SPARSE, _CROWDED = (1, 4), (5, 10)  # figures: from, below
-_SIDES_PX = {_SPARSE: (18.0, 60.0), _CROWDED: (14.0, 38.0)}  # of a figure's longer side
+_SIDES_PX = {_SPARSE: (20.0, 60.0), _CROWDED: (16.0, 40.0)}  # of a figure's longer side
 _TRIES = 12
-_CONTRAST = 60.0  # at least, of a figure to what it stands on, in one of three channels
+# Degrees of the colour circle, those of look-alikes the same, and how far figures are from them: what has a
+# colour of its own is learnt in minutes.
+_HUES = {"disc": 0, "tile": 220, "stick": 110, "wedge": 55, "star": 280, "moon": 25, "cross": 180}
+_HUES |= {"target": 0, "window": 220, "baton": 110}
+_HUE_SPREAD = 12.0
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -128,10 +134,9 @@ def _box(name: str, seen: Mask) -> Figure:
 
 
 def _paint(rng: np.random.Generator, canvas: Floats, item: _Placed) -> None:
-    """In a colour that stands out from what is behind, lit from one side, and a detail in another."""
-    behind, colour = canvas[item.masks[0]].mean(0), rng.uniform(30, 225, 3)
-    while np.abs(colour - behind).max() < _CONTRAST:
-        colour = rng.uniform(30, 225, 3)
+    """In a colour of its class, lit from one side, and a detail in a lighter or darker one."""
+    hue = (_HUES[item.name] + rng.normal(0, _HUE_SPREAD)) / 360 % 1
+    colour = 255 * np.array(colorsys.hsv_to_rgb(hue, rng.uniform(0.6, 1), rng.uniform(0.45, 1)))
     away = 1.0 if colour.mean() < 128 else -1.0
     contrast = np.clip(colour + away * rng.uniform(85, 130), 0, 255)
     slope = _ramp(rng) * rng.uniform(10, 40)
@@ -141,7 +146,7 @@ def _paint(rng: np.random.Generator, canvas: Floats, item: _Placed) -> None:
 
 def _ground(rng: np.random.Generator) -> Floats:
     """(_SIDE, _SIDE, 3): a colour with clouds, often stripes or checks, and a few scratches."""
-    ground = np.broadcast_to(rng.uniform(40, 215, 3), (_SIDE, _SIDE, 3)).copy()
+    ground = np.broadcast_to(rng.uniform(50, 205) + rng.uniform(-12, 12, 3), (_SIDE, _SIDE, 3)).copy()
     ground += (_clouds(rng, int(rng.integers(3, 9))) * rng.uniform(20, 70))[..., None]
     if (kind := rng.integers(3)) > 0:
         period, weight = rng.uniform(8, 40), rng.uniform(6, 26)
