@@ -17,17 +17,19 @@ from tests.helpers.places import DATA
 @dataclass(frozen=True, slots=True)
 class Family:
     """changes  {what stands in the test's config: what stands here}, each of which must be there
-    base_steps  of training from nothing, a row each, so that none takes too long
-    base_lr     of them
-    base_words  more of `tfrec finetune` for them
+    early_steps  of training from nothing with batch norms that learn, a row each, so that none takes too
+                long; after them the base is calibrated and trained with batch norms as they are
+    base_steps  of the base's own row, which is all of its training where nothing comes before
+    base_lr, base_batch  of all these
     growth_steps  of a growth by all new classes, at the learning rate that is the default"""
 
     config: str
     changes: dict[str, str]
-    base_steps: tuple[int, ...]
+    early_steps: tuple[int, ...]
+    base_steps: int
     base_lr: float
     growth_steps: int
-    base_words: tuple[str, ...] = ()
+    base_batch: int = 16
 
 
 _SIDES = {"height: 64": f"height: {SIZE}", "width: 64": f"width: {SIZE}"}
@@ -46,8 +48,9 @@ FAMILIES = {
             "additional_layer_depth: 64": "additional_layer_depth: 128",
             "        depth: 16": "        depth: 48",
         },
-        (1200,),
-        0.05,
+        (),
+        1000,
+        0.08,
         400,
     ),
     "ssd_mobilenet_v2": Family(
@@ -58,8 +61,9 @@ FAMILIES = {
             "min_scale: 0.2": "min_scale: 0.15",
             "max_scale: 0.95": "max_scale: 0.6",
         },
-        (1200,),
-        0.05,
+        (),
+        1000,
+        0.08,
         400,
     ),
     "retinanet": Family(
@@ -72,8 +76,9 @@ FAMILIES = {
             "additional_layer_depth: 64": "additional_layer_depth: 48",
             "        depth: 16": "        depth: 48",
         },
-        (1200,),
-        0.05,
+        (),
+        1000,
+        0.08,
         400,
     ),
     "efficientdet": Family(
@@ -85,7 +90,8 @@ FAMILIES = {
             "        depth: 16": "        depth: 32",
             "scales_per_octave: 1": "scales_per_octave: 2",
         },
-        (1200,),
+        (),
+        600,
         0.05,
         400,
     ),
@@ -102,8 +108,10 @@ FAMILIES = {
             "max_total_detections: 10": "max_total_detections: 40",
         },
         (400, 400),
+        300,
         0.02,
         300,
+        base_batch=8,
     ),
     "center_net": Family(
         "center_net_mobilenet",
@@ -113,8 +121,9 @@ FAMILIES = {
             "num_filters: 16": "num_filters: 32",
             "max_box_predictions: 20": "max_box_predictions: 40",
         },
-        (1200,),
-        0.01,
+        (600,),
+        300,
+        0.02,
         400,
     ),
 }
