@@ -20,6 +20,7 @@ _RUNS = {
     "five in a row": f"one-by-one-{len(NEW)}-*",
     "joint": "joint-*",
 }
+_OF_EQUAL_STEPS = ("control", "without old images", "10 % replayed")  # whose seconds can be compared
 _COLUMNS = ("old", "new", "all", "of joint", "lost", "new to control", "seconds", "x control")
 
 
@@ -104,7 +105,7 @@ def family_rows(folder: Path) -> dict[str, Figures]:
     for row, means in found.items():
         if not means["runs"]:
             continue
-        seconds = _seconds(files[row])
+        seconds = _seconds(files[row]) if row in _OF_EQUAL_STEPS else None
         grown = row not in ("base", "joint")
         made[row] = Figures(
             runs=int(means["runs"]),
@@ -115,7 +116,7 @@ def family_rows(folder: Path) -> dict[str, Figures]:
             lost=_points(_less(base.get("old"), means.get("old"))) if grown else None,
             gained=_points(_less(means.get("new"), control.get("new"))) if row != "control" else None,
             seconds=seconds,
-            cost=_ratio(seconds, control_seconds) if grown else None,
+            cost=_ratio(seconds, control_seconds),
             spreads=_spreads(files[row]),
         )
     return made
