@@ -104,7 +104,7 @@ FAMILIES = {
             "scales: 0.125": "scales: 0.0625 scales: 0.125",
             "box_predictor_depth: 16": "box_predictor_depth: 64",
             "minibatch_size: 32": "minibatch_size: 64",
-            "max_proposals: 12": "max_proposals: 24",
+            "max_proposals: 12": "max_proposals: 40",
             "initial_crop_size: 4": "initial_crop_size: 8",
             "second_stage_batch_size: 8": "second_stage_batch_size: 16",
             "max_detections_per_class: 10": "max_detections_per_class: 20",
