@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Run:
     """A finished training: its folder, the grown model's, for each class and mean its average precision
-    before and after, and what was chosen or is odd about what it was given."""
+    before and after, and what was chosen, set aside or is odd about what it was given."""
 
     out: Path
     model: Path
@@ -43,6 +43,14 @@ class Run:
         from tfrec_tools.detector.reports.comparison import forgetting
 
         return forgetting(self.lines)
+
+    @property
+    def agreement_lost(self) -> float | None:
+        """Points of the agreement with the base that the old classes lost in the mean, which tells of them
+        where no label does; None where the base was confident of none."""
+        from tfrec_tools.detector.reports.comparison import agreement_lost
+
+        return agreement_lost(self.lines)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,9 +126,10 @@ def finetune(options: FinetuneOptions) -> Run:
     checked = preflight.require_finetunable(options, label_map)
     from tfrec_tools.detector import finetune as story
 
-    plan = story.planned(options, label_map, checked.examples)
+    notes = [*checked.notes]
+    plan = story.planned(options, label_map, checked.examples, notes.append)
     lines = story.finetune(plan, resume=options.resume)
-    return Run(plan.out, plan.out / "model", tuple(lines), checked.notes)
+    return Run(plan.out, plan.out / "model", tuple(lines), tuple(notes))
 
 
 @taking(EvaluateOptions)

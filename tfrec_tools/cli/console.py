@@ -36,8 +36,9 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[obje
     console.print(table)
 
 
-def print_precisions(title: str, lines: Sequence[Any]) -> None:
-    """Report lines as a table: AP50 and AP in points, before and after; the means of groups stand apart."""
+def print_precisions(title: str, lines: Sequence[Any], *, agreement: bool) -> None:
+    """Report lines as a table: AP50 and AP in points, before and after, and the `agreement` with the base,
+    where there is nothing else to say of old classes; the means of groups stand apart."""
     from rich.table import Table
     from rich.text import Text
 
@@ -46,6 +47,8 @@ def print_precisions(title: str, lines: Sequence[Any]) -> None:
     table.add_column("")
     for header in ("boxes", "AP50 before", "AP50 after", "AP before", "AP after"):
         table.add_column(header, justify="right")
+    if agreement:
+        table.add_column("agreement with the base", justify="right")
     last_class = max((i for i, line in enumerate(lines) if not line.is_mean), default=-1)
     for index, line in enumerate(lines):
         pair = (line.before, line.after)
@@ -53,6 +56,8 @@ def print_precisions(title: str, lines: Sequence[Any]) -> None:
             points(precision and getattr(precision, key)) for key in ("ap50", "ap") for precision in pair
         ]
         style = "bold" if line.is_mean else None
+        if agreement:
+            scores.append(points(line.agreement and line.agreement.ap50))
         row = (Text(shown(line.name)), line.group, str(line.boxes or ""), *scores)
         table.add_row(*row, style=style, end_section=index == last_class)
     _console().print(table)

@@ -29,13 +29,13 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
     label_map = read_map(options.labels_path)
     with console.watched(options) as watched:
         checked = preflight.require_finetunable(watched, label_map)
-    for note in checked.notes:
-        say(f"tfrec: {note}", err=True)
+    for line in checked.notes:
+        _note(line)
     tensorflow.load()
     from tfrec_tools.detector import finetune as story
 
     with console.watched(options) as watched:
-        plan = story.planned(watched, label_map, checked.examples)
+        plan = story.planned(watched, label_map, checked.examples, _note)
         if options.dry_run:
             proof = story.dry_run(plan)
         else:
@@ -50,6 +50,10 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
         if not json:
             _show(plan.control, plain, json)
     _judge(lines, options.max_forget)
+
+
+def _note(line: str) -> None:
+    say(f"tfrec: {line}", err=True)
 
 
 def _show_proof(plan: Any, proof: Any, json: bool) -> None:
@@ -74,19 +78,27 @@ def _show_proof(plan: Any, proof: Any, json: bool) -> None:
 def _judge(lines: Any, max_forget: float | None) -> None:
     from tfrec_tools.detector.reports import comparison
 
-    lost = comparison.forgetting(lines)
-    if max_forget is not None and lost is not None and lost > max_forget:
-        say(f"tfrec: the old classes lost {lost:g} points of AP50, more than {max_forget:g}", err=True)
+    if max_forget is None or not any(line.group == "old" for line in lines):
+        return
+    lost, of = comparison.forgetting(lines), "AP50"
+    if lost is None:
+        lost, of = comparison.agreement_lost(lines), "agreement with the base, as no old class is labelled"
+    if lost is None:
+        _note("warning: --max-forget judges nothing: no old class is labelled, and the base found none")
+    elif lost > max_forget:
+        _note(f"the old classes lost {lost:g} points of {of}, more than {max_forget:g}")
         raise typer.Exit(3)
 
 
 def _show(plan: Any, lines: Any, json: bool) -> None:
     from tfrec_tools.cli import console
+    from tfrec_tools.detector.reports import comparison
 
     if not plan.cluster.is_chief:
         return
     if json:
         say((plan.out / "report.json").read_text(encoding="utf-8"), nl=False)
         return
-    console.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines)
+    agreement = comparison.has_agreement_alone(lines)
+    console.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines, agreement=agreement)
     say(f"The grown model is {plan.out / 'model'}; look at {plan.out / 'report.html'}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,13 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec_tools import __version__
+from tfrec_tools.detector.data import reading, unlabelled
 from tfrec_tools.detector.data.batches import evaluation_batches
 from tfrec_tools.detector.data.index import IndexedExample, index_records
+from tfrec_tools.detector.data.set_aside import without
 from tfrec_tools.detector.evaluation import average_precision, operating_points
 from tfrec_tools.detector.evaluation.metrics import best_scores, measure
+from tfrec_tools.detector.materials import Materials, held_back, with_unlabelled
 from tfrec_tools.detector.model import growth, imagenet
 from tfrec_tools.detector.model.class_rows import AS_THEY_ARE, ClassRow, Renamed, class_rows
 from tfrec_tools.detector.model.description import BASE_LABELS
@@ -26,7 +29,8 @@ from tfrec_tools.detector.options.finetune import FinetuneOptions, RetentionOpti
 from tfrec_tools.detector.reports import comparison, results
 from tfrec_tools.detector.reports.images import detections_sheet, labels_sheet
 from tfrec_tools.detector.reports.results import Results
-from tfrec_tools.detector.retention import pseudo_labels, retention
+from tfrec_tools.detector.retention import agreement, pseudo_labels, retention
+from tfrec_tools.detector.retention.agreement import Watched
 from tfrec_tools.detector.training import batch_size, loop, validation
 from tfrec_tools.detector.training.distribution import ALONE, Cluster, open_cluster
 from tfrec_tools.detector.training.logbook import Logbook
@@ -62,7 +66,9 @@ class Finetuning:
     tensorboard  whether the curves are written for it too
     cluster  where it is trained
     options  what the user set, to be kept with the run
-    examples  of patterns, where they have been read already
+    examples  of the records, where they have been read already
+    unlabelled  what names images without labels, and where their records lie, if not in `out`
+    note     is told what the user should know
     progress is called while a long step goes on
     """
 
@@ -85,7 +91,10 @@ class Finetuning:
     tensorboard: bool = False
     cluster: Cluster = ALONE
     options: Values = field(default_factory=dict)
-    examples: Mapping[tuple[str, ...], list[IndexedExample]] = field(default_factory=dict)
+    examples: reading.Read = field(default_factory=dict)
+    unlabelled: tuple[str, ...] = ()
+    unlabelled_in: Path | None = None
+    note: Callable[[str], None] = lambda _: None
     progress: Progress = silent
 
     @property
@@ -98,26 +107,52 @@ class Finetuning:
             return load_detector(self.base, self.base_labels, BASE_LABELS)
         return imagenet.new_detector(self.pipeline, str(self.base), self.config.seed)
 
+    def scores_of(self, base: LabelMap) -> dict[int, float]:
+        """{id of the base: the score from which on the class is best taken}, where its folder says so."""
+        return {} if self.pipeline else operating_points.read_scores(self.base / operating_points.FILE, base)
+
     def renamed(self, base: LabelMap) -> dict[str, str | None]:
         """{class of the base: its name in the grown map}, where the tables of the merge say so."""
         return new_names(self.tables, base.name_by_id)
 
+    def read(self, new: Collection[int]) -> reading.Read:
+        """Returns the examples of the records, by flag; `new` are the ids of the classes to be learnt."""
+        words = {
+            reading.TRAIN: self.train,
+            reading.REPLAY: self.replay,
+            reading.VAL: self.val,
+            reading.TEST: self.test,
+        }
+        return self.examples or reading.read(words, self.labels, new, self.config.seed, self.progress)
+
+    @property
+    def unlabelled_file(self) -> Path:
+        return self.unlabelled_in or self.out / "unlabelled" / "images.tfrecord"
+
     @property
     def control(self) -> Finetuning:
         """The plain fine-tuning of the same images: what is gained shows beside it."""
-        config = replace(self.config, average=0.0, replay_ratio=0.0)
         return replace(
-            self, out=self.out / "control", replay=(), memory=retention.NOTHING, masked=False, config=config
+            self,
+            out=self.out / "control",
+            replay=(),
+            examples={**self.examples, reading.REPLAY: []} if self.examples else {},
+            unlabelled_in=self.unlabelled_file,
+            memory=retention.NOTHING,
+            masked=False,
+            config=replace(self.config, average=0.0, replay_ratio=0.0),
+            note=lambda _: None,
         )
 
 
 def planned(
     options: FinetuneOptions,
     labels: LabelMap,
-    examples: Mapping[tuple[str, ...], list[IndexedExample]],
+    examples: reading.Read,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Finetuning:
-    """What the options ask for; `labels` is what --labels names, `examples` what was read of the records.
-    TfrecError where that cannot be."""
+    """What the options ask for; `labels` is what --labels names, `examples` what was read of the records,
+    `note` is told what the user should know. TfrecError where that cannot be."""
     out = None if options.out is None else as_path(options.out)
     pipeline = None if options.pipeline is None else as_path(options.pipeline)
     return Finetuning(
@@ -141,6 +176,8 @@ def planned(
         cluster=ALONE if options.dry_run else open_cluster(options.strategy),
         options=recorded(options, whole=True),
         examples=examples,
+        unlabelled=as_texts(options.unlabelled),
+        note=note,
         progress=options.progress,
     )
 
@@ -161,7 +198,7 @@ def dry_run(plan: Finetuning) -> Proof:
     renamed = plan.renamed(base.labels)
     rows = class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
     grown = growth.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
-    examples = _index(plan, plan.val)[:8]
+    examples = plan.read(retention.new_ids(rows))[reading.VAL][:8]
     images, windows = next(iter(evaluation_batches(base.config, examples, 8)))
     old_columns = [row.base_id - 1 for row in rows if row.base_id is not None]
     new_columns = [row.id - 1 for row in rows if row.base_id is not None]
@@ -180,7 +217,8 @@ def finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
     alone writes to plan.out and has lines to show.
     """
     with plan.cluster.folder(plan.out) as out, plan.cluster.together():
-        return _finetune(replace(plan, out=out), resume=resume and plan.cluster.is_chief)
+        note = plan.note if plan.cluster.is_chief else (lambda _: None)
+        return _finetune(replace(plan, out=out, note=note), resume=resume and plan.cluster.is_chief)
 
 
 def _finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
@@ -192,15 +230,12 @@ def _finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
     rows = class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
     teacher = retention.teacher(plan.memory, base, rows)
     require_trainable(base, plan.config, teacher, cluster)
-    data = _read_data(plan)
+    data = _read_data(plan, rows)
     open_run(plan.out, plan.options, resume=resume)
+    data = _with_unlabelled(plan, data, rows)
     keras.utils.set_random_seed(plan.config.seed)
-    find_by_base = partial(_find, plan, base, renamed=renamed)
-    detected_val = find_by_base("measuring the base", data.val)
-    detected_before = detected_val if data.test is data.val else find_by_base("testing the base", data.test)
-    before = average_precision.average_precision(data.test, detected_before, labels)
-    believed = retention.thresholds(rows, data.val, detected_val)
-    data = replace(data, new=_with_pseudo_labels(plan, data.new, believed, find_by_base))
+    known = _known(plan, base, rows, data)
+    data = known.data
     with cluster.strategy.scope():
         detector = growth.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
     start = values(detector.network)
@@ -212,56 +247,39 @@ def _finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
         loop.help_training(trainer, data.training, partial(plan.progress, "helping to train"))
         return []
     log = Logbook(trainer, plan.out, resume=resume, board=_board(plan))
-    validate = partial(validation.validate, detector, validation.few(data.val), rows)
+    yardstick = known.watched.yardstick(data.val)
+    validate = partial(validation.validate, detector, yardstick, rows)
     training = partial(plan.progress, "training")
     ended = loop.train(trainer, log, plan.watch, data.training, validate, training)
-    blending = _counted(plan, "blending with the base")
-    blends = retention.blend(plan.memory, detector, start, rows, data.val, blending)
+    blends = retention.blend(
+        plan.memory, detector, start, rows, yardstick, _counted(plan, "blending with the base")
+    )
     save_detector(detector, plan.out / "model")
     detected = _find(plan, detector, "measuring the grown model", data.test)
     after = average_precision.average_precision(data.test, detected, labels)
-    lines = comparison.comparison(rows, before, after)
+    lines = comparison.comparison(rows, known.before, after, _agreed(plan, detector, known, detected))
     facts = comparison.Facts(
         base=str(plan.base),
         forgetting=comparison.forgetting(lines),
         steps=trainer.step,
         ended=ended,
         best_step=validation.best_of(log.validations).step if log.validations else trainer.step,
-        thresholds=believed,
+        thresholds=known.believed,
         blends=blends,
         images=data.counts,
+        set_aside=data.set_aside,
+        agreement=known.watching(lines),
         augmentations=trainer.augmentations,
         seconds=round(time.monotonic() - started, 1),
         versions={"tfrec": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
     )
     metrics = measure(data.test, detected, labels, min_score=None, voc07=False)
-    seen_before = _above_threshold(detected_before, believed)
+    seen_before = _above_threshold(known.detected, known.believed)
     columns = _columns(rows, seen_before, _above_threshold(detected, best_scores(metrics.classes)))
     sheet = detections_sheet(data.test, columns, labels, retention.new_ids(rows))
     shown = Results(lines, facts, plan.options, labels, log.curve, log.validations, sheet, metrics)
     results.write_results(plan.out, shown)
     return lines
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Data:
-    """Indexed examples; `test` is `val` itself where nothing else is given."""
-
-    new: Sequence[IndexedExample]
-    old: Sequence[IndexedExample]
-    val: Sequence[IndexedExample]
-    test: Sequence[IndexedExample]
-
-    @property
-    def training(self) -> loop.TrainingSet:
-        return loop.TrainingSet(self.new, self.old)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        test = 0 if self.test is self.val else len(self.test)
-        counts = len(self.new), len(self.old), len(self.val), test
-        uses = ("new, to train with", "old, to train with", "to choose by", "to measure with")
-        return dict(zip(uses, counts, strict=True))
 
 
 def _trainer(
@@ -272,44 +290,108 @@ def _trainer(
     return make(batch_size.fitted(config, make, plan.out / "batch_size.txt"))
 
 
-def _read_data(plan: Finetuning) -> _Data:
-    new, old, val, test = (
-        _index(plan, patterns) if patterns else []
-        for patterns in (plan.train, plan.replay, plan.val, plan.test)
-    )
-    old = retention.replayed(plan.memory, old, plan.config.seed)
+def _read_data(plan: Finetuning, rows: Sequence[ClassRow]) -> Materials:
+    examples = plan.read(retention.new_ids(rows))
+    new, val = examples[reading.TRAIN], examples[reading.VAL]
+    old = retention.replayed(plan.memory, examples[reading.REPLAY], plan.config.seed)
     if not plan.masked:
         new = [replace(example, labeled=frozenset(plan.labels.name_by_id)) for example in new]
-    return _Data(new, old, val, test or val)
+    return Materials(new, old, val, examples[reading.TEST] or val, aside=not plan.val)
+
+
+def _with_unlabelled(plan: Finetuning, data: Materials, rows: Sequence[ClassRow]) -> Materials:
+    """The images of --unlabelled, in records that stay; some are held back where old classes are to be
+    watched by them, all where nothing teaches them."""
+    if not plan.unlabelled:
+        return data
+    file = plan.unlabelled_file
+    if not file.is_file():
+        unlabelled.write_unlabelled(file, plan.unlabelled, plan.note, _counted(plan, "reading images"))
+    data = with_unlabelled(data, unlabelled.index_unlabelled(file, plan.labels), plan.note)
+    untaught = retention.OFF == plan.memory.pseudo_labels == plan.memory.distill
+    if untaught or agreement.decides(data.val, retention.old_ids(rows)):
+        return held_back(data, plan.config.seed, all_of_them=untaught)
+    return data
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """What is known before training: the materials with what the base says of them, from which score on it is
+    believed, {id: its average precision}, what it found on the images to measure with, and what the old
+    classes are watched by."""
+
+    data: Materials
+    believed: Mapping[int, float]
+    before: Mapping[int, average_precision.AveragePrecision]
+    detected: Sequence[average_precision.ImageDetections]
+    watched: Watched
+
+    def watching(self, lines: Sequence[comparison.Line]) -> comparison.Watching | None:
+        images = len(self.data.test) + len(self.watched.more)
+        return comparison.watching(lines, images, self.watched.learnt, decides=self.watched.decides)
+
+
+def _known(plan: Finetuning, base: Detector, rows: Sequence[ClassRow], data: Materials) -> _Known:
+    find_by_base = agreement.Remembering(partial(_find, plan, base, renamed=plan.renamed(base.labels)))
+    detected_val = find_by_base("measuring the base", data.val)
+    detected = find_by_base("testing the base", data.test)
+    before = average_precision.average_precision(data.test, detected, plan.labels)
+    believed = retention.thresholds(rows, data.val, detected_val, plan.scores_of(base.labels))
+    watched = Watched(agreement.believed(data.val, detected_val, believed))
+    if agreement.decides(data.val, believed):
+        learnt = [*data.new, *data.unlabelled]
+        watched = agreement.watched(watched.val, data.held, learnt, believed, find_by_base)
+        plan.note(agreement.explained(watched, believed, plan.labels))
+    return _Known(
+        _with_pseudo_labels(plan, data, believed, find_by_base), believed, before, detected, watched
+    )
+
+
+def _agreed(
+    plan: Finetuning,
+    detector: Detector,
+    known: _Known,
+    detected: Sequence[average_precision.ImageDetections],
+) -> dict[int, average_precision.AveragePrecision]:
+    """{id: agreement with the base} on the images to measure with, whose detections are there already, and
+    on those that the old classes were watched by besides."""
+    if not known.believed:
+        return {}
+    tested, more = agreement.believed(known.data.test, known.detected, known.believed), known.watched.more
+    also_detected = _find(plan, detector, "comparing with the base", more) if more else []
+    return average_precision.average_precision([*tested, *more], [*detected, *also_detected], plan.labels)
 
 
 def _with_pseudo_labels(
-    plan: Finetuning,
-    new: Sequence[IndexedExample],
-    thresholds: Mapping[int, float],
-    find_by_base: Callable[[str, Sequence[IndexedExample]], list[average_precision.ImageDetections]],
-) -> Sequence[IndexedExample]:
-    """The new images with what the base found on them, in records that stay for the user to look at."""
+    plan: Finetuning, data: Materials, thresholds: Mapping[int, float], find_by_base: agreement.Find
+) -> Materials:
+    """The new images, and those that nobody labelled, with what the base found on them, in records that stay
+    for the user to look at."""
     wanted, labels = plan.memory.pseudo_labels, plan.labels
     if wanted == retention.OFF or not thresholds:
-        return new
+        return data
+
+    def labelled(name: str, examples: Sequence[IndexedExample]) -> list[IndexedExample]:
+        file = plan.out / "pseudo_labels" / name
+        if not file.is_file():
+            detected = find_by_base("labelling old classes", examples)
+            file.parent.mkdir(exist_ok=True)
+            (file.parent / "label_map.pbtxt").write_text(format_label_map(labels), encoding="utf-8")
+            pseudo_labels.write_records(file, examples, detected, thresholds, labels)
+        return _index(plan, (str(file),))
+
+    if data.unlabelled:
+        data = replace(data, unlabelled=labelled("unlabelled.tfrecord", data.unlabelled))
     if wanted != retention.AUTO:
-        return _index(plan, (wanted,))
-    file = plan.out / "pseudo_labels" / "train.tfrecord"
-    if not file.is_file():
-        detected = find_by_base("labelling old classes", new)
-        file.parent.mkdir(exist_ok=True)
-        (file.parent / "label_map.pbtxt").write_text(format_label_map(labels), encoding="utf-8")
-        pseudo_labels.write_records(file, new, detected, thresholds, labels)
-    labelled = _index(plan, (str(file),))
-    with published(file.parent / "preview.png") as (part,):
-        labels_sheet(labelled, labels).save(part, "PNG", optimize=True)
-    return labelled
+        corrected = _index(plan, (wanted,))
+        return replace(data, new=without(corrected, data.val) if data.aside else corrected)
+    data = replace(data, new=labelled("train.tfrecord", data.new))
+    with published(plan.out / "pseudo_labels" / "preview.png") as (part,):
+        labels_sheet(data.new, labels).save(part, "PNG", optimize=True)
+    return data
 
 
 def _index(plan: Finetuning, patterns: Sequence[str]) -> list[IndexedExample]:
-    if (read := plan.examples.get(tuple(patterns))) is not None:
-        return read
     return index_records(patterns, plan.labels, _counted(plan, f"reading {' '.join(patterns)}"))
 
 

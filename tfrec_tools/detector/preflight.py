@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfrec_tools.dataset import shards
 from tfrec_tools.detector.config.read import parse_pipeline, read_pipeline_text, require_losses
-from tfrec_tools.detector.data import inputs
-from tfrec_tools.detector.data.index import IndexedExample, index_records
+from tfrec_tools.detector.data import inputs, reading
 from tfrec_tools.detector.data.oddities import Records, warnings
 from tfrec_tools.detector.model.class_rows import class_rows
 from tfrec_tools.detector.model.description import BASE_LABELS, MODEL_LABELS, describe
@@ -44,40 +43,30 @@ def model_notes(model: StrPath, label_map: Path | None, flag: str = MODEL_LABELS
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checked:
-    """A training that can begin: what is to be said first, and its examples by the patterns that name them,
-    since to read them is most of the time that checking takes."""
+    """A training that can begin: what is to be said first, and its examples, since to read them is most of
+    the time that checking takes."""
 
     notes: tuple[str, ...]
-    examples: Mapping[tuple[str, ...], list[IndexedExample]]
+    examples: reading.Read
 
 
 def require_finetunable(options: FinetuneOptions, labels: LabelMap) -> Checked:
     """InputError or LabelConflict where the words, the records, the base's folder, the classes or the run's
     folder cannot be used."""
     _ = options.augmentations, options.budget_s
-    patterns = {
-        flag: as_texts(value)
-        for flag, value in (
-            ("--train", options.train),
-            ("--replay", options.replay),
-            ("--val", options.val),
-            ("--test", options.test),
-        )
-    }
+    patterns = options.records
     for words in patterns.values():
         require_records(words)
+    inputs.require_images(as_texts(options.unlabelled))
     base = _require_base(options, labels)
     if options.out is not None and not (options.resume or options.dry_run):
         require_free_run(as_path(options.out))
-    examples = {words: _indexed(words, labels, options) for words in patterns.values() if words}
-    records = Records({flag: examples[words] for flag, words in patterns.items() if words})
-    warned = (f"warning: {line}" for line in warnings(records, base.new or dict(labels.name_by_id)))
-    return Checked((*base.notes, *warned, *_resumed(options)), examples)
-
-
-def _indexed(words: tuple[str, ...], labels: LabelMap, options: FinetuneOptions) -> list[IndexedExample]:
-    reading = f"reading {' '.join(words)}"
-    return index_records(words, labels, lambda done: options.progress(reading, done, None))
+    new = base.new or dict(labels.name_by_id)
+    examples = reading.read(patterns, labels, new, options.seed, options.progress)
+    aside = reading.set_aside_notes(patterns, examples, options.seed)
+    records = Records({flag: read for flag, read in examples.items() if read})
+    warned = (f"warning: {line}" for line in warnings(records, new))
+    return Checked((*base.notes, *aside, *warned, *_resumed(options)), examples)
 
 
 def _resumed(options: FinetuneOptions) -> Iterator[str]:

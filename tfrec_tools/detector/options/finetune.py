@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from tfrec_tools.detector.config.augmentation import KINDS
 from tfrec_tools.detector.options.models import BASE_LABEL_MAP, MODEL
 from tfrec_tools.errors import InputError
-from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path
+from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path, as_texts
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,15 @@ class RetentionOptions(Options):
     replay_ratio: Annotated[
         float, Option("Share of each batch that is replayed.", Panel.RETENTION, minimum=0, maximum=0.9)
     ] = 0.5
+    unlabelled: Annotated[
+        Paths | None,
+        Option(
+            "Images without labels (folders, files or records) on which the base teaches the old classes, "
+            "mixed in as replayed ones are; may be repeated.",
+            Panel.RETENTION,
+            metavar="DIR",
+        ),
+    ] = None
     pseudo_labels: Annotated[
         str,
         Option(
@@ -165,7 +174,11 @@ class RetentionOptions(Options):
     ] = 0.98
     max_forget: Annotated[
         float | None,
-        Option("End with exit code 3 where the old classes lost more points of mean AP50.", Panel.RETENTION),
+        Option(
+            "End with exit code 3 where the old classes lost more points of mean AP50, or of agreement with "
+            "the base where none of them is labelled.",
+            Panel.RETENTION,
+        ),
     ] = None
     control: Annotated[
         bool, Option("Also fine-tune plainly, in OUT/control, to see what is gained.", Panel.RETENTION)
@@ -192,9 +205,13 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
     ]
     train: Annotated[Paths, Option("Records of the new images: 'DIR/NAME-*'; may be repeated.", Panel.MODELS)]
     val: Annotated[
-        Paths,
-        Option("Records to choose by, and to measure with before and after; may be repeated.", Panel.MODELS),
-    ]
+        Paths | None,
+        Option(
+            "Records to choose by, and to measure with before and after; may be repeated.",
+            Panel.MODELS,
+            default="15 % of --train are set aside",
+        ),
+    ] = None
     out: Annotated[
         StrPath | None,
         Option(
@@ -251,6 +268,16 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
         bool,
         Option("Go on with the run in --out, or else the last numbered one.", Panel.RUNNING, recorded=False),
     ] = False
+
+    @property
+    def records(self) -> dict[str, tuple[str, ...]]:
+        """{flag: patterns of record files} of those that name records."""
+        return {
+            "--train": as_texts(self.train),
+            "--replay": as_texts(self.replay),
+            "--val": as_texts(self.val),
+            "--test": as_texts(self.test),
+        }
 
     @property
     def base_path(self) -> Path:

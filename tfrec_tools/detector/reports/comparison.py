@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from tfrec_tools.detector.evaluation import average_precision
 from tfrec_tools.detector.evaluation.average_precision import AveragePrecision, mean
@@ -14,12 +15,17 @@ from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
 
 POINT_HEADERS = ("class", "score", "precision", "recall")
+AGREEMENT = "agreement with the base"  # the header of its column
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A class, or the mean of a group of classes, before and after; None where there is nothing to tell:
-    no boxes to be found, or a class that the base does not know."""
+    no boxes to be found, or a class that the base does not know.
+
+    agreement  average precision by the base's confident detections, which `boxes` of it counts; that is the
+               agreement of the grown model with the base, and says nothing of how right either is
+    """
 
     name: str
     group: str
@@ -27,6 +33,22 @@ class Line:
     boxes: int
     before: AveragePrecision | None
     after: AveragePrecision | None
+    agreement: AveragePrecision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """How the old classes were watched without their labels.
+
+    lost     points of 100 of the agreement with the base
+    images   that it was measured on; `learnt` of them were learnt from
+    decides  whether choices went by it, as no old class had a box to choose by
+    """
+
+    lost: float
+    images: int
+    learnt: int
+    decides: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +61,8 @@ class Facts:
     blends      {share of the training kept: harmonic mean of old and new AP50}, the one taken first
     images      {what for: how many}
     augmentations  how those to train with were varied, kinds of pipeline.augmentation
+    set_aside   the new images that were chosen and measured by, where no others were given
+    agreement   with the base; None without old classes that it was confident of
     """
 
     base: str
@@ -52,10 +76,15 @@ class Facts:
     augmentations: Sequence[str]
     seconds: float
     versions: Mapping[str, str]
+    set_aside: Sequence[str] = ()
+    agreement: Watching | None = None
 
 
 def comparison(
-    rows: Sequence[ClassRow], before: Mapping[int, AveragePrecision], after: Mapping[int, AveragePrecision]
+    rows: Sequence[ClassRow],
+    before: Mapping[int, AveragePrecision],
+    after: Mapping[int, AveragePrecision],
+    agreed: Mapping[int, AveragePrecision] = MappingProxyType({}),
 ) -> list[Line]:
     """Returns a line a class, then the means of the old (where there are some), the new and all classes."""
     old = [row.id for row in rows if row.base_id is not None]
@@ -69,6 +98,7 @@ def comparison(
             _boxes(after, row.id),
             known.get(row.id),
             after.get(row.id),
+            agreed.get(row.id),
         )
         for row in rows
     ]
@@ -76,7 +106,8 @@ def comparison(
     for name, ids in ((name, ids) for name, ids in groups.items() if ids):
         group_after = mean(after, ids)
         boxes = group_after.boxes if group_after else 0
-        lines.append(Line(f"mean of {name}", name, True, boxes, _mean_before(known, after, ids), group_after))
+        group_before, agreement = _mean_before(known, after, ids), mean(agreed, ids if name == "old" else ())
+        lines.append(Line(f"mean of {name}", name, True, boxes, group_before, group_after, agreement))
     return lines
 
 
@@ -87,6 +118,35 @@ def forgetting(lines: Sequence[Line]) -> float | None:
         if line.is_mean and line.group == "old" and line.before and line.after:
             return round(100.0 * (line.before.ap50 - line.after.ap50), 2)
     return None
+
+
+def agreement_lost(lines: Sequence[Line]) -> float | None:
+    """Returns points (0 to 100) of the agreement with the base that the old classes lost in the mean; None
+    where it was confident of none."""
+    for line in lines:
+        if line.is_mean and line.group == "old" and line.agreement:
+            return round(100.0 * (1.0 - line.agreement.ap50), 2)
+    return None
+
+
+def watching(lines: Sequence[Line], images: int, learnt: int, *, decides: bool) -> Watching | None:
+    lost = agreement_lost(lines)
+    return None if lost is None else Watching(lost, images, learnt, decides)
+
+
+def has_agreement_alone(lines: Sequence[Line]) -> bool:
+    """Returns whether agreement is all that there is to say of an old class, so that tables are to show
+    it."""
+    return any(line.agreement and not line.after for line in lines)
+
+
+def agreement_words(watching: Watching) -> str:
+    """Returns a sentence that says what was measured."""
+    learnt = f", {watching.learnt} of them learnt from as well" if watching.learnt else ""
+    return (
+        f"The old classes lost {watching.lost:.1f} points of their agreement with the base: AP50 by what the "
+        f"base is confident of, not by labels, on {watching.images} images{learnt}."
+    )
 
 
 def harmonic_mean(lines: Sequence[Line]) -> float | None:

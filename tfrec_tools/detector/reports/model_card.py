@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tfrec_tools.detector.evaluation.operating_points import FILE, OperatingPoint
-from tfrec_tools.detector.reports.comparison import POINT_HEADERS, Facts, Line, harmonic_mean, point_rows
+from tfrec_tools.detector.reports.comparison import (
+    AGREEMENT,
+    POINT_HEADERS,
+    Facts,
+    Line,
+    agreement_words,
+    harmonic_mean,
+    has_agreement_alone,
+    point_rows,
+)
 from tfrec_tools.system.toml_options import Values, format_options
 
 
@@ -23,7 +32,7 @@ def format_card(
         _table(("images", "count"), [(use, str(count)) for use, count in facts.images.items() if count]),
         "## How good it is",
         "COCO's average precision in points of 100, before and after, on the images to measure with.",
-        _table(("class", "", "boxes", "AP50 before", "AP50 after", "AP after"), list(map(_row, lines))),
+        _table(*_precisions(lines)),
         _summary(lines, facts),
         *_scores(best),
         "## How it was trained",
@@ -40,6 +49,8 @@ def _summary(lines: Sequence[Line], facts: Facts) -> str:
     if facts.forgetting is not None:
         moved = "lost" if facts.forgetting >= 0 else "gained"
         words.append(f"The old classes {moved} {abs(facts.forgetting):.1f} points of AP50.")
+    if has_agreement_alone(lines) and facts.agreement is not None:
+        words.append(agreement_words(facts.agreement))
     return " ".join(words)
 
 
@@ -50,6 +61,17 @@ def _scores(best: Mapping[str, OperatingPoint]) -> list[str]:
     where = f"`{FILE}` beside this file, which `tfrec detect` reads"
     words = f"Detections are best taken from these scores on (best F1 at IoU 0.5; {where}):"
     return [words, _table(POINT_HEADERS, point_rows(best))]
+
+
+def _precisions(lines: Sequence[Line]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Returns headers and rows; what old classes agree with the base by is a column where it is all that
+    there is to say of one."""
+    headers = ("class", "", "boxes", "AP50 before", "AP50 after", "AP after")
+    rows = [_row(line) for line in lines]
+    if not has_agreement_alone(lines):
+        return headers, rows
+    agreed = [f"{100 * line.agreement.ap50:.1f}" if line.agreement else "" for line in lines]
+    return (*headers, AGREEMENT), [(*row, cell) for row, cell in zip(rows, agreed, strict=True)]
 
 
 def _row(line: Line) -> tuple[str, ...]:

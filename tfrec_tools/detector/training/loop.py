@@ -23,10 +23,12 @@ Show = Callable[[int, int | None, str], None]  # done, total, how it goes
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingSet:
-    """What is learnt from: the new examples, and the old ones that are replayed."""
+    """What is learnt from: the new examples, the old ones that are replayed, and those that nobody labelled,
+    which teach the old classes alone."""
 
     new: Sequence[IndexedExample]
     old: Sequence[IndexedExample]
+    unlabelled: Sequence[IndexedExample] = ()
 
 
 def train(
@@ -48,7 +50,13 @@ def train(
 
     with interrupts() as interrupted:
         try:
-            wish = trainer.run(examples.new, examples.old, on_step, is_over=_has_stalled(watch, log))
+            wish = trainer.run(
+                examples.new,
+                examples.old,
+                on_step,
+                is_over=_has_stalled(watch, log),
+                unlabelled=examples.unlabelled,
+            )
         except LostWorker:
             log.keep()
             raise
@@ -73,7 +81,8 @@ def help_training(trainer: Trainer, examples: TrainingSet, show: Show) -> None:
         return Vote.STOP if interrupted.is_set() else Vote.GO_ON
 
     with interrupts() as interrupted:
-        if trainer.run(examples.new, examples.old, on_step) is Vote.STOP:
+        wish = trainer.run(examples.new, examples.old, on_step, unlabelled=examples.unlabelled)
+        if wish is Vote.STOP:
             raise Interrupted(f"stopped after step {trainer.step}; the chief keeps what is needed to go on")
 
 
