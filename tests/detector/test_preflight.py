@@ -102,8 +102,8 @@ def test_what_is_odd_is_said_at_once(folder: Path) -> None:
 def test_without_val_it_is_said_what_stands_for_it(folder: Path) -> None:
     aside, last = lines_of(folder, val="")
     assert aside == (
-        "tfrec: 9 of the 60 images of --train are set aside to choose and to measure by, and are never learnt "
-        "from: those whose bytes, hashed with --seed 0, come first; --val names others"
+        "tfrec: 9 of the 60 images of --train are set aside to choose and to measure by, and are never "
+        "learnt from: those whose bytes, hashed with --seed 0, come first; --val names others"
     )
     assert last.startswith("tfrec: error: this command needs TensorFlow")
     assert line_of(folder, val="", train=six_images(folder)).startswith(

@@ -1,4 +1,4 @@
-"""Growing by who has labels of the new classes alone: no old image, no old label, perhaps no validation set."""
+"""Growing by who has labels of the new classes alone: no old image, no old label, perhaps no --val."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def report_of(run: Path) -> dict[str, Any]:
 
 def old_ap50(sets: Path, model: Path) -> float:
     """The mean over the old classes, by all labels of images that nothing was chosen by."""
-    metrics = tfrec_tools.evaluate(model, sets / "val")
+    metrics = tfrec_tools.evaluate(model=model, records=str(sets / "val"))
     return sum(each.scores.ap50 or 0.0 for each in metrics.classes if each.name in OLD) / len(OLD)
 
 

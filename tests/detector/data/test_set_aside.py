@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from tests.helpers import tiny
 from tfrec_tools.annotations.records import ByteRange
 from tfrec_tools.detector.data import reading
-from tfrec_tools.detector.data.index import IndexedExample, digest
+from tfrec_tools.detector.data.index import IndexedExample, digest, read_image
 from tfrec_tools.detector.data.set_aside import FEWEST, SHARE, once, part, without
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import from_names
@@ -105,22 +103,10 @@ def test_what_is_set_aside_is_said(tmp_path: Path) -> None:
     assert "--seed 7" in line
 
 
-def test_the_digest_is_of_the_image_alone(tmp_path: Path) -> None:
+def test_the_digest_is_of_the_image_alone(tmp_path: Path, many: list[IndexedExample]) -> None:
     """So an image keeps its part when its record is written anew, in another place, with other boxes."""
-    encoded = io.BytesIO()
-    Image.new("RGB", (8, 8), "red").save(encoded, "PNG")
-    (tmp_path / "a.png").write_bytes(encoded.getvalue())
-    (tmp_path / "b").write_bytes(b"before" + encoded.getvalue())
-    examples = [
-        IndexedExample(
-            b"",
-            8,
-            8,
-            *[np.zeros(0)] * 4,
-            frozenset(),
-            *[np.zeros(0)] * 2,
-            image=ByteRange(tmp_path / name, at),  # type: ignore[arg-type]
-        )
-        for name, at in (("a.png", 0), ("b", 6))
-    ]
-    assert digest(examples[0]) == digest(examples[1])
+    data = read_image(many[0])
+    (tmp_path / "elsewhere").write_bytes(b"before" + data)
+    moved = replace(of_class(many[0], 1, 2), image=ByteRange(tmp_path / "elsewhere", 6, len(data)))
+    assert digest(moved) == digest(many[0])
+    assert digest(many[1]) != digest(many[0])

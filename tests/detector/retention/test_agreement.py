@@ -157,7 +157,7 @@ def _roomy(nms: NmsConfig) -> NmsConfig:
     return replace(nms, max_per_class=100, max_total=300)
 
 
-def louder(detector: Detector) -> Values:
+def louder(detector: Detector) -> dict[str, Any]:
     """Weights with which the classes differ by more than rounding, the new one as loud as the others."""
     kernel, bias = _class_head(detector)
     kernel.assign(np.asarray(kernel) * 20.0)
@@ -172,7 +172,7 @@ def _class_head(detector: Detector) -> tuple[Any, Any]:
     return kernel, bias
 
 
-def unlearnt(detector: Detector, start: Values) -> Values:
+def unlearnt(detector: Detector, start: dict[str, Any]) -> Values:
     """The columns of old classes turned round: what they were confident of is what they see last. Some of
     the way back, they see the same in the same order."""
     (head,) = registry.of(detector.config).class_heads(detector.config)
