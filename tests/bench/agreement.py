@@ -1,6 +1,6 @@
-"""`bin/bench agreement FOLDER ...`: how well agreement with the base foretells what labels say. Of all runs of
-tfrec finetune below the folders that have both (report.json), the points that the old classes lost by AP50 and
-by agreement, class by class and in the mean, and how the two correlate."""
+"""`bin/bench agreement FOLDER ...`: how well agreement with the base foretells what labels say. Of all runs
+of tfrec finetune below the folders that have both (report.json), the points that the old classes lost by AP50
+and by agreement, and how the two correlate, in the mean and class by class."""
 
 from __future__ import annotations
 

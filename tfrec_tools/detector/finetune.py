@@ -301,16 +301,16 @@ def _read_data(plan: Finetuning, rows: Sequence[ClassRow]) -> Materials:
 
 def _with_unlabelled(plan: Finetuning, data: Materials, rows: Sequence[ClassRow]) -> Materials:
     """The images of --unlabelled, in records that stay; some are held back where old classes are to be
-    watched by them, all where nothing teaches them."""
+    watched by them."""
     if not plan.unlabelled:
         return data
     file = plan.unlabelled_file
     if not file.is_file():
         unlabelled.write_unlabelled(file, plan.unlabelled, plan.note, _counted(plan, "reading images"))
     data = with_unlabelled(data, unlabelled.index_unlabelled(file, plan.labels), plan.note)
-    untaught = retention.OFF == plan.memory.pseudo_labels == plan.memory.distill
-    if untaught or agreement.decides(data.val, retention.old_ids(rows)):
-        return held_back(data, plan.config.seed, all_of_them=untaught)
+    taught = plan.memory.pseudo_labels != retention.OFF or plan.memory.distill != retention.OFF
+    if not taught or agreement.decides(data.val, retention.old_ids(rows)):
+        return held_back(data, plan.config.seed, taught=taught)
     return data
 
 

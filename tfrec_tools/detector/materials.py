@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tfrec_tools.detector.data.index import IndexedExample
-from tfrec_tools.detector.data.set_aside import Parted, once, part, without
+from tfrec_tools.detector.data.set_aside import once, part, without
 from tfrec_tools.detector.training import loop
 
 
@@ -63,9 +63,10 @@ def with_unlabelled(
     return replace(data, unlabelled=others)
 
 
-def held_back(data: Materials, seed: int, *, all_of_them: bool) -> Materials:
-    """Returns the materials with a part of the unlabelled images, or all, held back from training."""
+def held_back(data: Materials, seed: int, *, taught: bool) -> Materials:
+    """Returns the materials with a part of the unlabelled images held back from training; without the others
+    where nothing would be taught on them."""
     parted = part(data.unlabelled, (), seed)
-    if all_of_them:
-        parted = Parted([], list(data.unlabelled))
+    if not taught:
+        return replace(data, unlabelled=(), held=parted.aside or parted.kept)
     return replace(data, unlabelled=parted.kept, held=parted.aside)
