@@ -102,7 +102,7 @@ def test_what_is_odd_is_said_at_once(folder: Path) -> None:
 def test_without_val_it_is_said_what_stands_for_it(folder: Path) -> None:
     aside, last = lines_of(folder, val="")
     assert aside == (
-        "tfrec: 9 of the 60 images of --train are set aside to choose and to measure by, and are never "
+        "tfrec: --train: 9 of its 60 images are set aside to choose and to measure by, and are never "
         "learnt from: those whose bytes, hashed with --seed 0, come first; --val names others"
     )
     assert last.startswith("tfrec: error: this command needs TensorFlow")

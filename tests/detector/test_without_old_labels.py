@@ -52,7 +52,7 @@ def test_old_classes_are_kept_where_plain_training_loses_them(sets: Path, tmp_pa
     """Of the base's 96.7 points; agreement says so without any label."""
     run = tmp_path / "run"
     out, err = grown(sets, run, "--control", "--steps", "40", "--eval-every", "20", "--max-forget", "20")
-    assert "9 of the 60 images of --train are set aside" in err
+    assert "--train: 9 of its 60 images are set aside" in err
     assert "no box of an old class is there to choose by: old classes are watched by their agreement" in err
     assert "agreement with the base" in out
     kept, lost = (old_ap50(sets, folder / "model") for folder in (run, run / "control"))
@@ -78,7 +78,7 @@ def test_unlabelled_images_are_learnt_from_and_watched(sets: Path, tmp_path: Pat
     folders = [word for name in ("old", "new") for word in ("--unlabelled", SAMPLE / name / "images")]
     words = ("--val", sets / "val_new", *folders, "--steps", "2", "--max-forget", "-1")
     out, err = grown(sets, run, *words, code=3)
-    assert "60 of 160 images of --unlabelled are left out: the same to the byte as others" in err
+    assert "--unlabelled: 60 of its 160 images are left out, the same to the byte as others" in err
     assert "old classes are watched by their agreement with the base" in err
     assert "points of agreement with the base, as no old class is labelled, more than -1" in err
     assert "agreement with the base" in out

@@ -99,7 +99,7 @@ def test_what_is_set_aside_is_said(tmp_path: Path) -> None:
         "--train": 7, "--replay": 0, "--val": 3, "--test": 0,
     }  # fmt: skip
     (line,) = reading.set_aside_notes(words, examples, 7)
-    assert line.startswith("3 of the 10 images of --train are set aside")
+    assert line.startswith("--train: 3 of its 10 images are set aside")
     assert "--seed 7" in line
 
 

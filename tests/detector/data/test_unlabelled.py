@@ -51,7 +51,7 @@ def test_of_records_only_the_images_are_taken(tmp_path: Path) -> None:
     file, (note,) = written(tmp_path, records)
     examples = index_unlabelled(file, from_names(["blue"]))
     assert [len(example.ids) for example in examples] == [0, 0, 0]
-    assert note.startswith("6 annotated boxes of --unlabelled are not looked at")
+    assert note.startswith("--unlabelled: 6 annotated boxes are not looked at")
     before = index_records([str(records)], LABELS)
     assert list(map(read_image, examples)) == list(map(read_image, before))
 
@@ -62,7 +62,7 @@ def test_what_is_damaged_is_left_out_and_counted(folder: Path, tmp_path: Path) -
     os.mkfifo(folder / "pipe.png")
     file, (note,) = written(tmp_path, folder)
     assert len(index_unlabelled(file, LABELS)) == 3
-    assert note.startswith("3 images of --unlabelled are left out (3 image-damaged), the first: cut.jpg: ")
+    assert note.startswith("--unlabelled: 3 images are left out (3 image-damaged), the first: cut.jpg: ")
 
 
 def test_nothing_that_can_be_used_leaves_nothing(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def set_aside_notes(words: Words, examples: Read, seed: int) -> list[str]:
     """Returns a line that says what stands for --val; none where it was given."""
     aside, kept = (len(examples[flag]) for flag in (VAL, TRAIN))
     line = (
-        f"{aside} of the {aside + kept} images of {TRAIN} are set aside to choose and to measure by, and are "
+        f"{TRAIN}: {aside} of its {aside + kept} images are set aside to choose and to measure by, and are "
         f"never learnt from: those whose bytes, hashed with --seed {seed}, come first; {VAL} names others"
     )
     return [] if words[VAL] else [line]

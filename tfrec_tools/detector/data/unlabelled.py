@@ -84,9 +84,9 @@ def _left_out(damaged: Sequence[Issue], boxes: Counter[Path]) -> Iterator[str]:
     if damaged:
         codes = Counter(issue.code for issue in damaged)
         listed = ", ".join(f"{count} {code}" for code, count in codes.items())
-        yield f"{len(damaged)} images of {FLAG} are left out ({listed}), the first: {damaged[0].message}"
+        yield f"{FLAG}: {len(damaged)} images are left out ({listed}), the first: {damaged[0].message}"
     if annotated := [file for file, count in boxes.items() if count]:
         yield (
-            f"{boxes.total()} annotated boxes of {FLAG} are not looked at (the first file: {annotated[0]}); "
+            f"{FLAG}: {boxes.total()} annotated boxes are not looked at (the first file: {annotated[0]}); "
             "--replay learns from them"
         )
