@@ -58,7 +58,8 @@ def with_unlabelled(
     others = without(once(images), [*data.new, *data.old, *data.val, *data.test])
     if left_out := len(images) - len(others):
         note(
-            f"--unlabelled: {left_out} of its {len(images)} images are left out, the same to the byte as others"
+            f"--unlabelled: {left_out} of its {len(images)} images are left out, the same to the byte "
+            "as others"
         )
     return replace(data, unlabelled=others)
 
