@@ -3,7 +3,7 @@ first call."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,8 +127,8 @@ def finetune(options: FinetuneOptions) -> Run:
     from tfrec_tools.detector import finetune as story
 
     notes = [*checked.notes]
-    plan = story.planned(options, label_map, checked.examples, notes.append)
-    lines = story.finetune(plan, resume=options.resume)
+    plan = story.planned(options, label_map, checked.examples)
+    lines = story.finetune(replace(plan, say=notes.append), resume=options.resume)
     return Run(plan.out, plan.out / "model", tuple(lines), tuple(notes))
 
 

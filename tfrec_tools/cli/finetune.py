@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -35,7 +36,7 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
     from tfrec_tools.detector import finetune as story
 
     with console.watched(options) as watched:
-        plan = story.planned(watched, label_map, checked.examples, _note)
+        plan = replace(story.planned(watched, label_map, checked.examples), say=_note)
         if options.dry_run:
             proof = story.dry_run(plan)
         else:

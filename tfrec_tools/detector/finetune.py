@@ -38,7 +38,7 @@ from tfrec_tools.detector.training.run_notes import numbered_run, open_run
 from tfrec_tools.detector.training.settings import TrainConfig, require_trainable, train_config
 from tfrec_tools.detector.training.tensorboard import Board
 from tfrec_tools.detector.training.trainer import Trainer
-from tfrec_tools.detector.training.validation import NEVER, Watch
+from tfrec_tools.detector.training.validation import NEVER, Watch, unsaid
 from tfrec_tools.labels.id_tables import Tables, find_tables, new_names
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.pbtxt import format_label_map
@@ -68,8 +68,7 @@ class Finetuning:
     options  what the user set, to be kept with the run
     examples  of the records, where they have been read already
     unlabelled  what names images without labels, and where their records lie, if not in `out`
-    note     is told what the user should know
-    progress is called while a long step goes on
+    progress is called while a long step goes on, `say` with a line for the user
     """
 
     base: Path
@@ -94,8 +93,8 @@ class Finetuning:
     examples: reading.Read = field(default_factory=dict)
     unlabelled: tuple[str, ...] = ()
     unlabelled_in: Path | None = None
-    note: Callable[[str], None] = lambda _: None
     progress: Progress = silent
+    say: Callable[[str], None] = unsaid
 
     @property
     def drops(self) -> bool:
@@ -141,7 +140,7 @@ class Finetuning:
             memory=retention.NOTHING,
             masked=False,
             config=replace(self.config, average=0.0, replay_ratio=0.0),
-            note=lambda _: None,
+            say=unsaid,
         )
 
 
@@ -149,10 +148,9 @@ def planned(
     options: FinetuneOptions,
     labels: LabelMap,
     examples: reading.Read,
-    note: Callable[[str], None] = lambda _: None,
 ) -> Finetuning:
-    """What the options ask for; `labels` is what --labels names, `examples` what was read of the records,
-    `note` is told what the user should know. TfrecError where that cannot be."""
+    """What the options ask for; `labels` is what --labels names, `examples` what was read of the records.
+    TfrecError where that cannot be."""
     out = None if options.out is None else as_path(options.out)
     pipeline = None if options.pipeline is None else as_path(options.pipeline)
     return Finetuning(
@@ -177,7 +175,6 @@ def planned(
         options=recorded(options, whole=True),
         examples=examples,
         unlabelled=as_texts(options.unlabelled),
-        note=note,
         progress=options.progress,
     )
 
@@ -217,8 +214,8 @@ def finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
     alone writes to plan.out and has lines to show.
     """
     with plan.cluster.folder(plan.out) as out, plan.cluster.together():
-        note = plan.note if plan.cluster.is_chief else (lambda _: None)
-        return _finetune(replace(plan, out=out, note=note), resume=resume and plan.cluster.is_chief)
+        say = plan.say if plan.cluster.is_chief else unsaid
+        return _finetune(replace(plan, out=out, say=say), resume=resume and plan.cluster.is_chief)
 
 
 def _finetune(plan: Finetuning, *, resume: bool) -> list[comparison.Line]:
@@ -302,14 +299,17 @@ def _read_data(plan: Finetuning, rows: Sequence[ClassRow]) -> Materials:
 def _with_unlabelled(plan: Finetuning, data: Materials, rows: Sequence[ClassRow]) -> Materials:
     """The images of --unlabelled, in records that stay; some are held back where old classes are to be
     watched by them."""
-    if not plan.unlabelled:
+    old = retention.old_ids(rows)
+    if plan.unlabelled and not old:
+        plan.say("--unlabelled: not looked at, as there is no old class to teach or to watch")
+    if not plan.unlabelled or not old:
         return data
     file = plan.unlabelled_file
     if not file.is_file():
-        unlabelled.write_unlabelled(file, plan.unlabelled, plan.note, _counted(plan, "reading images"))
-    data = with_unlabelled(data, unlabelled.index_unlabelled(file, plan.labels), plan.note)
+        unlabelled.write_unlabelled(file, plan.unlabelled, plan.say, _counted(plan, "reading images"))
+    data = with_unlabelled(data, unlabelled.index_unlabelled(file, plan.labels), plan.say)
     taught = plan.memory.pseudo_labels != retention.OFF or plan.memory.distill != retention.OFF
-    if not taught or agreement.decides(data.val, retention.old_ids(rows)):
+    if not taught or agreement.decides(data.val, old):
         return held_back(data, plan.config.seed, taught=taught)
     return data
 
@@ -341,7 +341,7 @@ def _known(plan: Finetuning, base: Detector, rows: Sequence[ClassRow], data: Mat
     if agreement.decides(data.val, believed):
         learnt = [*data.new, *data.unlabelled]
         watched = agreement.watched(watched.val, data.held, learnt, believed, find_by_base)
-        plan.note(agreement.explained(watched, believed, plan.labels))
+        plan.say(agreement.explained(watched, believed, plan.labels))
     return _Known(
         _with_pseudo_labels(plan, data, believed, find_by_base), believed, before, detected, watched
     )
