@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tfrec_tools
+from tests.helpers import tiny, tiny_rcnn
 from tests.helpers.command import tfrec
+from tests.helpers.finetuning import CONFIG
 from tests.helpers.places import SAMPLE
 from tfrec_tools.detector.data.index import digest, index_records
+from tfrec_tools.detector.data.unlabelled import index_unlabelled, write_unlabelled
+from tfrec_tools.detector.model.detector import Detector
 from tfrec_tools.detector.training import validation
+from tfrec_tools.detector.training.train_step import StepLosses
+from tfrec_tools.detector.training.trainer import Trainer
+from tfrec_tools.detector.training.validation import unsaid
+from tfrec_tools.labels.label_map import from_names
 from tfrec_tools.labels.pbtxt import read_label_map
 
 OLD = ("apple", "banana", "pear")
@@ -112,3 +123,22 @@ def test_where_old_classes_are_labelled_they_are_measured_as_ever(sets: Path, tm
     assert report["agreement"] | {"lost": 0} == {"lost": 0, "images": 50, "learnt": 0, "decides": False}
     assert abs(report["agreement"]["lost"] - report["forgetting"]) < 5.0
     assert report["set_aside"] == []
+
+
+@pytest.mark.parametrize("make", [tiny.detector, tiny_rcnn.detector])
+def test_an_image_that_nothing_is_known_of_is_trained_with(
+    tmp_path: Path, make: Callable[..., Detector]
+) -> None:
+    """As unlabelled ones are without pseudo-labels: no class is taught there, so that without a teacher a
+    single-shot detector learns nothing."""
+    write_unlabelled(
+        tmp_path / "u.tfrecord", [str(tiny.write_records(tmp_path / "a.tfrecord", ["red"], 4))], unsaid
+    )
+    bare = index_unlabelled(tmp_path / "u.tfrecord", from_names(["red", "green"]))
+    losses: list[StepLosses] = []
+    trainer = Trainer(make("red", "green"), replace(CONFIG, steps=2))
+    trainer.run(bare[:2], [], losses.append, unlabelled=bare[2:])
+    assert all(math.isfinite(done.total) for done in losses)
+    assert all(done.localization == 0.0 for done in losses)
+    if make is tiny.detector:
+        assert all(done.classification == 0.0 for done in losses)
