@@ -114,15 +114,11 @@ class Finetuning:
         """{class of the base: its name in the grown map}, where the tables of the merge say so."""
         return new_names(self.tables, base.name_by_id)
 
-    def read(self, new: Collection[int]) -> reading.Read:
+    def read(self, new: Collection[int], flags: Sequence[str] = reading.FLAGS) -> reading.Read:
         """Returns the examples of the records, by flag; `new` are the ids of the classes to be learnt."""
-        words = {
-            reading.TRAIN: self.train,
-            reading.REPLAY: self.replay,
-            reading.VAL: self.val,
-            reading.TEST: self.test,
-        }
-        return self.examples or reading.read(words, self.labels, new, self.config.seed, self.progress)
+        words = dict(zip(reading.FLAGS, (self.train, self.replay, self.val, self.test), strict=True))
+        asked = {flag: words[flag] for flag in flags}
+        return self.examples or reading.read(asked, self.labels, new, self.config.seed, self.progress)
 
     @property
     def unlabelled_file(self) -> Path:
@@ -195,7 +191,8 @@ def dry_run(plan: Finetuning) -> Proof:
     renamed = plan.renamed(base.labels)
     rows = class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
     grown = growth.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
-    examples = plan.read(retention.new_ids(rows))[reading.VAL][:8]
+    flag = reading.VAL if plan.val else reading.TRAIN
+    examples = plan.read(retention.new_ids(rows), (flag,))[reading.VAL][:8]
     images, windows = next(iter(evaluation_batches(base.config, examples, 8)))
     old_columns = [row.base_id - 1 for row in rows if row.base_id is not None]
     new_columns = [row.id - 1 for row in rows if row.base_id is not None]

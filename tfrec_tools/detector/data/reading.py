@@ -17,15 +17,15 @@ Read = Mapping[str, list[IndexedExample]]  # {flag: examples}
 
 
 def read(words: Words, labels: LabelMap, new: Collection[int], seed: int, progress: Progress) -> Read:
-    """Returns the examples of each of FLAGS. Without --val a part of --train stands for it, and is not in
+    """Returns the examples of each of FLAGS, none of those that no words are for. Without --val a part of --train stands for it, and is not in
     --train any more; `new` are the ids of the classes that are to be learnt. Raises InputError where records
     cannot be read, or where too few images are there for that."""
     by_words: dict[tuple[str, ...], list[IndexedExample]] = {(): []}
     for patterns in words.values():
         if patterns not in by_words:
             by_words[patterns] = _indexed(patterns, labels, progress)
-    examples = {flag: by_words[words[flag]] for flag in FLAGS}
-    if not words[VAL]:
+    examples = {flag: by_words[words.get(flag, ())] for flag in FLAGS}
+    if not words.get(VAL):
         parted = part(examples[TRAIN], new, seed)
         if not parted.aside:
             raise InputError(
