@@ -91,6 +91,14 @@ def test_too_few_are_refused_in_a_line_that_names_val(tmp_path: Path) -> None:
     assert reading.set_aside_notes(words, examples, 0) == []
 
 
+def test_what_is_set_aside_is_not_replayed_either(tmp_path: Path) -> None:
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["blue"], FEWEST, labels=LABELS)
+    words = dict.fromkeys(reading.FLAGS, (str(file),)) | {reading.VAL: (), reading.TEST: ()}
+    examples = reading.read(words, LABELS, (3,), 0, silent)
+    assert sources(examples[reading.REPLAY]) == sources(examples[reading.TRAIN])
+    assert len(examples[reading.REPLAY]) == FEWEST - len(examples[reading.VAL])
+
+
 def test_what_is_set_aside_is_said(tmp_path: Path) -> None:
     file = tiny.write_records(tmp_path / "a.tfrecord", ["blue"], FEWEST, labels=LABELS)
     words = dict.fromkeys(reading.FLAGS, ()) | {reading.TRAIN: (str(file),)}

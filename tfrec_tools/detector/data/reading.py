@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from tfrec_tools.detector.data.index import IndexedExample, index_records
-from tfrec_tools.detector.data.set_aside import FEWEST, part
+from tfrec_tools.detector.data.set_aside import FEWEST, part, without
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.options import Progress
@@ -17,9 +17,10 @@ Read = Mapping[str, list[IndexedExample]]  # {flag: examples}
 
 
 def read(words: Words, labels: LabelMap, new: Collection[int], seed: int, progress: Progress) -> Read:
-    """Returns the examples of each of FLAGS, none of those that no words are for. Without --val a part of --train stands for it, and is not in
-    --train any more; `new` are the ids of the classes that are to be learnt. Raises InputError where records
-    cannot be read, or where too few images are there for that."""
+    """Returns the examples of each of FLAGS, none of those that no words are for. Without --val a part of
+    --train stands for it, and is not in --train any more, nor in --replay if that has the same images; `new`
+    are the ids of the classes that are to be learnt. Raises InputError where records cannot be read, or where
+    too few images are there for that."""
     by_words: dict[tuple[str, ...], list[IndexedExample]] = {(): []}
     for patterns in words.values():
         if patterns not in by_words:
@@ -34,7 +35,8 @@ def read(words: Words, labels: LabelMap, new: Collection[int], seed: int, progre
                 f"{FEWEST} different ones are needed, and two of a class; name other annotated images by "
                 f"{VAL}",
             )
-        examples |= {TRAIN: parted.kept, VAL: parted.aside}
+        old = without(examples[REPLAY], parted.aside)
+        examples |= {TRAIN: parted.kept, REPLAY: old, VAL: parted.aside}
     return examples
 
 
