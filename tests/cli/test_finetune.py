@@ -142,7 +142,7 @@ def test_records_outside_the_label_map_are_one_line(inputs: Path, tmp_path: Path
 def test_more_forgotten_than_allowed_is_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:
     before, after = AveragePrecision(0.5, 0.8, 4), AveragePrecision(0.5, 0.7, 4)
     lines = [comparison.Line("mean of old", "old", True, 4, before, after)]
-    lost = comparison.forgetting(lines)
+    lost = comparison.lost(lines)
     _judge(lost, 10.5)
     _judge(lost, None)
     with pytest.raises(typer.Exit) as end:

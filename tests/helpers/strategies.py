@@ -28,6 +28,7 @@ from tfrec_tools.detector.data.index import index_records
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.model import detector, growth
 from tfrec_tools.detector.options.finetune import RetentionOptions
+from tfrec_tools.detector.plan import Finetuning
 from tfrec_tools.detector.training import train_step
 from tfrec_tools.detector.training.distribution import Cluster, Vote, open_cluster
 from tfrec_tools.detector.training.length import Length
@@ -97,8 +98,8 @@ def train(folder: Path, how: str) -> None:
         np.savez(folder / f"{how}.npz", losses=[astuple(step)[1:] for step in losses], **weights)
 
 
-def plan(folder: Path, out: Path, config: TrainConfig, cluster: Cluster) -> finetune.Finetuning:
-    return finetune.Finetuning(
+def plan(folder: Path, out: Path, config: TrainConfig, cluster: Cluster) -> Finetuning:
+    return Finetuning(
         base=folder / "base",
         labels=read_label_map(folder / "merged.pbtxt"),
         train=(str(folder / "new.tfrecord"),),

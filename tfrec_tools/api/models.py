@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Run:
     """A finished training: its folder, the grown model's, for each class and mean its average precision
-    before and after, and what was chosen or is odd about what it was given."""
+    before and after, and what was chosen, set aside or is odd about what it was given."""
 
     out: Path
     model: Path
@@ -44,6 +44,14 @@ class Run:
         from tfrec_tools.detector.reports.comparison import forgetting
 
         return forgetting(self.lines)
+
+    @property
+    def agreement_lost(self) -> float | None:
+        """Points of the agreement with the base that the old classes lost in the mean, which tells of them
+        where no label does; None where the base was confident of none."""
+        from tfrec_tools.detector.reports.comparison import agreement_lost
+
+        return agreement_lost(self.lines)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,10 +127,11 @@ def finetune(options: FinetuneOptions) -> Run:
     settled = preflight.settled_run(options)
     checked = preflight.require_finetunable(settled.options, label_map)
     from tfrec_tools.detector import finetune as story
+    from tfrec_tools.detector import plan as planning
     from tfrec_tools.detector.reports import comparison
 
     notes = [*checked.notes]
-    plan = story.planned(settled.options, label_map, checked.examples)
+    plan = planning.planned(settled.options, label_map, checked.examples)
     plan = replace(plan, inputs=checked.inputs, say=notes.append)
     if settled.is_finished:
         lines = comparison.read_lines(report(plan.out))

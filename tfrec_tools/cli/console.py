@@ -75,9 +75,10 @@ def _is_plain_output() -> bool:
     return not sys.stdout.isatty() and str(sys.stdout.encoding or "utf-8").lower().startswith("utf")
 
 
-def print_precisions(title: str, lines: Sequence[Any]) -> None:
+def print_precisions(title: str, lines: Sequence[Any], *, agreement: bool) -> None:
     """Report lines as a table: AP50 and AP in points, before and after, with their intervals, on a line of
-    their own where columns are few; the means of groups stand apart."""
+    their own where columns are few, and the `agreement` with the base, where there is nothing else to say
+    of old classes; the means of groups stand apart."""
     from rich.table import Table
     from rich.text import Text
 
@@ -90,6 +91,9 @@ def print_precisions(title: str, lines: Sequence[Any]) -> None:
     table.add_column("")
     for header in ("boxes", "AP50 before", "AP50 after", "AP before", "AP after"):
         table.add_column(header.replace(" ", "\n") if stacked else header, justify="right")
+    if agreement:
+        header = "agreement with the base"
+        table.add_column(header.replace(" ", "\n") if stacked else header, justify="right")
     last_class = max((i for i, line in enumerate(lines) if not line.is_mean), default=-1)
     for index, line in enumerate(lines):
         pair = (line.before, line.after)
@@ -101,6 +105,8 @@ def print_precisions(title: str, lines: Sequence[Any]) -> None:
             for precision in pair
         ]
         style = "bold" if line.is_mean else None
+        if agreement:
+            scores.append(points(line.agreement and line.agreement.ap50))
         row = (Text(shown(line.name)), line.group, str(line.boxes or ""), *scores)
         table.add_row(*row, style=style, end_section=index == last_class)
     console.print(table)

@@ -12,7 +12,7 @@ from tfrec_tools.cli.exits import Exit
 from tfrec_tools.cli.options import Json, command, command_of
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.finetune import FinetuneOptions
-from tfrec_tools.detector.training.run_notes import Standing
+from tfrec_tools.detector.training.run_notes import Lost, Standing
 
 COMMAND = command_of(FinetuneOptions)
 
@@ -48,8 +48,9 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
         watched.progress("loading tensorflow", 0, None)
         tensorflow.load()
         from tfrec_tools.detector import finetune as story
+        from tfrec_tools.detector import plan as planning
 
-        plan = story.planned(watched, label_map, checked.examples)
+        plan = planning.planned(watched, label_map, checked.examples)
         plan = replace(plan, inputs=checked.inputs, say=manner.note)
         if options.dry_run:
             proof = story.dry_run(plan)
@@ -74,10 +75,10 @@ def _grown(plan: Any, options: FinetuneOptions, json: bool) -> Any:
     return lines
 
 
-def _loss(lines: Any) -> float | None:
+def _loss(lines: Any) -> Lost:
     from tfrec_tools.detector.reports import comparison
 
-    return comparison.forgetting(lines)
+    return comparison.lost(lines)
 
 
 def _control(plan: Any, options: FinetuneOptions, grown: Any, json: bool) -> None:
@@ -93,8 +94,8 @@ def _control(plan: Any, options: FinetuneOptions, grown: Any, json: bool) -> Non
         _show_gained(plan, grown, lines, json)
 
 
-def _finished(options: FinetuneOptions, json: bool) -> float | None:
-    """Shows what is there of a run, and returns how many points of AP50 its old classes lost."""
+def _finished(options: FinetuneOptions, json: bool) -> Lost:
+    """Shows what is there of a run, and returns what its old classes lost."""
     from tfrec_tools.cli import manner
     from tfrec_tools.detector.training import run_notes
 
@@ -129,10 +130,16 @@ def _show_proof(plan: Any, proof: Any, json: bool) -> None:
 def _rate(group: Any) -> str:
     return "frozen" if group.lr is None else f"{group.lr:g}"
 
+def _judge(lost: Lost, max_forget: float | None) -> None:
+    from tfrec_tools.cli import manner
 
-def _judge(lost: float | None, max_forget: float | None) -> None:
-    if max_forget is not None and lost is not None and lost > max_forget:
-        say(f"tfrec: the old classes lost {lost:g} points of AP50, more than {max_forget:g}", err=True)
+    if max_forget is None:
+        return
+    if lost.points is None:
+        manner.note("warning: --max-forget judges nothing: no old class is labelled, and the base found none")
+    elif lost.points > max_forget:
+        words = f"lost {lost.points:g} points of {lost.of}, more than {max_forget:g}"
+        say(f"tfrec: the old classes {words}", err=True)
         raise typer.Exit(Exit.FORGOTTEN)
 
 
@@ -148,7 +155,8 @@ def _show(plan: Any, lines: Any, json: bool) -> None:
     if json:
         manner.say_document((plan.out / "report.json").read_text(encoding="utf-8"))
         return
-    console.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines)
+    agreement = comparison.has_agreement_alone(lines)
+    console.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines, agreement=agreement)
     say(about(comparison.intervals(lines)))
     if change := comparison.change_of_old(lines):
         say(f"The old classes {changed_words(change)}.")

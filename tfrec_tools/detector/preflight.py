@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tfrec_tools.dataset import shards
 from tfrec_tools.detector.config.read import parse_pipeline, read_pipeline_text, require_losses
-from tfrec_tools.detector.data import digests
+from tfrec_tools.detector.data import digests, reading
 from tfrec_tools.detector.data import inputs as words_of_images
-from tfrec_tools.detector.data.index import IndexedExample, index_records
 from tfrec_tools.detector.data.oddities import Records, warnings
 from tfrec_tools.detector.model.class_rows import class_rows
 from tfrec_tools.detector.model.description import BASE_LABELS, MODEL_LABELS, describe
@@ -54,12 +53,11 @@ def model_notes(model: StrPath, label_map: Path | None, flag: str = MODEL_LABELS
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checked:
-    """A training that can begin: what is to be said first, and its examples by the patterns that name them,
-    since to read them is most of the time that checking takes. `inputs` differ where what it is made of
-    does."""
+    """A training that can begin: what is to be said first, and its examples, since to read them is most of
+    the time that checking takes. `inputs` differ where what it is made of does."""
 
     notes: tuple[str, ...]
-    examples: Mapping[tuple[str, ...], list[IndexedExample]]
+    examples: reading.Read
     inputs: Values
 
 
@@ -67,34 +65,24 @@ def require_finetunable(options: FinetuneOptions, labels: LabelMap) -> Checked:
     """InputError or LabelConflict where the words, the records, the base's folder, the classes or the run's
     folder cannot be used."""
     _ = options.augmentations, options.budget_s, options.rates, options.frozen, options.frozen_layers
-    patterns = {
-        flag: as_texts(value)
-        for flag, value in (
-            ("--train", options.train),
-            ("--replay", options.replay),
-            ("--val", options.val),
-            ("--test", options.test),
-        )
-    }
+    patterns = options.records
     for words in patterns.values():
         require_records(words)
+    words_of_images.require_images(as_texts(options.unlabelled))
     base = _require_base(options, labels)
     if options.out is not None and not (options.resume or options.dry_run):
         require_free_run(as_path(options.out))
-    examples = {words: _indexed(words, labels, options) for words in patterns.values() if words}
-    records = Records({flag: examples[words] for flag, words in patterns.items() if words})
-    warned = (f"warning: {line}" for line in warnings(records, base.new or dict(labels.name_by_id)))
+    new = base.new or dict(labels.name_by_id)
+    examples = reading.read(patterns, labels, new, options.seed, options.progress)
+    aside = reading.set_aside_notes(patterns, examples, options.seed)
+    records = Records({flag: read for flag, read in examples.items() if read})
+    warned = (f"warning: {line}" for line in warnings(records, new))
     inputs = base.inputs | {"labels": digests.of_labels(labels)}
-    inputs |= {flag[2:]: digests.of_records(examples[words]) for flag, words in patterns.items() if words}
+    inputs |= {flag[2:]: digests.of_records(read) for flag, read in examples.items() if read}
     if options.resume and not options.dry_run:
         require_same_inputs(_folder(options), inputs)
-    data = Data(len(examples[patterns["--train"]]), len(base.new) or len(labels))
-    return Checked((*base.notes, *warned, *_lengths(options, data)), examples, inputs)
-
-
-def _indexed(words: tuple[str, ...], labels: LabelMap, options: FinetuneOptions) -> list[IndexedExample]:
-    reading = f"reading {' '.join(words)}"
-    return index_records(words, labels, lambda done: options.progress(reading, done, None))
+    data = Data(len(examples[reading.TRAIN]), len(base.new) or len(labels))
+    return Checked((*base.notes, *aside, *warned, *_lengths(options, data)), examples, inputs)
 
 
 def _lengths(options: FinetuneOptions, data: Data) -> Iterator[str]:

@@ -112,3 +112,21 @@ def test_scores_and_differences_in_words() -> None:
     assert changed_words(replace(bare, ap50=0.1)) == "gained 10.0 points of AP50"
     assert about([None]).startswith("No 95 % intervals")
     assert about([None, (0.1, 0.2)]).startswith("Ranges are 95 % intervals")
+
+
+def test_agreement_is_never_taken_for_average_precision() -> None:
+    rows = [ClassRow(1, "red", 1), ClassRow(2, "green", 2), ClassRow(3, "blue", None)]
+    after, agreed = {3: AveragePrecision(0.3, 0.5, 2)}, {1: AveragePrecision(0.8, 0.9, 7)}
+    lines = comparison.comparison(rows, {}, after, agreed | {2: AveragePrecision(0.5, 0.6, 3)})
+    by_name = {line.name: line for line in lines}
+    assert comparison.has_agreement_alone(lines)
+    assert by_name["red"].agreement == agreed[1]
+    assert by_name["mean of old"].agreement == AveragePrecision(0.65, 0.75, 10)
+    assert (by_name["mean of old"].before, by_name["mean of old"].after) == (None, None)
+    assert by_name["mean of all"].agreement is None
+    assert by_name["mean of all"].after == after[3]
+    assert (comparison.forgetting(lines), comparison.agreement_lost(lines)) == (None, 25.0)
+    assert comparison.harmonic_mean(lines) is None
+    labelled = comparison.comparison(rows[::2], agreed, agreed | after, agreed)
+    assert not comparison.has_agreement_alone(labelled)
+    assert (comparison.forgetting(labelled), comparison.agreement_lost(labelled)) == (0.0, 10.0)

@@ -101,6 +101,25 @@ def test_the_card_says_how_the_model_came_to_be() -> None:
     assert tomllib.loads(block[1]) == OPTIONS
 
 
+def test_page_and_card_call_agreement_what_it_is() -> None:
+    lines = comparison.comparison(
+        ROWS, {}, {2: AveragePrecision(0.25, 0.5, 2)}, {1: AveragePrecision(0.8, 0.875, 4)}
+    )
+    watching = comparison.watching(lines, 40, 30, decides=True)
+    facts = replace(FACTS, forgetting=None, agreement=watching)
+    card = model_card.format_card(lines, BEST, facts, OPTIONS)
+    text = html.fromstring(run_page.format_page(lines, BEST, facts, OPTIONS, LABELS, {})).text_content()
+    words = (
+        "The old classes lost 12.5 points of their agreement with the base: AP50 by what the base is "
+        "confident of, not by labels, on 40 images, 30 of them learnt from as well."
+    )
+    assert words in card
+    assert words in text
+    assert "| <red> | old | 0 |  |  |  | 87.5 |" in card
+    assert "harmonic mean of agreement on the old and AP50 of the new" in text
+    assert "agreement" not in model_card.format_card(LINES, BEST, replace(FACTS, agreement=watching), OPTIONS)
+
+
 def test_boxes_in_doubt_are_grey(tmp_path: Path) -> None:
     labels = from_names(["blue"])
     examples = index_records([str(tiny.write_records(tmp_path / "a.tfrecord", ["blue"], 5))], labels)

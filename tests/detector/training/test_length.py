@@ -207,16 +207,18 @@ def test_a_shortened_training_has_the_shorter_schedule_and_goes_on_the_same(
     assert all(np.array_equal(weights[path], again[path]) for path in weights)
 
 
-def test_what_the_base_finds_is_looked_for_once() -> None:
-    asked: list[str] = []
+def test_what_the_base_finds_is_looked_for_once(inputs: Path) -> None:
+    examples = index_records([str(inputs / "val.tfrecord")], read_label_map(inputs / "merged.pbtxt"))
+    asked: list[int] = []
 
-    def find() -> list[ImageDetections]:
-        asked.append("again")
-        return []
+    def find(step: str, unknown: Sequence[IndexedExample]) -> list[ImageDetections]:
+        asked.append(len(unknown))
+        nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32)
+        return [ImageDetections(*nothing) for _ in unknown]
 
     findings = Findings()
-    for patterns in (("val",), ("val",), ("test",), ("val",)):
-        found = findings.of((Path("base"), patterns), find)
-        assert found.detections == []
-        assert found.seconds >= 0.0
-    assert len(asked) == 2
+    first = findings.of("a", examples[:2], find)
+    again = findings.of("b", examples, find)
+    assert [*map(id, again[:2])] == [*map(id, first)]
+    assert asked == [2, len(examples) - 2]
+    assert findings.seconds_an_image >= 0.0

@@ -157,7 +157,9 @@ def mean(precisions: Mapping[int, AveragePrecision], ids: Iterable[int]) -> Aver
 
 def boxes_by_class(examples: Sequence[IndexedExample]) -> dict[int, int]:
     """Returns {id: boxes to be found}; crowds and difficult ones are not."""
-    ids = np.concatenate([example.ids[~(example.crowd | example.difficult)] for example in examples])
+    ids = np.concatenate(
+        [np.zeros(0, np.int32), *(example.ids[~(example.crowd | example.difficult)] for example in examples)]
+    )
     return {
         int(label_id): int(count) for label_id, count in zip(*np.unique(ids, return_counts=True), strict=True)
     }

@@ -11,7 +11,7 @@ from tfrec_tools.detector.config.augmentation import KINDS
 from tfrec_tools.detector.options import groups
 from tfrec_tools.detector.options.models import BASE_LABEL_MAP, MODEL
 from tfrec_tools.errors import InputError
-from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path
+from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path, as_texts
 
 
 @dataclass(frozen=True)
@@ -204,6 +204,15 @@ class RetentionOptions(Options):
     replay_ratio: Annotated[
         float, Option("Share of each batch that is replayed.", Panel.RETENTION, minimum=0, maximum=0.9)
     ] = 0.5
+    unlabelled: Annotated[
+        Paths | None,
+        Option(
+            "Images without labels (folders, files or records) on which the base teaches the old classes, "
+            "mixed in as replayed ones are; may be repeated.",
+            Panel.RETENTION,
+            metavar="DIR",
+        ),
+    ] = None
     pseudo_labels: Annotated[
         str,
         Option(
@@ -244,7 +253,11 @@ class RetentionOptions(Options):
     ] = 0.98
     max_forget: Annotated[
         float | None,
-        Option("End with exit code 3 where the old classes lost more points of mean AP50.", Panel.RETENTION),
+        Option(
+            "End with exit code 3 where the old classes lost more points of mean AP50, or of agreement with "
+            "the base where none of them is labelled.",
+            Panel.RETENTION,
+        ),
     ] = None
     control: Annotated[
         bool, Option("Also fine-tune plainly, in OUT/control, to see what is gained.", Panel.RETENTION)
@@ -271,9 +284,13 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
     ]
     train: Annotated[Paths, Option("Records of the new images: 'DIR/NAME-*'; may be repeated.", Panel.MODELS)]
     val: Annotated[
-        Paths,
-        Option("Records to choose by, and to measure with before and after; may be repeated.", Panel.MODELS),
-    ]
+        Paths | None,
+        Option(
+            "Records to choose by, and to measure with before and after; may be repeated.",
+            Panel.MODELS,
+            default="15 % of --train are set aside",
+        ),
+    ] = None
     out: Annotated[
         StrPath | None,
         Option(
@@ -343,6 +360,16 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
     def folder(self) -> Path | None:
         """Of the run; None where it is to be numbered."""
         return None if self.out is None else as_path(self.out)
+
+    @property
+    def records(self) -> dict[str, tuple[str, ...]]:
+        """{flag: patterns of record files} of those that name records."""
+        return {
+            "--train": as_texts(self.train),
+            "--replay": as_texts(self.replay),
+            "--val": as_texts(self.val),
+            "--test": as_texts(self.test),
+        }
 
     @property
     def base_path(self) -> Path:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tfrec_tools.detector.evaluation import average_precision
@@ -16,6 +17,7 @@ from tfrec_tools.detector.evaluation.calibration import NONE, Calibration
 from tfrec_tools.detector.evaluation.differences import Difference, difference
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
+from tfrec_tools.detector.training.run_notes import NO_OLD_CLASSES, OF_AGREEMENT, Lost
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.atomic import published
 from tfrec_tools.system.regular_files import read_text
@@ -24,12 +26,17 @@ POINT_HEADERS = ("class", "score", "precision", "recall")
 _KEYS = ("ap50", "ap")
 _SCORES = tuple(f"{key}_{when}" for key in _KEYS for when in ("before", "after"))
 _BOUNDS = tuple(f"{score}_{bound}" for score in (*_SCORES, "ap50_change") for bound in ("low", "high"))
+AGREEMENT = "agreement with the base"  # the header of its column
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A class, or the mean of a group of classes, before and after; None where there is nothing to tell:
-    no boxes to be found, or a class that the base does not know."""
+    no boxes to be found, or a class that the base does not know.
+
+    agreement  average precision by the base's confident detections, which `boxes` of it counts; that is the
+               agreement of the grown model with the base, and says nothing of how right either is
+    """
 
     name: str
     group: str
@@ -37,6 +44,22 @@ class Line:
     boxes: int
     before: AveragePrecision | None
     after: AveragePrecision | None
+    agreement: AveragePrecision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """How the old classes were watched without their labels.
+
+    lost     points of 100 of the agreement with the base
+    images   that it was measured on; `learnt` of them were learnt from
+    decides  whether choices went by it, as no old class had a box to choose by
+    """
+
+    lost: float
+    images: int
+    learnt: int
+    decides: bool
 
     @property
     def change(self) -> Difference | None:
@@ -55,6 +78,8 @@ class Facts:
     images      {what for: how many}
     augmentations  how those to train with were varied, kinds of pipeline.augmentation
     calibration  what was added to the logits of new classes
+    set_aside   the new images that were chosen and measured by, where no others were given
+    agreement   with the base; None without old classes that it was confident of
     """
 
     base: str
@@ -69,10 +94,15 @@ class Facts:
     seconds: float
     versions: Mapping[str, str]
     calibration: Calibration = NONE
+    set_aside: Sequence[str] = ()
+    agreement: Watching | None = None
 
 
 def comparison(
-    rows: Sequence[ClassRow], before: Mapping[int, AveragePrecision], after: Mapping[int, AveragePrecision]
+    rows: Sequence[ClassRow],
+    before: Mapping[int, AveragePrecision],
+    after: Mapping[int, AveragePrecision],
+    agreed: Mapping[int, AveragePrecision] = MappingProxyType({}),
 ) -> list[Line]:
     """Returns a line a class, then the means of the old (where there are some), the new and all classes."""
     old = [row.id for row in rows if row.base_id is not None]
@@ -86,6 +116,7 @@ def comparison(
             _boxes(after, row.id),
             known.get(row.id),
             after.get(row.id),
+            agreed.get(row.id),
         )
         for row in rows
     ]
@@ -93,7 +124,8 @@ def comparison(
     for name, ids in ((name, ids) for name, ids in groups.items() if ids):
         group_after = mean(after, ids)
         boxes = group_after.boxes if group_after else 0
-        lines.append(Line(f"mean of {name}", name, True, boxes, _mean_before(known, after, ids), group_after))
+        group_before, agreement = _mean_before(known, after, ids), mean(agreed, ids if name == "old" else ())
+        lines.append(Line(f"mean of {name}", name, True, boxes, group_before, group_after, agreement))
     return lines
 
 
@@ -125,6 +157,43 @@ def gained(lines: Sequence[Line], control: Sequence[Line]) -> list[tuple[Line, D
         for line, plain in zip(lines, control, strict=True)
         if line.after and plain.after
     ]
+
+
+def agreement_lost(lines: Sequence[Line]) -> float | None:
+    """Returns points (0 to 100) of the agreement with the base that the old classes lost in the mean; None
+    where it was confident of none."""
+    for line in lines:
+        if line.is_mean and line.group == "old" and line.agreement:
+            return round(100.0 * (1.0 - line.agreement.ap50), 2)
+    return None
+
+
+def lost(lines: Sequence[Line]) -> Lost:
+    """Returns what the old classes lost, by labels where one of them is labelled."""
+    if all(line.group != "old" for line in lines):
+        return NO_OLD_CLASSES
+    points = forgetting(lines)
+    return Lost(agreement_lost(lines), OF_AGREEMENT) if points is None else Lost(points)
+
+
+def watching(lines: Sequence[Line], images: int, learnt: int, *, decides: bool) -> Watching | None:
+    lost = agreement_lost(lines)
+    return None if lost is None else Watching(lost, images, learnt, decides)
+
+
+def has_agreement_alone(lines: Sequence[Line]) -> bool:
+    """Returns whether agreement is all that there is to say of an old class, so that tables are to show
+    it."""
+    return any(line.agreement and not line.after for line in lines)
+
+
+def agreement_words(watching: Watching) -> str:
+    """Returns a sentence that says what was measured."""
+    learnt = f", {watching.learnt} of them learnt from as well" if watching.learnt else ""
+    return (
+        f"The old classes lost {watching.lost:.1f} points of their agreement with the base: AP50 by what the "
+        f"base is confident of, not by labels, on {watching.images} images{learnt}."
+    )
 
 
 def harmonic_mean(lines: Sequence[Line]) -> float | None:
@@ -213,7 +282,7 @@ def read_lines(report: Path) -> list[Line]:
         return [
             Line(
                 *(line[name] for name in ("name", "group", "is_mean", "boxes")),
-                *(_read_precision(line[name]) for name in ("before", "after")),
+                *(_read_precision(line[name]) for name in ("before", "after", "agreement")),
             )
             for line in classes
         ]

@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 from tfrec_tools.detector.evaluation.operating_points import FILE, OperatingPoint
 from tfrec_tools.detector.evaluation.wording import about, changed_words, scored
 from tfrec_tools.detector.reports import comparison
-from tfrec_tools.detector.reports.comparison import POINT_HEADERS, Facts, Line, harmonic_mean, point_rows
+from tfrec_tools.detector.reports.comparison import (
+    AGREEMENT,
+    POINT_HEADERS,
+    Facts,
+    Line,
+    agreement_words,
+    harmonic_mean,
+    has_agreement_alone,
+    point_rows,
+)
 from tfrec_tools.system.toml_options import Values, format_options
 
 _MEASURED = "COCO's average precision in points of 100, before and after, on the images to measure with."
@@ -27,8 +36,8 @@ def format_card(
         _table(("images", "count"), [(use, str(count)) for use, count in facts.images.items() if count]),
         "## How good it is",
         f"{_MEASURED} {about(comparison.intervals(lines))}",
-        _table(("class", "", "boxes", "AP50 before", "AP50 after", "AP after"), list(map(_row, lines))),
-        _summary(lines),
+        _table(*_precisions(lines)),
+        _summary(lines, facts),
         *_scores(best),
         facts.calibration.note,
         "## How it was trained",
@@ -39,11 +48,13 @@ def format_card(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _summary(lines: Sequence[Line]) -> str:
+def _summary(lines: Sequence[Line], facts: Facts) -> str:
     mean = harmonic_mean(lines)
     words = [] if mean is None else [f"Harmonic mean of old and new AP50: {mean:.1f}."]
     if change := comparison.change_of_old(lines):
         words.append(f"The old classes {changed_words(change)}.")
+    if has_agreement_alone(lines) and facts.agreement is not None:
+        words.append(agreement_words(facts.agreement))
     return " ".join(words)
 
 
@@ -54,6 +65,17 @@ def _scores(best: Mapping[str, OperatingPoint]) -> list[str]:
     where = f"`{FILE}` beside this file, which `tfrec detect` reads"
     words = f"Detections are best taken from these scores on (best F1 at IoU 0.5; {where}):"
     return [words, _table(POINT_HEADERS, point_rows(best))]
+
+
+def _precisions(lines: Sequence[Line]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Returns headers and rows; what old classes agree with the base by is a column where it is all that
+    there is to say of one."""
+    headers = ("class", "", "boxes", "AP50 before", "AP50 after", "AP after")
+    rows = [_row(line) for line in lines]
+    if not has_agreement_alone(lines):
+        return headers, rows
+    agreed = [f"{100 * line.agreement.ap50:.1f}" if line.agreement else "" for line in lines]
+    return (*headers, AGREEMENT), [(*row, cell) for row, cell in zip(rows, agreed, strict=True)]
 
 
 def _row(line: Line) -> tuple[str, ...]:

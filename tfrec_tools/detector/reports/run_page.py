@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.evaluation.wording import about, changed, changed_words, scored
 from tfrec_tools.detector.reports import comparison
-from tfrec_tools.detector.reports.comparison import POINT_HEADERS, Facts, Line, harmonic_mean, point_rows
+from tfrec_tools.detector.reports.comparison import (
+    AGREEMENT,
+    POINT_HEADERS,
+    Facts,
+    Line,
+    agreement_words,
+    harmonic_mean,
+    has_agreement_alone,
+    point_rows,
+)
 from tfrec_tools.drawing.templates import filled
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.toml_options import Values
@@ -48,7 +57,7 @@ def format_page(
         "run_page.html",
         title=f"{facts.base} grown to {len(labels)} classes",
         lead=_summary(lines, facts),
-        scores=_Table("", _SCORES, [_Row(_cells(line), line.is_mean) for line in lines]),
+        scores=_scores(lines),
         points=_points(best),
         images=images,
         settings=[
@@ -68,7 +77,21 @@ def _summary(lines: Sequence[Line], facts: Facts) -> str:
         words.append(f"harmonic mean of old and new AP50 {mean:.1f}")
     if change := comparison.change_of_old(lines):
         words.append(f"the old classes {changed_words(change)}")
-    return f"{'; '.join(words)}. {about(comparison.intervals(lines))} {facts.calibration.note}".strip()
+    sentences = [f"{'; '.join(words)}.", about(comparison.intervals(lines)), facts.calibration.note]
+    if has_agreement_alone(lines) and facts.agreement is not None:
+        sentences.append(agreement_words(facts.agreement))
+    return " ".join(filter(None, sentences))
+
+
+def _scores(lines: Sequence[Line]) -> _Table:
+    """Returns the table before and after, with the agreement where it is all there is to say of a class."""
+    if not has_agreement_alone(lines):
+        return _Table("", _SCORES, [_Row(_cells(line), line.is_mean) for line in lines])
+    rows = [
+        _Row((*_cells(line), f"{100 * line.agreement.ap50:.1f}" if line.agreement else ""), line.is_mean)
+        for line in lines
+    ]
+    return _Table("", (*_SCORES, AGREEMENT), rows)
 
 
 def _points(best: Mapping[str, OperatingPoint]) -> list[_Table]:
@@ -85,7 +108,9 @@ def _choices(facts: Facts, labels: LabelMap) -> list[_Table]:
         tables.append(_table("Score from which the base was believed", ("class", "score"), rows))
     if facts.blends:
         rows = [(f"{alpha:g}", f"{100 * score:.1f}") for alpha, score in facts.blends.items()]
-        headers = ("share of the training kept", "harmonic mean of old and new AP50")
+        by_agreement = facts.agreement is not None and facts.agreement.decides
+        of_old = "agreement on the old and AP50 of the new" if by_agreement else "old and new AP50"
+        headers = ("share of the training kept", f"harmonic mean of {of_old}")
         tables.append(_table("Blends with the base, the one taken first", headers, rows))
     if shifts := facts.calibration.shifts:
         shifted = [

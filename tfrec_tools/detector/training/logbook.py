@@ -79,9 +79,8 @@ class Logbook:
         if validation.best_of(self.validations) is newest:
             self.best = weights
         if self._board:
-            self._board.add(
-                newest.step, {f"AP50/{name}": getattr(newest, name) for name in ("old", "new", "all")}
-            )
+            precisions = {f"AP50/{name}": getattr(newest, name) for name in ("old", "new", "all")}
+            self._board.add(newest.step, {**precisions, "agreement": newest.agreement})
             self._board.flush()
         validation.write_validations(self.out / "results.csv", self.validations)
         with published(self.out / "loss.png") as (part,):

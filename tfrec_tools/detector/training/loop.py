@@ -26,10 +26,12 @@ FIRST_STEP = "compiling the first step"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingSet:
-    """What is learnt from: the new examples, and the old ones that are replayed."""
+    """What is learnt from: the new examples, the old ones that are replayed, and those that nobody labelled,
+    which teach the old classes alone."""
 
     new: Sequence[IndexedExample]
     old: Sequence[IndexedExample]
+    unlabelled: Sequence[IndexedExample] = ()
 
 
 def train(
@@ -57,7 +59,13 @@ def train(
 
     with interrupts() as interrupted:
         try:
-            wish = trainer.run(examples.new, examples.old, on_step, is_over=_has_stalled(watch, log))
+            wish = trainer.run(
+                examples.new,
+                examples.old,
+                on_step,
+                is_over=_has_stalled(watch, log),
+                unlabelled=examples.unlabelled,
+            )
         except LostWorker:
             log.keep()
             raise
@@ -86,7 +94,8 @@ def help_training(trainer: Trainer, examples: TrainingSet, show: Show) -> None:
 
     show(trainer.step, trainer.length.last, FIRST_STEP)
     with interrupts() as interrupted:
-        if trainer.run(examples.new, examples.old, on_step) is Vote.STOP:
+        wish = trainer.run(examples.new, examples.old, on_step, unlabelled=examples.unlabelled)
+        if wish is Vote.STOP:
             raise Interrupted(f"stopped after step {trainer.step}; the chief keeps what is needed to go on")
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tfrec_tools.detector.training.length import length_notes, noted_length
 from tfrec_tools.errors import InputError
@@ -58,14 +58,29 @@ def report(out: Path) -> Path:
     return out / "report.json"
 
 
-def noted_loss(report: Path) -> float | None:
-    """Returns the points of AP50 that the old classes of a finished run lost. Raises InputError where its
-    report is no such."""
+class Lost(NamedTuple):
+    """Points of 100 that the old classes lost in the mean, of AP50 or, where none of them is labelled, of
+    their agreement with the base; None where neither can be measured."""
+
+    points: float | None
+    of: str = "AP50"
+
+
+NO_OLD_CLASSES = Lost(0.0)
+OF_AGREEMENT = "agreement with the base, as no old class is labelled"
+
+
+def noted_loss(report: Path) -> Lost:
+    """Returns what the old classes of a finished run lost. Raises InputError where its report is no such."""
     try:
-        lost = json.loads(read_text(report))["forgetting"]
+        said = json.loads(read_text(report))
+        if all(line["group"] != "old" for line in said["classes"]):
+            return NO_OLD_CLASSES
+        if said["forgetting"] is not None:
+            return Lost(100.0 * said["forgetting"])
+        return Lost(said["agreement"] and said["agreement"]["lost"], OF_AGREEMENT)
     except (ValueError, TypeError, KeyError) as fault:
         raise InputError(report, f"cannot be read as a run's report ({fault}); start the run anew") from fault
-    return 100 * lost if isinstance(lost, float) else None
 
 
 def numbered_run(parent: Path, *, resume: bool | Literal["auto"]) -> Path:

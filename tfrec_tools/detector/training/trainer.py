@@ -69,9 +69,11 @@ class Trainer:
         on_step: Callable[[StepLosses], int | None],
         *,
         is_over: bool = False,
+        unlabelled: Sequence[IndexedExample] = (),
     ) -> Vote:
         """Trains from `step` to the last one, or, with several workers, until one of them wishes otherwise:
-        `on_step` gives a Vote, `is_over` says that there is nothing left to do. What all agreed on.
+        `on_step` gives a Vote, `is_over` says that there is nothing left to do. What all agreed on. Old
+        examples and unlabelled ones, which only what the base says is known of, share a part of each batch.
 
         After a vote to shorten, the training is of as many steps as the chief's `length` says.
 
@@ -80,16 +82,19 @@ class Trainer:
         whole step.
         """
         config = self.config
-        taught = _taught([*new, *old], self.detector.config.num_classes)
+        examples = [*new, *old, *unlabelled]
+        taught = _taught(examples, self.detector.config.num_classes)
         self.stepper.taught.assign(taught)
         self.stepper.apart.assign(_apart(self._apart_ids, taught))
-        mix = batches.mix(len(new), len(old), config.batch_size, config.replay_ratio, config.seed)
+        mix = batches.mix(
+            len(new), len(old), config.batch_size, config.replay_ratio, config.seed, len(unlabelled)
+        )
         with self._cluster.together():
             self._follow_the_chief()
             wish = self._cluster.agree(Vote.END if is_over else Vote.GO_ON)
         if wish is not Vote.GO_ON:
             return wish
-        with image_reader([*new, *old], config.cache) as reader:
+        with image_reader(examples, config.cache) as reader:
             return self._take_steps(reader, mix, on_step)
 
     def _take_steps(
