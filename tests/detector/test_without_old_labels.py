@@ -129,8 +129,8 @@ def test_where_old_classes_are_labelled_they_are_measured_as_ever(sets: Path, tm
 def test_an_image_that_nothing_is_known_of_is_trained_with(
     tmp_path: Path, make: Callable[..., Detector]
 ) -> None:
-    """As unlabelled ones are without pseudo-labels: no class is taught there, so that without a teacher a
-    single-shot detector learns nothing."""
+    """As unlabelled ones are without pseudo-labels: where there is no box, none is learnt, and no loss of a
+    class that is unknown everywhere spoils the step."""
     write_unlabelled(
         tmp_path / "u.tfrecord", [str(tiny.write_records(tmp_path / "a.tfrecord", ["red"], 4))], unsaid
     )
@@ -140,5 +140,3 @@ def test_an_image_that_nothing_is_known_of_is_trained_with(
     trainer.run(bare[:2], [], losses.append, unlabelled=bare[2:])
     assert all(math.isfinite(done.total) for done in losses)
     assert all(done.localization == 0.0 for done in losses)
-    if make is tiny.detector:
-        assert all(done.classification == 0.0 for done in losses)
