@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.helpers import tiny
-from tfrec_tools.detector import finetune
 from tfrec_tools.detector.options.finetune import RetentionOptions
 from tfrec_tools.detector.plan import Finetuning
 from tfrec_tools.detector.training.settings import TrainConfig

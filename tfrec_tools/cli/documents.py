@@ -234,7 +234,8 @@ class ChangedPrecision:
 
 @dataclass(frozen=True, slots=True)
 class ReportedLine:
-    """A class, or the mean of a group (old, new, all); None where there is nothing to tell."""
+    """A class, or the mean of a group (old, new, all), and the agreement with the base; None where there is
+    nothing to tell."""
 
     name: str
     group: Literal["old", "new", "all"]
@@ -242,6 +243,7 @@ class ReportedLine:
     boxes: int
     before: Precision | None
     after: Precision | None
+    agreement: Precision | None
     change: ChangedPrecision | None
 
 
@@ -269,6 +271,17 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Watching:
+    """How old classes were watched without their labels: what they `lost` of the agreement with the base, on
+    how many images, `learnt` from as well, and whether choices went by it."""
+
+    lost: float
+    images: int
+    learnt: int
+    decides: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Finetuned:
     """Of finetune: report.json of the run.
 
@@ -276,6 +289,7 @@ class Finetuned:
     thresholds      {class: score} from which on the base was believed
     blends          {share of the training kept: harmonic mean of old and new AP50}
     images          {what for: how many}
+    set_aside       the new images that were chosen and measured by, where no others were given
     """
 
     base: str
@@ -289,6 +303,8 @@ class Finetuned:
     augmentations: tuple[str, ...]
     seconds: float
     versions: dict[str, str]
+    set_aside: tuple[str, ...]
+    agreement: Watching | None
     calibration: Calibration
     harmonic_mean: float | None
     classes: tuple[ReportedLine, ...]

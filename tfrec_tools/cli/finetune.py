@@ -130,6 +130,7 @@ def _show_proof(plan: Any, proof: Any, json: bool) -> None:
 def _rate(group: Any) -> str:
     return "frozen" if group.lr is None else f"{group.lr:g}"
 
+
 def _judge(lost: Lost, max_forget: float | None) -> None:
     from tfrec_tools.cli import manner
 

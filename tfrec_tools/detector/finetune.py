@@ -18,11 +18,10 @@ from tfrec_tools.detector.data.batches import evaluation_batches
 from tfrec_tools.detector.evaluation import average_precision, operating_points
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.evaluation.metrics import best_scores, measure
-from tfrec_tools.detector.knowledge import Base, find, known, with_pseudo_labels
+from tfrec_tools.detector.knowledge import Base, Known, find, known, with_pseudo_labels
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.materials import Materials, held_back, with_unlabelled
-from tfrec_tools.detector.model import growth
-from tfrec_tools.detector.model.class_rows import ClassRow, class_rows
+from tfrec_tools.detector.model.class_rows import ClassRow
 from tfrec_tools.detector.model.detector import Detector, class_logits, save_detector, values
 from tfrec_tools.detector.plan import Finetuning
 from tfrec_tools.detector.reports import comparison, results
@@ -52,11 +51,9 @@ class Proof:
 
 def dry_run(plan: Finetuning) -> Proof:
     """Grows the base and compares the logits of the classes that it knew, on up to 8 images of --val."""
-    labels = plan.labels
     base = plan.base_detector()
-    renamed = plan.renamed(base.labels)
-    rows = class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
-    grown = growth.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
+    rows = plan.rows(base.labels)
+    grown = plan.grown(base)
     rates.require_groups(grown, plan.config)
     examples = plan.read(retention.new_ids(rows))
     groups = rates.table(grown, plan.frozen(len(examples[reading.TRAIN])))
@@ -88,8 +85,7 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
     started, labels, cluster = time.monotonic(), plan.labels, plan.cluster
     with cluster.strategy.scope():
         base = plan.base_detector()
-    renamed = plan.renamed(base.labels)
-    rows = class_rows(base.labels, labels, drop_classes=plan.drops, renamed=renamed)
+    rows = plan.rows(base.labels)
     teacher = retention.teacher(plan.memory, base, rows)
     require_trainable(base, plan.config, teacher, cluster)
     rates.require_groups(base, plan.config)
@@ -100,7 +96,7 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
     data = with_pseudo_labels(knowing, chiefs)
     plan.progress("growing the base", 0, None)
     with cluster.strategy.scope():
-        detector = growth.grow(base, labels, plan.config.seed, drop_classes=plan.drops, renamed=renamed)
+        detector = plan.grown(base)
     start = values(detector.network)
     trainer = _trainer(plan, _length(data, rows), _maker(plan, detector, teacher, rows))
     if not cluster.is_chief:
@@ -117,8 +113,7 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
         partial(validation.validate, detector, yardstick, rows),
         partial(plan.progress, "training"),
     )
-    blending = plan.counted("blending with the base")
-    blends = retention.blend(plan.memory, detector, start, rows, yardstick, blending)
+    blends = retention.blend(plan.memory, detector, start, rows, yardstick, plan.counted("blending"))
     calibration = retention.calibrate(plan.memory, detector, rows, data.val, plan.counted("calibrating"))
     save_detector(detector, plan.out / "model")
     detected = find(plan, detector, "measuring the grown model", data.test)
@@ -141,8 +136,7 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
         calibration=calibration,
     )
     metrics = measure(data.test, detected, labels, min_score=None, voc07=False)
-    seen_before = _above_threshold(before.detected, before.believed)
-    columns = _columns(rows, seen_before, _above_threshold(detected, best_scores(metrics.classes)))
+    columns = _columns(rows, before, _above_threshold(detected, best_scores(metrics.classes)))
     sheet = detections_sheet(data.test, columns, labels, retention.new_ids(rows))
     shown = Results(lines, facts, plan.options, labels, log.curve, log.validations, sheet, metrics)
     results.write_results(plan.out, shown)
@@ -214,9 +208,7 @@ def _above_threshold(
 
 
 def _columns(
-    rows: Sequence[ClassRow],
-    before: Sequence[ImageDetections],
-    after: Sequence[ImageDetections],
+    rows: Sequence[ClassRow], before: Known, after: Sequence[ImageDetections]
 ) -> list[tuple[str, Sequence[ImageDetections] | None]]:
     """Of the sheet: what the base found is left out where it can know none of the classes."""
     columns: list[tuple[str, Sequence[ImageDetections] | None]] = [
@@ -224,5 +216,5 @@ def _columns(
         ("after", after),
     ]
     if any(row.base_id is not None for row in rows):
-        columns.insert(1, ("before", before))
+        columns.insert(1, ("before", _above_threshold(before.detected, before.believed)))
     return columns

@@ -91,9 +91,7 @@ class Known:
         tested = agreement.believed(self.data.test, self.detected, self.believed)
         more = self.watched.more
         also_detected = find(plan, detector, "comparing with the base", more) if more else []
-        return average_precision.average_precision(
-            [*tested, *more], [*detected, *also_detected], plan.labels
-        )
+        return average_precision.average_precision([*tested, *more], [*detected, *also_detected], plan.labels)
 
 
 def known(base: Base) -> Known:

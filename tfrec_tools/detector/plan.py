@@ -10,7 +10,8 @@ from tfrec_tools.detector.data import reading
 from tfrec_tools.detector.data.index import IndexedExample, index_records
 from tfrec_tools.detector.evaluation import operating_points
 from tfrec_tools.detector.evaluation.findings import Findings
-from tfrec_tools.detector.model import imagenet
+from tfrec_tools.detector.model import growth, imagenet
+from tfrec_tools.detector.model.class_rows import ClassRow, class_rows
 from tfrec_tools.detector.model.description import BASE_LABELS
 from tfrec_tools.detector.model.detector import Detector, load_detector
 from tfrec_tools.detector.model.zoo import model_folder
@@ -96,6 +97,14 @@ class Finetuning:
     def renamed(self, base: LabelMap) -> dict[str, str | None]:
         """{class of the base: its name in the grown map}, where the tables of the merge say so."""
         return new_names(self.tables, base.name_by_id)
+
+    def rows(self, base: LabelMap) -> list[ClassRow]:
+        """Returns the rows of the grown class head."""
+        return class_rows(base, self.labels, drop_classes=self.drops, renamed=self.renamed(base))
+
+    def grown(self, base: Detector) -> Detector:
+        renamed = self.renamed(base.labels)
+        return growth.grow(base, self.labels, self.config.seed, drop_classes=self.drops, renamed=renamed)
 
     def read(self, new: Collection[int], flags: Sequence[str] = reading.FLAGS) -> reading.Read:
         """Returns the examples of the records, by flag; `new` are the ids of the classes to be learnt."""

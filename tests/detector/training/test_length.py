@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from tests.helpers import tiny
 from tests.helpers.finetuning import CONFIG
-from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.data.index import IndexedExample, index_records
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.evaluation.findings import Findings
 from tfrec_tools.detector.model.detector import Values, values
@@ -207,11 +208,12 @@ def test_a_shortened_training_has_the_shorter_schedule_and_goes_on_the_same(
     assert all(np.array_equal(weights[path], again[path]) for path in weights)
 
 
-def test_what_the_base_finds_is_looked_for_once(inputs: Path) -> None:
-    examples = index_records([str(inputs / "val.tfrecord")], read_label_map(inputs / "merged.pbtxt"))
+def test_what_the_base_finds_is_looked_for_once(tmp_path: Path) -> None:
+    tiny.write_records(tmp_path / "val.tfrecord", ["red", "blue"], 2)
+    examples = index_records([str(tmp_path / "val.tfrecord")], from_names(["red", "blue"]))
     asked: list[int] = []
 
-    def find(step: str, unknown: Sequence[IndexedExample]) -> list[ImageDetections]:
+    def find(_: str, unknown: Sequence[IndexedExample]) -> list[ImageDetections]:
         asked.append(len(unknown))
         nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32)
         return [ImageDetections(*nothing) for _ in unknown]

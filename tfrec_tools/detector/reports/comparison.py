@@ -46,6 +46,11 @@ class Line:
     after: AveragePrecision | None
     agreement: AveragePrecision | None = None
 
+    @property
+    def change(self) -> Difference | None:
+        """After less before."""
+        return difference(self.before, self.after) if self.before and self.after else None
+
 
 @dataclass(frozen=True, slots=True)
 class Watching:
@@ -60,11 +65,6 @@ class Watching:
     images: int
     learnt: int
     decides: bool
-
-    @property
-    def change(self) -> Difference | None:
-        """After less before."""
-        return difference(self.before, self.after) if self.before and self.after else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +234,7 @@ def write_report_json(path: Path, lines: Sequence[Line], facts: Facts, names: Ma
     report = {
         **asdict(facts),
         "forgetting": _share(facts.forgetting),
+        "agreement": facts.agreement and {**asdict(facts.agreement), "lost": _share(facts.agreement.lost)},
         "thresholds": {names[label_id]: score for label_id, score in facts.thresholds.items()},
         "calibration": {**asdict(facts.calibration), "note": facts.calibration.note},
         "harmonic_mean": _share(harmonic_mean(lines)),

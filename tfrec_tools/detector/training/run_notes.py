@@ -78,7 +78,7 @@ def noted_loss(report: Path) -> Lost:
             return NO_OLD_CLASSES
         if said["forgetting"] is not None:
             return Lost(100.0 * said["forgetting"])
-        return Lost(said["agreement"] and said["agreement"]["lost"], OF_AGREEMENT)
+        return Lost(said["agreement"] and 100.0 * said["agreement"]["lost"], OF_AGREEMENT)
     except (ValueError, TypeError, KeyError) as fault:
         raise InputError(report, f"cannot be read as a run's report ({fault}); start the run anew") from fault
 
