@@ -127,10 +127,8 @@ def test_errors(folder: Path) -> None:
     assert (found["path"], found["found"]) == ("--alias", "'a; b' is no pair")
     assert (found["expected"], found["hint"]) == ("OLD=NEW", "")
     found = error("inspect", "nowhere")
-    assert (found["path"], found["found"]) == (
-        "nowhere",
-        "no record files found (.tfrecord, .tfrecords or .record)",
-    )
+    assert (found["path"], found["found"]) == ("nowhere", "no such file or folder")
+    assert found["expected"] == "that, DIR/NAME of records, or a name from `tfrec models`"
 
 
 def test_wrong_command_lines(folder: Path) -> None:  # noqa: ARG001

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.command import tfrec
+from tests.helpers.documents import require_valid
 from tests.helpers.places import SAMPLE
 from tfrec_tools.errors import InputError
 from tfrec_tools.recognition.recognize import recognize, record_words
@@ -61,8 +62,8 @@ def test_what_is_to_be_settled_is_said() -> None:
     answer = recognize(str(SAMPLE / "formats/yolo_obb"))
     assert (answer.title, answer.takes, answer.next) == ("YOLO annotations", (), "")
     assert "--yolo" in answer.refuses["convert"]
-    with pytest.raises(InputError, match="annotations as COCO"):
-        recognize(str(OLD))
+    several = recognize(str(OLD))
+    assert "annotations as COCO" in several.refuses["validate"]
 
 
 def test_lists_of_names(tmp_path: Path) -> None:
@@ -136,3 +137,21 @@ def test_no_tensorflow_is_loaded() -> None:
         f"recognize({str(SAMPLE / 'base_model')!r}); sys.exit('tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_the_command_says_it_in_one_screen_and_as_a_document() -> None:
+    out, _ = tfrec("inspect", SAMPLE / "base_model")
+    assert out.startswith(f"{SAMPLE / 'base_model'}: TFOD model folder\n  architecture: SSD\n")
+    assert "Works with: finetune --base, detect" in out
+    assert len(out.splitlines()) < 24
+    found = json.loads(tfrec("inspect", OLD / "annotations.coco.json", "--json")[0])
+    require_valid(found, "inspect--anything")
+    assert found["next"].startswith("tfrec convert ")
+    out, _ = tfrec("inspect", SAMPLE / "formats/yolo_obb")
+    assert "Not with convert, validate, preview: " in out
+
+
+def test_many_classes_leave_the_screen_alone(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("".join(f"class {number}\n" for number in range(300)))
+    out, _ = tfrec("inspect", tmp_path / "names.txt")
+    assert "and 280 more classes: --json has all" in out

@@ -14,6 +14,7 @@ from tfrec_tools.dataset.changes import Change, Outcome
 from tfrec_tools.dataset.manifest import Manifest, SourceAccount
 from tfrec_tools.errors import Parts
 from tfrec_tools.extraction.standing import Summary
+from tfrec_tools.recognition.answer import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -480,6 +481,7 @@ DOCUMENTS: dict[str, Any] = {
     "validate": Validated,
     "verify": tuple[VerifiedSet, ...],
     "inspect": Inspected,
+    "inspect--anything": Answer,
     "preview": Previewed,
     "merge-labels": MergedMaps,
     "remap": WrittenSet,

@@ -146,7 +146,11 @@ class InspectOptions(Options):
 
     records: Annotated[
         Paths,
-        Option("Files, folders, DIR/NAME of a set, or patterns such as 'DIR/NAME-*'.", argument=True),
+        Option(
+            "Records (files, folders, DIR/NAME of a set, patterns such as 'DIR/NAME-*'), or any other path.",
+            argument=True,
+            metavar="PATH",
+        ),
     ]
 
 

@@ -29,7 +29,7 @@ _FOREIGN = {
 }
 _OF_MODELS = ("finetune --base", "detect", "evaluate", "export")
 _INT8 = "export --to tflite-int8"
-_GROW = ("--labels", "MERGED.pbtxt", "--train", "RECORDS-*", "--val", "RECORDS-*", "--out", "run")
+_GROW = ("--labels", "MERGED.pbtxt", "--train", "RECORDS-*", "--out", "run")
 
 
 def is_folder(path: Path) -> bool:

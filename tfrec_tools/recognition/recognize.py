@@ -38,7 +38,9 @@ def recognize(word: str) -> Answer:
     if not path.exists():
         if (model := zoo.named(word)) is not None:
             return models.of_zoo(model)
-        raise InputError(word, "no such file, folder, set of records, or model of the zoo (`tfrec models`)")
+        raise InputError(
+            word, "no such file or folder, expected that, DIR/NAME of records, or a name from `tfrec models`"
+        )
     require_regular(path)
     return _folder(path) if path.is_dir() else _file(path)
 
@@ -52,8 +54,10 @@ def _folder(path: Path) -> Answer:
         return served
     try:
         kind = registry.detect(path)
-    except InputError:
-        if evidence.strong(path) or not sources.holds_images(path):
+    except InputError as unclear:
+        if evidence.strong(path):
+            return sources.unclear(path, unclear.reason)
+        if not sources.holds_images(path):
             raise
         return sources.images(path)
     return sources.annotated(path, kind)

@@ -40,6 +40,12 @@ def annotated(path: Path, kind: str) -> Answer:
     )
 
 
+def unclear(path: Path, why: str) -> Answer:
+    """Returns what is said of annotations of which nobody knows which are meant."""
+    refuses = dict.fromkeys(_OF_ANNOTATIONS[:3], why)
+    return Answer(str(path), "annotations", "annotations of several kinds", refuses=refuses)
+
+
 def _facts(source: Source, folder: Path) -> dict[str, str]:
     account = source.account
     splits = Counter(record.split for record in source.records if record.split)
