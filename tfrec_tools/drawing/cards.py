@@ -109,7 +109,7 @@ def _labeled(record: ImageRecord, classes: frozenset[str]) -> list[str] | None:
 
 
 def _tenths(value: float) -> float | int:
-    tenths = round(value, 1)
+    tenths = round(float(value), 1)
     return int(tenths) if tenths.is_integer() else tenths
 
 
