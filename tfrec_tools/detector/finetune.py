@@ -55,7 +55,7 @@ def dry_run(plan: Finetuning) -> Proof:
     rows = plan.rows(base.labels)
     grown = plan.grown(base)
     rates.require_groups(grown, plan.config)
-    examples = plan.read(retention.new_ids(rows))
+    examples = plan.read(retention.new_ids(rows), (reading.TRAIN, reading.VAL))
     groups = rates.table(grown, plan.frozen(len(examples[reading.TRAIN])))
     chosen = examples[reading.VAL][:8]
     images, windows = next(iter(evaluation_batches(base.config, chosen, 8)))
@@ -171,7 +171,7 @@ def _trainer(plan: Finetuning, data: length.Data, make: Callable[[TrainConfig], 
 
 
 def _read_data(plan: Finetuning, rows: Sequence[ClassRow]) -> Materials:
-    examples = plan.read(retention.new_ids(rows))
+    examples = plan.read(retention.new_ids(rows), (reading.TRAIN, reading.VAL))
     new, val = examples[reading.TRAIN], examples[reading.VAL]
     old = retention.replayed(plan.memory, examples[reading.REPLAY], plan.config.seed)
     if not plan.masked:

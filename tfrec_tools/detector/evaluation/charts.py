@@ -79,7 +79,9 @@ def _confusion(metrics: Metrics, min_score: float | None) -> Figure:
 @contextmanager
 def _letters_of_any_script() -> Iterator[None]:
     """Names are drawn as they are: in the fonts of the sheets, and a $ begins no formula."""
-    with matplotlib.rc_context({"font.family": letters.matplotlib_families(), "text.parse_math": False}):
+    weights = dict.fromkeys(("font.weight", "axes.titleweight", "axes.labelweight"), letters.WEIGHT)
+    families = {"font.family": letters.matplotlib_families(), "text.parse_math": False}
+    with matplotlib.rc_context(families | weights):
         yield
 
 
