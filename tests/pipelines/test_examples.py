@@ -79,7 +79,7 @@ def test_make(work: Path) -> None:
     write(work, "Makefile")
     run("make", "records", cwd=work)
     before = tree(work / "records")
-    assert "set-train.manifest.json" in before
+    assert "set.manifest.json" in before
     run("make", "records", cwd=work)
     assert tree(work / "records") == before
     (work / "Makefile").write_text(examples()["Makefile"].replace("train=0.8,val=0.2", "train=0.5,val=0.5"))

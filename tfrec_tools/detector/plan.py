@@ -86,6 +86,7 @@ class Finetuning:
         return self.drop_classes or self.pipeline is not None
 
     def base_detector(self) -> Detector:
+        self.progress("reading the base", 0, None)
         if self.pipeline is None:
             return load_detector(self.base, self.base_labels, BASE_LABELS)
         return imagenet.new_detector(self.pipeline, str(self.base), self.config.seed)
