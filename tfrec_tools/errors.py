@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 _LONGEST = 2000  # characters of a reason; a file may hold a name of megabytes
+# What is quoted as Python or JSON quotes it, or stands in brackets; an apostrophe within a word is none.
+_HELD = re.compile(r"(?<!\w)'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\([^()]*\)|\[[^\[\]]*\]")
 _LONE = re.compile(r"[\ud800-\udfff]")  # half a surrogate pair, which Python has for bytes that are no UTF-8
 
 
@@ -20,6 +23,12 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Returns a number of things in words: "1 box", "2 boxes", "0 classes"."""
+    plural = f"{noun}es" if noun.endswith(("s", "x")) else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
 def short(text: str) -> str:
     """Returns a text as it is, or the beginning and the end of one that would fill a screen."""
     if len(text) <= _LONGEST:
@@ -27,8 +36,45 @@ def short(text: str) -> str:
     return f"{text[: _LONGEST - 500]} ... ({len(text)} characters in all) ... {text[-300:]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an error says, for programs; "" where it does not say that.
+
+    path       the file or folder, or the option, that cannot be used; `where` in it
+    found      what stands there, or what is wrong
+    expected   what could be used; hint: what to do
+    """
+
+    path: str = ""
+    where: str = ""
+    found: str = ""
+    expected: str = ""
+    hint: str = ""
+
+
 class TfrecError(Exception):
     """A fault of the input or of the machine that the user can mend; its text is one line."""
+
+    @property
+    def parts(self) -> Parts:
+        return parts_of(str(self))
+
+
+def parts_of(reason: str, path: str = "", where: str = "") -> Parts:
+    """Returns the parts of a reason in the form of ours, `FOUND, expected EXPECTED; HINT`, of which each may
+    be missing. What stands in quotes or brackets is of one part."""
+    first, _, hint = _split(reason, "; ")
+    found, _, expected = _split(first, ", expected ")
+    if not expected:
+        found, _, expected = _split(first, "expected ")
+    return Parts(path, where, found.strip(" ,"), expected, hint)
+
+
+def _split(text: str, mark: str) -> tuple[str, str, str]:
+    """As str.partition, at the first mark outside of quotes and brackets."""
+    plain = _HELD.sub(lambda held: "_" * len(held[0]), text)
+    at = plain.find(mark)
+    return (text, "", "") if at < 0 else (text[:at], mark, text[at + len(mark) :])
 
 
 class InputError(TfrecError):
@@ -39,6 +85,10 @@ class InputError(TfrecError):
         self.where = short(where)
         self.reason = short(reason)
         super().__init__(readable(": ".join(part for part in (self.path, self.where, self.reason) if part)))
+
+    @property
+    def parts(self) -> Parts:
+        return parts_of(readable(self.reason), readable(self.path), readable(self.where))
 
     def __reduce__(self) -> tuple[Callable[[str, str, str], InputError], tuple[str, str, str]]:
         return _input_error, (self.path, self.reason, self.where)
@@ -71,6 +121,10 @@ class LabelConflict(TfrecError):  # noqa: N818
         self.subject = str(subject)
         self.conflicts = tuple(map(short, conflicts))
         super().__init__(f"{self.subject}: " + "; ".join(self.conflicts))
+
+    @property
+    def parts(self) -> Parts:
+        return Parts(self.subject, "", "; ".join(self.conflicts), "label maps that agree")
 
     def __reduce__(self) -> tuple[type[LabelConflict], tuple[str, tuple[str, ...]]]:
         return LabelConflict, (self.subject, self.conflicts)

@@ -3,33 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from tfrec_tools.annotations import box_checks
-from tfrec_tools.annotations.records import ImageRecord, subset
+from tfrec_tools.annotations.records import ByteRange, ImageRecord, subset
 from tfrec_tools.conversion import plan
-from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.conversion.options import ConvertOptions, PreviewOptions, ValidateOptions
 from tfrec_tools.dataset import class_choice, label_maps, shards, stats
 from tfrec_tools.dataset.class_choice import Choice
 from tfrec_tools.dataset.options import ClassOptions
-from tfrec_tools.drawing import page
-from tfrec_tools.drawing.previews import Preview, show
+from tfrec_tools.drawing import gallery
+from tfrec_tools.drawing.cards import Style
+from tfrec_tools.drawing.gallery import Head
+from tfrec_tools.drawing.page_files import published_page
+from tfrec_tools.drawing.previews import Chosen, Preview, damaged_masks, show
 from tfrec_tools.drawing.sheet import sheet
 from tfrec_tools.errors import InputError
+from tfrec_tools.images.loading import EncodedImage
 from tfrec_tools.system import stores
+from tfrec_tools.system.atomic import published
+from tfrec_tools.system.options import Progress, as_path, narrowed, silent
+from tfrec_tools.system.regular_files import open_unbuffered
 from tfrec_tools.tfrecords import framing
-from tfrec_tools.tfrecords.example import parse_example
+from tfrec_tools.tfrecords.example import Parsed, parse_example
 
+MOST_EMBEDDED = 200  # images of a page that is one file; those of a larger one lie beside it
 _SUFFIXES = (".png", ".html")
 
 
-def preview(shown: Sequence[Preview], title: str, suffix: str) -> bytes:
-    """Returns the file's content for the suffix .png or .html."""
-    if suffix == ".png":
-        return sheet(shown)
-    boxes = sum(len(item.record.names) for item in shown)
-    return page.render(title, f"{len(shown)} images, {boxes} boxes", (), shown)
+class Written(NamedTuple):
+    """How many images and boxes a sheet or page shows."""
+
+    images: int
+    boxes: int
+
+
+def preview(options: PreviewOptions) -> tuple[Chosen, Written]:
+    """Writes what the options ask for. InputError where nothing can be shown."""
+    out, what = as_path(options.out), str(options.what)
+    is_sheet = require_suffix(out) == ".png"
+    count = min(options.count, options.most_on_sheet) if is_sheet else options.count
+    if is_source(what, options.format is not None):
+        source = narrowed(ValidateOptions, options, sources=what)
+        chosen = of_source(source.as_conversion, count)
+    else:
+        chosen = of_records([what], count, options)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return chosen, write(chosen, what, out, options.progress)
+
+
+def write(chosen: Chosen, title: str, out: Path, progress: Progress = silent) -> Written:
+    """Writes the sheet or the page that the suffix asks for; all of it appears, or nothing."""
+    if require_suffix(out) == ".png":
+        data, boxes = sheet(chosen)
+        with published(out) as (part,):
+            part.write_bytes(data)
+        return Written(len(chosen.images), boxes)
+    count, finished = len(chosen.images), 0
+
+    def done(more: int) -> None:
+        nonlocal finished
+        finished += more
+        progress("drawing images", finished, count)
+
+    with published_page(out) as parts:
+        is_large = count > MOST_EMBEDDED
+        style = Style(folder=parts.folder, address=parts.address, page=out) if is_large else Style()
+        page = gallery.render(Head(title), chosen, style, done)
+        parts.page.write_bytes(page.html)
+    return Written(page.images, page.boxes)
 
 
 def is_source(what: str, format_given: bool) -> bool:
@@ -49,47 +96,107 @@ def require_suffix(out: Path) -> str:
     return out.suffix.lower()
 
 
-def of_records(patterns: Sequence[str], count: int, classes: ClassOptions | None = None) -> list[Preview]:
-    """Returns the first `count` records (sets are shuffled), with the issues that checks find in them."""
-    shown = [item for item, _ in zip(_records(patterns), range(count), strict=False)]
-    if classes is None or not class_choice.flags_of(classes):
-        return list(map(_checked, shown))
-    names = dict.fromkeys(name for item in shown for name in item.record.names)
-    (choice,) = class_choice.choices(classes, [(*_listed(patterns), *names)])
-    return [_checked(replace(item, record=_chosen(item.record, choice))) for item in shown]
+def of_records(patterns: Sequence[str], count: int, classes: ClassOptions | None = None) -> Chosen:
+    """Returns the first `count` records (sets are shuffled), with the issues that checks will find in them.
+    Images of plain files are read when they are drawn."""
+    files = shards.record_files(patterns)
+    chosen = list(islice(_records(files), count))
+    listed = tuple(dict.fromkeys(_listed(files)))
+    if classes is not None and class_choice.flags_of(classes):
+        names = dict.fromkeys(name for stored in chosen for name in stored.preview.record.names)
+        (choice,) = class_choice.choices(classes, [(*listed, *names)])
+        chosen = [
+            stored._replace(preview=replace(stored.preview, record=_chosen(stored.preview.record, choice)))
+            for stored in chosen
+        ]
+        listed = choice.names(listed)
+    return Chosen([partial(_read, stored) for stored in chosen], _total(files), listed)
+
+
+def of_source(options: ConvertOptions, count: int) -> Chosen:
+    """Returns `count` images of a source, evenly spaced, with their issues."""
+    made = plan.make_plan(plan.with_paths(options, stores.located))
+    wanted = min(count, len(made.items))
+    chosen = [made.items[i * len(made.items) // wanted] for i in range(wanted)]
+    images = [partial(show, item.record, item.place) for item in chosen]
+    return Chosen(images, len(made.items), made.label_map.names)
+
+
+class _Stored(NamedTuple):
+    """A record, and where the bytes of its image are; its image lacks them where they are in a file."""
+
+    preview: Preview
+    place: ByteRange | None
+
+
+def _records(files: Sequence[Path]) -> Iterator[_Stored]:
+    for file in files:
+        manifest = shards.manifest_of(file)
+        names, _ = label_maps.names_of(file, manifest)
+        split, is_plain = stats.split_of(file, manifest), not framing.is_gzip(file)
+        offset = framing.HEADER_BYTES
+        for index, data in enumerate(framing.read(file)):
+            parsed = parse_example(data, f"{file.name} record {index}")
+            own = stats.class_names(parsed, names)
+            record = replace(parsed.record, names=own, labeled=_labeled(parsed, names))
+            preview = Preview(record, parsed.image, (), split)
+            yield _without_bytes(preview, file, offset, data) if is_plain else _Stored(preview, None)
+            offset += len(data) + framing.FOOTER_BYTES + framing.HEADER_BYTES
+
+
+def _total(files: Sequence[Path]) -> int | None:
+    """Returns how many records files hold; None where only reading them all would tell, or one is damaged."""
+    total = 0
+    for file in files:
+        manifest = shards.manifest_of(file)
+        if manifest is not None:
+            total += next(info.records for info in manifest.shards if info.file == file.name)
+        elif framing.is_gzip(file):
+            return None
+        else:
+            with open_unbuffered(file) as opened, suppress(InputError):
+                total += sum(1 for _ in framing.frames(opened, file))
+                continue
+            return None
+    return total
+
+
+def _labeled(parsed: Parsed, names: dict[int, str]) -> frozenset[str] | None:
+    if parsed.record.labeled is not None or not parsed.labeled_ids:
+        return parsed.record.labeled
+    return frozenset(names.get(label_id, f"id {label_id}") for label_id in parsed.labeled_ids)
+
+
+def _without_bytes(preview: Preview, file: Path, offset: int, data: bytes) -> _Stored:
+    """Returns what says of an image where it is, so that thousands need no memory."""
+    image = preview.image
+    if image is None or not image.data:
+        return _Stored(preview, None)
+    place = ByteRange(file, offset + data.index(image.data), len(image.data))
+    return _Stored(replace(preview, image=replace(image, data=b"")), place)
+
+
+def _read(stored: _Stored) -> Preview:
+    """Returns a record with the issues that checks find in it."""
+    preview, place = stored
+    image = preview.image
+    if image is None:
+        return preview
+    if place is not None:
+        image = EncodedImage(place.read(), image.format, image.width, image.height)
+    record = preview.record
+    _, issues = box_checks.check(record, image.width, image.height, None, damaged_masks(record))
+    return replace(preview, image=image, issues=(*preview.issues, *issues))
 
 
 def _chosen(record: ImageRecord, choice: Choice) -> ImageRecord:
     new_names = [choice.name(name) for name in record.names]
     kept = subset(record, [box for box, name in enumerate(new_names) if name is not None])
-    return replace(kept, names=tuple(name for name in new_names if name is not None))
+    labeled = None if record.labeled is None else choice.labeled(record.labeled)
+    return replace(kept, names=tuple(name for name in new_names if name is not None), labeled=labeled)
 
 
-def _listed(patterns: Sequence[str]) -> Iterator[str]:
+def _listed(files: Sequence[Path]) -> Iterator[str]:
     """Yields the classes of the label maps of records."""
-    for file in shards.record_files(patterns):
+    for file in files:
         yield from label_maps.names_of(file, shards.manifest_of(file))[0].values()
-
-
-def of_source(options: ConvertOptions, count: int) -> list[Preview]:
-    """`count` images of a source, evenly spaced, with their issues."""
-    items = plan.make_plan(plan.with_paths(options, stores.located)).items
-    wanted = min(count, len(items))
-    chosen = [items[i * len(items) // wanted] for i in range(wanted)]
-    return [_checked(show(item.record, item.place)) for item in chosen]
-
-
-def _records(patterns: Sequence[str]) -> Iterator[Preview]:
-    for file in shards.record_files(patterns):
-        names, _ = label_maps.names_of(file, shards.manifest_of(file))
-        for index, data in enumerate(framing.read(file)):
-            parsed = parse_example(data, f"{file.name} record {index}")
-            record = replace(parsed.record, names=stats.class_names(parsed, names))
-            yield Preview(record, parsed.image)
-
-
-def _checked(item: Preview) -> Preview:
-    if item.image is None:
-        return item
-    _, issues = box_checks.check(item.record, item.image.width, item.image.height)
-    return replace(item, issues=(*item.issues, *issues))

@@ -18,7 +18,7 @@ def test_a_subset_has_everything_of_its_boxes() -> None:
     assert (second.names, second.masks, second.poses) == (("dog",), (b"2",), ("",))
     assert (second.occluded.tolist(), second.group_of.tolist()) == ([False], [True])
     assert subset(record, []).boxes_xyxy.shape == (0, 4)
-    with pytest.raises(ValueError, match="masks has 1 values, expected 2 or none"):
+    with pytest.raises(ValueError, match="masks has 1 value, expected 2 or none"):
         cat_and_dog(masks=(b"1",))
 
 

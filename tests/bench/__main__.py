@@ -4,8 +4,11 @@ copy of its files, by turns; `python -m tests.bench beam`: both ways on Apache B
 Each runs as a whole process, files in the page cache. `convert --format FORMAT` measures only the reading of
 that format beside the least that json, lxml and csv need (`--format all`: of each).
 
+`python -m tests.bench.intervals` and `python -m tests.bench.thresholds`: error bars, and calibrated scores.
+
 `python -m tests.bench input`: the trainer's input pipeline beside a bare one; `detect` and `train`: pictures
-and steps of each family (`--only FAMILY`); `export`: its exports beside the Keras model; in this process."""
+and steps (`--batch N`) of each family (`--only FAMILY`); `export`: its exports beside the Keras model; in
+this process."""
 
 from __future__ import annotations
 
@@ -27,7 +30,14 @@ PEAK_MB = 150.0  # at most, per process
 _DETECTOR = ("input", "detect", "train", "export")
 _PROCESSES = ("tfrec", "synced", "minimal", "plain", "copy", "remap", "runner", "transforms")
 Measured = tuple[float, float, float]  # wall seconds, CPU seconds, peak MB of the largest process
-_FAMILIES = ("fpnlite", "ssd_mobilenet_v2", "retinanet", "efficientdet", "faster_rcnn")
+_FAMILIES = (
+    "fpnlite",
+    "ssd_mobilenet_v2",
+    "retinanet",
+    "efficientdet",
+    "faster_rcnn",
+    "center_net_mobilenet",
+)
 
 
 def main() -> None:
@@ -36,6 +46,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="5000; for what trains or detects 200")
     parser.add_argument("--format", choices=["all", *parse.IMAGES])
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=2, help="images of a step, for train; 2")
     parser.add_argument("--only", choices=[*_PROCESSES, *_FAMILIES], action="append")
     parser.add_argument("--keep", type=Path, help="folder for the pictures, kept and used again")
     given = parser.parse_args()
@@ -99,7 +110,7 @@ def of_detector(given: argparse.Namespace, source: Path) -> None:
         case "train":
             from tests.bench import train
 
-            train.main(families, given.runs, records.made(source))
+            train.main(families, given.runs, given.batch, records.made(source))
 
 
 def commands(source: Path) -> dict[str, list[str]]:

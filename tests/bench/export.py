@@ -17,7 +17,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tests.bench import full_size
-from tfrec_tools.detector.export import onnx, saved_model, tflite
+from tfrec_tools.detector.config.center_net import CenterNetConfig
+from tfrec_tools.detector.export import onnx, saved_model, tflite, tflite_centers
 from tfrec_tools.detector.export.entry import Entry
 from tfrec_tools.detector.inference.predictor import finder
 from tfrec_tools.detector.model.detector import Detector
@@ -32,7 +33,7 @@ _TFLITE: dict[str, dict[str, Any]] = {
 
 
 def main(families: Sequence[str], runs: int) -> None:
-    """Faster R-CNN has no TFLite."""
+    """Faster R-CNN has no TFLite, CenterNet none in 8 bits."""
     for family in families:
         made = full_size.detector(family)
         image = np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
@@ -52,7 +53,8 @@ def _clients(family: str, made: Detector, image: Images, folder: Path) -> dict[s
     if find_spec("tf2onnx") and find_spec("onnxruntime"):
         clients["onnx"] = _of_onnx(made, image, folder / "model.onnx")
     if family != "faster_rcnn":
-        kinds = _TFLITE | {"tflite-int8": {"images": [image] * _CALIBRATING}}
+        is_centers = isinstance(made.config, CenterNetConfig)
+        kinds = _TFLITE if is_centers else _TFLITE | {"tflite-int8": {"images": [image] * _CALIBRATING}}
         clients |= {name: _of_tflite(made, folder / name, words) for name, words in kinds.items()}
     return clients
 
@@ -64,7 +66,8 @@ def _of_onnx(made: Detector, image: Images, path: Path) -> Callable[[], Any]:
 
 
 def _of_tflite(made: Detector, path: Path, words: dict[str, Any]) -> Callable[[], Any]:
-    tflite.write(made, path, **words)
+    module = tflite_centers if isinstance(made.config, CenterNetConfig) else tflite
+    module.write(made, path, **words)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a move to another package
         interpreter = tf.lite.Interpreter(str(path), num_threads=2)

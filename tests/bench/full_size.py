@@ -55,6 +55,12 @@ _CHANGES = {
         "max_detections_per_class: 10": "max_detections_per_class: 100",
         "max_total_detections: 10": "max_total_detections: 100",
     },
+    "center_net_mobilenet": {
+        "_dimension: 64": "_dimension: 512",
+        "depth_multiplier: 0.125": "depth_multiplier: 1.0",
+        "num_filters: 16": "num_filters: 256",
+        "max_box_predictions: 20": "max_box_predictions: 100",
+    },
 }
 FAMILIES = tuple(_CHANGES)
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.helpers import tiny
 from tests.helpers.command import without_progress
+from tests.helpers.documents import require_valid
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +47,10 @@ def test_a_table_and_a_folder(inputs: Path, tmp_path: Path) -> None:
 def test_json_is_all_of_stdout(inputs: Path) -> None:
     done = evaluate(inputs, "--json")
     measured = json.loads(done.stdout)
+    require_valid(measured, "evaluate")
     assert (measured["images"], measured["boxes"], measured["names"]) == (3, 6, ["red", "blue"])
     assert [one["boxes"] for one in measured["classes"]] == [3, 3]
-    assert set(measured["overall"]) == {"ap", "ap50", "ap75", "small", "medium", "large"}
+    assert set(measured["overall"]) == {"ap", "ap50", "ap75", "small", "medium", "large", "intervals"}
     assert (len(measured["confusion"]), measured["voc07"]) == (3, None)
 
 

@@ -8,13 +8,28 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from tests.helpers import tiny
+from tests.helpers.documents import require_valid
+from tfrec_tools.cli.finetune import _judge
+from tfrec_tools.detector.evaluation.average_precision import AveragePrecision
+from tfrec_tools.detector.reports import comparison
 from tfrec_tools.labels.label_map import from_names
 from tfrec_tools.labels.pbtxt import format_label_map
 from tfrec_tools.system import toml_options
 
-STAGES = ("reading", "measuring", "labelling", "training:", "blending")
+STAGES = (
+    "loading tensorflow",
+    "reading",
+    "measuring",
+    "labelling",
+    "growing",
+    "training:",
+    "blending",
+    "calibrating",
+    "tfrec: learning rates: ",
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +70,44 @@ def test_the_table_goes_to_stdout_and_tensorflow_stays_quiet(inputs: Path, tmp_p
         "report.html",
     ):
         assert words in done.stdout
-    assert [line for line in done.stderr.splitlines() if not line.startswith(STAGES)] == []
+    stages = done.stderr.splitlines()
+    assert [line for line in stages if not line.startswith(STAGES)] == []
+    assert stages[:2] == ["loading tensorflow: 0", "reading the base: 0"]
+    assert "training: 0 of 2  compiling the first step" in stages
 
 
 @pytest.mark.slow
 def test_json_is_all_of_stdout(inputs: Path, tmp_path: Path) -> None:
-    done = finetune(inputs, tmp_path / "run", "--dry-run", "--json")
-    assert json.loads(done.stdout)["max_difference"] == 0.0
-    done = finetune(inputs, tmp_path / "run", "--json")
+    done = finetune(inputs, tmp_path / "run", "--dry-run", "--json", "--freeze=neck", "--lr=head=0.5")
+    proof = json.loads(done.stdout)
+    require_valid(proof, "finetune--dry-run")
+    assert proof["max_difference"] == 0.0
+    assert [(group["name"], group["lr"]) for group in proof["groups"]] == [
+        ("backbone", 0.0005),
+        ("neck", None),
+        ("head", 0.5),
+    ]
+    done = finetune(inputs, tmp_path / "run", "--json", "--max-forget=-100")
+    assert (done.returncode, "points of AP50, more than -100" in done.stderr) == (3, True)
+    require_valid(json.loads(done.stdout), "finetune")
     assert [line["name"] for line in json.loads(done.stdout)["classes"]][:2] == ["red", "blue"]
+
+
+@pytest.mark.slow
+def test_the_grown_model_is_held_against_the_control(inputs: Path, tmp_path: Path) -> None:
+    done = finetune(inputs, tmp_path / "run", "--control", "--calibrate", "off")
+    assert done.returncode == 0, done.stderr
+    assert "Against plain fine-tuning, the mean of old " in done.stdout
+    gained = json.loads((tmp_path / "run/control/gained.json").read_text())
+    assert [row["name"] for row in gained] == ["red", "blue", "mean of old", "mean of new", "mean of all"]
+    report, control = (
+        json.loads((tmp_path / folder / "report.json").read_text()) for folder in ("run", "run/control")
+    )
+    after = [
+        next(line["after"]["ap50"] for line in run["classes"] if line["is_mean"]) for run in (report, control)
+    ]
+    assert gained[2]["ap50"] == pytest.approx(after[0] - after[1])
+    assert report["calibration"]["note"] == ""
 
 
 @pytest.mark.parametrize(
@@ -93,6 +137,18 @@ def test_records_outside_the_label_map_are_one_line(inputs: Path, tmp_path: Path
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "odd.tfrecord: record 0 (0.png): class 'green' is not in" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_more_forgotten_than_allowed_is_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:
+    before, after = AveragePrecision(0.5, 0.8, 4), AveragePrecision(0.5, 0.7, 4)
+    lines = [comparison.Line("mean of old", "old", True, 4, before, after)]
+    lost = comparison.lost(lines)
+    _judge(lost, 10.5)
+    _judge(lost, None)
+    with pytest.raises(typer.Exit) as end:
+        _judge(lost, 9.5)
+    assert end.value.exit_code == 3
+    assert capsys.readouterr().err == "tfrec: the old classes lost 10 points of AP50, more than 9.5\n"
 
 
 def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from tests.helpers import tiny
 from tests.helpers.command import write_map
+from tests.helpers.documents import require_valid
 from tfrec_tools.cli.app import app
 
 
@@ -26,6 +27,7 @@ def document(*words: object, code: int = 0) -> dict[str, Any]:
     done = CliRunner().invoke(app, [*map(str, words), "--json"])
     assert done.exit_code == code, done.output
     parsed: dict[str, Any] = json.loads(done.stdout)
+    require_valid(parsed, str(words[0]))
     return parsed
 
 

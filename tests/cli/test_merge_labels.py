@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 
+import tfrec_tools
 from tests.helpers.command import fault, tfrec, write_map
 from tests.helpers.places import SCHEMAS
 from tfrec_tools.formats.classes import read_classes
 from tfrec_tools.labels.label_map import from_names
 from tfrec_tools.labels.pbtxt import format_label_map, read_label_map
+from tfrec_tools.remapping.label_merging import merge_labels, read
+from tfrec_tools.remapping.options import MergeLabelsOptions
 
 SCHEMA = SCHEMAS / "id_tables.schema.json"
 
@@ -51,19 +54,75 @@ def test_merge_labels(tmp_path: Path) -> None:
         ],
         "dropped": [{"name": "junk", "old_id": 4}],
     }
-    assert json.loads(tfrec(*words, "--json", cwd=tmp_path)[0]) == tables
+    document = json.loads(tfrec(*words, "--json", cwd=tmp_path)[0])
+    assert document == tables | {"outcome": "rebuilt", "changed": []}
     _matches(tables, json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
 def _matches(value: Any, schema: Any) -> None:
     """That objects have just the keys that the schema lists and requires."""
-    if schema["type"] == "object":
+    if "additionalProperties" in schema:
+        assert set(map(type, value.values())) <= {str}
+    elif schema["type"] == "object":
         assert list(value) == list(schema["properties"]) == schema["required"]
         for key, inner in schema["properties"].items():
             _matches(value[key], inner)
     elif schema["type"] == "array":
         for item in value:
             _matches(item, schema["items"])
+
+
+def test_if_changed(tmp_path: Path) -> None:
+    old = write_map(tmp_path / "old.pbtxt", "cat")
+    out, tables = tmp_path / "m.pbtxt", tmp_path / "m.id_tables.json"
+
+    def outcome(rename: str | None = None, *, always: bool = False) -> tuple[str, list[str]]:
+        options = MergeLabelsOptions(old, out=out, if_changed=not always, rename=rename)
+        merged = merge_labels(read(options))
+        return merged.outcome, [change.what for change in merged.changed]
+
+    assert outcome() == ("made", [])
+    os.utime(out, ns=(1, 1))
+    assert outcome() == ("unchanged", [])
+    assert out.stat().st_mtime_ns == 1
+    assert outcome(always=True) == ("rebuilt", [])
+    assert out.stat().st_mtime_ns != 1
+    assert outcome("cat=owl") == ("rebuilt", ["options"])
+    assert outcome() == ("rebuilt", ["options"])
+    write_map(old, "cat", "dog")
+    assert outcome() == ("rebuilt", ["input"])
+    out.write_text("")
+    assert outcome() == ("rebuilt", ["output"])
+    tables.write_text(tables.read_text().replace(tfrec_tools.__version__, "0.0.1"))
+    assert outcome() == ("rebuilt", ["version"])
+    tables.write_text("{")
+    assert outcome() == ("rebuilt", ["output"])
+    assert outcome() == ("unchanged", [])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.id_tables.json", "m.pbtxt", "old.pbtxt"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks are otherwise on Windows")
+def test_two_merges_of_one_map_at_a_time(tmp_path: Path) -> None:
+    old = write_map(tmp_path / "old.pbtxt", "cat")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, tmp_path / "m.pbtxt"], stdin=-1, stdout=-1, encoding="utf-8"
+    )
+    with holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        line = fault("merge-labels", old, "--out", "m.pbtxt", cwd=tmp_path)
+        assert line.startswith(f"m.pbtxt: another run (process {holder.pid} on ")
+        assert line.endswith(") is writing this label map; wait until it ends, or choose another --out")
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from tfrec_tools.system import locks
+with locks.held(Path(sys.argv[1]), "label map"):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,12 @@ from tests.helpers.small_sets import coco, save_pictures
 from tfrec_tools.cli.app import COMMANDS
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.detector.options.finetune import FinetuneOptions
 from tfrec_tools.extraction.options import ExtractOptions
 from tfrec_tools.remapping.options import RemapOptions
+from tfrec_tools.system import toml_options
 from tfrec_tools.system.options import declarations
+from tfrec_tools.system.options import recorded as options_recorded
 
 CONVERT: dict[str, Any] = {
     "images": "images",
@@ -132,6 +135,25 @@ def test_an_extraction_has_all_of_its_options(folder: Path) -> None:
     tfrec("extract", "old/set", "--out", "out", *words, "--no-fsync", cwd=folder)
     options = json.loads((folder / "out/extraction.json").read_text())["options"]
     assert options == {option: str(value).lower() for option, value in EXTRACT.items()}
+
+
+def test_a_run_records_how_it_trains_and_reads_it_back(tmp_path: Path) -> None:
+    how: dict[str, Any] = {
+        "steps": "auto",
+        "batch": "auto",
+        "lr": "backbone=1e-4,head=0.01",
+        "freeze": "neck",
+        "freeze_layers": "layer_with_weights-[0-9]/",
+        "time_budget": "10m",
+    }
+    options = FinetuneOptions(base="base", labels="map", train=("new",), val=("val",), **how)
+    noted = options_recorded(options, whole=True)
+    assert {name: noted[name.replace("_", "-")] for name in how} == how
+    assert "resume" not in noted
+    (tmp_path / "run.toml").write_text(toml_options.format_options(noted))
+    assert toml_options.read_options(tmp_path / "run.toml") == noted
+    mult = FinetuneOptions(base="base", labels="map", train=("new",), val=("val",), backbone_lr_mult=0.5)
+    assert options_recorded(mult, whole=True)["backbone-lr-mult"] == 0.5
 
 
 def test_what_says_how_it_runs_is_not_noted(folder: Path) -> None:

@@ -24,19 +24,18 @@ def source(tmp_path: Path) -> Path:
 def test_validate_reports_and_writes_nothing(tmp_path: Path, source: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     out, _ = tfrec("validate", source)
-    for text in ("1 images, 2 boxes", "3 issue(s)", "box-outside", "box-empty", "class-similar"):
+    for text in ("1 image, 2 boxes", "3 issue(s)", "box-outside", "box-empty", "class-similar"):
         assert text in out
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_validate_as_json_lines_and_as_files(tmp_path: Path, source: Path) -> None:
+def test_validate_as_json_and_as_files(tmp_path: Path, source: Path) -> None:
     out, _ = tfrec("validate", source, "--json", "--report", tmp_path / "r/issues.jsonl")
-    assert {json.loads(line)["code"] for line in out.splitlines()} == {
-        "box-outside",
-        "box-empty",
-        "class-similar",
-    }
-    assert (tmp_path / "r/issues.jsonl").read_text() == out
+    document = json.loads(out)
+    assert (document["images"], document["boxes"], document["refused"]) == (1, {"cat": 1, "Cat": 1}, 0)
+    assert {issue["code"] for issue in document["issues"]} == {"box-outside", "box-empty", "class-similar"}
+    lines = (tmp_path / "r/issues.jsonl").read_text().splitlines()
+    assert list(map(json.loads, lines)) == document["issues"]
     tfrec("validate", source, "--report", tmp_path / "r/page.html")
     assert "box-outside" in (tmp_path / "r/page.html").read_text()
     assert "expected .html or .jsonl" in fault("validate", source, "--report", tmp_path / "r/x.txt")

@@ -53,7 +53,7 @@ def test_a_bmp_of_the_same_length(source: Path) -> None:
     again(source)
     repainted(source.parent / "images/a.bmp")
     touched(source.parent / "images/a.bmp")
-    with pytest.raises(InputError, match=r'image "a.bmp" was changed after the set .* --overwrite or'):
+    with pytest.raises(InputError, match=r'image "a.bmp" was changed after the set .* --overwrite, or'):
         again(source)
     assert not (source.parent / "out/.new.part").exists()
     assert not again(source, overwrite=True).again

@@ -1,14 +1,17 @@
 """A run that is killed at each step that it takes on the disk, by os._exit in a process of its own, so that
 nothing of ours is left to tidy up: the same command then gives the same bytes, and until a set of that name
-is replaced, it stays as it was. The steps are counted, so that a new one is tried as well."""
+is replaced, it stays as it was. The steps are counted, so that a new one is tried as well; those of workers,
+and of the thread that waits for the disk, are among them."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +23,14 @@ from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.dataset import staging
 from tfrec_tools.dataset.publish import Finished
+from tfrec_tools.errors import TfrecError
 from tfrec_tools.labels.label_map import from_names
 from tfrec_tools.labels.pbtxt import format_label_map
 from tfrec_tools.remapping.options import RemapOptions
 from tfrec_tools.remapping.remap import remap
+from tfrec_tools.system import workers
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, and counts in a file without a name")
 
 STEPS = ("replace", "unlink", "mkdir", "rmdir", "fsync", "open")  # of the module os
 KILLED = 77
@@ -33,14 +38,16 @@ Run = Callable[[], Finished]
 
 
 class _Killing:
-    """Counts steps on the disk and dies at one of them, a file's bytes half written."""
+    """Counts steps on the disk, those of forks too, and dies at one of them, a file's bytes half written; who
+    takes a step after that dies likewise. Each step is a byte of a file that all of them append to."""
 
     def __init__(self, at: int) -> None:
-        self.left = at
+        self.at = at
+        self.counter = os_open(tempfile.gettempdir(), os.O_RDWR | os.O_APPEND | os.O_TMPFILE)
 
     def count(self) -> None:
-        self.left -= 1
-        if self.left < 0:
+        os.write(self.counter, b".")
+        if os.lseek(self.counter, 0, os.SEEK_CUR) > self.at:
             os._exit(KILLED)
 
     def before(self, step: Any) -> Any:
@@ -61,15 +68,17 @@ class _Killing:
         return written
 
 
-os_open, write_bytes = os.open, Path.write_bytes
+os_open, os_replace, write_bytes = os.open, os.replace, Path.write_bytes
 
 
 def killed_at(step: int, run: Run) -> bool:
-    """Returns whether the run was killed at that step, or had ended before."""
+    """Returns whether the run was killed at that step, or had ended before. None of its processes is left."""
+    living, held = os.pipe()
     child = os.fork()
     if child == 0:
         code = 1
         try:
+            workers._may_fork = lambda: True  # this fork has no threads, whatever was loaded before it
             killing = _Killing(step)
             for name in STEPS:
                 setattr(os, name, killing.before(getattr(os, name)))
@@ -78,7 +87,10 @@ def killed_at(step: int, run: Run) -> bool:
             code = 0
         finally:
             os._exit(code)
+    os.close(held)
     _, status = os.waitpid(child, 0)
+    assert os.read(living, 1) == b""  # when the last of them has ended
+    os.close(living)
     assert os.waitstatus_to_exitcode(status) in (0, KILLED)
     return os.waitstatus_to_exitcode(status) == KILLED
 
@@ -95,8 +107,9 @@ def visible(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("[!.]*")}
 
 
-def hold(out: Path, older: Run, run: Run) -> None:
-    """A set is written by `run`, over the one of `older`, and each kill of it is followed by the same."""
+def hold(out: Path, older: Run, run: Run, killed: Run | None = None) -> None:
+    """A set is written by `run`, over the one of `older`, and each kill of it, or of another that does the
+    same, is followed by `run`."""
     run()
     expected = contents(out.parent)
     shutil.rmtree(out.parent)
@@ -104,7 +117,7 @@ def hold(out: Path, older: Run, run: Run) -> None:
     older()
     before = contents(out.parent)
     shutil.copytree(out.parent, out.parent.with_name("before"))
-    for step in steps_of(run):
+    for step in steps_of(killed or run):
         left = visible(out.parent)
         stages.append("old" if left == before else "new" if left == expected else "between")
         assert stages[-1] != "between" or f"{out.name}.manifest.json" not in left, step
@@ -131,19 +144,72 @@ def sound(folder: Path) -> Path:
     return coco(folder, scenes)
 
 
-def test_a_conversion(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("processes", "no_fsync"),
+    [
+        (1, True),
+        (2, False),
+        pytest.param(1, False, marks=pytest.mark.slow),
+        pytest.param(2, True, marks=pytest.mark.slow),
+    ],
+)
+def test_a_conversion(tmp_path: Path, processes: int, no_fsync: bool) -> None:
     source, out = sound(tmp_path), tmp_path / "out/new"
 
     def older() -> Finished:
         return convert(ConvertOptions(source, out, shards=1, workers=1))
 
+    def run(count: int = 1) -> Finished:
+        options = ConvertOptions(source, out, shards=2, workers=count, overwrite=True, no_fsync=no_fsync)
+        return convert(options)
+
+    hold(out, older, run, partial(run, processes))
+
+
+def test_a_conversion_of_other_input_with_other_splits(tmp_path: Path) -> None:
+    """What only the old set had goes with it, wherever the run that replaces it was stopped."""
+    out, images = tmp_path / "out/new", tmp_path / "images"
+    sound(tmp_path)
+    other = tmp_path / "other.json"
+    other.write_text((tmp_path / "instances.json").read_text().replace("dog", "fox"))
+
+    def older() -> Finished:
+        split = "train=0.5,val=0.5"
+        return convert(ConvertOptions(tmp_path / "instances.json", out, split=split, workers=1))
+
     def run() -> Finished:
-        return convert(ConvertOptions(source, out, shards=2, workers=1, overwrite=True, no_fsync=True))
+        options = ConvertOptions(other, out, images=images, shards=2, workers=1)
+        return convert(replace(options, if_changed=True, no_fsync=True))
 
     hold(out, older, run)
 
 
-def test_a_remapping(tmp_path: Path) -> None:
+def test_a_worker_that_dies_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, out, own = sound(tmp_path), tmp_path / "out/new", os.getpid()
+    options = ConvertOptions(source, out, shards=2, workers=2)
+    convert(replace(options, workers=1))
+    expected = contents(out.parent)
+    shutil.rmtree(out.parent)
+
+    def replaced(*paths: Any) -> None:
+        if os.getpid() != own:
+            os._exit(KILLED)
+        os_replace(*paths)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "_may_fork", lambda: True)
+        patch.setattr(os, "replace", replaced)
+        with pytest.raises(TfrecError, match="a worker process died"):
+            convert(options)
+    assert not visible(out.parent)
+    convert(replace(options, workers=1))
+    assert contents(out.parent) == expected
+
+
+@pytest.mark.parametrize(
+    ("processes", "no_fsync"), [(1, True), pytest.param(2, False, marks=pytest.mark.slow)]
+)
+def test_a_remapping(tmp_path: Path, processes: int, no_fsync: bool) -> None:
     out, records, merged = tmp_path / "out/new", tmp_path / "old/set", tmp_path / "merged.pbtxt"
     convert(ConvertOptions(sound(tmp_path), records, shards=1, workers=1))
     merged.write_text(format_label_map(from_names(("cat", "dog", "owl"))))
@@ -151,8 +217,8 @@ def test_a_remapping(tmp_path: Path) -> None:
     def older() -> Finished:
         return remap(RemapOptions(records, out, labels=merged, shards=1, workers=1))
 
-    def run() -> Finished:
-        options = RemapOptions(records, out, labels=merged, shards=2, workers=1)
-        return remap(replace(options, overwrite=True, no_fsync=True))
+    def run(count: int = 1) -> Finished:
+        options = RemapOptions(records, out, labels=merged, shards=2, workers=count)
+        return remap(replace(options, overwrite=True, no_fsync=no_fsync))
 
-    hold(out, older, run)
+    hold(out, older, run, partial(run, processes))

@@ -36,7 +36,7 @@ def test_all_that_read_records_find_the_same_map(nameless: Path) -> None:
     assert label_maps.names_of(nameless, None) == ({2: "cat"}, "any.pbtxt")
     assert tfrec.inspect(nameless).classes == {"cat": 1}
     assert tfrec.load(nameless).classes == {2: "cat"}
-    assert preview.of_records([str(nameless)], 1)[0].record.names == ("cat",)
+    assert preview.of_records([str(nameless)], 1).images[0]().record.names == ("cat",)
     assert registry.read(nameless).classes == ("cat",)
     assert find_sets([str(nameless)], None)[0].own == {2: "cat"}
 

@@ -23,7 +23,7 @@ from tfrec_tools.dataset.manifest import (
     read_manifest,
 )
 from tfrec_tools.errors import InputError
-from tfrec_tools.extraction.extract import Summary
+from tfrec_tools.extraction.standing import Summary
 
 
 def manifest_of_set(*files: str) -> Manifest:

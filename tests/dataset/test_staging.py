@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -127,8 +128,13 @@ def test_the_second_of_two_runs_on_one_set_gets_one_line(tmp_path: Path, source:
         assert first.stdout is not None
         assert first.stdout.readline() == "held\n"
         _, err = tfrec("convert", source, "--out", out, code=1)
-        line = "another run is writing this set; wait until it ends, or choose another --out"
-        assert err == f"tfrec: error: {out}: {line}\n"
+        first_run = (
+            rf"process {first.pid} on {os.uname().nodename}, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+        )
+        line = (
+            rf"another run \({first_run}\) is writing this set; wait until it ends, or choose another --out"
+        )
+        assert re.fullmatch(rf"tfrec: error: {out}: {line}\n", err)
         assert staging.folder_of(out).exists()
         first.kill()  # a lock ends with its process
     convert(ConvertOptions(source, out))
@@ -145,7 +151,7 @@ def test_two_runs_at_once_give_one_whole_set(tmp_path: Path, source: Path) -> No
     ends = [(*run.communicate(timeout=120), run.returncode) for run in runs]
     assert 0 in [code for *_, code in ends]
     for _, err, code in ends:
-        assert code == 0 or "another run is writing this set; wait until it ends" in err
+        assert code == 0 or re.search(r"another run (\(.*\) )?is writing this set; wait until it ends", err)
         assert err.count("\n") == (1 if code else 0)
     convert(ConvertOptions(source, tmp_path / "alone/x", shards=3))
     assert contents(out.parent) == contents(tmp_path / "alone")

@@ -152,6 +152,23 @@ def test_a_run_may_become_longer(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_control_takes_what_the_base_found_from_its_run(inputs: Path, tmp_path: Path) -> None:
+    stages: list[str] = []
+
+    def progress(step: str, done: int, total: int | None, note: str = "") -> None:  # noqa: ARG001
+        stages.append(step)
+
+    asked = replace(plan(inputs, tmp_path / "run", config=replace(CONFIG, steps=1)), progress=progress)
+    lines = finetune.finetune(asked, resume=False)
+    assert "measuring the base" in stages
+    stages.clear()
+    plain = finetune.finetune(asked.control, resume=False)
+    assert "measuring the base" not in stages
+    assert "measuring the grown model" in stages
+    assert [line.before for line in plain] == [line.before for line in lines]
+
+
+@pytest.mark.slow
 def test_a_run_that_ended_goes_on_with_more_steps(run: Path, inputs: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
     before = history.read_losses(run / "losses.csv")

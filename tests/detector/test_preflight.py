@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,7 @@ def line_of(folder: Path, **changed: str) -> str:
 
 
 def lines_of(folder: Path, **changed: str) -> list[str]:
+    """What is said where these options are changed, those that are "" left out."""
     words = {
         "base": str(SAMPLE / "base_model"),
         "labels": "merged.pbtxt",
@@ -50,12 +52,15 @@ def lines_of(folder: Path, **changed: str) -> list[str]:
         "val": "val/val",
     }
     options = [
-        part for key, value in (words | changed).items() for part in (f"--{key.replace('_', '-')}", value)
+        part
+        for key, value in (words | changed).items()
+        if value
+        for part in (f"--{key.replace('_', '-')}", value)
     ]
     program = _WITHOUT_TENSORFLOW.format(words=["finetune", *options])
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, encoding="utf-8")
     assert done.returncode == 1
-    return done.stderr.splitlines()
+    return [line for line in done.stderr.splitlines() if not line.startswith("loading tensorflow")]
 
 
 @pytest.mark.parametrize(
@@ -63,6 +68,8 @@ def lines_of(folder: Path, **changed: str) -> list[str]:
     [
         ({"train": "records/nwe"}, "records/nwe: no record files found"),
         ({"test": "records/nwe"}, "records/nwe: no record files found"),
+        ({"unlabelled": "photos"}, "photos: not found: no image, folder or record files"),
+        ({"unlabelled": "taken"}, "taken: neither images nor record files in it"),
         ({"labels": "merge.pbtxt"}, "merge.pbtxt: no such file or folder"),
         ({"labels": "few.pbtxt"}, "records/new-00000-of-00001.tfrecord: record 0 (new_"),
         ({"base": "no_model"}, "no_model/pipeline.config: not found, expected TFOD's pipeline.config"),
@@ -83,7 +90,8 @@ def test_a_typo_is_told_at_once(folder: Path, changed: dict[str, str], line: str
 
 
 def test_what_is_odd_is_said_at_once(folder: Path) -> None:
-    *odd, last = lines_of(folder, labels="more.pbtxt", val="records/new")
+    *odd, steps, last = lines_of(folder, labels="more.pbtxt", val="records/new")
+    assert steps.startswith("tfrec: 600 steps of 8: ")
     assert [line.partition(" in --")[0].partition(" images")[0] for line in odd] == [
         "tfrec: warning: no box of 'fig'",
         "tfrec: warning: no box of 'fig'",
@@ -92,7 +100,34 @@ def test_what_is_odd_is_said_at_once(folder: Path) -> None:
     assert last.startswith("tfrec: error: this command needs TensorFlow")
 
 
+def test_without_val_it_is_said_what_stands_for_it(folder: Path) -> None:
+    aside, steps, last = lines_of(folder, val="")
+    assert steps.startswith("tfrec: 400 steps of 8: each of 51 new images ")
+    assert aside == (
+        "tfrec: --train: 9 of its 60 images are set aside to choose and to measure by, and are never "
+        "learnt from: those whose bytes, hashed with --seed 0, come first; --val names others"
+    )
+    assert last.startswith("tfrec: error: this command needs TensorFlow")
+    assert line_of(folder, val="", train=six_images(folder)).startswith(
+        "--train: none of its 6 images can be set aside"
+    )
+
+
+def six_images(folder: Path) -> str:
+    """A set of six images."""
+    source = json.loads((SAMPLE / "new/annotations.coco.json").read_text(encoding="utf-8"))
+    source["images"] = source["images"][:6]
+    kept = {image["id"] for image in source["images"]}
+    source["annotations"] = [each for each in source["annotations"] if each["image_id"] in kept]
+    (folder / "six.json").write_text(json.dumps(source), encoding="utf-8")
+    tfrec("convert", folder / "six.json", "--images", SAMPLE / "new/images", "--out", folder / "six/six")
+    return "six/six"
+
+
 def test_what_is_right_needs_tensorflow(folder: Path) -> None:
-    assert line_of(folder) == (
-        "this command needs TensorFlow (tensorflow is not installed): pip install 'tfrec-tools[train]'"
+    steps, line = lines_of(folder)
+    assert steps == "tfrec: 400 steps of 8: each of 60 new images 53 times (3200 looks are the least)"
+    assert line == (
+        "tfrec: error: this command needs TensorFlow (tensorflow is not installed): pip install "
+        "'tfrec-tools[train]'"
     )

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image, ImageColor, ImageFont
+from PIL import Image, ImageColor
 
-from tfrec_tools.drawing.boxes import FONT_PX, DrawnBox, draw_boxes, fitting
+from tfrec_tools.drawing.boxes import FONT_PX, DrawnBox, draw_boxes
+from tfrec_tools.drawing.letters import line_px, width_px
 from tfrec_tools.drawing.palette import COLOURS
 
 BLUE, YELLOW = COLOURS[4], COLOURS[3]
-FONT = ImageFont.load_default(FONT_PX)
 
 
 def drawn(*boxes: DrawnBox, size_wh: tuple[int, int] = (120, 80)) -> NDArray[np.uint8]:
@@ -45,20 +45,19 @@ def test_boxes_without_a_name_lie_below_and_are_thin() -> None:
     "xyxy", [(110, 0, 119, 9), (0, 0, 5, 5), (-50, -50, 4, 4), (100, 75, 300, 300), (118, 40, 119, 41)]
 )
 def test_labels_are_whole_within_the_image(xyxy: tuple[float, ...]) -> None:
-    label_wh = int(np.ceil(FONT.getlength("cherry 0.50"))) + 4, FONT_PX + 4
+    label_wh = int(np.ceil(width_px("cherry 0.50", FONT_PX))) + 4, line_px(FONT_PX)
     rows, columns = places(drawn(DrawnBox(xyxy, BLUE, "cherry", 0.5)), BLUE).nonzero()
     assert columns.max() - columns.min() >= label_wh[0] - 1
     assert rows.max() - rows.min() >= label_wh[1] - 1
 
 
 def test_a_name_is_cut_before_its_score() -> None:
-    assert fitting("cat", FONT, 200, " 0.93") == "cat 0.93"
-    cut = fitting("a traffic light that has a long name", FONT, 100, " 0.93")
-    assert cut.startswith("a tr")
-    assert cut.endswith("ame 0.93")
-    assert "..." in cut
-    assert FONT.getlength(cut) <= 100
-    assert fitting("traffic light", FONT, 20, " 0.93") == "0.93"
+    name, box = "a traffic light that has a long name", (0, 0, 40, 40)
+    scores = [drawn(DrawnBox(box, BLUE, name, score)) for score in (0.93, 0.12)]
+    columns = (scores[0] != scores[1]).any(axis=(0, 2)).nonzero()[0]
+    assert columns.min() > 120 - 4 - width_px(" 0.93", FONT_PX)
+    assert columns.max() < 120 - 2
+    assert (scores[0] == scores[1])[:, :60].all()
 
 
 @given(st.lists(st.floats(width=64), min_size=4, max_size=4), st.text())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,58 +11,45 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import ImageColor
 
+from tests.drawing.sight import SIGHTS, oklab
 from tfrec_tools.drawing.palette import COLOURS, FAULT, ink, palette
 
-# Linear sRGB as people without red (protan) and green cones (deutan) see it (Machado et al. 2009).
-SIGHTS = {
-    "normal": np.eye(3),
-    "protan": np.array(
-        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
-    ),
-    "deutan": np.array(
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
-    ),
-}
-# Oklab (Bjoern Ottosson 2020): from linear sRGB to cones, and from their cube roots.
-TO_CONES = np.array(
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ]
-)
-TO_LAB = np.array(
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ]
-)
+
+def seen(*colours: str, sight: str) -> NDArray[np.float64]:
+    return oklab(np.array([ImageColor.getrgb(colour) for colour in colours]) / 255, sight)
 
 
-def oklab(colour: str, sight: str) -> NDArray[np.float64]:
-    value = np.array(ImageColor.getrgb(colour)) / 255
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    return TO_LAB @ np.cbrt(TO_CONES @ np.clip(SIGHTS[sight] @ linear, 0, 1))
-
-
-def apart(one: str, other: str, sight: str) -> float:
-    return float(np.linalg.norm(oklab(one, sight) - oklab(other, sight)))
+def distances(colours: tuple[str, ...], sight: str) -> NDArray[np.float64]:
+    lab = seen(*colours, sight=sight)
+    return np.linalg.norm(lab[:, None] - lab[None], axis=2)  # (N, N)
 
 
 @pytest.mark.parametrize("sight", SIGHTS)
-def test_colours_can_be_told_apart(sight: str) -> None:
-    assert min(apart(one, other, sight) for one, other in combinations(COLOURS, 2)) > 0.07
-    assert min(apart(FAULT, colour, "normal") for colour in COLOURS) > 0.07
+@pytest.mark.parametrize(("count", "least"), [(12, 0.07), (24, 0.06), (48, 0.04), (len(COLOURS), 0.03)])
+def test_colours_can_be_told_apart(sight: str, count: int, least: float) -> None:
+    apart = distances(COLOURS[:count], sight)
+    assert apart[np.triu_indices(count, 1)].min() > least
 
 
-@given(st.lists(st.text(max_size=3), max_size=40))
-def test_a_class_has_one_colour_within_a_set_of_names(names: list[str]) -> None:
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_neighbours_are_farther_apart_than_others(sight: str) -> None:
+    apart = distances(COLOURS + COLOURS[:6], sight)  # round the end, where they begin again
+    for step, least in ((1, 0.09), (2, 0.045), (6, 0.05)):
+        assert np.diagonal(apart, step).min() > least
+
+
+def test_no_class_is_red() -> None:
+    lab = seen(FAULT, *COLOURS, sight="normal")
+    assert np.linalg.norm(lab[1:] - lab[0], axis=1).min() > 0.12
+
+
+@given(st.lists(st.text(max_size=3), max_size=80))
+def test_a_class_has_one_colour_which_it_keeps_when_others_come(names: list[str]) -> None:
     colours = palette(names)
-    assert palette(reversed(names * 2)) == colours
+    assert palette(names * 2) == colours
+    assert palette([*names, "another"]) | colours == palette([*names, "another"])
     assert len(set(colours.values())) == min(len(set(names)), len(COLOURS))
-    in_order = sorted(colours)
-    assert all(colours[name] != colours[after] for name, after in pairwise(in_order))
+    assert all(colours[name] != colours[after] for name, after in pairwise(colours))
 
 
 def test_letters_are_black_on_bright_and_white_on_dark_colours() -> None:

@@ -176,7 +176,10 @@ def test_workers_write_the_same(tmp_path: Path, records: Path) -> None:
 
 def test_only_an_extraction_is_overwritten(tmp_path: Path, records: Path) -> None:
     extracted(records, "csv", tmp_path / "out")
-    with pytest.raises(InputError, match="is there already; replace it with --overwrite"):
+    line = (
+        r"is there already, of other options \(--to was csv, is yolo\); replace it with --if-changed or --ov"
+    )
+    with pytest.raises(InputError, match=line):
         extracted(records, "yolo", tmp_path / "out")
     extracted(records, "yolo", tmp_path / "out", overwrite=True)
     assert not (tmp_path / "out/labels.csv").exists()

@@ -109,4 +109,4 @@ def test_other_shapes_are_said_not_to_be_masks(tmp_path: Path, name: str) -> Non
     source = registry.read(path, None, ReadOptions(masks=True))
     assert_balanced(source)
     assert faults(source) == ["annotation-unread", "box-derived"]
-    assert "1 objects" in source.issues[0].message
+    assert "1 object," in source.issues[0].message

@@ -137,7 +137,7 @@ def test_what_is_ambiguous_is_refused(tmp_path: Path, row: str, flags: str, othe
 
 def test_one_odd_row_does_not_change_what_the_others_mean(tmp_path: Path) -> None:
     pose = f"{XYWH} .35 .3 .65 .3"
-    with pytest.raises(InputError, match="of 20 rows 19 have 8 numbers"):
+    with pytest.raises(InputError, match="in 19 of 20 rows there are 8 numbers"):
         read(dataset(tmp_path, *[pose] * 19, f"{pose} .1 .1"))
 
 
@@ -180,7 +180,7 @@ def test_rows_of_another_kind_are_unread_and_counted(tmp_path: Path, task: str, 
     assert (issue.code, issue.message.split(":")[0]) == ("annotation-unread", "line 1")
     assert source.account is not None
     assert source.account.dropped == {"annotation-unread": 1}
-    with pytest.raises(InputError, match=f"in all 1 rows, which is no {task}; .*--yolo"):
+    with pytest.raises(InputError, match=f"in each of 1 row, which is no {task}; .*--yolo"):
         read(dataset(tmp_path / "alone", wrong if task != "segment" else f"{XYWH} .5"), task)
 
 

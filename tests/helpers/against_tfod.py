@@ -68,8 +68,8 @@ def check_training(folder: Path, unused_l2: float = 0.0) -> None:
     anchors = tf.constant(ssd.anchor_boxes(config))
     targets = matching.assign(config.matcher, config.code_scales, anchors, truth, config.background)
     assert np.array_equal(targets.matches, expected["targets/match"])
-    assert np.array_equal(targets.classes, expected["targets/cls"])
-    assert np.array_equal(targets.class_weights, expected["targets/cls_w"])
+    assert np.array_equal(targets.classes.one_hot, expected["targets/cls"])
+    assert np.array_equal(targets.classes.known, expected["targets/cls_w"])
     np.testing.assert_allclose(targets.codes, expected["targets/reg"], atol=1e-4)
     variables = {
         path: variable for path, variable in detectors.variables(network).items() if variable.trainable

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.helpers import tiny
-from tfrec_tools.detector import finetune
 from tfrec_tools.detector.options.finetune import RetentionOptions
+from tfrec_tools.detector.plan import Finetuning
 from tfrec_tools.detector.training.settings import TrainConfig
 from tfrec_tools.detector.training.validation import Watch
 from tfrec_tools.labels.label_map import from_names
@@ -36,8 +36,8 @@ def write_inputs(folder: Path) -> Path:
     return folder
 
 
-def plan(inputs: Path, out: Path, **changes: object) -> finetune.Finetuning:
-    whole = finetune.Finetuning(
+def plan(inputs: Path, out: Path, **changes: object) -> Finetuning:
+    whole = Finetuning(
         base=inputs / "base",
         labels=read_label_map(inputs / "merged.pbtxt"),
         train=(str(inputs / "new.tfrecord"),),

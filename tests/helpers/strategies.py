@@ -1,10 +1,11 @@
 """Trainings in processes of their own, as how many devices there are is settled before TensorFlow starts.
 
     python -m tests.helpers.strategies train FOLDER HOW ...
-    python -m tests.helpers.strategies finetune FOLDER OUT [resume] [die-at-STEP]
+    python -m tests.helpers.strategies finetune FOLDER OUT [resume] [die-at-STEP] [label]
 
 `train` writes FOLDER/HOW.npz for each: losses, and weights by path. HOW is FAMILY-STRATEGY-PARTS, and ends in
--resumed for a training that is stopped and gone on with. With TF_CONFIG all is done by its workers together.
+-resumed for a training that is stopped and gone on with, in -shortened for
+one that becomes one of two steps. With TF_CONFIG all is done by its workers together.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from tfrec_tools.detector.data.index import index_records
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.model import detector, growth
 from tfrec_tools.detector.options.finetune import RetentionOptions
+from tfrec_tools.detector.plan import Finetuning
 from tfrec_tools.detector.training import train_step
-from tfrec_tools.detector.training.distribution import Cluster, open_cluster
+from tfrec_tools.detector.training.distribution import Cluster, Vote, open_cluster
+from tfrec_tools.detector.training.length import Length
 from tfrec_tools.detector.training.settings import TrainConfig
 from tfrec_tools.detector.training.train_step import StepLosses
 from tfrec_tools.detector.training.trainer import Trainer
@@ -64,7 +67,7 @@ def trainer(family: str, config: TrainConfig, cluster: Cluster) -> Trainer:
 
 
 def train(folder: Path, how: str) -> None:
-    family, strategy, parts, *resumed = how.split("-")
+    family, strategy, parts, *special = how.split("-")
     cluster = open_cluster(strategy)
     config = replace(TRAINING, accumulate=int(parts), freeze_backbone=FROZEN[family])
     new, old = (index_records([str(folder / f"{name}.tfrecord")], LABELS) for name in ("new", "old"))
@@ -74,19 +77,29 @@ def train(folder: Path, how: str) -> None:
         losses.append(done)
         return done.step == 2
 
-    if resumed:
+    def shortened(done: StepLosses) -> Vote:
+        losses.append(done)
+        if done.step > 1 or not cluster.is_chief:
+            return Vote.GO_ON
+        made.length = Length(config.steps, shortened=2, since=1)
+        return Vote.SHORTEN
+
+    if special == ["shortened"]:
+        made.run(new, old, shortened)
+    if special == ["resumed"]:
         made.run(new, old, two)
         made.save(folder / "state.npz", {})
         made = trainer(family, config, cluster)
         made.load(folder / "state.npz")
-    made.run(new, old, losses.append)
+    if special != ["shortened"]:
+        made.run(new, old, losses.append)
     if cluster.is_chief:
         weights: dict[str, Any] = {**detector.values(made.detector.network)}
         np.savez(folder / f"{how}.npz", losses=[astuple(step)[1:] for step in losses], **weights)
 
 
-def plan(folder: Path, out: Path, config: TrainConfig, cluster: Cluster) -> finetune.Finetuning:
-    return finetune.Finetuning(
+def plan(folder: Path, out: Path, config: TrainConfig, cluster: Cluster) -> Finetuning:
+    return Finetuning(
         base=folder / "base",
         labels=read_label_map(folder / "merged.pbtxt"),
         train=(str(folder / "new.tfrecord"),),
@@ -104,15 +117,22 @@ def plan(folder: Path, out: Path, config: TrainConfig, cluster: Cluster) -> fine
 
 
 def story(folder: Path, out: Path, words: list[str]) -> None:
-    """The whole command; a worker that is to die does so at a step of the training."""
+    """The whole command; a worker that is to die does so at a step of the training. With pseudo-labels it
+    says on stderr what it has gone through."""
+    stages = dict[str, None]()
     last = next((int(word.removeprefix("die-at-")) for word in words if word.startswith("die-at-")), None)
 
     def progress(step: str, done: int, total: int | None, note: str = "") -> None:  # noqa: ARG001
+        stages[step] = None
         if "train" in step and done == last:
             os.kill(os.getpid(), signal.SIGKILL)
 
     asked = plan(folder, out, replace(TRAINING, steps=4), open_cluster("auto"))
+    if "label" in words:
+        asked = replace(asked, memory=RetentionOptions(pseudo_labels="auto", interpolate="off"))
     finetune.finetune(replace(asked, progress=progress), resume="resume" in words)
+    if "label" in words:
+        sys.stderr.write("; ".join(stages))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
@@ -43,6 +44,7 @@ from tfrec_tools.system.toml_options import read_options
 MEMORY_BYTES = 2_000_000_000
 CPU_S = 120
 SECONDS = 10.0
+_LIBRARIES = ("lxml.etree", "pandas", "PIL.Image", "yaml")  # that readers import when they need them
 
 
 def _blocks(path: Path) -> list[frozenset[str]]:
@@ -93,10 +95,15 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 
 def limit() -> None:
-    """Gives this process limits of memory and of time."""
+    """Gives this process limits of memory and of time; alarms by the clock (ITIMER_REAL) and by CPU time
+    (ITIMER_PROF) stop what is read. What readers import is loaded before: on a busy machine that alone may
+    take as long, and an alarm in it leaves half a library behind, which crashes later (pandas: SIGSEGV)."""
+    for library in _LIBRARIES:
+        import_module(library)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     signal.signal(signal.SIGALRM, _stop)
+    signal.signal(signal.SIGPROF, _stop)
 
 
 def main(folder: Path) -> None:

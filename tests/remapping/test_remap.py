@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.command import fault, tfrec, write_map
+from tests.helpers.command import tfrec, write_map
 from tests.helpers.sets import contents
 from tests.helpers.small_sets import save_picture
 from tfrec_tools.annotations.records import image_record
@@ -264,10 +264,9 @@ def test_names_that_are_not_their_ids(tmp_path: Path) -> None:
     assert parsed(tmp_path / "a")["wrong.png"].label_ids == (1, 2)
     dropped = remap(inputs, labels, tmp_path / "b/all", on="class-mismatch=drop-image")
     assert (dropped.manifest.images, dropped.manifest.issues) == (1, {"class-mismatch": 2})
-    said = fault(
-        *("remap", *inputs, "--labels", labels, "--out", tmp_path / "c/all", "--on", "class-mismatch=error"),
-        *("--json",),
-    )
+    words = ("remap", *inputs, "--labels", labels, "--out", tmp_path / "c/all")
+    out, said = tfrec(*words, "--on", "class-mismatch=error", "--json", code=1)
+    assert json.loads(out)["error"]["found"] == message
     assert message in said
     assert "nothing was written" in said
     assert not list((tmp_path / "c").iterdir())

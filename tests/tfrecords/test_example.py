@@ -70,7 +70,7 @@ def test_keypoints_are_at_their_ids_and_read_back(rows: list[tuple[BoxRow, Any, 
     [
         (features.KEYPOINT_X, [0.5] * 3, "keypoint/x: has 3 values for 2 boxes, expected as many each"),
         (features.KEYPOINT_Y, [0.5] * 2, "keypoint/y: has 2 values, but image/object/keypoint/x has 6"),
-        (features.KEYPOINT_VISIBILITY, [2], "keypoint/visibility: has 1 values, but"),
+        (features.KEYPOINT_VISIBILITY, [2], "keypoint/visibility: has 1 value, but"),
     ],
 )
 def test_keypoints_of_other_numbers_than_boxes_are_damaged(key: str, values: list[Any], reason: str) -> None:
@@ -168,7 +168,7 @@ def test_features_of_boxes_must_agree() -> None:
     del message.features.feature[features.BOX_TEXT]
     assert example.parse_example(message.SerializeToString(), "s").record.names == ("",)
     message.features.feature[features.BOX_LABEL].int64_list.value.append(3)
-    with pytest.raises(InputError, match=r"image/object/class/label: has 2 values for 1 boxes"):
+    with pytest.raises(InputError, match=r"image/object/class/label: has 2 values for 1 box"):
         example.parse_example(message.SerializeToString(), "s")
 
 

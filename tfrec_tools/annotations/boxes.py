@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 Boxes = NDArray[np.float64]  # (N, 4)
 
+SMALL_PX, LARGE_PX = 32, 96  # sides of the squares that divide COCO's small, medium and large objects
+SIZES = ("small", "medium", "large")
+
 
 def from_xywh(boxes_xywh: Boxes) -> Boxes:
     """COCO's [x y width height] as [xmin ymin xmax ymax]."""
@@ -28,6 +31,12 @@ def areas(boxes_xyxy: Boxes) -> NDArray[np.float64]:
     """Returns (N,) square pixels."""
     sides_wh = sides(boxes_xyxy)
     return sides_wh[:, 0] * sides_wh[:, 1]
+
+
+def size_classes(boxes_xyxy: Boxes) -> list[int]:
+    """Returns (N,) places in SIZES, by the boxes' areas."""
+    found: list[int] = np.digitize(areas(boxes_xyxy), [SMALL_PX**2, LARGE_PX**2]).tolist()
+    return found
 
 
 def clip(boxes_xyxy: Boxes, width: int, height: int) -> Boxes:

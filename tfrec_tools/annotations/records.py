@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.errors import InputError, readable
+from tfrec_tools.errors import InputError, counted, readable
 from tfrec_tools.system.regular_files import Stamp, open_unbuffered, read_part
 
 Floats = NDArray[np.float64]
@@ -152,7 +152,7 @@ class ImageRecord:
             self.keypoints.setflags(write=False)
         for name, values in zip(_TUPLES, _tuples(self), strict=True):
             if values and len(values) != count:
-                raise ValueError(f"{name} has {len(values)} values, expected {count} or none")
+                raise ValueError(f"{name} has {counted(len(values), 'value')}, expected {count} or none")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@ first call."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from tfrec_tools.api.keywords import in_one_line, taking
 from tfrec_tools.detector import preflight
 from tfrec_tools.detector.options.finetune import FinetuneOptions
 from tfrec_tools.detector.options.models import EvaluateOptions, ExportOptions
+from tfrec_tools.detector.training.run_notes import report
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.classes import read_map
 from tfrec_tools.system.options import StrPath, as_path
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Run:
     """A finished training: its folder, the grown model's, for each class and mean its average precision
-    before and after, and what was chosen or is odd about what it was given."""
+    before and after, and what was chosen, set aside or is odd about what it was given."""
 
     out: Path
     model: Path
@@ -43,6 +44,14 @@ class Run:
         from tfrec_tools.detector.reports.comparison import forgetting
 
         return forgetting(self.lines)
+
+    @property
+    def agreement_lost(self) -> float | None:
+        """Points of the agreement with the base that the old classes lost in the mean, which tells of them
+        where no label does; None where the base was confident of none."""
+        from tfrec_tools.detector.reports.comparison import agreement_lost
+
+        return agreement_lost(self.lines)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,12 +124,20 @@ def finetune(options: FinetuneOptions) -> Run:
     if options.dry_run or options.control:
         raise InputError("dry_run" if options.dry_run else "control", "is for the command `tfrec finetune`")
     label_map = read_map(options.labels_path)
-    checked = preflight.require_finetunable(options, label_map)
+    settled = preflight.settled_run(options)
+    checked = preflight.require_finetunable(settled.options, label_map)
     from tfrec_tools.detector import finetune as story
+    from tfrec_tools.detector import plan as planning
+    from tfrec_tools.detector.reports import comparison
 
-    plan = story.planned(options, label_map, checked.examples)
-    lines = story.finetune(plan, resume=options.resume)
-    return Run(plan.out, plan.out / "model", tuple(lines), checked.notes)
+    notes = [*checked.notes]
+    plan = planning.planned(settled.options, label_map, checked.examples)
+    plan = replace(plan, inputs=checked.inputs, say=notes.append)
+    if settled.is_finished:
+        lines = comparison.read_lines(report(plan.out))
+    else:
+        lines = story.finetune(plan, resume=bool(settled.options.resume))
+    return Run(plan.out, plan.out / "model", tuple(lines), tuple(notes))
 
 
 @taking(EvaluateOptions)

@@ -30,7 +30,7 @@ from tfrec_tools.conversion.plan import checks_of, image_options_of, require_cla
 from tfrec_tools.conversion.sharing import escaped_names, named_by_file
 from tfrec_tools.dataset import class_choice
 from tfrec_tools.dataset.manifest import SourceInfo
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.formats.classes import read_map
 from tfrec_tools.images.loading import is_file_itself
 from tfrec_tools.images.lookup import Finder
@@ -72,7 +72,7 @@ class Converted(NamedTuple):
         path, offset, length = self.image
         data = ByteRange(located(path, BeamInput), offset, length).read()
         if len(data) != self.size:
-            reason = f"has {len(data)} bytes now, not {self.size}"
+            reason = f"has {counted(len(data), 'byte')} now, not {self.size}"
             raise OSError(errno.EIO, reason, path)
         return b"".join((self.encoded[: self.at], data, self.encoded[self.at :]))
 

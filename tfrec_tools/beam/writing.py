@@ -29,7 +29,7 @@ from tfrec_tools.dataset import partition, publish, shards, staging
 from tfrec_tools.dataset.engine import finished, run
 from tfrec_tools.dataset.publish import SetPlan
 from tfrec_tools.dataset.staging import ShardResult
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.options import recorded_texts
 from tfrec_tools.system.workers import Tick
@@ -142,7 +142,7 @@ def _cut_ranks(sizes: Mapping[int, int], target: Target) -> dict[int, list[int]]
     ends = list(accumulate(sizes[bucket] for bucket in buckets))
     total = ends[-1] if ends else 0
     if target.shards > total:
-        reason = f"{target.shards} shards for {total} images; give at most as many"
+        reason = f"{counted(target.shards, 'shard')} for {counted(total, 'image')}; give at most as many"
         raise InputError(target.out, reason)
     ranks: dict[int, list[int]] = {}
     for i in range(1, target.shards):

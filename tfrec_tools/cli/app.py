@@ -9,6 +9,8 @@ import gc
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
@@ -18,9 +20,11 @@ import typer
 from typer.core import TyperGroup
 
 from tfrec_tools import __version__
+from tfrec_tools.cli import manner
+from tfrec_tools.cli.exits import Exit, listed
 from tfrec_tools.cli.options import example_of
 from tfrec_tools.cli.shown import shown
-from tfrec_tools.errors import Interrupted, TfrecError
+from tfrec_tools.errors import Interrupted, Parts, TfrecError, readable
 
 # New objects between two searches for circles among them. Modules and annotations are hundreds of thousands,
 # all of which stay: at Python's 700 the searches take an eighth of the start.
@@ -47,6 +51,8 @@ COMMANDS = (
 )
 
 
+_UsageError: Any = typer.BadParameter.__bases__[0]  # which typer has no name for
+_WORDS = "tfrec.words"
 _HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
@@ -75,7 +81,7 @@ class _Commands(TyperGroup):
             cmd_name,
             cls=getattr(module, "COMMAND", None),
             help=_unwrapped(function.__doc__),
-            epilog=example_of(function),
+            epilog=f"{example_of(function)}\n\nExit codes: see tfrec --help.",
             context_settings=_HELP,
         )(function)
         return typer.main.get_command(alone)
@@ -86,19 +92,41 @@ class _Commands(TyperGroup):
             _warn_of_unknown_variables(f"{ctx.auto_envvar_prefix}_{name}".upper().replace("-", "_"), command)
         return name, command, rest
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keeps the words, by which is known how to speak before they are understood."""
+        ctx.meta[_WORDS] = list(args)
+        with manner.of(args), _usage_in_json():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            _fail("interrupted", 130)
-        except Interrupted as fault:
-            _fail(str(fault), 130)
-        except TfrecError as fault:
-            _fail(str(fault), 1)
-        except OSError as fault:
-            if fault.errno == errno.EPIPE:  # `tfrec ... | head` is no error; typer ends it quietly
-                raise
-            _fail(_os_reason(fault), 1)
+        with manner.of(ctx.meta[_WORDS]):
+            try:
+                with _usage_in_json():
+                    return super().invoke(ctx)
+            except KeyboardInterrupt:
+                _fail("interrupted", Parts(found="interrupted"), Exit.INTERRUPTED)
+            except Interrupted as fault:
+                _fail(str(fault), fault.parts, Exit.INTERRUPTED)
+            except TfrecError as fault:
+                _fail(str(fault), fault.parts, Exit.UNUSABLE)
+            except OSError as fault:
+                if fault.errno == errno.EPIPE:
+                    _end_unheard()
+                _fail(_os_reason(fault), _os_parts(fault), Exit.UNUSABLE)
+
+
+@contextmanager
+def _usage_in_json() -> Iterator[None]:
+    """Says what is wrong with a command line as JSON too, where that is wanted."""
+    try:
+        yield
+    except _UsageError as fault:
+        hint = f"see {fault.ctx.command_path if fault.ctx else 'tfrec'} --help"
+        parameter = getattr(fault, "param", None)
+        option = getattr(fault, "option_name", "") or (parameter.opts[0] if parameter is not None else "")
+        message = " ".join(fault.format_message().split())
+        manner.say_error(Parts(option, found=message, hint=hint), message, Exit.WRONG_WORDS)
+        raise
 
 
 def _warn_of_unknown_variables(prefix: str, command: Any) -> None:
@@ -109,12 +137,13 @@ def _warn_of_unknown_variables(prefix: str, command: Any) -> None:
         if name not in (variable, *known):
             near = get_close_matches(name, known, 1)
             advice = f"; did you mean {prefix}_{near[0]}?" if near else ""
-            _line(f"warning: {variable} is no option of this command{advice}")
+            manner.note(f"warning: {variable} is no option of this command{advice}")
 
 
 app = typer.Typer(
     cls=_Commands,
     help="Prepare object-detection data for TensorFlow, and grow detectors by new classes.",
+    epilog=listed(),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings=_HELP | {"auto_envvar_prefix": "TFREC"},
@@ -144,8 +173,7 @@ def _options(
 
 
 def main() -> None:
-    """Runs the command line; exit codes are 0, 1 for the user's or the machine's fault, 2 for a wrong
-    command line, 130 for Ctrl-C."""
+    """Runs the command line; exit codes are those of `exits`."""
     gc.set_threshold(_COLLECT_EVERY)
     if not sys.warnoptions:  # what libraries warn their callers of is nothing that a user could mend
         warnings.simplefilter("ignore")
@@ -176,9 +204,17 @@ def _escaped(fault: UnicodeError) -> tuple[str, int]:
     return "".join(json.dumps(letter)[1:-1] for letter in lacking), fault.end
 
 
-def _fail(reason: str, code: int) -> NoReturn:
-    _line(f"error: {' '.join(reason.split())}")
+def _fail(reason: str, parts: Parts, code: Exit) -> NoReturn:
+    message = " ".join(reason.split())
+    manner.say_error(parts, message, code)
+    _line(f"error: {message}")
     raise typer.Exit(code)
+
+
+def _end_unheard() -> NoReturn:
+    """Who read stdout has gone: what is left to be written there, when Python ends, goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(Exit.UNHEARD)
 
 
 def _line(text: str) -> None:
@@ -187,3 +223,7 @@ def _line(text: str) -> None:
 
 def _os_reason(fault: OSError) -> str:
     return ": ".join(str(part) for part in (fault.filename, fault.strerror or fault) if part)
+
+
+def _os_parts(fault: OSError) -> Parts:
+    return Parts(readable(str(fault.filename or "")), "", fault.strerror or str(fault))

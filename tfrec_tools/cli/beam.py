@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated, Any
 
 import typer
@@ -39,6 +38,8 @@ def _names_runner(word: str) -> bool:
 def on_runner(context: typer.Context, runner: str, options: Any) -> tuple[Any, Any]:
     """The engine's Options, whose paths may be URLs of what Beam opens; and the engine. TfrecError where Beam
     is not installed or does not take its options."""
+    import logging
+
     from tfrec_tools.errors import TfrecError
 
     logging.getLogger().setLevel(logging.ERROR)  # on import Beam warns of parts that are not installed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.models import ConfigOptions
+from tfrec_tools.errors import counted
 
 
 @command("tfrec config my_model --labels merged.pbtxt --train 'records/new-*' --out new.config")
@@ -13,9 +14,9 @@ def config(options: ConfigOptions, json: Json = False) -> None:
 
     Works for every family of TFOD, also those that finetune does not open.
     """
-    import json as json_
     from dataclasses import asdict
 
+    from tfrec_tools.cli import manner
     from tfrec_tools.detector.config.rewrite import Changes, rewrite_file
     from tfrec_tools.labels.pbtxt import read_label_map
     from tfrec_tools.system.options import as_path
@@ -31,6 +32,6 @@ def config(options: ConfigOptions, json: Json = False) -> None:
     )
     rewrite_file(as_path(options.source), as_path(options.out), changes)
     if json:
-        say(json_.dumps({"out": str(options.out), **asdict(changes)}, ensure_ascii=False, indent=2))
+        manner.say_document({"out": str(options.out), **asdict(changes)})
         return
-    say(f"{options.out}: {changes.num_classes} classes, label map {options.labels}")
+    say(f"{options.out}: {counted(changes.num_classes, 'class')}, label map {options.labels}")

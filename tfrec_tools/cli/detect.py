@@ -7,6 +7,7 @@ from typing import Any
 from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.models import DetectOptions
+from tfrec_tools.errors import counted
 
 
 @command("tfrec detect photos/ --model run/model --out detections")
@@ -16,30 +17,28 @@ def detect(options: DetectOptions, json: Json = False) -> None:
     Images that TensorFlow cannot decode are transcoded as convert does, and like there EXIF orientation is
     ignored. A damaged image is passed over and reported, and makes exit code 1.
     """
-    from tfrec_tools.cli import console, tensorflow
+    from tfrec_tools.cli import console, manner, tensorflow
     from tfrec_tools.detector import preflight
 
     preflight.require_images(options.words)
     for note in preflight.model_notes(options.model, options.label_map):
-        say(f"tfrec: {note}", err=True)
+        manner.note(note)
     tensorflow.load()
     from tfrec_tools.detector.inference import detect as story
 
     with console.watched(options) as watched:
         summary = story.detect_images(watched)
     if json:
-        say(_document(options, summary))
+        manner.say_document(_document(options, summary))
     else:
         _print(options, summary)
     for line in summary.left_out:
-        say(line, err=True)
+        manner.note(line)
     _report_issues(summary)
 
 
-def _document(options: DetectOptions, summary: Any) -> str:
-    import json
-
-    document = {
+def _document(options: DetectOptions, summary: Any) -> dict[str, Any]:
+    return {
         "out": str(options.out),
         "images": summary.images,
         "boxes": dict(summary.boxes.most_common()),
@@ -49,13 +48,14 @@ def _document(options: DetectOptions, summary: Any) -> str:
             {"code": issue.code, "source": issue.source, "message": issue.message} for issue in summary.issues
         ],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2)
 
 
 def _print(options: DetectOptions, summary: Any) -> None:
     from tfrec_tools.cli import console
 
-    title = f"{sum(summary.boxes.values())} boxes in {summary.images} images: {options.out}"
+    title = (
+        f"{counted(sum(summary.boxes.values()), 'box')} in {counted(summary.images, 'image')}: {options.out}"
+    )
     rows = [(name, count, f"{summary.scores[name]:.2f}") for name, count in summary.boxes.most_common()]
     if rows:
         console.print_table(title, ("class", "boxes", "scores from"), rows)
@@ -64,11 +64,12 @@ def _print(options: DetectOptions, summary: Any) -> None:
 
 
 def _report_issues(summary: Any) -> None:
+    from tfrec_tools.cli import manner
     from tfrec_tools.errors import TfrecError
 
     for issue in summary.issues:
         if issue not in summary.damaged:
-            say(f"{issue.code}: {issue.message}", err=True)
+            manner.note(f"{issue.code}: {issue.message}")
     if summary.damaged:
         listed = "; ".join(issue.message for issue in summary.damaged[:5])
         raise TfrecError(

@@ -13,16 +13,15 @@ def export(options: ExportOptions, json: Json = False) -> None:
 
     What was written is run beside the original on an image; where they do not agree, nothing is left.
     """
-    import json as json_
     from dataclasses import asdict
 
-    from tfrec_tools.cli import tensorflow
+    from tfrec_tools.cli import manner, tensorflow
     from tfrec_tools.detector import preflight
 
     options.require_possible()
     preflight.require_images(options.patterns)
     for note in preflight.model_notes(options.model, options.label_map):
-        say(f"tfrec: {note}", err=True)
+        manner.note(note)
     tensorflow.load()
     from tfrec_tools.detector.export import export as story
 
@@ -30,10 +29,10 @@ def export(options: ExportOptions, json: Json = False) -> None:
         agreement = story.export_model(options)
     if agreement.gaps:
         ids = ", ".join(map(str, agreement.gaps))
-        say(f"tfrec: no class has the id {ids}: labels.txt has ??? there", err=True)
+        manner.note(f"no class has the id {ids}: labels.txt has ??? there")
     if json:
         document = {"out": str(options.out), "to": options.to, "agreement": asdict(agreement)}
-        say(json_.dumps(document, ensure_ascii=False, indent=2))
+        manner.say_document(document)
         return
     say(f"{options.out}: {options.to}")
     say(

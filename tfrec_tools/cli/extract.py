@@ -6,6 +6,7 @@ from typing import Any
 
 from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
+from tfrec_tools.errors import counted
 from tfrec_tools.extraction.options import ExtractOptions
 
 
@@ -19,7 +20,7 @@ def extract(options: ExtractOptions, json: Json = False) -> None:
     """
     import msgspec
 
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import console, manner
     from tfrec_tools.errors import Interrupted
     from tfrec_tools.extraction import extract as engine
 
@@ -29,21 +30,23 @@ def extract(options: ExtractOptions, json: Json = False) -> None:
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command goes on where this one stopped") from None
     if json:
-        document = msgspec.to_builtins(extracted.summary) | {"convert": extracted.convert}
-        say(msgspec.json.format(msgspec.json.encode(document), indent=2))
+        more = {name: getattr(extracted, name) for name in ("convert", "outcome", "changed")}
+        manner.say_document(msgspec.to_builtins(extracted.summary) | more)
     else:
         _print(", ".join(options.patterns), extracted)
 
 
 def _print(records: str, extracted: Any) -> None:
     from tfrec_tools.cli import console
-    from tfrec_tools.cli.report import print_accounts, print_issues
+    from tfrec_tools.cli.report import print_accounts, print_issues, say_outcome
 
     summary = extracted.summary
-    title = f"{extracted.folder}: {summary.images} images, {summary.boxes} boxes as {summary.format}"
+    say_outcome(extracted)
+    images, boxes = counted(summary.images, "image"), counted(summary.boxes, "box")
+    title = f"{extracted.folder}: {images}, {boxes} as {summary.format}"
     console.print_table(title, ("class", "boxes"), list(summary.classes.items()))
-    for split, images in summary.splits.items():
-        say(f"{split}: {images} images")
+    for split, number in summary.splits.items():
+        say(f"{split}: {counted(number, 'image')}")
     print_accounts([records], [summary.accounting])
     say(_unsaid(summary))
     print_issues(extracted.issues, "")

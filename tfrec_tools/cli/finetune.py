@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from tfrec_tools.cli.options import Json, command
+from tfrec_tools.cli.exits import Exit
+from tfrec_tools.cli.options import Json, command, command_of
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.finetune import FinetuneOptions
+from tfrec_tools.detector.training.run_notes import Lost, Standing
+
+COMMAND = command_of(FinetuneOptions)
 
 
 @command(
@@ -22,44 +28,90 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
     over bit for bit, by name or as the merge renamed them. An image is never taught that a class which it was
     not annotated for is background.
     """
-    from tfrec_tools.cli import console, tensorflow
+    from tfrec_tools.cli import console, manner, tensorflow
     from tfrec_tools.detector import preflight
     from tfrec_tools.formats.classes import read_map
 
     label_map = read_map(options.labels_path)
+    settled = preflight.settled_run(options)
+    options = settled.options
     with console.watched(options) as watched:
         checked = preflight.require_finetunable(watched, label_map)
     for note in checked.notes:
-        say(f"tfrec: {note}", err=True)
-    tensorflow.load()
+        manner.note(note)
+    if settled.run is not None:
+        manner.note(f"{options.out} {settled.run}")
+    if settled.is_finished:
+        _judge(_finished(options, json), options.max_forget)
+        return
+    with console.watched(options) as watched:
+        watched.progress("loading tensorflow", 0, None)
+        tensorflow.load()
+        from tfrec_tools.detector import finetune as story
+        from tfrec_tools.detector import plan as planning
+
+        plan = planning.planned(watched, label_map, checked.examples)
+        plan = replace(plan, inputs=checked.inputs, say=manner.note)
+        if options.dry_run:
+            proof = story.dry_run(plan)
+    if options.dry_run:
+        _show_proof(plan, proof, json)
+    else:
+        lines = [] if settled.run is Standing.FINISHED else _grown(plan, options, json)
+        lost = _loss(lines) if lines else _finished(options, json)
+        if options.control and settled.control is not Standing.FINISHED:
+            _control(plan, options, lines, json)
+        _judge(lost, options.max_forget)
+
+
+def _grown(plan: Any, options: FinetuneOptions, json: bool) -> Any:
+    """Trains, and returns the lines of the table."""
+    from tfrec_tools.cli import console
     from tfrec_tools.detector import finetune as story
 
     with console.watched(options) as watched:
-        plan = story.planned(watched, label_map, checked.examples)
-        if options.dry_run:
-            proof = story.dry_run(plan)
-        else:
-            lines = story.finetune(plan, resume=options.resume)
-    if options.dry_run:
-        _show_proof(plan, proof, json)
-        return
+        lines = story.finetune(replace(plan, progress=watched.progress), resume=bool(options.resume))
     _show(plan, lines, json)
-    if options.control:
-        with console.watched(options) as watched:
-            plain = story.finetune(plan.control, resume=options.resume and plan.control.out.exists())
-        if not json:
-            _show(plan.control, plain, json)
-    _judge(lines, options.max_forget)
+    return lines
+
+
+def _loss(lines: Any) -> Lost:
+    from tfrec_tools.detector.reports import comparison
+
+    return comparison.lost(lines)
+
+
+def _control(plan: Any, options: FinetuneOptions, grown: Any, json: bool) -> None:
+    from tfrec_tools.cli import console
+    from tfrec_tools.detector import finetune as story
+
+    with console.watched(options) as watched:
+        control = replace(plan.control, progress=watched.progress)
+        lines = story.finetune(control, resume=bool(options.resume) and control.out.exists())
+    if not json:
+        _show(control, lines, json)
+    if grown:
+        _show_gained(plan, grown, lines, json)
+
+
+def _finished(options: FinetuneOptions, json: bool) -> Lost:
+    """Shows what is there of a run, and returns what its old classes lost."""
+    from tfrec_tools.cli import manner
+    from tfrec_tools.detector.training import run_notes
+
+    report = run_notes.report(options.folder or Path())
+    if json:
+        manner.say_document(report.read_text(encoding="utf-8"))
+    return run_notes.noted_loss(report)
 
 
 def _show_proof(plan: Any, proof: Any, json: bool) -> None:
-    import json as json_
     from dataclasses import asdict
 
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import console, manner
 
     if json:
-        say(json_.dumps(asdict(proof), indent=2))
+        manner.say_document(asdict(proof))
         return
     rows = [
         (row.id, row.name, "new" if row.base_id is None else f"column {row.base_id} of the base, bit for bit")
@@ -67,26 +119,62 @@ def _show_proof(plan: Any, proof: Any, json: bool) -> None:
     ]
     title = f"{plan.base} grown to {len(rows)} classes"
     console.print_table(title, ("id", "class", "row of the class head"), rows)
+    groups = [
+        (group.name, group.layers, group.parameters, group.trained, _rate(group)) for group in proof.groups
+    ]
+    console.print_table("", ("group", "layers", "parameters", "trained", "learning rate"), groups)
     change = f"change by at most {proof.max_difference:g}"
     say(f"On {proof.images} images the logits of the old classes {change}.")
 
 
-def _judge(lines: Any, max_forget: float | None) -> None:
-    from tfrec_tools.detector.reports import comparison
+def _rate(group: Any) -> str:
+    return "frozen" if group.lr is None else f"{group.lr:g}"
 
-    lost = comparison.forgetting(lines)
-    if max_forget is not None and lost is not None and lost > max_forget:
-        say(f"tfrec: the old classes lost {lost:g} points of AP50, more than {max_forget:g}", err=True)
-        raise typer.Exit(3)
+
+def _judge(lost: Lost, max_forget: float | None) -> None:
+    from tfrec_tools.cli import manner
+
+    if max_forget is None:
+        return
+    if lost.points is None:
+        manner.note("warning: --max-forget judges nothing: no old class is labelled, and the base found none")
+    elif lost.points > max_forget:
+        words = f"lost {lost.points:g} points of {lost.of}, more than {max_forget:g}"
+        say(f"tfrec: the old classes {words}", err=True)
+        raise typer.Exit(Exit.FORGOTTEN)
 
 
 def _show(plan: Any, lines: Any, json: bool) -> None:
-    from tfrec_tools.cli import console
+    import json as json_
+
+    from tfrec_tools.cli import console, manner
+    from tfrec_tools.detector.evaluation.wording import about, changed_words
+    from tfrec_tools.detector.reports import comparison
 
     if not plan.cluster.is_chief:
         return
     if json:
-        say((plan.out / "report.json").read_text(encoding="utf-8"), nl=False)
+        manner.say_document((plan.out / "report.json").read_text(encoding="utf-8"))
         return
-    console.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines)
+    agreement = comparison.has_agreement_alone(lines)
+    console.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines, agreement=agreement)
+    say(about(comparison.intervals(lines)))
+    if change := comparison.change_of_old(lines):
+        say(f"The old classes {changed_words(change)}.")
+    if note := json_.loads((plan.out / "report.json").read_text(encoding="utf-8"))["calibration"]["note"]:
+        say(note)
     say(f"The grown model is {plan.out / 'model'}; look at {plan.out / 'report.html'}.")
+
+
+def _show_gained(plan: Any, lines: Any, plain: Any, json: bool) -> None:
+    """What the grown model is better by than the plain fine-tuning of the same images."""
+    from tfrec_tools.detector.evaluation.wording import changed_words
+    from tfrec_tools.detector.reports import comparison
+
+    if not plan.cluster.is_chief:
+        return
+    comparison.write_gained(plan.control.out / "gained.json", lines, plain)
+    if not json:
+        for line, gain in comparison.gained(lines, plain):
+            if line.is_mean:
+                say(f"Against plain fine-tuning, the {line.name} {changed_words(gain)}.")

@@ -1,30 +1,92 @@
-"""`tfrec inspect`: what is in record files."""
+"""`tfrec inspect`: what a path is, and what is in record files."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.dataset.options import InspectOptions
+from tfrec_tools.errors import counted
+
+if TYPE_CHECKING:
+    from tfrec_tools.recognition.answer import Answer
+
+_MOST_CLASSES = 20  # so that the rest stays on the screen
 
 
 @command("tfrec inspect records/train")
 def inspect(options: InspectOptions, json: Json = False) -> None:
-    """Count what record files hold: classes, boxes per image, sizes, splits; show the first record.
+    """Say what a path is: records, annotations, images, a label map, a model, a run, an export; which
+    commands take it, which do not and why, and the next one.
 
-    Reads records of tfrec, TFOD and others, also gzip, and checks every CRC.
+    Of records all is counted, and every CRC checked: classes, boxes per image, sizes, splits, the first
+    record. Of annotations no image is opened: `tfrec validate` does that.
     """
-    import json as json_
+    from tfrec_tools.recognition.recognize import record_words
+    from tfrec_tools.system.options import as_texts
 
+    words = as_texts(options.records)
+    if len(words) == 1 and record_words(words[0]) is None:
+        _of_anything(words[0], json)
+    else:
+        _of_records(options, json)
+
+
+def _of_anything(word: str, json: bool) -> None:
+    from tfrec_tools.cli import manner
+    from tfrec_tools.recognition.recognize import recognize
+
+    answer = recognize(word)
+    if json:
+        manner.say_document(answer)
+    else:
+        _print_answer(answer)
+
+
+def _print_answer(answer: Answer) -> None:
     from tfrec_tools.cli import console
+
+    say(f"{answer.path}: {answer.title}")
+    for name, value in answer.facts.items():
+        say(f"  {name}: {value}")
+    shown = answer.classes[:_MOST_CLASSES]
+    if shown:
+        columns: dict[str, list[object]] = {
+            "id": [each.id for each in shown],
+            "class": [each.name for each in shown],
+            "boxes": [each.boxes for each in shown],
+        }
+        said = {head: cells for head, cells in columns.items() if cells[0] is not None}
+        console.print_table("", tuple(said), list(zip(*said.values(), strict=True)))
+    if more := len(answer.classes) - len(shown):
+        say(f"and {counted(more, 'more class')}: --json has all")
+    if answer.takes:
+        say(f"Works with: {', '.join(answer.takes)}")
+    for why, commands in grouped(answer.refuses).items():
+        say(f"Not with {', '.join(commands)}: {why}")
+    if answer.next:
+        say(f"Next: {answer.next}")
+
+
+def grouped(refuses: Mapping[str, str]) -> dict[str, list[str]]:
+    """Returns {reason: commands}."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in refuses.items():
+        by_reason.setdefault(why, []).append(name)
+    return by_reason
+
+
+def _of_records(options: InspectOptions, json: bool) -> None:
+    from tfrec_tools.cli import console, manner
     from tfrec_tools.dataset import stats as engine
 
     with console.watched(options) as watched:
         stats = engine.inspect(watched)
     if json:
-        say(json_.dumps(_document(stats), ensure_ascii=False, indent=2))
+        manner.say_document(_document(stats))
     else:
         _print(stats)
 
@@ -69,7 +131,8 @@ def _print(stats: Any) -> None:
     from tfrec_tools.cli import console
     from tfrec_tools.cli.report import print_accounts
 
-    title = f"{stats.files} file(s), {stats.bytes / 1e6:.1f} MB, {stats.images} images, {stats.boxes} boxes"
+    images, boxes = counted(stats.images, "image"), counted(stats.boxes, "box")
+    title = f"{stats.files} file(s), {stats.bytes / 1e6:.1f} MB, {images}, {boxes}"
     say(f"{title}; every CRC is right")
     accounts = _accounts(stats)
     print_accounts([path for path, _ in accounts], [account for _, account in accounts])

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tfrec_tools.cli.options import command
+from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
+from tfrec_tools.errors import counted
 from tfrec_tools.remapping.options import MergeLabelsOptions
 
 _MOST_ROWS = 500  # of the table that is printed
@@ -19,7 +20,7 @@ def merge_labels(
     interactive: Annotated[
         bool, typer.Option("--interactive", show_envvar=False, help="Ask about names that may be one class.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the tables of ids as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Merge label maps: ids of the first stay, new names follow, the result counts from 1 without gaps.
 
@@ -27,7 +28,9 @@ def merge_labels(
     spaces, `_` and `-` must be settled, with --alias for example. A class is known by its name or, where that
     is a Freebase mid, by its display_name.
     """
-    from tfrec_tools.cli import naming_questions
+    from dataclasses import asdict
+
+    from tfrec_tools.cli import manner, naming_questions
     from tfrec_tools.remapping import label_merging as engine
 
     merging = engine.read(options)
@@ -36,27 +39,30 @@ def merge_labels(
     merged = engine.merge_labels(merging)
     for path, source in zip(merging.paths, merging.sources, strict=True):
         if not source.subject.startswith(str(path)):
-            say(f"tfrec: classes of {path}: {source.subject}", err=True)
+            manner.note(f"classes of {path}: {source.subject}")
     if not engine.keeps_all(merged):
-        _warn(f"{merged.out}: a list of names has no room for display_name and keypoints: left out")
+        lacks = "a list of names has no room for display_name and keypoints: left out"
+        manner.note(f"warning: {merged.out}: {lacks}")
     if not interactive:
         for hint in engine.similar_names(merging):
-            _warn(hint)
+            manner.note(f"warning: {hint}")
     if json:
-        say(merged.document, nl=False)
+        outcome = {"outcome": merged.outcome, "changed": list(map(asdict, merged.changed))}
+        manner.say_document(merged.tables | outcome)
     else:
         _print(merged)
-
-
-def _warn(reason: str) -> None:
-    say(f"tfrec: warning: {reason}", err=True)
 
 
 def _print(merged: Any) -> None:
     """A row for each class: its new id, and its id in each of the maps, with its name there if that is
     another."""
     from tfrec_tools.cli import console
+    from tfrec_tools.dataset.changes import told
 
+    if merged.outcome == "unchanged":
+        say("Nothing to do: the files are what they would become.")
+    elif merged.changed:
+        say(f"Rebuilt: what was there was {told(merged.changed)}.")
     sources = merged.tables["sources"]
     labels, old_ids = merged.label_map.labels, [_old_ids(source) for source in sources]
     rows = [
@@ -64,7 +70,7 @@ def _print(merged: Any) -> None:
         for label in labels[:_MOST_ROWS]
     ]
     headers = ("id", "class", *(f"id in {source['path']}" for source in sources))
-    console.print_table(f"{merged.out}: {len(labels)} classes", headers, rows)
+    console.print_table(f"{merged.out}: {counted(len(labels), 'class')}", headers, rows)
     if len(labels) > _MOST_ROWS:
         typer.echo(
             f"... and {len(labels) - _MOST_ROWS} more; all are in {merged.out} and the tables beside it"

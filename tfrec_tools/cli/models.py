@@ -13,9 +13,7 @@ def models(json: Json = False) -> None:
     A model is downloaded when it is first asked for, and kept in ~/.keras/tfrec (KERAS_HOME moves it). The
     variable TFREC_ZOO names another address that has the same files; --json gives the address of each.
     """
-    import json as json_
-
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import console, manner
     from tfrec_tools.detector.config.read import EXTRACTORS
     from tfrec_tools.detector.model import zoo
     from tfrec_tools.labels.zoo import MODELS
@@ -33,7 +31,7 @@ def models(json: Json = False) -> None:
             for model in MODELS
         ]
         extractors = {kind: list(names) for kind, names in EXTRACTORS.items()}
-        say(json_.dumps({"extractors": extractors, "zoo": listed}, indent=2))
+        manner.say_document({"extractors": extractors, "zoo": listed})
         return
     console.print_table(
         "What a pipeline.config may say: model and feature_extractor",

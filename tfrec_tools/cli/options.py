@@ -8,10 +8,12 @@ from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from types import GenericAlias
-from typing import Annotated, Any, Literal, Optional, get_type_hints
+from typing import Annotated, Any, Final, Literal, Optional, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
+from tfrec_tools.cli import manner
 from tfrec_tools.errors import InputError
 from tfrec_tools.system import toml_options
 from tfrec_tools.system.options import Declared, Options, Panel, declarations
@@ -22,6 +24,7 @@ Json = Annotated[
 
 _EXAMPLE = "example"
 _NEVER_IN_A_FILE = frozenset({"config", "help"})
+_WORDS_OF_BOOL = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
 def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -36,13 +39,14 @@ def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]
         @wraps(function)
         def run(**values: Any) -> None:
             del values["config"]
+            manner.settle(values)
             options = {name: _options(of, values) for name, of in made.items()}
             function(**options, **{name: values[name] for name in rest})
 
         parameters = [
             *(_parameter(declared) for of in made.values() for declared in _in_panels(of)),
             *(inspect.signature(function).parameters[name].replace(annotation=hints[name]) for name in rest),
-            _CONFIG,
+            *(of_all for of_all in _OF_ALL if of_all.name not in rest),
         ]
         run.__signature__ = _signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -54,6 +58,25 @@ def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
 def example_of(function: Callable[..., None]) -> str:
     return f"Example: {getattr(function, _EXAMPLE)}"
+
+
+def command_of(options: type[Options]) -> type[TyperCommand]:
+    """The class of a command some of whose options may stand without a value."""
+
+    class Command(TyperCommand):
+        """Says what such an option means; what begins with a dash after it is no value of it."""
+
+        bare: Final = {declared.flag: declared.option.bare for declared in declarations(options)}
+
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            following = [*args[1:], "-"]
+            words = [
+                f"{word}={self.bare[word]}" if self.bare.get(word) and after.startswith("-") else word
+                for word, after in zip(args, following, strict=True)
+            ]
+            return super().parse_args(ctx, words)
+
+    return Command
 
 
 def _parameters(
@@ -107,13 +130,19 @@ def _kind(declared: Declared) -> Any:
     """What typer turns a word into."""
     if Path in declared.kinds:
         return Path
-    if declared.choices and len(declared.kinds) > 1:  # such as a number or "auto": by _parser
+    if _is_mixed(declared):  # by _parser
         return str
     if declared.choices and declared.several:  # typer takes no lists of Literals
         return StrEnum(declared.name, {word: word for word in declared.choices})
     if declared.choices:
         return Literal[declared.choices]
     return declared.kinds[0]
+
+
+def _is_mixed(declared: Declared) -> bool:
+    """Whether it may be a number, or words: "auto", or text."""
+    is_number = int in declared.kinds or float in declared.kinds
+    return len(declared.kinds) > 1 and (is_number or bool(declared.choices))
 
 
 def _described(declared: Declared) -> Any:
@@ -125,7 +154,7 @@ def _described(declared: Declared) -> Any:
         "rich_help_panel": option.panel or None,
         "show_default": option.default or declared.default is not None,
     }
-    if declared.choices and len(declared.kinds) > 1:
+    if _is_mixed(declared):
         about["parser"] = _parser(declared)
     else:
         about |= {"min": option.minimum, "max": option.maximum}
@@ -135,25 +164,42 @@ def _described(declared: Declared) -> Any:
 
 
 def _parser(declared: Declared) -> Callable[[str], Any]:
-    """Of a number or one of some words."""
+    """Of a number, or one of some words, or any text; yes and no among the words where it may be true."""
+    if bool in declared.kinds:
+        return _switch_parser(declared)
 
     def parse(text: str) -> Any:
-        if text in declared.choices or str in declared.kinds:
+        if text in declared.choices:
             return text
         number = int if int in declared.kinds else float
         try:
             value = number(text)
         except ValueError:
             value = None
+        if value is None and str in declared.kinds:
+            return text
         low, high = declared.option.minimum, declared.option.maximum
         if value is None or (low is not None and value < low) or (high is not None and value > high):
             ends = "".join(
                 f" {word} {end:g}" for word, end in (("from", low), ("to", high)) if end is not None
             )
             raise typer.BadParameter(
-                f"{text!r} is neither {' nor '.join(declared.choices)} nor a number{ends}"
+                f"{text!r} is neither {' nor '.join(declared.choices or ('text',))} nor a number{ends}"
             )
         return value
+
+    return parse
+
+
+def _switch_parser(declared: Declared) -> Callable[[str | bool], Any]:
+    """Of yes, no, or one of some words."""
+
+    def parse(text: str | bool) -> Any:
+        if isinstance(text, bool) or text in declared.choices:
+            return text
+        if text.lower() not in _WORDS_OF_BOOL:
+            raise typer.BadParameter(f"{text!r} is neither yes, no nor {' nor '.join(declared.choices)}")
+        return _WORDS_OF_BOOL[text.lower()]
 
     return parse
 
@@ -176,7 +222,8 @@ def _use_config(context: typer.Context, path: Path | None) -> Path | None:
 def _as_words(path: Path, word: str, value: toml_options.Value, parameter: Any) -> Any:
     """Returns what a file sets an option to as the command line would say it, so that both are judged alike:
     1.5 is no whole number. InputError where no word says it."""
-    several, is_flag = _takes_several(parameter), bool(getattr(parameter, "is_flag", False))
+    several = _takes_several(parameter)
+    is_flag = bool(getattr(parameter, "is_flag", False)) or parameter.default is False
     if isinstance(value, list) and not several:
         raise InputError(path, f"found {value!r}, expected one value", where=word)
     if isinstance(value, bool) and not is_flag:
@@ -201,18 +248,30 @@ def _names(context: typer.Context) -> dict[str, Any]:
     return names
 
 
-_CONFIG = inspect.Parameter(
-    "config",
-    inspect.Parameter.KEYWORD_ONLY,
-    default=None,
-    annotation=Annotated[
+def _of_all(name: str, default: Any, kind: Any, help_: str, **more: Any) -> inspect.Parameter:
+    """Returns an option that every command has."""
+    option = typer.Option(f"--{name}", show_envvar=False, help=help_, **more)
+    annotation: Any = Annotated[kind, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+_OF_ALL = (
+    inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json),
+    _of_all(
+        "progress",
+        "auto",
+        manner.Kind,
+        "What is shown on stderr meanwhile; json: lines with time, stage, done, total. auto: a bar on a "
+        "terminal, else a line every ten seconds.",
+    ),
+    _of_all("quiet", False, bool, "Say nothing but results and errors."),
+    _of_all("verbose", False, bool, "Say how long each step took."),
+    _of_all(
+        "config",
+        None,
         Path | None,
-        typer.Option(
-            "--config",
-            show_envvar=False,
-            callback=_use_config,
-            is_eager=True,
-            help="TOML file of options by their names, such as `seed = 1`; the command line wins.",
-        ),
-    ],
+        "TOML file of options by their names, such as `seed = 1`; the command line wins.",
+        callback=_use_config,
+        is_eager=True,
+    ),
 )

@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfrec_tools.cli import console
+from tfrec_tools.cli import console, manner
 from tfrec_tools.cli.shown import say
+from tfrec_tools.errors import Interrupted, counted
 
 
 def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
     """Has a set DIR/NAME written by `engine`, which takes the options, and shows its manifest or its tables;
     the issues, where the policies do not allow them."""
-    from tfrec_tools.dataset.manifest import format_manifest
+    import msgspec
+
     from tfrec_tools.dataset.publish import Refused
-    from tfrec_tools.errors import Interrupted
 
     try:
         with console.watched(options) as watched:
@@ -27,7 +28,8 @@ def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command goes on where this one stopped") from None
     if json:
-        say(format_manifest(finished.manifest), nl=False)
+        outcome = {"outcome": finished.outcome, "changed": finished.changed}
+        manner.say_document(msgspec.to_builtins(finished.manifest) | outcome)
     else:
         _summarise(options.prefix, finished)
 
@@ -38,12 +40,11 @@ def _summarise(out: Path, finished: Any) -> None:
     from tfrec_tools.dataset.shards import issues_path
 
     manifest = finished.manifest
-    if finished.again:
-        say("Finished before, by the same command on the same input; --overwrite does it again.")
+    say_outcome(finished)
     size_mb = sum(shard.bytes for shard in manifest.shards) / 1e6
     title = (
-        f"{out}: {manifest.images} images ({manifest.negatives} without boxes), {manifest.boxes} boxes, "
-        f"{len(manifest.shards)} shard(s), {size_mb:.1f} MB"
+        f"{out}: {counted(manifest.images, 'image')} ({manifest.negatives} without boxes), "
+        f"{counted(manifest.boxes, 'box')}, {len(manifest.shards)} shard(s), {size_mb:.1f} MB"
     )
     headers = ("id", "class", "images", "boxes", *(f"in {split.name}" for split in manifest.splits))
     classes = [
@@ -55,13 +56,23 @@ def _summarise(out: Path, finished: Any) -> None:
     ]
     console.print_table(title, headers, classes)
     for split in manifest.splits:
-        say(f"{split.name}: {split.images} images, {split.boxes} boxes")
+        say(f"{split.name}: {counted(split.images, 'image')}, {counted(split.boxes, 'box')}")
     sources = manifest.sources
     print_accounts([source.path for source in sources], [source.accounting for source in sources])
     _print_labeled(manifest)
     if why := tfds.left_out(out, manifest):
         say(f"tfds.builder_from_directory does not have {out.name}: {why}.")
     print_issues(finished.issues, f", all of them in {issues_path(out)}")
+
+
+def say_outcome(made: Any) -> None:
+    """A line where there was something before: that it is as it was, or in what it differed."""
+    from tfrec_tools.dataset.changes import told
+
+    if made.outcome == "unchanged":
+        say("Finished before, by the same command on the same input; --overwrite does it again.")
+    elif made.changed:
+        say(f"Rebuilt: what was there was {told(made.changed)}.")
 
 
 def _print_labeled(manifest: Any) -> None:
@@ -80,7 +91,7 @@ def print_accounts(paths: Sequence[str], accounts: Sequence[Any]) -> None:
             litter = f"; {account.litter} file(s) of the system passed over" if account.litter else ""
             say(
                 f"{path}: {account.found} annotated objects in {account.files} file(s) = "
-                f"{_outcome(account.written, account.dropped)}; {account.images} images = "
+                f"{_outcome(account.written, account.dropped)}; {counted(account.images, 'image')} = "
                 f"{_outcome(account.images_written, account.images_dropped)}{litter}"
             )
 

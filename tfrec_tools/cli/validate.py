@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from tfrec_tools.cli.exits import Exit
 from tfrec_tools.cli.options import Json, command
-from tfrec_tools.cli.shown import say
 from tfrec_tools.conversion.options import ValidateOptions
+from tfrec_tools.errors import counted, readable
 
 
 @command("tfrec validate instances.json --images photos/ --report issues.html")
@@ -23,23 +24,32 @@ def validate(
 ) -> None:
     """Check annotations and images as convert does, without writing any records.
 
-    Exit code 1 where an issue would end the conversion: with --policy strict, any. --json prints the issues,
-    one JSON object per line.
+    Exit code 1 where an issue would end the conversion: with --policy strict, any.
     """
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import console, manner
     from tfrec_tools.conversion import convert as engine
-    from tfrec_tools.dataset.publish import issue_lines
 
     with console.watched(options) as watched:
         checked = engine.validate(watched)
     if report is not None:
         _write(report, engine.report(checked, report))
     if json:
-        say(issue_lines(checked.issues), nl=False)
+        manner.say_document(_document(options, checked))
     else:
         _print(options, checked, report)
     if checked.refused:
-        raise typer.Exit(1)
+        raise typer.Exit(Exit.UNUSABLE)
+
+
+def _document(options: ValidateOptions, checked: Any) -> dict[str, Any]:
+    pairs = zip(options.source_paths, checked.accounts, strict=True)
+    return {
+        "images": checked.images,
+        "boxes": checked.boxes,
+        "sources": [{"path": readable(str(path)), "accounting": account} for path, account in pairs],
+        "issues": checked.issues,
+        "refused": len(checked.refused),
+    }
 
 
 def _print(options: ValidateOptions, checked: Any, report: Path | None) -> None:
@@ -47,7 +57,7 @@ def _print(options: ValidateOptions, checked: Any, report: Path | None) -> None:
     from tfrec_tools.cli.report import print_accounts, print_issues
 
     names = ", ".join(map(str, options.source_paths))
-    title = f"{names}: {checked.images} images, {sum(checked.boxes.values())} boxes"
+    title = f"{names}: {counted(checked.images, 'image')}, {counted(sum(checked.boxes.values()), 'box')}"
     console.print_table(title, ("class", "boxes"), list(checked.boxes.items()))
     print_accounts([str(path) for path in options.source_paths], checked.accounts)
     print_issues(checked.issues, f", all of them in {report}" if report else "")

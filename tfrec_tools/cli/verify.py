@@ -16,16 +16,14 @@ def verify(options: VerifyOptions, json: Json = False) -> None:
     With --against the source is read again with the set's own options, and what differs is listed. Exit code
     1 where anything is not as the manifest or the source says.
     """
-    import json as json_
-
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import console, manner
     from tfrec_tools.conversion import comparison
     from tfrec_tools.errors import TfrecError
 
     with console.watched(options) as watched:
         sets = comparison.verified(watched)
     if json:
-        say(json_.dumps([_document(verified) for verified in sets], ensure_ascii=False, indent=2))
+        manner.say_document([_document(verified) for verified in sets])
     else:
         for verified in sets:
             _print(verified, options.against is not None)

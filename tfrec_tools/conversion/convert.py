@@ -62,10 +62,10 @@ def validate(options: ValidateOptions) -> Checked:
 def report(checked: Checked, path: Path) -> bytes:
     """The issues as the file that its suffix asks for: .jsonl, or .html with images."""
     if path.suffix == ".html":
-        from tfrec_tools.drawing.page import issues_page
+        from tfrec_tools.drawing.gallery import issues_page
 
         name = ", ".join(readable(source.path.name) for source in checked.plan.inputs)
-        return issues_page(name, checked.plan.images, checked.issues)
+        return issues_page(name, checked.plan.images, checked.issues, checked.plan.label_map.names)
     if path.suffix == ".jsonl":
         return issue_lines(checked.issues)
     raise InputError(path, f"ends in {path.suffix!r}, expected .html or .jsonl")
@@ -75,6 +75,7 @@ def _set_plan(options: ConvertOptions, plan: Plan) -> SetPlan:
     return SetPlan(
         out=options.prefix,
         overwrite=options.overwrite,
+        if_changed=options.if_changed,
         label_map=plan.label_map,
         splits=tuple(share.name for share in plan.shares),
         jobs=plan.jobs,

@@ -24,7 +24,7 @@ from tfrec_tools.conversion.sharing import SourceImage
 from tfrec_tools.dataset import class_choice, partition
 from tfrec_tools.dataset.class_choice import Choice
 from tfrec_tools.dataset.options import class_sets
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.formats import parts, registry
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.images import lookup
@@ -164,7 +164,9 @@ def _each(option: str, values: Any, count: int) -> list[Any]:
     """A value for each source: the same for all, or as many as there are sources."""
     values = list(several(values)) or [None]
     if len(values) not in (1, count):
-        raise InputError(option, f"given {len(values)} times for {count} sources; give one, or one each")
+        raise InputError(
+            option, f"given {len(values)} times for {counted(count, 'source')}; give one, or one each"
+        )
     return [*values] * count if len(values) == 1 else values
 
 
@@ -240,8 +242,8 @@ def require_classes(
     """InputError where a label map lacks a class that has a box."""
     if labels_ is not None and (lacking := sorted(name for name in used if name not in ids)):
         listed = ", ".join(map(repr, lacking))
-        reason = f"lacks {listed} of {source}; add them with `tfrec merge-labels`, or drop --labels"
-        raise InputError(labels_, reason)
+        reason = f"lacks {listed} of {source}; call them by names that it has with --rename OLD=NEW"
+        raise InputError(labels_, f"{reason}, add them with `tfrec merge-labels`, or drop --labels")
 
 
 def _items(
@@ -308,7 +310,7 @@ def _shares(options: ConvertOptions, items: Sequence[SourceImage]) -> tuple[spli
         return splits.parse_shares(options.split) if options.split else ()
     if unsaid := [item.record.source for item in items if item.record.split is None]:
         nowhere = "is in no split that its source, a file or a folder is called after"
-        reason = f"{unsaid[0]} {nowhere} ({len(unsaid)} of {len(items)} images)"
+        reason = f"{unsaid[0]} {nowhere} ({len(unsaid)} of {counted(len(items), 'image')})"
         raise InputError("--split", reason, where=SOURCE_SPLIT)
     counts = Counter(str(item.record.split) for item in items)
     return tuple(splits.Share(name, count / len(items)) for name, count in sorted(counts.items()))
@@ -322,8 +324,8 @@ def _jobs(
     made: list[ConversionJob] = []
     for split, members in by_split.items():
         if not members and shares:
-            reason = f"no image falls to {split!r}, of {len(items)} images; choose other shares or --seed"
-            raise InputError("--split", reason, where=options.split or "")
+            reason = f"no image falls to {split!r}, of {counted(len(items), 'image')}"
+            raise InputError("--split", f"{reason}; choose other shares or --seed", where=options.split or "")
         laid_out = partition.shards_of(
             options, split, members, lambda item: item.record.image_id, sum(item.size for item in members)
         )

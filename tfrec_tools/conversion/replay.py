@@ -10,7 +10,7 @@ from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.dataset import shards
 from tfrec_tools.dataset.manifest import Manifest
 from tfrec_tools.dataset.options import VerifyOptions
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.system.options import (
     Declared,
     are_quoted,
@@ -74,7 +74,8 @@ def _value(declared: Declared, text: str, sources: int, path: Path) -> Any:
     if sources == 1 or len(words) == 1:
         return [text]
     if len(words) != sources:
-        reason = f"cannot be replayed for {sources} sources: it stands in the manifest with other blanks"
+        of = counted(sources, "source")
+        reason = f"cannot be replayed for {of}: it stands in the manifest with other blanks"
         raise InputError(path, f"{declared.flag} {reason}; convert again", where=text)
     return words
 

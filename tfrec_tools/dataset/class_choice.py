@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.dataset.options import ClassOptions
-from tfrec_tools.errors import LabelConflict, readable
+from tfrec_tools.errors import LabelConflict, counted, readable
 from tfrec_tools.labels import conflicts, naming, renames
 from tfrec_tools.labels.label_map import ClassList, Label
 from tfrec_tools.labels.naming import FirstIds, MergeRules, Source
@@ -41,7 +41,7 @@ class Choice:
     def issues(self, place: str, boxes: Mapping[str, int]) -> Iterator[Issue]:
         """Yields an issue for each class that is left out, with its boxes."""
         for name in (old for old, new in self.renamed.items() if new is None):
-            message = f"{name!r} is left out, with {boxes.get(name, 0)} boxes"
+            message = f"{name!r} is left out, with {counted(boxes.get(name, 0), 'box')}"
             yield Issue(LEFT_OUT, readable(place), None, message, True)
 
 

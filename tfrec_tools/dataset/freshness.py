@@ -59,10 +59,11 @@ def unsure(out: Path, manifest: Manifest, jobs: Sequence[Job]) -> list[Job]:
     return [job for job in jobs if state.shards.get(job.file) != job.fingerprint]
 
 
-def require_same(
+def differing(
     out: Path, manifest: Manifest, issues: Iterable[Issue], jobs: Sequence[Job], done: Sequence[ShardResult]
-) -> None:
-    """Raises InputError where jobs that were done again do not give what the finished set holds.
+) -> str:
+    """Returns which shard's images are others, where jobs that were done again do not give what the finished
+    set holds; "" where they do.
 
     issues   that the set has
     """
@@ -70,14 +71,14 @@ def require_same(
     infos = {info.file: info for info in manifest.shards}
     pairs = list(zip(jobs, done, strict=True))
     other = [job for job, result in pairs if not _is_same(infos.get(job.file), result, known)]
-    if other:
-        first = other[0]
-        again = staging.shard_path(staging.folder_of(out), first.fingerprint)
-        name = next(_differing(out.with_name(first.file), again), "")
-        what = f"image {json.dumps(name)} was" if name else "images were"
-        more = f" (and {len(other) - 1} more shard(s))" if other[1:] else ""
-        reason = f"{what} changed after the set was finished{more}; replace the set with --overwrite or "
-        raise InputError(out.with_name(first.file), f"{reason}choose another --out")
+    if not other:
+        return ""
+    first = other[0]
+    again = staging.shard_path(staging.folder_of(out), first.fingerprint)
+    name = next(_differing(out.with_name(first.file), again), "")
+    what = f"image {json.dumps(name)} was" if name else "images were"
+    more = f" (and {len(other) - 1} more shard(s))" if other[1:] else ""
+    return f"{first.file}: {what} changed{more}"
 
 
 def _is_same(info: ShardInfo | None, result: ShardResult, known: set[Issue]) -> bool:

@@ -107,6 +107,14 @@ class SetOptions(WorkerOptions):
         "none"
     )
     overwrite: Annotated[bool, Option("Replace a set that exists.", Panel.OUTPUT, recorded=False)] = False
+    if_changed: Annotated[
+        bool,
+        Option(
+            "Replace a set that exists, if input, options or version are others than those it was made of.",
+            Panel.OUTPUT,
+            recorded=False,
+        ),
+    ] = False
     no_fsync: Annotated[
         bool,
         Option(
@@ -138,7 +146,11 @@ class InspectOptions(Options):
 
     records: Annotated[
         Paths,
-        Option("Files, folders, DIR/NAME of a set, or patterns such as 'DIR/NAME-*'.", argument=True),
+        Option(
+            "Records (files, folders, DIR/NAME of a set, patterns such as 'DIR/NAME-*'), or any other path.",
+            argument=True,
+            metavar="PATH",
+        ),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tfrec_tools.dataset.options import SetOptions
 from tfrec_tools.dataset.shards import shard_paths
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 
 SHARD_BYTES = 150_000_000
 
@@ -21,7 +21,9 @@ def shard_count(wanted: int | None, images: int, size: int) -> int:
     if wanted is None:
         return min(images, -(-size // SHARD_BYTES) or 1)
     if wanted > images:
-        raise InputError("--shards", f"{wanted} shards for {images} images; give at most as many")
+        raise InputError(
+            "--shards", f"{counted(wanted, 'shard')} for {counted(images, 'image')}; give at most as many"
+        )
     return wanted
 
 

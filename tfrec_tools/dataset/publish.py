@@ -18,7 +18,8 @@ from tfrec_tools.annotations import set_checks
 from tfrec_tools.annotations.accounts import Reading
 from tfrec_tools.annotations.issues import CODES, Issue
 from tfrec_tools.annotations.policies import Policies, going_on
-from tfrec_tools.dataset import accounting, freshness, shards, staging, tfds
+from tfrec_tools.dataset import accounting, freshness, replacing, shards, staging, tfds
+from tfrec_tools.dataset.changes import Change, Outcome
 from tfrec_tools.dataset.engine import Engine, ImageProgress, Job
 from tfrec_tools.dataset.manifest import (
     FORMAT_VERSION,
@@ -30,11 +31,10 @@ from tfrec_tools.dataset.manifest import (
     SourceInfo,
     SplitInfo,
     format_manifest,
-    read_manifest,
     sealed,
 )
 from tfrec_tools.dataset.staging import ShardResult
-from tfrec_tools.errors import AccountError, InputError, TfrecError, readable
+from tfrec_tools.errors import AccountError, InputError, Parts, TfrecError, readable
 from tfrec_tools.labels import pbtxt
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.remote_path import require_writable
@@ -44,7 +44,8 @@ from tfrec_tools.system.remote_path import require_writable
 class SetPlan:
     """A set that is to be written.
 
-    out        DIR/NAME; `overwrite` where another set of that name may be replaced
+    out        DIR/NAME; `overwrite` where another set of that name is replaced, `if_changed` where it is if
+               it was made of anything else
     splits     names; none where the set is not divided
     jobs       one for each shard
     sources    what it is made of; `inputs` are files that it is read from and that must stay, `replaceable`
@@ -74,6 +75,7 @@ class SetPlan:
     digest: str
     issues: tuple[Issue, ...] = ()
     images: Iterable[tuple[Any, Any]] = ()
+    if_changed: bool = False
     for_tfds: bool = True
     durable: bool = True
     by_time: bool = False
@@ -81,12 +83,22 @@ class SetPlan:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A finished set, and every issue in the order of the source. `again`: it was finished before by the
-    same command, and nothing was done."""
+    """A finished set, and every issue in the order of the source.
+
+    outcome   `unchanged` where the same command had finished it before, and nothing was done; `rebuilt` where
+              it took the place of another
+    changed   in what that one differed; nothing where that was not asked, or where nothing did
+    """
 
     manifest: Manifest
     issues: tuple[Issue, ...]
-    again: bool = False
+    outcome: Outcome = "made"
+    changed: tuple[Change, ...] = ()
+
+    @property
+    def again(self) -> bool:
+        """Whether nothing was done."""
+        return self.outcome == "unchanged"
 
 
 class Refused(TfrecError):  # noqa: N818
@@ -98,6 +110,11 @@ class Refused(TfrecError):  # noqa: N818
         more = f" (and {len(refused) - 1} more that may not be)" if len(refused) > 1 else ""
         message = f"{first.source}: {first.code}: {first.message}{more}; nothing was written"
         super().__init__(f"{message}; {going_on(refused)} would go on")
+
+    @property
+    def parts(self) -> Parts:
+        first = self.refused[0]
+        return Parts(first.source, first.code, first.message, "", f"{going_on(self.refused)} would go on")
 
 
 def require_name(out: Path) -> None:
@@ -122,12 +139,17 @@ def finish(set_plan: SetPlan, policies: Policies, engine: Engine, progress: Imag
 def _finish(set_plan: SetPlan, policies: Policies, engine: Engine, progress: ImageProgress) -> Finished:
     """With the hidden folder claimed."""
     out, folder = set_plan.out, staging.folder_of(set_plan.out)
-    if (before := _finished_before(set_plan)) is not None:
-        _require_fresh(set_plan, before, engine, progress)
-        staging.discard(folder)
-        return before
-    old = _old_files(set_plan)
     try:
+        known: tuple[Change, ...] = ()
+        if (before := _finished_before(set_plan)) is not None:
+            images = _changed_images(set_plan, before, engine, progress)
+            if not images:
+                staging.discard(folder)
+                return before
+            if not set_plan.if_changed:
+                raise InputError(out, f"{images} after the set was finished; {replacing.HOW}")
+            known = (Change("input", images),)
+        old = replacing.old_set(set_plan, known)
         done = engine(set_plan.jobs, folder, progress)
         issues = all_issues(set_plan.issues, set_plan.label_map, set_plan.jobs, done)
         if refused := policies.refused(issues):
@@ -136,7 +158,8 @@ def _finish(set_plan: SetPlan, policies: Policies, engine: Engine, progress: Ima
             raise InputError(out, "no image is left to write; see what the policies drop")
         accounted = accounting.accounts(out, set_plan.readings, done)
     except (InputError, Refused, AccountError):
-        staging.discard(folder)
+        if not staging.names(folder):  # else the shards of a set that is half moved would go, too
+            staging.discard(folder)
         raise
     label_map, by_time = pbtxt.format_label_map(set_plan.label_map).encode(), set_plan.by_time
     manifest = _manifest(replace(set_plan, sources=_with(set_plan.sources, accounted)), done, issues)
@@ -152,7 +175,7 @@ def _finish(set_plan: SetPlan, policies: Policies, engine: Engine, progress: Ima
     staging.publish(
         folder, {job.file: job.fingerprint for job in set_plan.jobs}, sidecars, old, set_plan.durable
     )
-    return Finished(manifest, issues)
+    return Finished(manifest, issues, old.outcome, old.changed)
 
 
 def _with(
@@ -179,9 +202,9 @@ def all_issues(
 
 
 def _page(set_plan: SetPlan, issues: Sequence[Issue]) -> bytes:
-    from tfrec_tools.drawing.page import issues_page  # which needs numpy and Pillow, as nothing else does
+    from tfrec_tools.drawing.gallery import issues_page  # which needs numpy and Pillow, as nothing else does
 
-    return issues_page(set_plan.out.name, set_plan.images, issues)
+    return issues_page(set_plan.out.name, set_plan.images, issues, set_plan.label_map.names)
 
 
 def issue_lines(issues: Iterable[Issue]) -> bytes:
@@ -191,22 +214,8 @@ def issue_lines(issues: Iterable[Issue]) -> bytes:
 
 def _finished_before(set_plan: SetPlan) -> Finished | None:
     """Returns the set as it stands, if the same command on the same input has finished it."""
-    path = shards.manifest_path(set_plan.out)
-    try:
-        manifest = read_manifest(path)
-    except (InputError, FileNotFoundError):
-        return None
-    except OSError as fault:
-        if set_plan.overwrite:
-            return None
-        raise InputError(path, f"cannot be read ({fault.strerror})") from fault
-    files = [(set_plan.out.with_name(info.file), info.bytes) for info in manifest.shards]
-    whole = all(path.is_file() and path.stat().st_size == size for path, size in files)
-    redo = set_plan.overwrite and not staging.names(staging.folder_of(set_plan.out))
-    if redo or not whole or manifest.digest != set_plan.digest:
-        return None
-    lines = shards.issues_path(set_plan.out).read_bytes().splitlines()
-    return Finished(manifest, tuple(msgspec.json.decode(line, type=Issue) for line in lines), True)
+    before = replacing.finished_before(set_plan)
+    return None if before is None else Finished(*before, "unchanged")
 
 
 def _unsure(set_plan: SetPlan, before: Finished) -> list[Job]:
@@ -214,36 +223,18 @@ def _unsure(set_plan: SetPlan, before: Finished) -> list[Job]:
     return freshness.unsure(set_plan.out, before.manifest, set_plan.jobs) if set_plan.by_time else []
 
 
-def _require_fresh(set_plan: SetPlan, before: Finished, engine: Engine, progress: ImageProgress) -> None:
-    """Raises InputError where image files were changed since the set was finished."""
+def _changed_images(set_plan: SetPlan, before: Finished, engine: Engine, progress: ImageProgress) -> str:
+    """Returns which image files were changed since the set was finished; "" where none was, which is then
+    noted."""
     out, manifest = set_plan.out, before.manifest
     unsure = _unsure(set_plan, before)
     if not unsure:
-        return
-    folder = staging.folder_of(out)
-    try:
-        done = engine(unsure, folder, progress)
-        freshness.require_same(out, manifest, before.issues, unsure, done)
-    except InputError:
-        staging.discard(folder)
-        raise
+        return ""
+    done = engine(unsure, staging.folder_of(out), progress)
+    if other := freshness.differing(out, manifest, before.issues, unsure, done):
+        return other
     freshness.write_state(out, manifest, set_plan.jobs)
-
-
-def _old_files(set_plan: SetPlan) -> list[Path]:
-    """Returns the files of the set that is there, to be removed before the new one appears; but not the label
-    map if it is the one given. Raises InputError unless they may be overwritten."""
-    moving = staging.names(staging.folder_of(set_plan.out))
-    inputs = {path.resolve() for path in set_plan.inputs}
-    staying = {*inputs, *(path.resolve() for path in set_plan.replaceable)}
-    files = shards.set_files(set_plan.out, set_plan.splits)
-    if any(path.resolve() in inputs for path in files):
-        raise InputError(set_plan.out, "is also a source; choose another --out")
-    there = [path for path in files if path.resolve() not in staying]
-    if there and not set_plan.overwrite and not moving:
-        raise InputError(there[0], "exists already; replace the set with --overwrite or choose another --out")
-    left = (set_plan.out.with_name(name) for name in moving if shards.is_name_of(name, set_plan.out))
-    return [*there, *left]
+    return ""
 
 
 def _manifest(set_plan: SetPlan, done: Sequence[ShardResult], issues: Sequence[Issue]) -> Manifest:

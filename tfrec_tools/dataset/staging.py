@@ -3,20 +3,19 @@ that a conversion that was killed goes on where it stopped, and the moves to the
 
     FINGERPRINT.tfrecord   a finished shard
     FINGERPRINT.json       what it holds (ShardResult), written after it
-    names.json             {final name: fingerprint}: every shard is finished, the old set is gone, and
-                           files are being moved to their final names
-    lock                   held by the run that works in it
+    old.json               of the set that is to be replaced (Replaced), written before names.json
+    names.json             {final name: fingerprint}: every shard is finished, the old set goes, its manifest
+                           first, and files are being moved to their final names
+    lock                   held by the run that works in it, which it names
 
 The folder is its user's own: links are not followed, and what another user made is refused.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,18 +24,17 @@ import msgspec
 
 from tfrec_tools.annotations.accounts import Tally
 from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.dataset.changes import Change, Outcome
 from tfrec_tools.errors import InputError
+from tfrec_tools.system import locks
 from tfrec_tools.system.atomic import named_as, published, sync
 from tfrec_tools.system.remote_path import RemotePath
 from tfrec_tools.tfrecords.framing import Written
 
-if sys.platform != "win32":
-    import fcntl
-
 _NAMES = "names.json"
+_OLD = "old.json"
 _LOCK = "lock"
 _OURS = frozenset({".tfrecord", ".json", ".job", ".fault", ".part"})  # what stands in the folder
-_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,16 @@ class ShardResult:
     images_per_class: dict[str, int]
     issues: tuple[tuple[int, Issue], ...]
     tallies: dict[int, Tally] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What a set takes the place of: the names of files, `rebuilt` where they were a finished set, and in
+    what that one differed."""
+
+    files: tuple[str, ...]
+    outcome: Outcome
+    changed: tuple[Change, ...]
 
 
 def folder_of(out: Path) -> Path:
@@ -75,7 +83,7 @@ def claimed(out: Path) -> Iterator[None]:
         return
     is_new = not is_there(out)
     with named_as(out, folder):
-        lock = _held(out, folder)
+        lock = locks.take(folder / _LOCK, out, "set", lambda: make_folder(folder))
     try:
         with named_as(out, folder):
             yield
@@ -84,10 +92,7 @@ def claimed(out: Path) -> Iterator[None]:
             discard(folder)
         raise
     finally:
-        with suppress(FileNotFoundError):
-            (folder / _LOCK).unlink()
-        if lock is not None:
-            os.close(lock)
+        locks.release(folder / _LOCK, lock)
 
 
 def make_folder(folder: Path) -> None:
@@ -108,33 +113,6 @@ def make_folder(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _held(out: Path, folder: Path) -> int | None:
-    """Makes the folder and returns its open lock, which ends with the process and is not that of its forks;
-    None where the system has none."""
-    for _ in range(_TRIES):  # the run before may be removing the folder just now
-        make_folder(folder)
-        if sys.platform == "win32":
-            return None
-        with suppress(FileNotFoundError):
-            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-            if not _take(lock):
-                os.close(lock)
-                break
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(lock), (folder / _LOCK).stat()):
-                    return lock
-            os.close(lock)
-    raise InputError(out, "another run is writing this set; wait until it ends, or choose another --out")
-
-
-def _take(lock: int) -> bool:
-    try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as fault:
-        return fault.errno not in (errno.EACCES, errno.EAGAIN)  # others: this file system has no locks
-    return True
-
-
 def shard_path(folder: Path, fingerprint: str) -> Path:
     return folder / f"{fingerprint}.tfrecord"
 
@@ -148,7 +126,7 @@ def note(folder: Path, fingerprint: str, done: ShardResult) -> None:
 
 def noted(folder: Path) -> set[str]:
     """Returns the fingerprints of the shards that are said to be finished."""
-    return {path.stem for path in folder.glob("[!.]*.json")} - {Path(_NAMES).stem}
+    return {path.stem for path in folder.glob("[!.]*.json")} - {Path(_NAMES).stem, Path(_OLD).stem}
 
 
 def finished(folder: Path, fingerprint: str, name: str) -> ShardResult | None:
@@ -172,26 +150,39 @@ def names(folder: Path) -> dict[str, str]:
         return {}
 
 
+def is_moving(folder: Path) -> bool:
+    """Returns whether shards are yet to be moved: a manifest beside them is still that of the old set."""
+    return any(shard_path(folder, fingerprint).exists() for fingerprint in names(folder).values())
+
+
+def replaced(folder: Path) -> Replaced | None:
+    """Returns what the set that is being moved takes the place of; None before that."""
+    try:
+        return msgspec.json.decode((folder / _OLD).read_bytes(), type=Replaced) if names(folder) else None
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
 def publish(
     folder: Path,
     shards: Mapping[str, str],
     sidecars: Mapping[Path, bytes],
-    old: Iterable[Path],
+    old: Replaced,
     durable: bool,
 ) -> None:
-    """Removes the files `old`, moves the shards {final name: fingerprint} and writes the sidecars, in
-    order; then the folder goes. When it was stopped anywhere, the same call does the rest. Power may fail:
-    the old manifest is gone from the disk before a shard is replaced, and all is there before the new one.
-    Not `durable`, the shards are not waited for."""
+    """Takes `old` away, moves the shards {final name: fingerprint} and writes the sidecars, in order;
+    then the folder goes. When it was stopped anywhere, the same call does the rest: until the folder says
+    that all is ready, the old set is whole, and from then on nothing is left to fail but the moves. Power may
+    fail: the old manifest, first of the old files, is gone from the disk before a shard is replaced, and all
+    is there before the new one. Not `durable`, the shards are not waited for."""
     if names(folder) != shards:
         for fingerprint in shards.values() if durable else ():
             sync(shard_path(folder, fingerprint))
-        for path in old:
-            path.unlink(missing_ok=True)
-        sync(folder.parent)
-        with published(folder / _NAMES) as (part,):
-            part.write_bytes(msgspec.json.encode(shards))
-        sync(folder)
+        _say_ready(folder, shards, old)
+    for name in old.files if is_moving(folder) else ():
+        if name not in shards:  # the others are replaced, at once
+            (folder.parent / name).unlink(missing_ok=True)
+    sync(folder.parent)
     for name, fingerprint in shards.items():
         if (path := shard_path(folder, fingerprint)).exists():
             path.replace(folder.parent / name)
@@ -203,6 +194,14 @@ def publish(
             part.write_bytes(data)
     sync(folder.parent)
     discard(folder)
+
+
+def _say_ready(folder: Path, shards: Mapping[str, str], old: Replaced) -> None:
+    with published(folder / _OLD) as (part,):
+        part.write_bytes(msgspec.json.encode(old))
+    with published(folder / _NAMES) as (part,):
+        part.write_bytes(msgspec.json.encode(shards))
+    sync(folder)
 
 
 def discard(folder: Path) -> None:

@@ -6,15 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tfrec_tools.annotations.boxes import sides
+from tfrec_tools.annotations.boxes import SIZES, size_classes
 from tfrec_tools.dataset import label_maps, shards
 from tfrec_tools.dataset.manifest import Manifest, SourceInfo
 from tfrec_tools.dataset.options import InspectOptions
 from tfrec_tools.system.options import as_texts
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import Parsed, parse_example
-
-SMALL_PX, LARGE_PX = 32, 96  # sides of the squares that divide COCO's small, medium and large objects
 
 
 @dataclass(slots=True)
@@ -55,7 +53,7 @@ def inspect(options: InspectOptions) -> Stats:
     for number, file in enumerate(files, start=1):
         manifest = shards.manifest_of(file)
         names, _ = label_maps.names_of(file, manifest)
-        split = _split_of(file, manifest)
+        split = split_of(file, manifest)
         stats.sources |= {file.with_name(manifest.name): manifest.sources} if manifest else {}
         stats.files += 1
         stats.bytes += file.stat().st_size
@@ -74,7 +72,8 @@ def class_names(parsed: Parsed, names: dict[int, str]) -> tuple[str, ...]:
     return named or parsed.record.names
 
 
-def _split_of(file: Path, manifest: Manifest | None) -> str:
+def split_of(file: Path, manifest: Manifest | None) -> str:
+    """Returns the split that a record file is of; "" where its set has none, or no manifest."""
     infos = manifest.shards if manifest else ()
     return next((info.split for info in infos if info.file == file.name), "")
 
@@ -93,11 +92,4 @@ def _count(stats: Stats, parsed: Parsed, names: dict[int, str]) -> None:
     stats.per_image[len(classes)] += 1
     stats.sizes_wh[record.width, record.height] += 1
     stats.formats[parsed.image.format] += 1
-    for width, height in sides(record.boxes_xyxy).tolist():
-        stats.areas[_size_class(width * height)] += 1
-
-
-def _size_class(area: float) -> str:
-    if area < SMALL_PX**2:
-        return "small"
-    return "medium" if area < LARGE_PX**2 else "large"
+    stats.areas.update(SIZES[size] for size in size_classes(record.boxes_xyxy))

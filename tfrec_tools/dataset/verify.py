@@ -11,7 +11,7 @@ from pathlib import Path
 from tfrec_tools.dataset import shards
 from tfrec_tools.dataset.manifest import Manifest, ShardInfo, content_sha256, read_manifest
 from tfrec_tools.dataset.options import VerifyOptions
-from tfrec_tools.errors import InputError, LabelConflict
+from tfrec_tools.errors import InputError, LabelConflict, counted
 from tfrec_tools.labels.pbtxt import read_label_map
 from tfrec_tools.system.options import as_path
 from tfrec_tools.system.regular_files import read_bytes
@@ -101,10 +101,10 @@ def _unaccounted(path: Path, manifest: Manifest) -> Iterator[str]:
     if len(accounts) == len(manifest.sources):
         boxes = sum(account.written for account in accounts)
         if boxes != manifest.boxes:
-            yield f"{path}: {manifest.boxes} boxes, but {boxes} in the accounts of its sources"
+            yield f"{path}: {counted(manifest.boxes, 'box')}, but {boxes} in the accounts of its sources"
         images = sum(account.images_written for account in accounts)
         if images != manifest.images:
-            yield f"{path}: {manifest.images} images, but {images} in the accounts of its sources"
+            yield f"{path}: {counted(manifest.images, 'image')}, but {images} in the accounts of its sources"
 
 
 def _miscounted(path: Path, manifest: Manifest, boxes: Sequence[int | None]) -> Iterator[str]:
@@ -114,10 +114,10 @@ def _miscounted(path: Path, manifest: Manifest, boxes: Sequence[int | None]) -> 
     """
     images = sum(info.records for info in manifest.shards)
     if images != manifest.images:
-        yield f"{path}: {manifest.images} images, but its shards have {images} records"
+        yield f"{path}: {counted(manifest.images, 'image')}, but its shards have {counted(images, 'record')}"
     known = [count for count in boxes if count is not None]
     if len(known) == len(boxes) and sum(known) != manifest.boxes:
-        yield f"{path}: {manifest.boxes} boxes, but the records of its shards have {sum(known)}"
+        yield f"{path}: {counted(manifest.boxes, 'box')}, but the records of its shards have {sum(known)}"
 
 
 def _shard_faults(file: Path, info: ShardInfo) -> Generator[str, None, int | None]:
@@ -127,7 +127,7 @@ def _shard_faults(file: Path, info: ShardInfo) -> Generator[str, None, int | Non
         return None
     tally = framing.tally(file)
     if tally.bytes != info.bytes:
-        yield f"{file}: has {tally.bytes} bytes, the manifest says {info.bytes}"
+        yield f"{file}: has {counted(tally.bytes, 'byte')}, the manifest says {info.bytes}"
     elif tally.crc32c != info.crc32c:
         yield f"{file}: its CRC-32C is not that of the manifest: it was changed or damaged"
     return (yield from _record_faults(file, info))
@@ -150,7 +150,7 @@ def _record_faults(file: Path, info: ShardInfo) -> Generator[str, None, int | No
         yield str(fault)
         return None
     if records != info.records:
-        yield f"{file}: has {records} records, the manifest says {info.records}"
+        yield f"{file}: has {counted(records, 'record')}, the manifest says {info.records}"
         return None
     if digest.hexdigest() != info.records_sha256:
         yield f"{file}: the SHA-256 of its records is not that of the manifest: it was written anew"

@@ -6,15 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from tfrec_tools.drawing.letters import fitting, line_px, width_px, write
 from tfrec_tools.drawing.palette import ink
 
 FONT_PX = 11
 _PADDING_PX = 2
 _DOT_PX = 2  # radius
-
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class DrawnBox:
 def draw_boxes(image: Image.Image, boxes: Sequence[DrawnBox], font_px: int = FONT_PX) -> None:
     """Draws boxes on an RGB image: below those without a name, on top that of the best score. Labels lie
     above all boxes, and within the image; a box that is not finite is left out."""
-    canvas, font = ImageDraw.Draw(image), ImageFont.load_default(font_px)
+    canvas = ImageDraw.Draw(image)
     finite = [box for box in boxes if all(map(math.isfinite, box.xyxy))]
     from_below = sorted(finite, key=lambda box: (box.name != "", box.score or 0.0))
     for box in from_below:
@@ -52,19 +51,7 @@ def draw_boxes(image: Image.Image, boxes: Sequence[DrawnBox], font_px: int = FON
             canvas.ellipse((x - _DOT_PX, y - _DOT_PX, x + _DOT_PX, y + _DOT_PX), fill=box.colour)
     for box in from_below:
         if box.name:
-            _draw_label(canvas, box, image.size, font, font_px)
-
-
-def fitting(text: str, font: Font, width_px: float, ending: str = "") -> str:
-    """Returns the text and its ending, of the text the middle left out where they are too long, and all of it
-    where even two letters are. Line breaks become spaces."""
-    text = " ".join(text.split())
-    if font.getlength(text + ending) <= width_px:
-        return text + ending
-    for half in range((len(text) - 1) // 2, 0, -1):
-        if font.getlength(cut := f"{text[:half]}...{text[-half:]}{ending}") <= width_px:
-            return cut
-    return ending.strip()
+            _draw_label(canvas, box, image.size, font_px)
 
 
 def _seen(xyxy: Sequence[float], size_wh: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -77,16 +64,21 @@ def _seen(xyxy: Sequence[float], size_wh: tuple[int, int]) -> tuple[int, int, in
     return left, top, right, bottom
 
 
-def _draw_label(
-    canvas: ImageDraw.ImageDraw, box: DrawnBox, size_wh: tuple[int, int], font: Font, font_px: int
-) -> None:
-    """Draws the label above its box; in it, where the box begins at the image's upper edge."""
+def _draw_label(canvas: ImageDraw.ImageDraw, box: DrawnBox, size_wh: tuple[int, int], font_px: int) -> None:
+    """Draws the label above its box; in it, where the box begins at the image's upper edge. A name that is
+    too long is cut, its score is not."""
     width, height = size_wh
     left, top, _, _ = _seen(box.xyxy, size_wh)
-    ending = "" if box.score is None else f" {box.score:.2f}"
-    text = fitting(box.name, font, width - 2 * _PADDING_PX, ending)
-    label_wh = math.ceil(font.getlength(text)) + 2 * _PADDING_PX, font_px + 2 * _PADDING_PX
+    score = "" if box.score is None else f"{box.score:.2f}"
+    behind_px = width_px(f" {score}", font_px) if score else 0.0
+    name = fitting(box.name, font_px, width - 2 * _PADDING_PX - behind_px)
+    if not name:
+        behind_px = width_px(score, font_px)
+    name_px = width_px(name, font_px)
+    label_wh = math.ceil(name_px + behind_px) + 2 * _PADDING_PX, line_px(font_px)
     above = top - label_wh[1] if top >= label_wh[1] else top
     x, y = max(0, min(left, width - label_wh[0])), max(0, min(above, height - label_wh[1]))
     canvas.rectangle((x, y, x + label_wh[0] - 1, y + label_wh[1] - 1), fill=box.colour)
-    canvas.text((x + _PADDING_PX, y + 1), text, fill=ink(box.colour), font=font)
+    ends_at = x + _PADDING_PX + name_px + behind_px
+    write(canvas, (x + _PADDING_PX, y), name, ink(box.colour), font_px)
+    write(canvas, (ends_at - width_px(score, font_px), y), score, ink(box.colour), font_px)

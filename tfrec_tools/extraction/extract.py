@@ -26,12 +26,15 @@ from tfrec_tools.annotations import keypoint_checks
 from tfrec_tools.annotations.accounts import added
 from tfrec_tools.annotations.issues import CODES, Issue
 from tfrec_tools.dataset import staging
+from tfrec_tools.dataset.changes import Change, Outcome
 from tfrec_tools.dataset.engine import ticker
 from tfrec_tools.dataset.manifest import SourceAccount
-from tfrec_tools.errors import AccountError, InputError, readable
+from tfrec_tools.errors import AccountError, InputError
+from tfrec_tools.extraction import standing
 from tfrec_tools.extraction.jobs import Done, ExtractJob, is_finished, jobs_of, noted
 from tfrec_tools.extraction.options import ExtractOptions
 from tfrec_tools.extraction.plan import Plan, make_plan
+from tfrec_tools.extraction.standing import ADVICE, FILES, SUMMARY, Summary
 from tfrec_tools.formats.split_names import split_named
 from tfrec_tools.formats.writing import BOX_FACTS, Part
 from tfrec_tools.labels import pbtxt
@@ -40,45 +43,21 @@ from tfrec_tools.system.atomic import published, sync
 from tfrec_tools.system.options import recorded_texts
 from tfrec_tools.system.workers import Tick
 
-SUMMARY = "extraction.json"
 LABEL_MAP = "label_map.pbtxt"
-_ADVICE = "give another --out"
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What an extraction holds, as its extraction.json says it.
-
-    format       of the annotations
-    splits       {name: images}; none where the records have none
-    classes      {name: boxes}, in the order of the label map
-    unsaid       {what: number} of boxes, or images, of which the format cannot say it; names are those of
-                 records' features
-    issues       how many there are of each code
-    accounting   what became of all boxes and images of the records
-    """
-
-    tool_version: str
-    format: str
-    options: dict[str, str]
-    images: int
-    boxes: int
-    splits: dict[str, int]
-    classes: dict[str, int]
-    unsaid: dict[str, int]
-    issues: dict[str, int]
-    accounting: SourceAccount
 
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
     """A finished extraction: its folder, what it holds, what is odd about the records, and the arguments of
-    the `tfrec convert` that makes the same records of it."""
+    the `tfrec convert` that makes the same records of it. `outcome` and `changed` are as those of a finished
+    set."""
 
     folder: Path
     summary: Summary
     issues: tuple[Issue, ...]
     convert: tuple[str, ...]
+    outcome: Outcome = "made"
+    changed: tuple[Change, ...] = ()
 
 
 def extract(options: ExtractOptions) -> Extracted:
@@ -86,61 +65,69 @@ def extract(options: ExtractOptions) -> Extracted:
     the same records give the same bytes. When it is killed, the same call does the rest. InputError where a
     record cannot be used or the folder is there already."""
     out = options.folder
-    _require_replaceable(out, options.overwrite)
+    standing.require_name(out)
+    standing.standing(out)
     plan = make_plan(options)
     _require_outside(out, plan.files)
     folder = staging.folder_of(out)
     with staging.claimed(out):
         try:
+            _restore(out, folder / "old")
             return _extract(plan, options, folder)
         except (InputError, AccountError):
             _clear(folder)
             raise
 
 
+def _restore(out: Path, old: Path) -> None:
+    """What a run was killed over while it changed places with the new is there again."""
+    if old.is_dir() and not out.exists():
+        old.rename(out)
+
+
 def _extract(plan: Plan, options: ExtractOptions, folder: Path) -> Extracted:
-    content, notes = folder / "content", folder / "notes"
+    out, content, notes = options.folder, folder / "content", folder / "notes"
+    issues = (*plan.source.issues, *_not_finite(plan), *_damaged_keypoints(plan))
+    arguments = tuple(_convert(plan, options))
+    there, changed = standing.standing(out), tuple[Change, ...]()
+    if there is not None:
+        changed = standing.changes(out, there, recorded_texts(options), plan.digest)
+        if not changed and there.summary is not None and not options.overwrite:
+            _clear(folder)
+            staging.discard(folder)
+            return Extracted(out, there.summary, issues, arguments, "unchanged")
+        how = {"overwrite": options.overwrite, "if_changed": options.if_changed}
+        standing.require_replaceable(out, there, changed, **how)
     _begin(folder, plan.fingerprint)
     jobs = jobs_of(plan)
     _run(jobs, options, content, notes)
     done = [_counts(notes, job) for job in jobs]
-    issues = (*plan.source.issues, *_not_finite(plan), *_damaged_keypoints(plan))
     summary = _summary(plan, options, done, issues)
     for path, pieces in _documents(plan, summary, jobs, notes):
         (content / path).parent.mkdir(parents=True, exist_ok=True)
         with (content / path).open("wb") as file:
             file.writelines(pieces)
+    _list(content)
     if not options.no_fsync:
         _sync(content)
-    _require_replaceable(options.folder, options.overwrite)
-    _publish(content, options.folder, folder / "old")
+    standing.standing(out)  # another program may have put something there meanwhile
+    _publish(content, out, folder / "old")
     _clear(folder)
     staging.discard(folder)
-    return Extracted(options.folder, summary, issues, tuple(_convert(plan, options)))
+    return Extracted(out, summary, issues, arguments, "rebuilt" if there else "made", changed)
 
 
-def _require_replaceable(out: Path, overwrite: bool) -> None:
-    """Raises InputError where something is there that may not be replaced."""
-    if out.name in ("", ".."):
-        raise InputError(out, "is no name for a folder; give one to --out")
-    if readable(str(out)) != str(out):
-        raise InputError(out, f"is no UTF-8; {_ADVICE}")
-    if not os.path.lexists(out):
-        return
-    if out.is_symlink() or not out.is_dir():
-        raise InputError(out, f"is there already, and is no folder; {_ADVICE}")
-    if not any(out.iterdir()):
-        return
-    if not (out / SUMMARY).is_file():
-        raise InputError(out, f"is there already, and is no extraction (it has no {SUMMARY}); {_ADVICE}")
-    if not overwrite:
-        raise InputError(out, f"is there already; replace it with --overwrite, or {_ADVICE}")
+def _list(content: Path) -> None:
+    """The extraction says which files it has."""
+    (content / FILES).unlink(missing_ok=True)
+    sizes = standing.sizes_below(content)
+    (content / FILES).write_bytes(msgspec.json.format(msgspec.json.encode(sizes), indent=0) + b"\n")
 
 
 def _require_outside(out: Path, files: Iterable[Path]) -> None:
     inside = next((file for file in files if file.resolve().is_relative_to(out.resolve())), None)
     if inside is not None:
-        raise InputError(out, f"holds {inside.name}, which is to be read; {_ADVICE}")
+        raise InputError(out, f"holds {inside.name}, which is to be read; {ADVICE}")
 
 
 def _begin(folder: Path, fingerprint: str) -> None:
@@ -244,6 +231,7 @@ def _summary(plan: Plan, options: ExtractOptions, done: Sequence[Done], issues: 
         unsaid={what: unsaid[what] for what in (*BOX_FACTS, *plan.unsaid) if unsaid[what]},
         issues={code: codes[code] for code in CODES if code in codes},
         accounting=account,
+        digest=plan.digest,
     )
 
 

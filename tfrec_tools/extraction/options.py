@@ -50,6 +50,15 @@ class ExtractOptions(WorkerOptions):
             recorded=False,
         ),
     ] = False
+    if_changed: Annotated[
+        bool,
+        Option(
+            "Replace an extraction that is in the folder, if records, options or version are others than "
+            "those it was made of.",
+            Panel.OUTPUT,
+            recorded=False,
+        ),
+    ] = False
     no_fsync: Annotated[
         bool,
         Option(

@@ -23,6 +23,7 @@ from tfrec_tools.formats.writers import WRITERS, Writer
 from tfrec_tools.labels import pbtxt
 from tfrec_tools.labels.label_map import Label, LabelMap
 from tfrec_tools.system.options import recorded_texts
+from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.features import source_id
 
 _SPLIT = re.compile(r"[A-Za-z0-9_]+")
@@ -48,7 +49,8 @@ class Plan:
     unsaid        {what: of how many images the format cannot say it}
     labeled       the classes that `tfrec convert` must be told that the images were annotated for, as the
                   files name those alone that occur in them; none where it need not
-    fingerprint   of all that the bytes of the extraction depend on
+    digest        of all that the bytes of the extraction depend on
+    fingerprint   the same with the files and their times of change
     """
 
     kind: str
@@ -59,6 +61,7 @@ class Plan:
     items: tuple[Item, ...]
     unsaid: Counter[str]
     labeled: tuple[str, ...]
+    digest: str
     fingerprint: str
 
     @property
@@ -84,8 +87,8 @@ def make_plan(options: ExtractOptions) -> Plan:
     if lacks and any("," in name for name in labels.names):  # which --labeled has between them
         unsaid["labeled"] = len(items)
     labeled = labels.names if lacks and not unsaid["labeled"] else ()
-    fingerprint = _fingerprint(files, options, labels)
-    return Plan(options.to, source, tuple(files), labels, splits, items, +unsaid, labeled, fingerprint)
+    digests = _digests(files, options, labels, source)
+    return Plan(options.to, source, tuple(files), labels, splits, items, +unsaid, labeled, *digests)
 
 
 def _require_single_map(files: Sequence[Path], options: ExtractOptions) -> None:
@@ -215,7 +218,18 @@ def _lacks_classes(items: Sequence[Item], labels: LabelMap) -> bool:
     return any(of_split != set(labels.names) for of_split in used.values())
 
 
-def _fingerprint(files: Sequence[Path], options: ExtractOptions, labels: LabelMap) -> str:
-    facts = [__version__, repr(labels.labels), repr(recorded_texts(options))]
-    facts += [f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
-    return hashlib.sha256("\n".join(facts).encode(errors="surrogateescape")).hexdigest()
+def _digests(
+    files: Sequence[Path], options: ExtractOptions, labels: LabelMap, source: Source
+) -> tuple[str, str]:
+    """Returns the digest of all that the extraction's bytes depend on, wherever and whenever the same records
+    lie, and the same with the state of their files."""
+    splits = [record.split for record in source.records]
+    facts = [__version__, repr(labels.labels), repr(recorded_texts(options)), repr(splits)]
+    for file in files:
+        tally = framing.tally(file)
+        facts.append(f"{file.name} {tally.bytes} {tally.crc32c}")
+    digest = hashlib.sha256("\n".join(facts).encode(errors="surrogateescape"))
+    of_content = digest.hexdigest()
+    for file in files:
+        digest.update(f"{file} {file.stat().st_mtime_ns}".encode(errors="surrogateescape"))
+    return of_content, digest.hexdigest()

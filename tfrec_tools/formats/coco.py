@@ -24,7 +24,7 @@ from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.boxes import from_xywh
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source
-from tfrec_tools.errors import InputError, readable
+from tfrec_tools.errors import InputError, counted, readable
 from tfrec_tools.formats import coco_keypoints, json_arrays
 from tfrec_tools.formats.coco_categories import (
     category_issues,
@@ -65,6 +65,7 @@ _PARTS = re.compile(rb'"(?:bbox|file_name|image_id|segmentation)"')
 _RESULTS = re.compile(rb'\s*\[\s*\{[^{}]*"image_id"\s*:')
 _HEAD_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
+_OF_BOXES = ("boxes_xyxy", "crowd", "area", "weight")  # columns that records are made of
 NEEDED = ("images", "annotations", "categories")
 _REPEATED = "image-duplicate"
 # What an annotation has, whatever its kind.
@@ -129,7 +130,7 @@ def others(path: Path, arrays: Mapping[str, msgspec.Raw]) -> tuple[list[Issue], 
         parts = json_arrays.slices(path, key, raw, EXPECTED, msgspec.json.decode)
         count = sum(isinstance(item, dict) and not _MARKS.isdisjoint(item) for part in parts for item in part)
         if count:
-            message = f"{count} annotations in {key!r}, expected in 'annotations'"
+            message = f"{counted(count, 'annotation')} in {key!r}, expected in 'annotations'"
             issues.append(Issue("annotation-unread", readable(path.name), None, message, True))
             total += count
     return issues, total
@@ -339,9 +340,10 @@ def _records(
         del columns["weight"]
     sorted_columns, bounds = by_image(columns, len(images.keys))
     rows = sorted_columns.pop("row").tolist() if derived else []
-    labels = [names[i] for i in sorted_columns["class_of"]]
+    labels = [names[i] for i in sorted_columns["class_of"].tolist()]
     masks = sorted_columns["mask"].tolist() if "mask" in columns else []
     raws = sorted_columns.pop("keypoints") if "keypoints" in columns else None
+    of_boxes = {name: sorted_columns[name] for name in _OF_BOXES if name in sorted_columns}
     no = np.zeros(len(labels), bool)
     records, issues = [], []
     for number, (start, end) in enumerate(pairwise(bounds)):
@@ -351,7 +353,7 @@ def _records(
             images.items[number],
             Boxes(
                 tuple(labels[start:end]),
-                {name: column[start:end] for name, column in sorted_columns.items()},
+                {name: column[start:end] for name, column in of_boxes.items()},
                 no[start:end],
                 tuple(masks[start:end]),
                 None
@@ -362,11 +364,12 @@ def _records(
             labeled,
         )
         records.append(record)
-        issues += [
-            (row, derived_box(record.source, box, derived[row]))
-            for box, row in enumerate(rows[start:end])
-            if row in derived
-        ]
+        if derived:
+            issues += [
+                (row, derived_box(record.source, box, derived[row]))
+                for box, row in enumerate(rows[start:end])
+                if row in derived
+            ]
     return records, issues
 
 

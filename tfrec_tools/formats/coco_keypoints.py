@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.errors import InputError, readable
-from tfrec_tools.formats.coco_schema import Category
+from tfrec_tools.errors import InputError, counted, readable
+from tfrec_tools.formats.coco_schema import NO_KEYPOINTS, Category
 from tfrec_tools.formats.json_arrays import NONNUMBERS
 from tfrec_tools.labels.keypoints import LEFT_OUT_BY, require_few
 
@@ -39,8 +39,10 @@ class Taken:
 
 def column(values: Sequence[msgspec.Raw]) -> NDArray[Any]:
     """Returns (rows,) the JSON of each annotation's keypoints, b"" where it has none."""
-    texts = np.empty(len(values), object)
-    texts[:] = [b"" if len(memoryview(raw)) < 5 and bytes(raw) in _ABSENT else bytes(raw) for raw in values]
+    texts = np.full(len(values), b"", object)
+    for row, raw in enumerate(values):
+        if raw is not NO_KEYPOINTS and (text := bytes(raw)) not in _ABSENT:
+            texts[row] = text
     return texts
 
 
@@ -81,7 +83,7 @@ def taken(
 def left_out(path: Path, boxes: int) -> Iterator[Issue]:
     """Yields the issue of a source that has keypoints which are not wanted."""
     if boxes:
-        message = f"the keypoints of {boxes} annotations are left out"
+        message = f"the keypoints of {counted(boxes, 'annotation')} are left out"
         yield Issue("keypoints-left-out", readable(path.name), None, message, True)
 
 

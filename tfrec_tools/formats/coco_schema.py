@@ -14,6 +14,7 @@ from tfrec_tools.formats.json_arrays import NONNUMBERS
 
 EXPECTED = "COCO instances"
 NO_ID = 2**62
+NO_KEYPOINTS = msgspec.Raw(b"")  # this very object is what an annotation without any has
 _NO_KEY = "\0"  # of ids that are null or absent
 _NO_BOX = (float("nan"),) * 4
 _TRUE = (1, "1", "true", "True")
@@ -44,7 +45,7 @@ class Annotation(msgspec.Struct, gc=False):
     area: float | None = None
     id: Id | None = None
     segmentation: msgspec.Raw = msgspec.Raw(b"")
-    keypoints: msgspec.Raw = msgspec.Raw(b"")
+    keypoints: msgspec.Raw = NO_KEYPOINTS
     training_weight: float | None = None  # ours: `weight` may be that of the object
 
 

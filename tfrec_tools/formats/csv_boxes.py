@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.formats.csv_forms import BBOX, BLANKS, NAMES, Form, form_of, plain, two_corners
 from tfrec_tools.formats.grouping import Column
 
@@ -156,7 +156,10 @@ def _cell(path: Path, line: int, text: str, form: Form) -> _Cell:
     )
     groups = [group for group in groups if group]
     if odd := [group for group in groups if len(group) != 4]:
-        return _Cell(_NO_BOX, odd=f"{len(odd[0])} values ({' '.join(odd[0])[:40]}) where a box has 4 numbers")
+        return _Cell(
+            _NO_BOX,
+            odd=f"{counted(len(odd[0]), 'value')} ({' '.join(odd[0])[:40]}) where a box has 4 numbers",
+        )
     try:
         numbers = np.array(groups, object).astype(np.float64)
     except ValueError:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.formats.grouping import Column
 
 # Fractions of the image are at most 1; a file whose boxes all end within this many pixels is of no use.
@@ -79,7 +79,8 @@ def is_relative(path: Path, units: Iterable[Units], coordinates: str | None) -> 
     as_centres = sum(piece.only_as_centres for piece in pieces)
     if as_centres > as_corners:
         reason = (
-            f"{as_centres} boxes lie in their images only if x, y are centres, {as_corners} only if corners"
+            f"of {counted(as_centres, 'box')} x, y can only be the centre, as they lie in their images, "
+            f"of {as_corners} only the corner"
         )
         raise InputError(path, f"{reason}; say --box-format cxcywh or xywh")
     return relative
@@ -95,7 +96,7 @@ def _are_fractions(path: Path, pieces: Sequence[Units]) -> bool:
     line = min(one.fractions_line for one in pieces if one.fractions)
     other = min(one.pixels_line for one in pieces if one.pixels)
     reason = (
-        f"{fractions} boxes look like fractions of the image (line {line}) and {pixels} like pixels "
-        f"(line {other}); say --coordinates fractions or pixels"
+        f"looks like fractions of the image in {counted(fractions, 'box')} (line {line}) and like pixels "
+        f"in {pixels} (line {other}); say --coordinates fractions or pixels"
     )
     raise InputError(path, reason)

@@ -16,7 +16,7 @@ import msgspec
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source, image_record
-from tfrec_tools.errors import InputError, readable
+from tfrec_tools.errors import InputError, counted, readable
 from tfrec_tools.formats.file_names import names_a_file
 from tfrec_tools.formats.shapes import Corners
 
@@ -226,9 +226,8 @@ def without_masks(images: Iterable[DrawnImage | Unusable]) -> list[Issue]:
     if not shapes:
         return []
     (place, first), *_ = shapes
-    message = (
-        f"{first.where}: the shapes of {len(shapes)} objects, such as a {first.shape}, are not read as masks"
-    )
+    what = f"the shapes of {counted(len(shapes), 'object')}, such as a {first.shape}"
+    message = f"{first.where}: {what}, are not read as masks"
     return [Issue("annotation-unread", place, None, message, False)]
 
 

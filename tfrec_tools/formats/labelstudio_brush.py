@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tfrec_tools.annotations.run_lengths import Run, extent
+from tfrec_tools.errors import counted
 from tfrec_tools.formats.shapes import Corners
 
 _CHANNELS = 4  # red, green, blue and, last, alpha, which says what is marked
@@ -39,10 +40,11 @@ def box_around(rle: Any, width: int, height: int) -> Corners | None:
 def _marked(bits: _Bits, expected: int) -> Iterator[Run]:
     """Yields the runs of pixels whose alpha is not 0."""
     if bits.left < _HEAD_BITS:
-        raise ValueError(f"its rle has {bits.left // 8} bytes")
+        raise ValueError(f"its rle has {counted(bits.left // 8, 'byte')}")
     if (count := bits.read(32)) != expected:
         raise ValueError(
-            f"its rle has {count} values, expected {expected} of original_width and original_height"
+            f"its rle has {counted(count, 'value')}, expected {expected} of original_width "
+            "and original_height"
         )
     if (word := bits.read(5) + 1) != _WORD:
         raise ValueError(f"its rle has values of {word} bits, expected {_WORD}")

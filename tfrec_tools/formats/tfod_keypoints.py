@@ -13,7 +13,7 @@ import numpy as np
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord
-from tfrec_tools.errors import readable
+from tfrec_tools.errors import counted, readable
 
 Places = Mapping[str, tuple[tuple[int, str], ...]]  # {class: (place from 0, name) of its keypoints}
 
@@ -48,7 +48,7 @@ def settled(
 def without(path: Path, records: Sequence[ImageRecord]) -> Settled:
     """Returns the records without keypoints, with an issue that counts those of boxes that are left out."""
     boxes = sum(int(_is_labeled(record).any(axis=1).sum()) for record in records)
-    message = f"the keypoints of {boxes} boxes are left out"
+    message = f"the keypoints of {counted(boxes, 'box')} are left out"
     issue = Issue("keypoints-left-out", readable(path.name), None, message, True)
     bare = [record if record.keypoints is None else replace(record, keypoints=None) for record in records]
     return Settled(bare, issues=(issue,) if boxes else ())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from types import ModuleType
+from typing import Any, Literal
 
 from tfrec_tools.formats import coco_writer, csv_writer, voc, voc_writer, yolo_writer
 from tfrec_tools.formats.writing import Document, Outgoing, Part, Told
@@ -40,55 +41,26 @@ class Writer:
     flags: tuple[str, ...] = ()
 
 
+def _writer(module: ModuleType, named_by: Literal["name", "path"] = "name", **facts: Any) -> Writer:
+    """Returns the writer of a module, whose functions have the names of the fields."""
+    return Writer(
+        says=module.SAYS,
+        image_path=module.image_path,
+        of_image=module.of_image,
+        documents=module.documents,
+        sources=module.sources,
+        named_by=named_by,
+        **facts,
+    )
+
+
 WRITERS: dict[str, Writer] = {
-    "coco": Writer(
-        says=coco_writer.SAYS,
-        labeled=True,
-        lists_classes=True,
-        has_ids=True,
-        splits=None,
-        image_path=coco_writer.image_path,
-        named_by="name",
-        of_image=coco_writer.of_image,
-        documents=coco_writer.documents,
-        sources=coco_writer.sources,
+    "coco": _writer(coco_writer, labeled=True, lists_classes=True, has_ids=True, splits=None),
+    "voc": _writer(voc_writer, labeled=False, lists_classes=False, has_ids=False, splits=voc.SPLITS),
+    "yolo": _writer(
+        yolo_writer, "path", labeled=False, lists_classes=True, has_ids=False, splits=yolo_writer.SPLITS
     ),
-    "voc": Writer(
-        says=voc_writer.SAYS,
-        labeled=False,
-        lists_classes=False,
-        has_ids=False,
-        splits=voc.SPLITS,
-        image_path=voc_writer.image_path,
-        named_by="name",
-        of_image=voc_writer.of_image,
-        documents=voc_writer.documents,
-        sources=voc_writer.sources,
-    ),
-    "yolo": Writer(
-        says=yolo_writer.SAYS,
-        labeled=False,
-        lists_classes=True,
-        has_ids=False,
-        splits=yolo_writer.SPLITS,
-        image_path=yolo_writer.image_path,
-        named_by="path",
-        of_image=yolo_writer.of_image,
-        documents=yolo_writer.documents,
-        sources=yolo_writer.sources,
-    ),
-    "csv": Writer(
-        says=csv_writer.SAYS,
-        labeled=False,
-        lists_classes=False,
-        has_ids=False,
-        splits=None,
-        image_path=csv_writer.image_path,
-        named_by="name",
-        of_image=csv_writer.of_image,
-        documents=csv_writer.documents,
-        sources=csv_writer.sources,
-    ),
+    "csv": _writer(csv_writer, labeled=False, lists_classes=False, has_ids=False, splits=None),
 }
 WRITERS["yolo-segment"] = replace(
     WRITERS["yolo"],

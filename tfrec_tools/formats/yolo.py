@@ -16,7 +16,7 @@ from pathlib import Path
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source, image_record
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.formats import yolo_keypoints, yolo_layout, yolo_rows
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.yolo_keypoints import YoloKeypoints
@@ -75,7 +75,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     ]
     for file, text, reason in left:
         if text.lines:
-            message = f"{text.lines} rows are not carried over: {reason}"
+            message = f"{counted(text.lines, 'row')} not carried over: {reason}"
             reading.drop("annotation-unread", _name(layout.root, file), message, text.lines)
     found = sum(text.lines for text in texts.values()) + sum(text.lines for _, text, _ in left)
     account = Account(
@@ -107,7 +107,7 @@ def _poses(layout: YoloLayout, meaning: Meaning, rows: Sequence[Row]) -> int:
 
 
 def _left_out(layout: YoloLayout, rows: int) -> list[Issue]:
-    message = f"the keypoints of {rows} rows are left out"
+    message = f"the keypoints of {counted(rows, 'row')} are left out"
     return [Issue("keypoints-left-out", layout.names_file.name, None, message, True)] if rows else []
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.formats.options import YOLO_TASKS
 from tfrec_tools.system.regular_files import read_bytes, require_utf8
 
@@ -193,7 +193,8 @@ def meaning(place: Path, rows: Sequence[Row], told: str | None, keypoints: int) 
         found = Meaning(told, keypoints if told == "pose" else 0, confident)
         if rows and not any(found.understands(row.numbers) for row in rows):
             listed = ", ".join(map(str, sorted(counts)[:5]))
-            reason = f"has {listed} numbers after the class in all {len(rows)} rows, which is no {told}"
+            where = f"in each of {counted(len(rows), 'row')}"
+            reason = f"has {listed} numbers after the class {where}, which is no {told}"
             raise InputError(place, f"{reason}; say what they are by --yolo {'|'.join(YOLO_TASKS)}")
         return found
     if not long or _tracks(rows):
@@ -244,6 +245,6 @@ def _require_polygons(place: Path, long: dict[int, int]) -> None:
         choices.append("obb")
     if count == BOX + 2:
         choices.append("detect")
-    of = f"{rows} rows have" if most == rows else f"of {rows} rows {most} have"
+    of = f"in {most} of {counted(rows, 'row')} there are"
     reason = f"{of} {count} numbers after the class, which may be a box with keypoints, a polygon or else"
     raise InputError(place, f"{reason}; say what they are by --yolo {'|'.join(choices)}")

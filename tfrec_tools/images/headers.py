@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.images.limits import MAX_PIXELS
 from tfrec_tools.images.opening import format_of, load, open_image, quiet, require_within
 
@@ -79,7 +79,9 @@ def _known_header(data: bytes, path: Path) -> Header | None:
         if data.startswith(_PNG_MAGIC):
             return _png_header(data)
     except (struct.error, IndexError) as fault:
-        raise InputError(path, f"the image ends inside its header, after {len(data)} bytes") from fault
+        raise InputError(
+            path, f"the image ends inside its header, after {counted(len(data), 'byte')}"
+        ) from fault
     except ValueError as fault:
         raise InputError(path, f"damaged image: {fault}") from fault
     return None

@@ -133,7 +133,9 @@ def decoded(image: EncodedImage, within_px: int | None = None) -> Image.Image:
     with quiet():
         opened = open_image(image.data, f"an image of {image.width} x {image.height}", None)
         if within_px is not None:
-            opened.draft("RGB", (within_px, within_px))
+            longest = max(*opened.size, 1)
+            width, height = (max(1, side * within_px // longest) for side in opened.size)
+            opened.draft("RGB", (width, height))
         opening.load(opened)
         if opened.mode.startswith("I"):  # 16 bits
             opened = Image.fromarray((np.asarray(opened) >> 8).astype(np.uint8))

@@ -3,7 +3,6 @@ before a pixel is decoded. Pillow's others start programs (Ghostscript for PostS
 
 from __future__ import annotations
 
-import logging
 import os
 import struct
 import warnings
@@ -105,6 +104,8 @@ def require_within(size_wh: tuple[int, int], path: Path | str, max_pixels: int |
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keeps what Pillow warns of, and logs, from stderr: what matters is an issue."""
+    import logging  # which a set of plain JPEG and PNG never needs
+
     log = logging.getLogger("PIL")
     if not log.handlers:  # for which Python would write it there
         log.addHandler(logging.NullHandler())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfrec_tools import __version__
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.merge import Merged, MergedClass
@@ -53,10 +54,12 @@ def beside(label_map: Path) -> Path:
     return label_map.with_suffix(".id_tables.json")
 
 
-def as_json(out: Path, paths: Sequence[Path], merged: Merged) -> dict[str, Any]:
-    """Returns the tables of a merged map `out` of the maps `paths`."""
+def as_json(out: Path, paths: Sequence[Path], merged: Merged, options: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the tables of a merged map `out` of the maps `paths`, with the options that they depend on."""
     return {
         "label_map": readable(str(out)),
+        "tool_version": __version__,
+        "options": dict(options),
         "classes": [{"id": label.id, "name": label.name} for label in merged.label_map.labels],
         "sources": [
             {

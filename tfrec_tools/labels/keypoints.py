@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.labels.label_map import LabelMap
 
 _MOST = 10_000  # keypoints of a set: each box has a value for each
@@ -43,7 +43,7 @@ NONE = KeypointLayout()
 def require_few(place: Path | str, name: str, count: int) -> None:
     """InputError where a class has more keypoints than memory for each of its boxes is worth."""
     if count > _MOST_OF_CLASS:
-        reason = f"{name!r} has {count} keypoints, expected at most {_MOST_OF_CLASS}"
+        reason = f"{name!r} has {counted(count, 'keypoint')}, expected at most {_MOST_OF_CLASS}"
         raise InputError(place, f"{reason}; {LEFT_OUT_BY}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from tfrec_tools._pb2 import example_pb2
+from tfrec_tools.errors import counted
 from tfrec_tools.remapping import keypoints
 from tfrec_tools.remapping.classes import Class, Classes, KeypointMoves
 from tfrec_tools.tfrecords import wire
@@ -125,7 +126,7 @@ def remap(
 
 def _boxes(ids: list[int], texts: list[bytes], classes: Classes) -> list[Class | None]:
     if ids and texts and len(ids) != len(texts):
-        raise ValueError(f"{BOX_TEXT} has {len(texts)} values for {len(ids)} boxes")
+        raise ValueError(f"{BOX_TEXT} has {counted(len(texts), 'value')} for {counted(len(ids), 'box')}")
     try:
         return [classes.of_box(*pair) for pair in zip_longest(ids, texts)]
     except ValueError as fault:
@@ -187,7 +188,8 @@ def _without(data: bytes, spans: Spans, kept: Sequence[bool]) -> Changes:
         if odd:
             name, count = key.decode(errors="replace"), len(kept)
             raise ValueError(
-                f"{name} has {len(column)} values for {count} boxes, so that none can be left out"
+                f"{name} has {counted(len(column), 'value')} for {counted(count, 'box')}, "
+                "so that none can be left out"
             )
         if each:
             left = [value for i, value in enumerate(column) if kept[i // each]]

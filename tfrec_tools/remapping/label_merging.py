@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tfrec_tools.dataset.changes import Change, Outcome, differing
 from tfrec_tools.dataset.class_choice import rules_of
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.classes import read_classes
@@ -16,26 +17,38 @@ from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.merge import merge
 from tfrec_tools.labels.naming import MergeRules, Source
 from tfrec_tools.remapping.options import MergeLabelsOptions
+from tfrec_tools.system import locks
 from tfrec_tools.system.atomic import published
+from tfrec_tools.system.options import recorded_texts
+from tfrec_tools.system.regular_files import read_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Merging:
-    """Classes that were read from `paths`, to become one map in the file `out` by the rules."""
+    """Classes that were read from `paths`, to become one map in the file `out` by the rules.
+
+    options      what the user said of the rules, to be kept with the tables
+    if_changed   whether files that would become what they are stay as they are
+    """
 
     out: Path
     paths: tuple[Path, ...]
     sources: tuple[Source, ...]
     rules: MergeRules
+    options: Mapping[str, str]
+    if_changed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class MergedLabels:
-    """The merged map, and NAME.id_tables.json beside it, as data (see schemas/id_tables.schema.json)."""
+    """The merged map, and NAME.id_tables.json beside it, as data (see schemas/id_tables.schema.json).
+    `outcome` and `changed` are as those of a finished set."""
 
     out: Path
     label_map: LabelMap
     tables: dict[str, Any]
+    outcome: Outcome = "made"
+    changed: tuple[Change, ...] = ()
 
     @property
     def document(self) -> str:
@@ -48,20 +61,47 @@ def read(options: MergeLabelsOptions) -> Merging:
     out = options.merged_path
     _require_other(out, options.maps)
     sources = tuple(read_classes(path) for path in options.maps)
-    return Merging(out, options.maps, sources, rules_of(options, sources, options.first_ids))
+    rules = rules_of(options, sources, options.first_ids)
+    return Merging(out, options.maps, sources, rules, recorded_texts(options), options.if_changed)
 
 
 def merge_labels(merging: Merging) -> MergedLabels:
     """Merges and writes the map and the tables. LabelConflict lists all in which the maps disagree."""
     merged = merge(*merging.sources, rules=merging.rules)
-    tables = id_tables.as_json(merging.out, merging.paths, merged)
+    tables = id_tables.as_json(merging.out, merging.paths, merged, merging.options)
     written = MergedLabels(merging.out, merged.label_map, tables)
     text = lists.formatted(merged.label_map, merging.out)
-    merging.out.parent.mkdir(parents=True, exist_ok=True)
-    with published(merging.out, id_tables.beside(merging.out)) as (map_part, tables_part):
-        map_part.write_bytes(text.encode())
-        tables_part.write_bytes(written.document.encode())
-    return written
+    files = {merging.out: text.encode(), id_tables.beside(merging.out): written.document.encode()}
+    with locks.held(merging.out, "label map"):
+        there = any(path.exists() for path in files)
+        changed = tuple(_changes(tables, files)) if there else ()
+        if there and not changed and merging.if_changed:
+            return replace(written, outcome="unchanged")
+        with published(*files) as parts:
+            for part, data in zip(parts, files.values(), strict=True):
+                part.write_bytes(data)
+    return replace(written, outcome="rebuilt" if there else "made", changed=changed)
+
+
+def _changes(tables: Mapping[str, Any], files: Mapping[Path, bytes]) -> Iterator[Change]:
+    """Yields in what files differ from what is to be written: none where they do not."""
+    merged, beside = files
+    try:
+        before = json.loads(read_bytes(beside))
+        options, version = dict(before["options"]), str(before["tool_version"])
+    except (OSError, InputError, ValueError, KeyError, TypeError, RecursionError):
+        yield Change("output", f"it has no {beside.name} that can be read")
+        return
+    of_options = differing(options, tables["options"], "--{}", "default")
+    of_version = differing({"tfrec": version}, {"tfrec": tables["tool_version"]}, "{}", "none")
+    if of_options:
+        yield Change("options", of_options)
+    if of_version:
+        yield Change("version", of_version)
+    if before != tables and not of_options and not of_version:
+        yield Change("input", "the label maps are not what they were")
+    if before == tables and not (merged.is_file() and read_bytes(merged) == files[merged]):
+        yield Change("output", f"{merged.name} is not what was written")
 
 
 def keeps_all(merged: MergedLabels) -> bool:

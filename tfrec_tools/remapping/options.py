@@ -54,11 +54,14 @@ class MergeLabelsOptions(IdOptions):
             "or "
             "DIR/NAME of records.",
             argument=True,
+            recorded=False,
         ),
     ]
     new: Annotated[
         Paths | None,
-        Option("Likewise one or several; their new names follow at the next ids.", argument=True),
+        Option(
+            "Likewise one or several; their new names follow at the next ids.", argument=True, recorded=False
+        ),
     ] = None
     _: KW_ONLY
     out: Annotated[
@@ -67,8 +70,15 @@ class MergeLabelsOptions(IdOptions):
             "The merged map: .pbtxt, or .json, .yaml, .txt, .names. The tables of ids go beside it as "
             "NAME.id_tables.json.",
             Panel.OUTPUT,
+            recorded=False,
         ),
     ]
+    if_changed: Annotated[
+        bool,
+        Option(
+            "Leave files alone that would become what they are, times and all.", Panel.OUTPUT, recorded=False
+        ),
+    ] = False
 
     @property
     def maps(self) -> tuple[Path, ...]:

@@ -64,6 +64,7 @@ def _set_plan(options: RemapOptions) -> SetPlan:
     return SetPlan(
         out=options.prefix,
         overwrite=options.overwrite,
+        if_changed=options.if_changed,
         label_map=label_map,
         splits=parts,
         jobs=jobs,

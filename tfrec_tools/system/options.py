@@ -69,6 +69,7 @@ class Option:
     metavar      what stands for its value in the help
     minimum, maximum   the range of a number, ends included
     default      what the help says of a default that is no plain value
+    bare         what the flag means without a value, where it may stand so
     argument     whether it stands on the command line by itself, without a flag
     recorded     whether what is written depends on it, so that a manifest and a run.toml keep it
     """
@@ -79,6 +80,7 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     default: str = ""
+    bare: str = ""
     argument: bool = False
     recorded: bool = True
 

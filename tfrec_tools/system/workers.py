@@ -77,12 +77,18 @@ def spread(
     return [results[number] for number in range(len(jobs))]
 
 
-def each(work: Callable[[Any], Any], jobs: Sequence[Any], count: int) -> list[Any]:
+def each(
+    work: Callable[[Any], Any], jobs: Sequence[Any], count: int, ended: Callable[[int], None] = _unheard
+) -> list[Any]:
     """Returns the results of jobs that are too short for new interpreters, in order: done by `count` forks,
-    or here. Errors as of `spread`."""
+    or here. `ended` and errors as of `spread`."""
     if min(count, len(jobs)) < 2 or not _may_fork():
-        return [work(job) for job in jobs]
-    return spread(lambda job, _: work(job), jobs, min(count, len(jobs)), lambda _: None)
+        results = []
+        for number, job in enumerate(jobs):
+            results.append(work(job))
+            ended(number)
+        return results
+    return spread(lambda job, _: work(job), jobs, min(count, len(jobs)), _unheard, ended)
 
 
 def _heard(link: Link) -> tuple[int, Any, Exception | None]:

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from tfrec_tools._pb2 import example_pb2
 from tfrec_tools.annotations import boxes
 from tfrec_tools.annotations.records import ImageRecord, image_record
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.images.loading import EncodedImage
 from tfrec_tools.labels.keypoints import KeypointLayout
 from tfrec_tools.tfrecords import keypoint_features, wire
@@ -50,6 +50,7 @@ from tfrec_tools.tfrecords.features import (
 
 # Written only where a box of the image has something to say by them.
 OPTIONAL = (BOX_OCCLUDED, BOX_GROUP_OF, BOX_VIEW, BOX_MASK)
+_KINDS = {key: feature.kind for key, feature in FEATURES.items()}
 _SHA256_KEY = IMAGE_SHA256.encode()
 _BEGINNING = 64  # bytes of an image that stand nowhere before it in an Example
 
@@ -89,7 +90,7 @@ def encode_example(
     keypoints   how those of the set lie
     """
     features = _features(record, image, ids) | keypoint_features.features_of(record, image, keypoints)
-    return wire.serialize({key: (FEATURES[key].kind, values) for key, values in features.items()})
+    return wire.serialize({key: (_KINDS[key], values) for key, values in features.items()})
 
 
 def without_image(data: bytes, image: bytes | memoryview) -> bytes:
@@ -230,13 +231,13 @@ def _require_counts(values_by_key: Mapping[str, Values], count: int, source: str
         if key == KEYPOINT_NUM:  # which is counted anew; others write one for the whole image
             continue
         if feature.shape == "(N,)" and number != count and (number or not optional):
-            raise InputError(source, f"has {number} values for {count} boxes", where=key)
+            raise InputError(source, f"has {counted(number, 'value')} for {counted(count, 'box')}", where=key)
 
 
 def _single(features: Mapping[str, Values], key: str, source: str) -> Any:
     values = features.get(key, ())
     if len(values) != 1:
-        raise InputError(source, f"has {len(values)} values, expected one", where=key)
+        raise InputError(source, f"has {counted(len(values), 'value')}, expected one", where=key)
     return values[0]
 
 

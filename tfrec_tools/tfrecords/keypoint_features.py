@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.annotations.records import Floats, ImageRecord
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.images.loading import EncodedImage
 from tfrec_tools.labels.keypoints import NONE as NONE
 from tfrec_tools.labels.keypoints import KeypointLayout
@@ -67,11 +67,13 @@ def parsed(
         return None, ()
     if not boxes or len(x) % boxes:
         raise InputError(
-            source, f"has {len(x)} values for {boxes} boxes, expected as many each", where=KEYPOINT_X
+            source,
+            f"has {counted(len(x), 'value')} for {counted(boxes, 'box')}, expected as many each",
+            where=KEYPOINT_X,
         )
     for key, values in ((KEYPOINT_Y, y), (KEYPOINT_VISIBILITY, visibility or x)):
         if len(values) != len(x):
-            reason = f"has {len(values)} values, but {KEYPOINT_X} has {len(x)}"
+            reason = f"has {counted(len(values), 'value')}, but {KEYPOINT_X} has {len(x)}"
             raise InputError(source, reason, where=key)
     x_y = np.array([x, y], np.float32).astype(np.float64).T * np.array(size_wh, np.float64)
     places: NDArray[np.bool_] = np.all(np.isfinite(x_y), axis=1)

@@ -13,6 +13,7 @@ from typing import Any
 
 from tfrec_tools._pb2 import example_pb2
 
+_LISTS = {kind: f"{kind}_list" for kind in ("bytes", "float", "int64")}
 _LONG = 4096  # bytes from which on a value is not put into a message
 Features = Mapping[str, tuple[str, Sequence[Any]]]  # {key: (kind, values)}
 
@@ -48,9 +49,11 @@ def _entries(features: Features) -> bytes:
     message = example_pb2.Features()
     by_key = message.feature
     for key, (kind, values) in features.items():
-        of_kind = getattr(by_key[key], f"{kind}_list")
-        of_kind.SetInParent()  # without it a feature of no values would have no kind
-        of_kind.value.extend(values)
+        of_kind = getattr(by_key[key], _LISTS[kind])
+        if values:
+            of_kind.value.extend(values)
+        else:
+            of_kind.SetInParent()  # without it a feature of no values would have no kind
     return bytes(message.SerializeToString(deterministic=True))
 
 

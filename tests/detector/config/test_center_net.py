@@ -52,6 +52,13 @@ def test_what_is_not_said_is_as_in_tfods_protos() -> None:
     assert config.max_boxes == 100
 
 
+@pytest.mark.parametrize("said", ["", "num_filters: 16", "kernel_sizes: 5"])
+def test_a_head_that_says_half_of_it_has_the_rest_as_in_tfods_protos(said: str) -> None:
+    before, _, after = TEXT.rpartition("num_filters: 16\n        kernel_sizes: 3")
+    found = _parsed(f"{before}{said}{after}").center_head
+    assert found == HeadConfig((16 if "filters" in said else 256,), (5 if "sizes" in said else 3,))
+
+
 @pytest.mark.parametrize("depth", [18, 34, 50, 101])
 def test_resnets_are_read(depth: int) -> None:
     assert _parsed(TEXT.replace("hourglass_10", f"resnet_v1_{depth}_fpn")).extractor == ResnetFpn(depth)

@@ -36,6 +36,24 @@ def test_without_old_records_every_batch_is_new() -> None:
     assert {mix.index(place) for place in range(20)} == {0, 1, 2}
 
 
+def test_old_and_unlabelled_examples_take_turns_in_their_share() -> None:
+    """However many there are of each, and even where a batch has room for one of them alone."""
+    for batch_size, replayed in ((8, 4), (2, 1)):
+        mix = batches.mix(new=6, old=3, batch_size=batch_size, replay_ratio=0.5, seed=3, unlabelled=50)
+        indices = [mix.index(place) for place in range(batch_size * 60)]
+        counts = Counter("new" if index < 6 else "old" if index < 9 else "unlabelled" for index in indices)
+        assert counts == {
+            "new": (batch_size - replayed) * 60,
+            "old": 30 * replayed,
+            "unlabelled": 30 * replayed,
+        }
+        assert max(indices) > 50
+    alone = batches.mix(new=6, old=0, batch_size=4, replay_ratio=0.5, seed=3, unlabelled=5)
+    assert Counter(alone.index(place) >= 6 for place in range(40)) == {True: 20, False: 20}
+    none = batches.mix(new=6, old=0, batch_size=4, replay_ratio=0.0, seed=3, unlabelled=5)
+    assert {none.index(place) for place in range(40)} == set(range(6))
+
+
 def test_training_batches_go_on_anywhere(tmp_path: Path) -> None:
     file = tiny.write_records(tmp_path / "a.tfrecord", ["red", "green"], 5)
     examples = index_records([str(file)], RED_GREEN)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -47,7 +45,7 @@ def test_an_anchor_that_is_the_box_has_the_code_zero() -> None:
 def test_anchors_take_the_box_that_overlaps_them_and_every_box_gets_one() -> None:
     targets = _assign([[0.0, 0.0, 0.5, 0.5], [0.9, 0.9, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]], [0, 1, -1])
     assert targets.matches.numpy().tolist() == [[0, -1, -1, 1]]
-    assert targets.classes.numpy()[0].tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 1]]
+    assert targets.classes.one_hot.numpy()[0].tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 1]]
     assert targets.code_weights.numpy().tolist() == [[1, 0, 0, 1]]
 
 
@@ -60,8 +58,8 @@ def test_between_the_thresholds_an_anchor_is_ignored() -> None:
 def test_a_picture_without_boxes_is_all_background() -> None:
     targets = _assign([[0.0, 0.0, 0.0, 0.0]], [-1])
     assert targets.matches.numpy().tolist() == [[-1] * 4]
-    assert not targets.classes.numpy().any()
-    assert targets.class_weights.numpy().all()
+    assert not targets.classes.one_hot.numpy().any()
+    assert targets.classes.known.numpy().all()
 
 
 def test_of_a_box_in_doubt_nothing_is_known() -> None:
@@ -70,7 +68,7 @@ def test_of_a_box_in_doubt_nothing_is_known() -> None:
     truth = matching.GroundTruth(tf.ones((1, 2)), boxes, one_hot, weights, ALL, ALL[0])
     targets = matching.assign(MATCHER, SCALES, ANCHORS, truth, background=True)
     assert targets.matches.numpy().tolist() == [[-1, -1, -1, 1]]
-    assert targets.class_weights.numpy()[0].tolist() == [[1, 0, 1], [1, 1, 1], [1, 1, 1], [1, 1, 1]]
+    assert targets.classes.known.numpy()[0].tolist() == [[1, 0, 1], [1, 1, 1], [1, 1, 1], [1, 1, 1]]
     assert targets.code_weights.numpy().tolist() == [[0, 0, 0, 1]]
 
 
@@ -79,8 +77,8 @@ def test_an_annotated_box_settles_a_doubt() -> None:
     boxes, weights = tf.constant([[ANCHORS[0].numpy(), ANCHORS[0].numpy()]]), tf.constant([[0.0, 1.0]])
     truth = matching.GroundTruth(tf.ones((1, 2)), boxes, tf.one_hot([[0, 1]], 2), weights, ALL, ALL[0])
     targets = matching.assign(MATCHER, SCALES, ANCHORS, truth, background=True)
-    assert targets.classes.numpy()[0, 0].tolist() == [0, 0, 1]
-    assert targets.class_weights.numpy()[0, 0].tolist() == [1, 1, 1]
+    assert targets.classes.one_hot.numpy()[0, 0].tolist() == [0, 0, 1]
+    assert targets.classes.known.numpy()[0, 0].tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("is_taught", [True, False])
@@ -130,11 +128,11 @@ def test_classes_that_stand_apart_are_divided_by_their_own_matches() -> None:
     boxes = [[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0]]
     codes, logits = tf.ones((1, 4, 4)), tf.zeros((1, 4, 3))
     together = _assign(boxes, [0, 0, 1])
-    apart = replace(together, apart=tf.constant([0.0, 0.0, 1.0]))
+    apart = together._replace(apart=tf.constant([0.0, 0.0, 1.0]))
     one, two = (ssd_losses.detection_losses(LOSS, codes, logits, targets) for targets in (together, apart))
     # Three boxes of the same loss: their mean, or the mean of two and that of one.
     np.testing.assert_allclose(two.alone[0], 2.0 * one.alone[0])
-    focal = ssd_losses.sigmoid_focal(logits, together.classes, LOSS.focal_gamma, LOSS.focal_alpha)
+    focal = ssd_losses.sigmoid_focal(logits, together.classes.one_hot, LOSS.focal_gamma, LOSS.focal_alpha)
     of_column = tf.reduce_sum(focal, axis=[0, 1]).numpy()
     np.testing.assert_allclose(one.alone[1], of_column.sum() / 3, rtol=1e-6)
     np.testing.assert_allclose(two.alone[1], of_column[:2].sum() / 2 + of_column[2], rtol=1e-6)

@@ -13,8 +13,10 @@ from lxml import html
 from PIL import Image
 
 from tests.helpers import tiny
+from tests.helpers.browser import browser
 from tfrec_tools.detector.data.index import index_records
 from tfrec_tools.detector.evaluation.average_precision import AveragePrecision
+from tfrec_tools.detector.evaluation.calibration import Calibration, Shift
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
 from tfrec_tools.detector.reports import comparison, images, model_card, run_page
@@ -43,9 +45,29 @@ FACTS = comparison.Facts(
     augmentations=["crop", "color"],
     seconds=90.0,
     versions={"tfrec": "1.2.3"},
+    calibration=Calibration(0.62, (Shift(2, "blue", 31, 0.25, 1.59), Shift(3, "pink", 2, None, None))),
 )
 BEST = {"blue": OperatingPoint(0.25, 0.3, 0.78, 0.84)}
 OPTIONS: dict[str, toml_options.Value] = {"lr": 0.02, "train": ["new-*"]}
+
+
+def test_the_page_in_a_browser(tmp_path: Path) -> None:
+    many = [replace(LINES[0], name=f"class {i}", boxes=i) for i in range(200)]
+    page = tmp_path / "report.html"
+    shown = {"Training": "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="}
+    text = run_page.format_page([*many, *LINES[-3:]], BEST, FACTS, OPTIONS, LABELS, shown)
+    page.write_text(text, encoding="utf-8")
+    with browser(tmp_path / "profile") as opened:
+        opened.open(page, 360, dark=True)
+        assert opened.run("document.documentElement.scrollWidth") == 360
+        rows = (
+            "[...document.querySelectorAll('table')[0].tBodies[0].rows].map(row => row.cells[0].textContent)"
+        )
+        assert opened.run(rows)[:2] == ["class 0", "class 1"]
+        opened.run("document.querySelectorAll('th button')[2].click()")  # boxes, the most first
+        assert opened.run(rows)[:2] == ["class 199", "class 198"]
+        assert opened.run(rows)[-3:] == [line.name for line in LINES[-3:]]
+        assert opened.faults == []
 
 
 def test_the_page_has_the_table_and_needs_nothing_else() -> None:
@@ -61,8 +83,9 @@ def test_the_page_has_the_table_and_needs_nothing_else() -> None:
     assert not re.search(r"(src|href)=\"?http", page)
     text = tree.text_content()
     for words in ("80 steps in 1.5 minutes (the time was up)", "harmonic mean of old and new AP50 50.0",
-                  "forgetting 25.0 points", "blue0.2578.084.0", "0.37", "51.2", "new-*",
-                  "1.2.3"):  # fmt: skip
+                  "the old classes lost 25.0 points of AP50", "blue0.2578.084.0", "0.37", "51.2", "new-*",
+                  "1.2.3", "blue310.251.59", "pink2", "best taken from about 0.62 on: blue +1.59.",
+                  "too little to choose by: pink (2 boxes)"):  # fmt: skip
         assert words in text
 
 
@@ -70,11 +93,31 @@ def test_the_card_says_how_the_model_came_to_be() -> None:
     card = model_card.format_card(LINES, BEST, FACTS, OPTIONS)
     for words in ("new: blue.", "| new, to train with | 12 |", "| <red> | old | 4 | 75.0 | 50.0 | 40.0 |",
                   "| blue | 0.25 | 78.0 | 84.0 |",
-                  "lost 25.0 points", "the weights of step 60", "tfrec 1.2.3"):  # fmt: skip
+                  "lost 25.0 points", "the weights of step 60", "tfrec 1.2.3",
+                  "from about 0.62 on: blue +1.59."):  # fmt: skip
         assert words in card
     block = re.search(r"```toml\n(.*)```", card, re.DOTALL)
     assert block
     assert tomllib.loads(block[1]) == OPTIONS
+
+
+def test_page_and_card_call_agreement_what_it_is() -> None:
+    lines = comparison.comparison(
+        ROWS, {}, {2: AveragePrecision(0.25, 0.5, 2)}, {1: AveragePrecision(0.8, 0.875, 4)}
+    )
+    watching = comparison.watching(lines, 40, 30, decides=True)
+    facts = replace(FACTS, forgetting=None, agreement=watching)
+    card = model_card.format_card(lines, BEST, facts, OPTIONS)
+    text = html.fromstring(run_page.format_page(lines, BEST, facts, OPTIONS, LABELS, {})).text_content()
+    words = (
+        "The old classes lost 12.5 points of their agreement with the base: AP50 by what the base is "
+        "confident of, not by labels, on 40 images, 30 of them learnt from as well."
+    )
+    assert words in card
+    assert words in text
+    assert "| <red> | old | 0 |  |  |  | 87.5 |" in card
+    assert "harmonic mean of agreement on the old and AP50 of the new" in text
+    assert "agreement" not in model_card.format_card(LINES, BEST, replace(FACTS, agreement=watching), OPTIONS)
 
 
 def test_boxes_in_doubt_are_grey(tmp_path: Path) -> None:

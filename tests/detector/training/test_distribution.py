@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +26,10 @@ from tfrec_tools.detector.data.images import Encoded
 from tfrec_tools.detector.data.index import index_records
 from tfrec_tools.detector.losses.ssd_losses import Losses, LossTerm
 from tfrec_tools.detector.training import history
-from tfrec_tools.detector.training.distribution import ALONE, LostWorker, Vote, open_cluster
+from tfrec_tools.detector.training.distribution import ALONE, Cluster, LostWorker, Vote, open_cluster
 from tfrec_tools.detector.training.run_notes import open_run
 from tfrec_tools.detector.training.settings import require_trainable
+from tfrec_tools.detector.training.shared_file import made_once
 from tfrec_tools.detector.training.trainer import Trainer
 from tfrec_tools.errors import TfrecError
 from tfrec_tools.system import toml_options
@@ -83,10 +86,13 @@ def trained(inputs: Path) -> Path:
         "ssd-one-2",
         "rcnn-one-1",
         "rcnn-mirrored-1-resumed",
+        "ssd-one-1-shortened",
     )
     (said,) = finish(alone)
     assert alone.returncode == 0, said
-    workers = start_two("train", inputs, "ssd-multiworker-1", "rcnn-multiworker-1")
+    workers = start_two(
+        "train", inputs, "ssd-multiworker-1", "rcnn-multiworker-1", "ssd-multiworker-1-shortened"
+    )
     for process, said in zip(workers, finish(*workers), strict=True):
         assert process.returncode == 0, said
     return inputs
@@ -121,6 +127,58 @@ def test_however_a_batch_is_cut_losses_and_weights_are_those_of_one_device(train
         moved = np.abs(one[path] - before).max()
         # Rounding is far below what the training has done.
         np.testing.assert_allclose(other[path], one[path], rtol=1e-5, atol=1e-7 + 0.01 * moved, err_msg=path)
+
+
+@pytest.mark.slow
+def test_all_workers_shorten_with_the_chief(trained: Path) -> None:
+    one, workers, whole = (
+        _values(trained / f"{how}.npz")
+        for how in ("ssd-one-1-shortened", "ssd-multiworker-1-shortened", "ssd-one-1")
+    )
+    assert len(one["losses"]) == len(workers["losses"]) == 2 < len(whole["losses"])
+    np.testing.assert_allclose(workers["losses"], one["losses"], rtol=1e-5, atol=1e-7)
+    assert np.array_equal(one["losses"][:1], whole["losses"][:1])
+
+
+@pytest.mark.slow
+def test_workers_read_what_the_chief_labelled(inputs: Path, tmp_path: Path) -> None:
+    workers = start_two("finetune", inputs, tmp_path / "run", "label")
+    chief, other = finish(*workers)
+    assert [process.returncode for process in workers] == [0, 0], (chief, other)
+    for stage in ("measuring the base", "labelling old classes"):
+        assert stage in chief
+        assert stage not in other
+    assert f"reading {tmp_path / 'run/pseudo_labels/train.tfrecord'}" in other
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Second(Cluster):
+    """A worker whose chief's file has a digest."""
+
+    digest: tf.Tensor | None = None
+
+    def from_chief(self, values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        return list(values) if self.digest is None else [self.digest]
+
+
+def test_a_file_is_made_once_for_all_who_see_it(tmp_path: Path) -> None:
+    made: list[Path] = []
+
+    def make(path: Path) -> None:
+        made.append(path)
+        path.write_text("labels")
+
+    chiefs, own = tmp_path / "chiefs", tmp_path / "own"
+    assert [made_once(ALONE, chiefs, own, make) for _ in range(2)] == [chiefs, chiefs]
+    assert made == [chiefs]
+    digest = tf.constant(list(hashlib.sha256(b"labels").digest()[:8]), tf.float32)
+    second = _Second(ALONE.strategy, worker=1, workers=2, digest=digest)
+    assert made_once(second, chiefs, own, make) == chiefs
+    assert made == [chiefs]
+    chiefs.write_text("those of another run, where the folder is not shared")
+    assert made_once(second, chiefs, own, make) == own
+    assert made_once(second, tmp_path / "unseen", own, make) == own
+    assert made == [chiefs, own, own]
 
 
 @pytest.mark.slow

@@ -118,7 +118,9 @@ def test_the_best_is_where_old_and_new_are_good(tmp_path: Path) -> None:
     assert validation.without_gain([]) == 0
     validation.write_validations(tmp_path / "results.csv", validations)
     assert validation.read_validations(tmp_path / "results.csv") == validations
-    assert (tmp_path / "results.csv").read_text().splitlines()[0] == "step,ap50_old,ap50_new,ap50_all,score"
+    assert (tmp_path / "results.csv").read_text().splitlines()[
+        0
+    ] == "step,ap50_old,ap50_new,ap50_all,agreement,score"
 
 
 def test_few_are_evenly_spaced() -> None:

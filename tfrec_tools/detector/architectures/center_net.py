@@ -30,6 +30,8 @@ from tfrec_tools.detector.network.layers import path_of
 
 # An hourglass is one network from the pixels to the features that the heads see.
 BACKBONES: tuple[str, ...] = (path_of(center_network.BACKBONE), path_of(hourglass.PATH))
+HEADS: tuple[str, ...] = (center_network.HEADS,)
+HAS_SIGMOIDS = True
 
 
 def build(config: CenterNetConfig) -> keras.Model:

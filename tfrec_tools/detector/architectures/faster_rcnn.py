@@ -20,6 +20,8 @@ from tfrec_tools.detector.network.heads import ClassHead
 from tfrec_tools.detector.network.rcnn_network import FirstStageOutput, Proposals, Refined, anchor_boxes
 
 BACKBONES: tuple[str, ...] = (rcnn_network.FEATURES, rcnn_network.BOX_FEATURES)
+HEADS: tuple[str, ...] = ("_mask_rcnn_box_predictor",)
+HAS_SIGMOIDS = False
 
 
 def build(config: FasterRcnnConfig) -> keras.Model:

@@ -18,15 +18,20 @@ from tfrec_tools.detector.losses.matching import GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import Losses
 from tfrec_tools.detector.network.detections import Detections
 from tfrec_tools.detector.network.heads import ClassHead
+from tfrec_tools.detector.options.groups import BACKBONE, HEAD, NECK
 
 
 class Family(Protocol):
     """What a module of a family has; `config` is of its own type.
 
-    BACKBONES are the paths, in the checkpoint's model, of what was trained on images without boxes.
+    BACKBONES are the paths, in the checkpoint's model, of what was trained on images without boxes, HEADS of
+    what says classes and boxes in the end.
+    HAS_SIGMOIDS: whether the score of a class is the sigmoid of its own logit, whatever the others are.
     """
 
     BACKBONES: tuple[str, ...]
+    HEADS: tuple[str, ...]
+    HAS_SIGMOIDS: bool
 
     def build(self, config: Any) -> keras.Model: ...
 
@@ -63,6 +68,17 @@ _FAMILIES: dict[type, Family] = {
 
 def of(config: Config) -> Family:
     return _FAMILIES[type(config)]
+
+
+def group_of(config: Config, path: str) -> str:
+    """Returns the group of layers that a path in the checkpoint's model is of. What is neither backbone nor
+    head is the neck: the pyramid and coarser levels of single-shot families, the first stage (RPN) of Faster
+    R-CNN, the upsampling of CenterNet."""
+    family = of(config)
+    for group, roots in ((BACKBONE, family.BACKBONES), (HEAD, family.HEADS)):
+        if path.startswith(tuple(f"{root}/" for root in roots)):
+            return group
+    return NECK
 
 
 def fitted(config: Config, graph: ObjectGraph) -> Config:

@@ -27,6 +27,8 @@ from tfrec_tools.detector.network.heads import ClassHead
 
 _BACKBONE = "_feature_extractor/classification_backbone"
 BACKBONES: tuple[str, ...] = (_BACKBONE, efficientnet.PATH)
+HEADS: tuple[str, ...] = ("_box_predictor",)
+HAS_SIGMOIDS = True
 _FEATURES = "features."  # and a number: names of what comes out of the backbone
 
 

@@ -246,7 +246,7 @@ def _head(parent: Fields, name: str, use_depthwise: bool) -> HeadConfig:
 
 
 def _counts(block: Fields, name: str, default: int) -> list[int]:
-    numbers = block.numbers(name) or [default]
+    numbers = block.numbers(name) or [float(default)]
     if not all(number.is_integer() and 0 < number <= _MOST for number in numbers):
         raise block.fault(name, f"found {numbers}, expected whole numbers from 1 to {_MOST}")
     return [int(number) for number in numbers]

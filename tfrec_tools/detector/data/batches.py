@@ -24,9 +24,9 @@ _BATCHES_AHEAD = 2
 class Mix:
     """Which example stands where in the endless run of training examples.
 
-    Each batch holds `replayed` examples of the old records and the rest of the new ones; each of the two
-    is gone through in a new order every epoch. A pure function of the place, so that a run can go on
-    anywhere.
+    Each batch holds `replayed` examples of the old records or the unlabelled ones, in turn where there are
+    both, and the rest of the new ones; each of the three is gone through in a new order every epoch. A pure
+    function of the place, so that a run can go on anywhere.
     """
 
     new: int
@@ -34,19 +34,26 @@ class Mix:
     batch_size: int
     replayed: int
     seed: int
+    unlabelled: int = 0
 
     def index(self, place: int) -> int:
-        """Returns the example at a place: 0 to new-1 are the new ones, new to new+old-1 the old."""
+        """Returns the example at a place: 0 to new-1 are the new ones, then come the old, then the
+        unlabelled."""
         step, slot = divmod(place, self.batch_size)
         fresh = self.batch_size - self.replayed
         if slot < fresh:
             return _shuffled(self.new, step * fresh + slot, self.seed)
-        return self.new + _shuffled(self.old, step * self.replayed + slot - fresh, self.seed + 1)
+        place_of_old, turn = step * self.replayed + slot - fresh, int(not self.old)
+        if self.old and self.unlabelled:
+            place_of_old, turn = divmod(place_of_old, 2)
+        if turn:
+            return self.new + self.old + _shuffled(self.unlabelled, place_of_old, self.seed + 2)
+        return self.new + _shuffled(self.old, place_of_old, self.seed + 1)
 
 
-def mix(new: int, old: int, batch_size: int, replay_ratio: float, seed: int) -> Mix:
-    replayed = round(batch_size * replay_ratio) if old else 0
-    return Mix(new, old, batch_size, min(replayed, batch_size - 1), seed)
+def mix(new: int, old: int, batch_size: int, replay_ratio: float, seed: int, unlabelled: int = 0) -> Mix:
+    replayed = round(batch_size * replay_ratio) if old or unlabelled else 0
+    return Mix(new, old, batch_size, min(replayed, batch_size - 1), seed, unlabelled)
 
 
 def signature(config: Config, batch_size: int) -> list[tf.TensorSpec]:

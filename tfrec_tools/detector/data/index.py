@@ -6,6 +6,7 @@ resuming need no buffers. One image costs one read at a known offset.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,11 @@ def read_image(annotated: IndexedExample) -> bytes:
     if annotated.image is not None:
         return annotated.image.read()
     return parse_example(read_example(annotated), "image").image.data
+
+
+def digest(annotated: IndexedExample) -> bytes:
+    """Returns the SHA-256 of the encoded image."""
+    return hashlib.sha256(read_image(annotated)).digest()
 
 
 def read_example(annotated: IndexedExample) -> bytes:

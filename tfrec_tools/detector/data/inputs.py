@@ -38,14 +38,14 @@ class InputImage:
 def require_images(words: Sequence[str]) -> None:
     """Raises InputError where a word names nothing that `input_images` takes."""
     for word in words:
-        _places(word)
+        places(word)
 
 
 def input_images(words: Sequence[str]) -> Iterator[InputImage]:
     """Yields the images that the words name, each of which is an image, a folder of them (and of folders), or
     what `shards.record_files` takes. Raises InputError where one names nothing."""
     used: set[int] = set()
-    for place in [place for word in words for place in _places(word)]:
+    for place in [place for word in words for place in places(word)]:
         for source_id, name, data, issues in _read(place):
             path = name if shards.is_record_file(place) else place.as_posix()
             image_id = int(source_id) if source_id.isdecimal() else 0
@@ -55,7 +55,8 @@ def input_images(words: Sequence[str]) -> Iterator[InputImage]:
             yield InputImage(image_id, readable(name), data, issues, readable(path))
 
 
-def _places(word: str) -> list[Path]:
+def places(word: str) -> list[Path]:
+    """Returns the image files or record files that a word names. Raises InputError where there are none."""
     path = Path(word)
     if path.is_file():
         return [path]

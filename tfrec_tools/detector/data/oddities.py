@@ -3,13 +3,13 @@ something else is learnt or measured than was meant."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from tfrec_tools.detector.data.index import IndexedExample, read_image
+from tfrec_tools.detector.data.index import IndexedExample, digest, read_image
+from tfrec_tools.errors import counted
 
 _MOST_NAMES = 10
 
@@ -32,7 +32,7 @@ def warnings(records: Records, new: Mapping[int, str]) -> tuple[str, ...]:
 def _without_boxes(records: Records) -> Iterator[str]:
     for flag, examples in records.by_flag.items():
         if examples and not any(len(example.ids) for example in examples):
-            yield f"none of the {len(examples)} images of {flag} has a box"
+            yield f"none of the {counted(len(examples), 'image')} of {flag} has a box"
 
 
 def _never_seen(records: Records, new: Mapping[int, str]) -> Iterator[str]:
@@ -53,11 +53,11 @@ def _in_both(records: Records) -> Iterator[str]:
     learnt: dict[tuple[int, int, int], list[IndexedExample]] = {}
     for example in records.of("--train", "--replay"):
         learnt.setdefault(_size(example), []).append(example)
-    digests = cache(lambda size: {_digest(example) for example in learnt.get(size, ())})
+    digests = cache(lambda size: {digest(example) for example in learnt.get(size, ())})
     for flag in ("--val", "--test"):
         held = records.by_flag.get(flag, ())
         same = [
-            example for example in held if (known := digests(_size(example))) and _digest(example) in known
+            example for example in held if (known := digests(_size(example))) and digest(example) in known
         ]
         if same:
             yield (
@@ -69,10 +69,6 @@ def _in_both(records: Records) -> Iterator[str]:
 def _size(example: IndexedExample) -> tuple[int, int, int]:
     image = example.image
     return example.width, example.height, len(read_image(example)) if image is None else image.size
-
-
-def _digest(example: IndexedExample) -> bytes:
-    return hashlib.sha256(read_image(example)).digest()
 
 
 def _ids(examples: Sequence[IndexedExample]) -> Counter[int]:

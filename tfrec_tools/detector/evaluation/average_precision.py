@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,12 @@ from pycocotools.cocoeval import COCOeval
 
 from tfrec_tools.detector.data import batches
 from tfrec_tools.detector.data.index import IndexedExample, silent
+from tfrec_tools.detector.evaluation import bootstrap
+from tfrec_tools.detector.evaluation.bootstrap import Interval, Spread
+from tfrec_tools.detector.evaluation.spreads import ALL_AREAS, MOST, PLACES, spreads
 from tfrec_tools.detector.model.class_rows import AS_THEY_ARE, Renamed
 from tfrec_tools.detector.model.detector import Detector, compiled_detect
 from tfrec_tools.labels.label_map import LabelMap
-
-_IOU_50 = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,11 +36,24 @@ class ImageDetections:
 
 @dataclass(frozen=True, slots=True)
 class AveragePrecision:
-    """COCO's AP (mean over IoU 0.5 to 0.95) and AP50, 0 to 1; `boxes` is how many were to be found."""
+    """COCO's AP (mean over IoU 0.5 to 0.95) and AP50, 0 to 1; `boxes` is how many were to be found.
+    `spreads` of "ap" and "ap50" are there where they were asked for."""
 
     ap: float
     ap50: float
     boxes: int
+    spreads: Mapping[str, Spread] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def intervals(self) -> dict[str, Interval | None]:
+        """The 95 % intervals of what there are spreads of; None where there are too few images for one."""
+        return {name: spread.interval for name, spread in self.spreads.items()}
+
+    @property
+    def of_nothing(self) -> AveragePrecision:
+        """That of a model that finds nothing on the same images."""
+        nothing = {name: spread.of_nothing for name, spread in self.spreads.items()}
+        return AveragePrecision(0.0, 0.0, self.boxes, nothing)
 
 
 def find(
@@ -69,16 +83,24 @@ def find(
 
 
 def average_precision(
-    examples: Sequence[IndexedExample], detections: Sequence[ImageDetections], labels: LabelMap
+    examples: Sequence[IndexedExample],
+    detections: Sequence[ImageDetections],
+    labels: LabelMap,
+    *,
+    spread: bool = False,
 ) -> dict[int, AveragePrecision]:
-    """Returns {id: precision} of each class that has boxes to be found. An image that was not annotated for a
-    class says nothing of it, so its detections of that class are left out."""
+    """Returns {id: precision} of each class that has boxes to be found, with spreads where they are asked
+    for. An image that was not annotated for a class says nothing of it, so its detections of that class are
+    left out."""
     evaluation = coco_evaluation(examples, detections, labels)
-    precision = evaluation.eval["precision"][:, :, :, 0, -1]  # (IoU, recall, class)
-    boxes = boxes_by_class(examples)
+    precision = evaluation.eval["precision"][:, :, :, ALL_AREAS, MOST]  # (IoU, recall, class)
+    boxes, at_50 = boxes_by_class(examples), PLACES["ap50"][0]
     return {
         label_id: AveragePrecision(
-            float(precision[:, :, k].mean()), float(precision[_IOU_50, :, k].mean()), boxes[label_id]
+            float(precision[:, :, k].mean()),
+            float(precision[at_50, :, k].mean()),
+            boxes[label_id],
+            spreads(evaluation, k, ("ap", "ap50")) if spread else {},
         )
         for k, label_id in enumerate(map(int, evaluation.params.catIds))
         if boxes.get(label_id)
@@ -116,7 +138,8 @@ class _Evaluation(COCOeval):
 
 
 def mean(precisions: Mapping[int, AveragePrecision], ids: Iterable[int]) -> AveragePrecision | None:
-    """Returns the mean over a group of classes; None where none of them has boxes."""
+    """Returns the mean over a group of classes, with spreads where all have them; None where none of them has
+    boxes."""
     group = [precisions[label_id] for label_id in ids if label_id in precisions]
     if not group:
         return None
@@ -124,12 +147,19 @@ def mean(precisions: Mapping[int, AveragePrecision], ids: Iterable[int]) -> Aver
         sum(precision.ap for precision in group) / len(group),
         sum(precision.ap50 for precision in group) / len(group),
         sum(precision.boxes for precision in group),
+        {
+            name: bootstrap.mean([precision.spreads[name] for precision in group])
+            for name in group[0].spreads
+            if all(name in precision.spreads for precision in group)
+        },
     )
 
 
 def boxes_by_class(examples: Sequence[IndexedExample]) -> dict[int, int]:
     """Returns {id: boxes to be found}; crowds and difficult ones are not."""
-    ids = np.concatenate([example.ids[~(example.crowd | example.difficult)] for example in examples])
+    ids = np.concatenate(
+        [np.zeros(0, np.int32), *(example.ids[~(example.crowd | example.difficult)] for example in examples)]
+    )
     return {
         int(label_id): int(count) for label_id, count in zip(*np.unique(ids, return_counts=True), strict=True)
     }

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from tfrec_tools.detector.evaluation.metrics import Metrics
+from tfrec_tools.drawing import letters
+from tfrec_tools.drawing.palette import palette
 
 _MOST_CURVES = 12  # more cannot be told apart, and hide the mean
 _MOST_NUMBERS = 30  # classes up to which a cell's number can be read
@@ -16,16 +21,23 @@ _NOTHING = "(nothing)"
 
 def save_precision_recall(metrics: Metrics, path: Path) -> None:
     """A PNG with a curve a class, at IoU 0.5, of the classes with the most boxes, and their mean."""
+    with _letters_of_any_script():
+        _precision_recall(metrics).savefig(path, dpi=120, format="png")
+
+
+def _precision_recall(metrics: Metrics) -> Figure:
     figure = Figure(figsize=(7, 5.5), layout="constrained")
     axes = figure.add_subplot()
     recalls = np.linspace(0.0, 1.0, 101)
+    colours = palette(metrics.names)
     shown = sorted(metrics.classes, key=lambda class_metrics: -class_metrics.boxes)[:_MOST_CURVES]
     for class_metrics in shown:
         axes.plot(
             recalls,
             class_metrics.precision,
-            linewidth=1,
-            label=f"{class_metrics.name} {_points(class_metrics.scores.ap50)}",
+            color=colours[class_metrics.name],
+            linewidth=1.2,
+            label=f"{letters.legible(class_metrics.name)} {_points(class_metrics.scores.ap50)}",
         )
     if metrics.classes:
         mean = np.mean([class_metrics.precision for class_metrics in metrics.classes], axis=0)
@@ -34,12 +46,17 @@ def save_precision_recall(metrics: Metrics, path: Path) -> None:
         axes.legend(fontsize="small", loc="lower left")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title="IoU 0.5; AP50")
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120, format="png")
+    return figure
 
 
 def save_confusion(metrics: Metrics, min_score: float | None, path: Path) -> None:
     """A PNG of the counts, each row shaded by its own shares; `min_score` as in `measure`."""
-    counts, names = metrics.confusion, [*metrics.names, _NOTHING]
+    with _letters_of_any_script():
+        _confusion(metrics, min_score).savefig(path, dpi=120, format="png")
+
+
+def _confusion(metrics: Metrics, min_score: float | None) -> Figure:
+    counts, names = metrics.confusion, [*map(letters.legible, metrics.names), _NOTHING]
     side = min(4.0 + 0.32 * len(names), 30.0)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.add_subplot()
@@ -56,7 +73,16 @@ def save_confusion(metrics: Metrics, min_score: float | None, path: Path) -> Non
             axes.text(
                 column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=8
             )
-    figure.savefig(path, dpi=120, format="png")
+    return figure
+
+
+@contextmanager
+def _letters_of_any_script() -> Iterator[None]:
+    """Names are drawn as they are: in the fonts of the sheets, and a $ begins no formula."""
+    weights = dict.fromkeys(("font.weight", "axes.titleweight", "axes.labelweight"), letters.WEIGHT)
+    families = {"font.family": letters.matplotlib_families(), "text.parse_math": False}
+    with matplotlib.rc_context(families | weights):
+        yield
 
 
 def _points(share: float | None) -> str:

@@ -46,7 +46,9 @@ def evaluate_model(options: EvaluateOptions, note: Callable[[str], None] = lambd
         lambda done: options.progress("detecting", done, len(examples)),
         options.batch,
     )
-    measured = measure(examples, detections, detector.labels, min_score=options.score, voc07=options.voc07)
+    measured = measure(
+        examples, detections, detector.labels, min_score=options.score, voc07=options.voc07, intervals=True
+    )
     metrics = replace(measured, left_out=dict(unknown.most_common()))
     if options.folder is not None:
         with published_folder(options.folder) as part:

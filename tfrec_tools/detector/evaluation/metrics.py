@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,22 +10,21 @@ from numpy.typing import NDArray
 from pycocotools.cocoeval import COCOeval
 
 from tfrec_tools.detector.data.index import IndexedExample
+from tfrec_tools.detector.evaluation import bootstrap
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections, boxes_by_class, coco_evaluation
+from tfrec_tools.detector.evaluation.bootstrap import Interval, Spread
 from tfrec_tools.detector.evaluation.operating_points import Needed, OperatingPoint, operating_point, reach
 from tfrec_tools.detector.evaluation.overlaps import SAME_OBJECT, ious
+from tfrec_tools.detector.evaluation.spreads import ALL_AREAS, MOST, PLACES, spreads
 from tfrec_tools.detector.evaluation.voc07 import average_precision_11
 from tfrec_tools.labels.label_map import LabelMap
-
-# Places in COCOeval's arrays: IoU 0.5 and 0.75 of 0.5, 0.55, ..., 0.95; areas; 100 detections an image.
-_IOUS = {"ap50": 0, "ap75": 5}
-_AREAS = {"small": 1, "medium": 2, "large": 3}
-_ALL_AREAS, _MOST = 0, -1
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """COCO's average precisions, 0 to 1: over IoU 0.5 to 0.95, at 0.5, at 0.75, and of boxes below 32 x 32
-    pixels, below 96 x 96, and larger. None where there are no such boxes."""
+    pixels, below 96 x 96, and larger. None where there are no such boxes. `intervals` are {name: 95 %
+    interval} where they were asked for; None where too few images have such boxes."""
 
     ap: float | None
     ap50: float | None
@@ -33,6 +32,7 @@ class Scores:
     small: float | None
     medium: float | None
     large: float | None
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,29 +80,35 @@ def measure(
     *,
     min_score: float | None,
     voc07: bool,
+    intervals: bool = False,
 ) -> Metrics:
     """Measures the detections in `examples`. `min_score` counts for the confusion alone, None for the best
     score of each class: average precision is over all scores."""
     evaluation = coco_evaluation(examples, detections, labels)
     boxes = boxes_by_class(examples)
+    columns = {
+        column: label_id
+        for column, label_id in enumerate(map(int, evaluation.params.catIds))
+        if boxes.get(label_id)
+    }
+    of_draws = _spreads(evaluation, columns) if intervals else {}
     classes = tuple(
         ClassMetrics(
             label_id,
             labels.name_by_id[label_id],
             boxes[label_id],
-            _scores(evaluation, slice(column, column + 1)),
-            tuple(evaluation.eval["precision"][_IOUS["ap50"], :, column, _ALL_AREAS, _MOST].tolist()),
+            _scores(evaluation, slice(column, column + 1), of_draws.get(column, {})),
+            _curve(evaluation, column),
             average_precision_11(examples, detections, label_id) if voc07 else None,
             operating_point(examples, detections, label_id),
         )
-        for column, label_id in enumerate(map(int, evaluation.params.catIds))
-        if boxes.get(label_id)
+        for column, label_id in columns.items()
     )
     needed = best_scores(classes) if min_score is None else dict.fromkeys(labels.name_by_id, min_score)
     return Metrics(
         len(examples),
         sum(boxes.values()),
-        _scores(evaluation, slice(None)),
+        _scores(evaluation, slice(None), _spreads_of_means(of_draws.values())),
         float(np.mean([class_metrics.voc07 for class_metrics in classes])) if voc07 and classes else None,
         classes,
         labels.names,
@@ -158,14 +164,31 @@ def _partners(example: IndexedExample, detections: ImageDetections, counted: Seq
     return partners
 
 
-def _scores(evaluation: COCOeval, classes: slice) -> Scores:
-    precision = evaluation.eval["precision"][:, :, classes, :, _MOST]  # (IoU, recall, class, area)
-    by_iou = {key: _mean(precision[place, :, :, _ALL_AREAS]) for key, place in _IOUS.items()}
-    by_area = {key: _mean(precision[..., place]) for key, place in _AREAS.items()}
-    return Scores(ap=_mean(precision[..., _ALL_AREAS]), **by_iou, **by_area)
+def _scores(evaluation: COCOeval, classes: slice, of_draws: Mapping[str, Spread]) -> Scores:
+    precision = evaluation.eval["precision"][:, :, classes, :, MOST]  # (IoU, recall, class, area)
+    means = {name: _mean(precision[ious, ..., area]) for name, (ious, area) in PLACES.items()}
+    return Scores(**means, intervals={name: spread.interval for name, spread in of_draws.items()})
+
+
+def _curve(evaluation: COCOeval, column: int) -> tuple[float, ...]:
+    at_50, _ = PLACES["ap50"]
+    return tuple(evaluation.eval["precision"][at_50, :, column, ALL_AREAS, MOST].ravel().tolist())
 
 
 def _mean(precision: NDArray[np.float64]) -> float | None:
     """COCOeval has -1 where there is nothing to be found."""
     there = precision[precision > -1]
     return float(there.mean()) if there.size else None
+
+
+def _spreads(evaluation: COCOeval, columns: Iterable[int]) -> dict[int, dict[str, Spread]]:
+    """Returns {place of a class: {score: its spread}}."""
+    return {column: spreads(evaluation, column, PLACES) for column in columns}
+
+
+def _spreads_of_means(of_classes: Iterable[Mapping[str, Spread]]) -> dict[str, Spread]:
+    groups: dict[str, list[Spread]] = {}
+    for of_class in of_classes:
+        for name, spread in of_class.items():
+            groups.setdefault(name, []).append(spread)
+    return {name: bootstrap.mean(group) for name, group in groups.items()}

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfrec_tools.detector.config.center_net import CenterLoss
+from tfrec_tools.detector.losses import elementwise
 from tfrec_tools.detector.losses.matching import GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import Losses, LossTerm
 from tfrec_tools.detector.network.center_network import Maps
@@ -90,7 +91,10 @@ def losses(config: CenterLoss, stacks: list[Maps], targets: CenterTargets, truth
     """Returns the losses of a batch, of each stack against the same targets. TFOD divides them by the boxes
     of the batch; here those of the classes that stand apart are divided by their own boxes, and the others by
     the rest, as `ssd_losses.detection_losses` does."""
-    of_classes = tf.add_n([_focal(config, maps.logits, targets) for maps in stacks]) / len(stacks)
+    known = targets.heatmaps, targets.doubts, targets.weights, config.alpha, config.beta
+    of_classes = tf.add_n([elementwise.column_sums(_focal, maps.logits, *known) for maps in stacks]) / len(
+        stacks
+    )  # (K,)
     of_boxes = tf.add_n([_distances(config, maps, targets) for maps in stacks]) / len(stacks)  # (B, N)
     apart = truth.apart * tf.ones_like(truth.taught)  # (K,)
     boxes = tf.cast(tf.reduce_any(truth.classes > 0.0, axis=-1) & (truth.weights > 0.0), tf.float32)
@@ -104,13 +108,20 @@ def losses(config: CenterLoss, stacks: list[Maps], targets: CenterTargets, truth
     return Losses(tuple(localization), tuple(classification))
 
 
-def _focal(config: CenterLoss, logits: tf.Tensor, targets: CenterTargets) -> tf.Tensor:
+def _focal(
+    logits: tf.Tensor,
+    heatmaps: tf.Tensor,
+    doubts: tf.Tensor,
+    weights: tf.Tensor,
+    alpha: float,
+    beta: float,
+) -> tf.Tensor:
     """Returns the loss (B, h, w, K) of each cell and class (Law and Deng 2018, equation 1)."""
     probability = tf.clip_by_value(tf.sigmoid(logits), _LOWEST, 1.0 - _LOWEST)
-    at_centre = (1.0 - probability) ** config.alpha * tf.math.log(probability)
-    reduced = (1.0 - tf.maximum(targets.heatmaps, targets.doubts)) ** config.beta
-    elsewhere = reduced * probability**config.alpha * tf.math.log(1.0 - probability)
-    return -tf.where(targets.heatmaps == 1.0, at_centre, elsewhere) * targets.weights
+    at_centre = (1.0 - probability) ** alpha * tf.math.log(probability)
+    reduced = (1.0 - tf.maximum(heatmaps, doubts)) ** beta
+    elsewhere = reduced * probability**alpha * tf.math.log(1.0 - probability)
+    return -tf.where(heatmaps == 1.0, at_centre, elsewhere) * weights
 
 
 def _distances(config: CenterLoss, maps: Maps, targets: CenterTargets) -> tf.Tensor:

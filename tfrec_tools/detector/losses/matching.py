@@ -6,7 +6,6 @@ TFOD's matchers/argmax_matcher.py and core/target_assigner.py. Boxes and anchors
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -50,20 +49,50 @@ class GroundTruth(NamedTuple):
     draw: Draw = Draw()
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
+class ClassTargets(NamedTuple):
+    """What the class logits of a batch's anchors are to say, K+1 columns with the background, K without.
+
+    columns  (B, A) int32, that of the class of the matched box; -1 is none, and the background's never is
+    weights  (B, A) float32, how much the anchor counts
+    labeled  (B, K+1) float32, 1 for what the image was annotated for, the background always
+    taught   (K+1,) float32, 1 for what may be denied wherever another class is annotated
+    doubted  (B, A, K+1) bool, where neither the class nor its absence is known unless it is taught so
+    """
+
+    columns: tf.Tensor
+    weights: tf.Tensor
+    labeled: tf.Tensor
+    taught: tf.Tensor
+    doubted: tf.Tensor
+
+    @property
+    def one_hot(self) -> tf.Tensor:
+        """(B, A, K+1) float32, all zeros for the background, whose column, if there is one, is 0."""
+        return tf.one_hot(self.columns, self.labeled.shape[-1])
+
+    @property
+    def known(self) -> tf.Tensor:
+        """(B, A, K+1) float32, how much each class of each anchor counts."""
+        matched = tf.cast(self.columns >= 0, tf.float32)[..., None]
+        labeled = tf.where(self.doubted, 0.0, self.labeled[:, None, :])
+        return self.weights[..., None] * tf.maximum(labeled, self.taught * matched)
+
+    def of_columns(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns (B, A): of values (K+1,) that of the column, 0 where there is none."""
+        return tf.where(self.columns >= 0, tf.gather(values, tf.maximum(self.columns, 0)), 0.0)
+
+
+class Targets(NamedTuple):
     """What a batch's anchors are to predict.
 
-    classes  (B, A, K+1) float32, one-hot; column 0 is the background, if there is one, all zeros
-    class_weights  (B, A, K+1) float32
+    classes  what their class logits are to say
     codes    (B, A, 4) float32 [ty tx th tw]
     code_weights  (B, A) float32
     matches  (B, A) int32, the row of the box; -1 unmatched, -2 ignored
     apart  (K+1,) float32, 1 for each class whose losses are divided by the matches of such classes alone
     """
 
-    classes: tf.Tensor
-    class_weights: tf.Tensor
+    classes: ClassTargets
     codes: tf.Tensor
     code_weights: tf.Tensor
     matches: tf.Tensor
@@ -73,12 +102,13 @@ class Targets:
 def iou(boxes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
     """Returns intersection over union of boxes (..., N, 4) with anchors (..., A, 4) or (A, 4): (..., N, A); 0
     for empty boxes."""
-    boxes, anchors = boxes[..., :, None, :], anchors[..., None, :, :]
-    top_left = tf.maximum(boxes[..., :2], anchors[..., :2])
-    bottom_right = tf.minimum(boxes[..., 2:], anchors[..., 2:])
-    intersection = tf.reduce_prod(tf.maximum(bottom_right - top_left, 0.0), axis=-1)
-    areas = tf.reduce_prod(boxes[..., 2:] - boxes[..., :2], axis=-1)
-    anchor_areas = tf.reduce_prod(anchors[..., 2:] - anchors[..., :2], axis=-1)
+    # Edge by edge: along an axis of four, TensorFlow takes several times as long.
+    ymin, xmin, ymax, xmax = tf.unstack(boxes[..., :, None, :], axis=-1)  # (..., N, 1)
+    top, left, bottom, right = tf.unstack(anchors[..., None, :, :], axis=-1)  # (..., 1, A)
+    height = tf.maximum(tf.minimum(ymax, bottom) - tf.maximum(ymin, top), 0.0)
+    width = tf.maximum(tf.minimum(xmax, right) - tf.maximum(xmin, left), 0.0)
+    intersection = height * width
+    areas, anchor_areas = (ymax - ymin) * (xmax - xmin), (bottom - top) * (right - left)
     return tf.math.divide_no_nan(intersection, areas + anchor_areas - intersection)
 
 
@@ -126,25 +156,31 @@ def assign(
     new ones, which are never annotated in the same image, would not learn to tell each other apart. A
     class that is never taught is left alone even there: examples against it alone would silence it.
     """
-    boxes = certain_boxes(truth)
-    matches = match(matcher, boxes, anchors)
-    rows = tf.maximum(matches, 0)
+    matches = match(matcher, certain_boxes(truth), anchors)
+    first = [[int(background), 0]]
     matched = tf.cast(matches >= 0, tf.float32)
     weights = matched_weights(truth, matches)  # (B, A)
-    anchor_classes = tf.gather(truth.classes, rows, batch_dims=1) * matched[..., None]  # (B, A, K)
-    labeled = truth.labeled[:, None, :] * (1.0 - doubted(truth, anchors, matcher.unmatched_threshold))
-    known = tf.maximum(labeled, truth.taught * matched[..., None])  # (B, A, K)
-    first = [[0, 0], [0, 0], [int(background), 0]]
-    known = tf.pad(known, first, constant_values=1.0)  # the background always is
-    class_weights = (tf.cast(matches > -2, tf.float32) * weights)[..., None] * known
+    classes = ClassTargets(
+        columns=_columns(truth, matches, background),
+        weights=tf.cast(matches > -2, tf.float32) * weights,
+        labeled=tf.pad(truth.labeled, [[0, 0], *first], constant_values=1.0),
+        taught=tf.pad(truth.taught, first),
+        doubted=tf.pad(doubted(truth, anchors, matcher.unmatched_threshold), [[0, 0], [0, 0], *first]),
+    )
     return Targets(
-        classes=tf.pad(anchor_classes, first),
-        class_weights=class_weights,
-        codes=matched_codes(matches, boxes, anchors, scale_factors),
+        classes=classes,
+        codes=matched_codes(matches, certain_boxes(truth), anchors, scale_factors),
         code_weights=matched * weights,
         matches=matches,
-        apart=tf.pad(truth.apart * tf.ones_like(truth.taught), first[2:]),
+        apart=tf.pad(truth.apart * tf.ones_like(truth.taught), first),
     )
+
+
+def _columns(truth: GroundTruth, matches: tf.Tensor, background: bool) -> tf.Tensor:
+    """Returns (B, A) int32: the column of the class of the box that each anchor matches, -1 where none."""
+    of_boxes = tf.argmax(truth.classes, axis=-1, output_type=tf.int32) + int(background)  # (B, N)
+    of_boxes = tf.where(tf.reduce_any(truth.classes > 0.0, axis=-1), of_boxes, -1)
+    return tf.where(matches >= 0, tf.gather(of_boxes, tf.maximum(matches, 0), batch_dims=1), -1)
 
 
 def certain_boxes(truth: GroundTruth) -> tf.Tensor:
@@ -159,9 +195,16 @@ def matched_weights(truth: GroundTruth, matches: tf.Tensor) -> tf.Tensor:
 
 
 def doubted(truth: GroundTruth, anchors: tf.Tensor, threshold: float) -> tf.Tensor:
-    """Returns (B, A, K) 1 where an anchor overlaps, by this IoU at least, a box of the class of which it is
-    in doubt whether it is one: neither an example for that class nor against it. anchors (A, 4) or (B, A,
+    """Returns (B, A, K) bool: where an anchor overlaps, by this IoU at least, a box of the class of which it
+    is in doubt whether it is one: neither an example for that class nor against it. anchors (A, 4) or (B, A,
     4)"""
     in_doubt = truth.classes * tf.cast(truth.weights <= 0.0, tf.float32)[..., None]  # (B, N, K)
-    overlapping = tf.cast(iou(truth.boxes, anchors) >= threshold, tf.float32)  # (B, N, A)
-    return tf.minimum(tf.einsum("bna,bnk->bak", overlapping, in_doubt), 1.0)
+
+    def overlapped() -> tf.Tensor:
+        overlapping = tf.cast(iou(truth.boxes, anchors) >= threshold, tf.float32)  # (B, N, A)
+        return tf.einsum("bna,bnk->bak", overlapping, in_doubt) > 0.0
+
+    def nowhere() -> tf.Tensor:
+        return tf.zeros((tf.shape(in_doubt)[0], tf.shape(anchors)[-2], in_doubt.shape[-1]), tf.bool)
+
+    return tf.cond(tf.reduce_any(in_doubt > 0.0), overlapped, nowhere)

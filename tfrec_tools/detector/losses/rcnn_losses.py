@@ -129,7 +129,7 @@ def _candidates(truth: GroundTruth, anchors: tf.Tensor, matches: tf.Tensor, logi
     seems_background = logits[..., 1] <= logits[..., 0]
     is_known = is_complete[:, None] | (overlaps >= _NEAR_IOU) | seems_background
     doubted = matching.doubted(truth, anchors, _PROPOSAL_MATCHER.unmatched_threshold)
-    is_known &= ~tf.reduce_any(doubted > 0.0, axis=-1)
+    is_known &= ~tf.reduce_any(doubted, axis=-1)
     return (is_known | (matches >= 0)) & (matches > -2)
 
 
@@ -143,7 +143,8 @@ def _of_class(codes: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
 def _labeled(truth: GroundTruth, boxes: tf.Tensor) -> tf.Tensor:
     """Returns (B, S, K) 1 for the classes that would have been annotated, were the object in a box one of
     them."""
-    return truth.labeled[:, None, :] * (1.0 - matching.doubted(truth, boxes, _BOX_MATCHER.matched_threshold))
+    doubted = matching.doubted(truth, boxes, _BOX_MATCHER.matched_threshold)
+    return tf.where(doubted, 0.0, truth.labeled[:, None, :])
 
 
 def _softmax_loss(

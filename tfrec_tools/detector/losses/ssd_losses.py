@@ -8,7 +8,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfrec_tools.detector.config.ssd import LossConfig
-from tfrec_tools.detector.losses.matching import Targets
+from tfrec_tools.detector.losses import elementwise
+from tfrec_tools.detector.losses.matching import ClassTargets, Targets
 
 
 class LossTerm(NamedTuple):
@@ -73,13 +74,14 @@ def detection_losses(config: LossConfig, codes: tf.Tensor, logits: tf.Tensor, ta
     """Returns the losses of a batch: codes (B, A, 4), logits (B, A, K+1). TFOD divides them by the matches of
     the batch; here those of the classes that stand apart are divided by the matches of their own boxes, and
     the others by the rest. Else a class with few boxes beside one with many would hardly be taught."""
-    focal = sigmoid_focal(logits, targets.classes, config.focal_gamma, config.focal_alpha)
-    focal *= targets.class_weights  # (B, A, K+1)
+    focal = elementwise.column_sums(
+        _weighed_focal, logits, targets.classes, config.focal_gamma, config.focal_alpha
+    )  # (K+1,)
     huber = smooth_l1(codes, targets.codes, config.smooth_l1_delta) * targets.code_weights  # (B, A)
     if config.normalize_by_code_size:
         huber /= 4.0
     columns = targets.apart  # (K+1,)
-    anchors = tf.linalg.matvec(targets.classes, columns)  # (B, A)
+    anchors = targets.classes.of_columns(columns)  # (B, A)
     localization, classification = [], []
     for of_anchors, of_columns in ((1.0 - anchors, 1.0 - columns), (anchors, columns)):
         matches = tf.reduce_sum(targets.code_weights * of_anchors) * float(config.normalize_by_matches)
@@ -88,3 +90,8 @@ def detection_losses(config: LossConfig, codes: tf.Tensor, logits: tf.Tensor, ta
         total = config.classification_weight * tf.reduce_sum(focal * of_columns)
         classification.append(LossTerm(total, matches))
     return Losses(tuple(localization), tuple(classification))
+
+
+def _weighed_focal(logits: tf.Tensor, classes: ClassTargets, gamma: float, alpha: float | None) -> tf.Tensor:
+    """Returns the focal loss of logits (B, A, K+1), weighed by what is known."""
+    return sigmoid_focal(logits, classes.one_hot, gamma, alpha) * classes.known

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfrec_tools.detector.checkpoints import latest, unsupported
 from tfrec_tools.detector.config.read import Config, parse_pipeline, read_pipeline_text
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.model_folders import CONFIG, find_labels
 
@@ -45,7 +45,7 @@ def _require_count(folder: Path, config: Config, labels: LabelMap, flag: str) ->
     if largest != config.num_classes:
         raise InputError(
             folder / CONFIG,
-            f"found {config.num_classes} classes, expected {largest}, the largest id in {labels.subject}; "
-            f"give the label map that the model was trained with by {flag} MAP",
+            f"found {counted(config.num_classes, 'class')}, expected {largest}, the largest id in "
+            f"{labels.subject}; give the label map that the model was trained with by {flag} MAP",
             where="num_classes",
         )

@@ -25,7 +25,7 @@ from tfrec_tools.detector.config.rewrite import Changes, rewrite_pipeline
 from tfrec_tools.detector.model.description import MODEL_LABELS, describe
 from tfrec_tools.detector.network.detections import Detections
 from tfrec_tools.detector.network.layers import path_of
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.pbtxt import format_label_map
 from tfrec_tools.system.atomic import named_as
@@ -156,7 +156,8 @@ def _unlike(
             if found[:-1] != expected[:-1]:
                 continue
             classes = found[-1] // per_class - head.background
-            reason = f"the checkpoint has {classes} classes, expected {config.num_classes} by pipeline.config"
+            has = f"the checkpoint has {counted(classes, 'class')}"
+            reason = f"{has}, expected {config.num_classes} by pipeline.config"
             return InputError(folder, f"{reason}; take the pipeline.config of its training", where=path)
     return InputError(
         folder, f"found shape {found}, expected {tuple(expected)} by pipeline.config", where=path

@@ -8,6 +8,7 @@ therefore reshaped to (..., anchors, classes) before columns are copied.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,19 @@ def grow(
     for head in registry.of(base.config).class_heads(base.config):
         _grow_head(values, head, max(grown.name_by_id), columns, random)
     return detector.resized(base, grown, values)
+
+
+def add_to_biases(grown: detector.Detector, added: Mapping[int, float]) -> None:
+    """Adds to the logits of classes, {id: how much}: to the bias of their columns, in each head that has
+    some. No other number changes."""
+    by_path = detector.variables(grown.network)
+    for head in registry.of(grown.config).class_heads(grown.config):
+        if head.values == 1:
+            bias = by_path[f"{object_graph.MODEL}/{head.path}/bias"]
+            columns = np.asarray(bias).reshape(head.per_cell, -1).copy()
+            for label_id, number in added.items():
+                columns[:, label_id if head.background else label_id - 1] += np.float32(number)
+            bias.assign(columns.reshape(bias.shape))
 
 
 def _grow_head(

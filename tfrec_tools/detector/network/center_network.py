@@ -33,7 +33,7 @@ BACKBONE = "_feature_extractor._base_model"
 _PYRAMID = "_feature_extractor._feature_extractor_model"
 # The first of the pyramid's convolutions that is separable, or is not.
 FIRST_SMOOTHING = f"{_PYRAMID}.layer_with_weights-3"
-_HEADS = "_prediction_head_dict"
+HEADS = "_prediction_head_dict"
 _FEATURES = "features."  # and a number: names of what comes out of the backbone
 _SAME = 1e-6  # TFOD's: so near to the highest of its window a score is a peak
 
@@ -96,7 +96,7 @@ def stacks(outputs: Sequence[tf.Tensor]) -> list[Maps]:
 
 def class_head(config: CenterNetConfig, stack: int) -> str:
     """Returns the layer whose channels are the classes."""
-    return f"{_HEADS}.object_center.{stack}.layer_with_weights-{len(config.center_head.filters)}"
+    return f"{HEADS}.object_center.{stack}.layer_with_weights-{len(config.center_head.filters)}"
 
 
 def count_stacks(config: CenterNetConfig) -> int:
@@ -202,7 +202,7 @@ def _maps(config: CenterNetConfig, features: KerasTensor, stack: int) -> list[Ke
         ("box>offset", config.offset_head, 2, 0.0),
     )
     return [
-        _head(config, features, head, f"{_HEADS}.{name}.{stack}", (channels, bias))
+        _head(config, features, head, f"{HEADS}.{name}.{stack}", (channels, bias))
         for name, head, channels, bias in heads
     ]
 

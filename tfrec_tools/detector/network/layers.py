@@ -84,6 +84,44 @@ class BatchNorm(keras.layers.Layer):
         return moving * self.momentum + batch * (1.0 - self.momentum)
 
 
+class Conv(keras.layers.Conv2D):
+    """A convolution, which one of 1x1 computes `as_product` of matrices where that is said: a CPU is a tenth
+    faster at it, and twice at the gradient of a kernel that has a bias beside it."""
+
+    as_product = False
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        if self.as_product and self.kernel_size == self.strides == (1, 1):
+            return _product(inputs, self.kernel, self.bias)
+        return super().call(inputs)
+
+
+class SeparableConv(keras.layers.SeparableConv2D):
+    """A separable convolution, whose second part may be computed `as_product`, as in `Conv`."""
+
+    as_product = False
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        if not self.as_product:
+            return super().call(inputs)
+        strides = (1, *self.strides, 1)
+        return _product(
+            tf.nn.depthwise_conv2d(inputs, self.depthwise_kernel, strides, "SAME"),
+            self.pointwise_kernel,
+            self.bias,
+        )
+
+
+def _product(features: tf.Tensor, kernel: keras.Variable, bias: keras.Variable | None) -> tf.Tensor:
+    """Returns (B, H, W, D) of features (B, H, W, C) by a kernel (1, 1, C, D), and a bias (D,)."""
+    _, height, width, channels = features.shape
+    columns = tf.reshape(tf.convert_to_tensor(kernel), (channels, kernel.shape[-1]))
+    rows = tf.matmul(tf.reshape(features, (-1, channels)), columns)
+    if bias is not None:
+        rows = tf.nn.bias_add(rows, bias)
+    return tf.reshape(rows, (-1, height, width, kernel.shape[-1]))
+
+
 def batch_norm(hyperparams: ConvHyperparams, name: str) -> BatchNorm:
     return BatchNorm(hyperparams.bn_momentum, hyperparams.bn_epsilon, name)
 
@@ -109,7 +147,7 @@ def conv(
     bias_init: float | None = None,
 ) -> Call:
     """It has a bias where `bias_init` is given."""
-    return keras.layers.Conv2D(
+    return Conv(
         filters,
         kernel_px,
         strides=stride,
@@ -195,7 +233,7 @@ def separable(
     """Returns a 3x3 separable convolution; TFOD regularises its depthwise kernel, in a BiFPN the pointwise
     one too, and none of a head's. It has a bias where `bias_init` is given."""
     regularizers = {kernel: l2(hyperparams.l2_weight) for kernel in regularized}
-    return keras.layers.SeparableConv2D(
+    return SeparableConv(
         filters,
         3,
         strides=stride,

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from tfrec_tools.detector.config.augmentation import KINDS
+from tfrec_tools.detector.options import groups
 from tfrec_tools.detector.options.models import BASE_LABEL_MAP, MODEL
 from tfrec_tools.errors import InputError
-from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path
+from tfrec_tools.system.options import Option, Options, Panel, Paths, StrPath, as_path, as_texts
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,15 @@ class TrainingOptions(Options):
     """How a detector is trained."""
 
     _: KW_ONLY
-    steps: Annotated[int, Option("Number of training steps.", Panel.TRAINING, minimum=1)] = 400
+    steps: Annotated[
+        int | Literal["auto"],
+        Option(
+            "Number of training steps. auto: by the number of new images, of new classes, and --batch.",
+            Panel.TRAINING,
+            metavar="N|auto",
+            minimum=1,
+        ),
+    ] = "auto"
     batch: Annotated[
         int | Literal["auto"],
         Option(
@@ -29,21 +38,43 @@ class TrainingOptions(Options):
         ),
     ] = 8
     lr: Annotated[
-        float | None,
+        float | str | None,
         Option(
-            "Learning rate at its peak: it rises for a tenth of the steps, then falls to 0 as a cosine.",
+            "Learning rate at its peak: it rises for a tenth of the steps, then falls to 0 as a cosine. Or "
+            "of each group of layers its own: backbone=1e-4,neck=1e-3,head=0.01.",
             Panel.TRAINING,
+            metavar="RATE|GROUP=RATE,...",
             minimum=0,
-            default="0.02; 0.002 for CenterNet",
+            default="by family and batch; of 8 images 0.02, for Faster R-CNN 0.01, for CenterNet 0.002",
         ),
     ] = None
     backbone_lr_mult: Annotated[
-        float, Option("Learning rate of the backbone, as a multiple of --lr.", Panel.TRAINING, minimum=0)
-    ] = 0.1
+        float | None,
+        Option(
+            "Learning rate of the backbone, as a multiple of --lr.",
+            Panel.TRAINING,
+            minimum=0,
+            default="0.1",
+        ),
+    ] = None
     freeze: Annotated[
-        Literal["auto", "backbone", "none"],
-        Option("What is not trained at all. auto: the backbone, below 50 new images.", Panel.TRAINING),
+        str,
+        Option(
+            "What is not trained at all: some of backbone, neck, head, with commas between them, or none. "
+            "auto: the backbone, below 50 new images.",
+            Panel.TRAINING,
+            metavar="auto|none|GROUPS",
+        ),
     ] = "auto"
+    freeze_layers: Annotated[
+        str | None,
+        Option(
+            "Do not train variables in whose name in the checkpoint this regular expression is found, "
+            "besides what --freeze says.",
+            Panel.TRAINING,
+            metavar="REGEX",
+        ),
+    ] = None
     augment: Annotated[
         str | None,
         Option(
@@ -65,7 +96,12 @@ class TrainingOptions(Options):
         int, Option("Seed of the new rows, of the order and of the augmentation.", Panel.TRAINING)
     ] = 0
     time_budget: Annotated[
-        str | None, Option("End training after this time: 90s, 10m, 1h30m.", Panel.TRAINING, metavar="10m")
+        str | None,
+        Option(
+            "Train for as many steps as fit this time, if --steps are more: 90s, 10m, 1h30m.",
+            Panel.TRAINING,
+            metavar="10m",
+        ),
     ] = None
     cache: Annotated[
         Literal["off", "ram", "disk"],
@@ -95,9 +131,44 @@ class TrainingOptions(Options):
     tensorboard: Annotated[bool, Option("Also write the curves to OUT/tensorboard.", Panel.RUNNING)] = False
 
     @property
+    def fixed_steps(self) -> int:
+        """0 for auto."""
+        return 0 if self.steps == "auto" else self.steps
+
+    @property
     def batch_size(self) -> int:
         """0 for auto."""
         return 0 if self.batch == "auto" else self.batch
+
+    @property
+    def rates(self) -> tuple[float | None, dict[str, float]]:
+        """The learning rate of all groups, and {group: its own}. InputError where --lr says neither, or the
+        backbone's is said twice."""
+        rates = groups.read_rates(self.lr)
+        if groups.BACKBONE in rates[1] and self.backbone_lr_mult is not None:
+            reason = f"the backbone's learning rate is in --lr already ({self.lr}); leave one of them out"
+            raise InputError("--backbone-lr-mult", reason)
+        if both := [group for group in rates[1] if group in self.frozen]:
+            raise InputError(
+                "--lr", f"{both[0]!r} is not trained at all by --freeze; leave it out of one of them"
+            )
+        return rates
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """The groups that --freeze names. InputError where it names none that exists."""
+        return groups.read_frozen(self.freeze)
+
+    @property
+    def frozen_layers(self) -> str | None:
+        """The expression of --freeze-layers. InputError where it is none."""
+        if self.freeze_layers is not None:
+            try:
+                re.compile(self.freeze_layers)
+            except (re.error, OverflowError, RecursionError) as fault:
+                reason = f"{self.freeze_layers!r} is no regular expression ({fault})"
+                raise InputError("--freeze-layers", reason) from fault
+        return self.freeze_layers
 
     @property
     def augmentations(self) -> tuple[str, ...] | None:
@@ -133,6 +204,15 @@ class RetentionOptions(Options):
     replay_ratio: Annotated[
         float, Option("Share of each batch that is replayed.", Panel.RETENTION, minimum=0, maximum=0.9)
     ] = 0.5
+    unlabelled: Annotated[
+        Paths | None,
+        Option(
+            "Images without labels (folders, files or records) on which the base teaches the old classes, "
+            "mixed in as replayed ones are; may be repeated.",
+            Panel.RETENTION,
+            metavar="DIR",
+        ),
+    ] = None
     pseudo_labels: Annotated[
         str,
         Option(
@@ -154,6 +234,14 @@ class RetentionOptions(Options):
             Panel.RETENTION,
         ),
     ] = "auto"
+    calibrate: Annotated[
+        Literal["on", "off"],
+        Option(
+            "Bring the scores of new classes to the level of the old ones, by --val, so that one threshold "
+            "serves.",
+            Panel.RETENTION,
+        ),
+    ] = "on"
     average: Annotated[
         float,
         Option(
@@ -165,7 +253,11 @@ class RetentionOptions(Options):
     ] = 0.98
     max_forget: Annotated[
         float | None,
-        Option("End with exit code 3 where the old classes lost more points of mean AP50.", Panel.RETENTION),
+        Option(
+            "End with exit code 3 where the old classes lost more points of mean AP50, or of agreement with "
+            "the base where none of them is labelled.",
+            Panel.RETENTION,
+        ),
     ] = None
     control: Annotated[
         bool, Option("Also fine-tune plainly, in OUT/control, to see what is gained.", Panel.RETENTION)
@@ -192,9 +284,13 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
     ]
     train: Annotated[Paths, Option("Records of the new images: 'DIR/NAME-*'; may be repeated.", Panel.MODELS)]
     val: Annotated[
-        Paths,
-        Option("Records to choose by, and to measure with before and after; may be repeated.", Panel.MODELS),
-    ]
+        Paths | None,
+        Option(
+            "Records to choose by, and to measure with before and after; may be repeated.",
+            Panel.MODELS,
+            default="15 % of --train are set aside",
+        ),
+    ] = None
     out: Annotated[
         StrPath | None,
         Option(
@@ -248,9 +344,32 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
         ),
     ] = False
     resume: Annotated[
-        bool,
-        Option("Go on with the run in --out, or else the last numbered one.", Panel.RUNNING, recorded=False),
+        bool | Literal["auto"],
+        Option(
+            "Go on with the run in --out, or else the last numbered one; alone it means yes. auto: begin "
+            "where there is none, and do nothing where it is finished.",
+            Panel.RUNNING,
+            metavar="yes|no|auto",
+            default="no",
+            bare="yes",
+            recorded=False,
+        ),
     ] = False
+
+    @property
+    def folder(self) -> Path | None:
+        """Of the run; None where it is to be numbered."""
+        return None if self.out is None else as_path(self.out)
+
+    @property
+    def records(self) -> dict[str, tuple[str, ...]]:
+        """{flag: patterns of record files} of those that name records."""
+        return {
+            "--train": as_texts(self.train),
+            "--replay": as_texts(self.replay),
+            "--val": as_texts(self.val),
+            "--test": as_texts(self.test),
+        }
 
     @property
     def base_path(self) -> Path:
@@ -267,11 +386,6 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
     @property
     def table_path(self) -> Path | None:
         return None if self.table is None else as_path(self.table)
-
-    @property
-    def measured_every(self) -> int | None:
-        """Steps between two measurements; None where nothing is measured meanwhile."""
-        return self.eval_every or (max(1, self.steps // 10) if self.patience else None)
 
 
 def _seconds(time: str) -> float:

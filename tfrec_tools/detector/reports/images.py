@@ -6,18 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from tfrec_tools.detector.data.index import IndexedExample, read_image
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.drawing.boxes import FONT_PX, DrawnBox, draw_boxes
+from tfrec_tools.drawing.letters import write
 from tfrec_tools.drawing.palette import palette
 from tfrec_tools.images.opening import open_image, quiet
 from tfrec_tools.labels.label_map import LabelMap
 
 _PANEL_PX = 320
 _TALLEST_PX = 4 * _PANEL_PX
-_HEADER_PX = 22
+_HEADER_PX, _TITLE_PX = 22, 14
 _GAP_PX = 6
 _ROWS = 4
 _MOST_LABELLED, _PER_ROW = 12, 3
@@ -39,7 +40,7 @@ def detections_sheet(
     draw = ImageDraw.Draw(sheet)
     for column, (title, detections) in enumerate(columns):
         left, top = column * (_PANEL_PX + _GAP_PX), _HEADER_PX
-        draw.text((left + 4, 3), title, fill="white", font=ImageFont.load_default(14))
+        write(draw, (left + 4, 1), title, "white", _TITLE_PX)
         for index, height in zip(chosen, heights, strict=True):
             sheet.paste(
                 _panel(examples[index], detections[index] if detections else None, labels, height),

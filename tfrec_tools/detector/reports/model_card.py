@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tfrec_tools.detector.evaluation.operating_points import FILE, OperatingPoint
-from tfrec_tools.detector.reports.comparison import POINT_HEADERS, Facts, Line, harmonic_mean, point_rows
+from tfrec_tools.detector.evaluation.wording import about, changed_words, scored
+from tfrec_tools.detector.reports import comparison
+from tfrec_tools.detector.reports.comparison import (
+    AGREEMENT,
+    POINT_HEADERS,
+    Facts,
+    Line,
+    agreement_words,
+    harmonic_mean,
+    has_agreement_alone,
+    point_rows,
+)
 from tfrec_tools.system.toml_options import Values, format_options
+
+_MEASURED = "COCO's average precision in points of 100, before and after, on the images to measure with."
 
 
 def format_card(
@@ -22,10 +35,11 @@ def format_card(
         "## Data",
         _table(("images", "count"), [(use, str(count)) for use, count in facts.images.items() if count]),
         "## How good it is",
-        "COCO's average precision in points of 100, before and after, on the images to measure with.",
-        _table(("class", "", "boxes", "AP50 before", "AP50 after", "AP after"), list(map(_row, lines))),
+        f"{_MEASURED} {about(comparison.intervals(lines))}",
+        _table(*_precisions(lines)),
         _summary(lines, facts),
         *_scores(best),
+        facts.calibration.note,
         "## How it was trained",
         f"{facts.steps} steps ({facts.ended}), the weights of step {facts.best_step}. {versions}.",
         f"Images varied by: {', '.join(facts.augmentations) or 'nothing'}.",
@@ -37,9 +51,10 @@ def format_card(
 def _summary(lines: Sequence[Line], facts: Facts) -> str:
     mean = harmonic_mean(lines)
     words = [] if mean is None else [f"Harmonic mean of old and new AP50: {mean:.1f}."]
-    if facts.forgetting is not None:
-        moved = "lost" if facts.forgetting >= 0 else "gained"
-        words.append(f"The old classes {moved} {abs(facts.forgetting):.1f} points of AP50.")
+    if change := comparison.change_of_old(lines):
+        words.append(f"The old classes {changed_words(change)}.")
+    if has_agreement_alone(lines) and facts.agreement is not None:
+        words.append(agreement_words(facts.agreement))
     return " ".join(words)
 
 
@@ -52,10 +67,24 @@ def _scores(best: Mapping[str, OperatingPoint]) -> list[str]:
     return [words, _table(POINT_HEADERS, point_rows(best))]
 
 
+def _precisions(lines: Sequence[Line]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Returns headers and rows; what old classes agree with the base by is a column where it is all that
+    there is to say of one."""
+    headers = ("class", "", "boxes", "AP50 before", "AP50 after", "AP after")
+    rows = [_row(line) for line in lines]
+    if not has_agreement_alone(lines):
+        return headers, rows
+    agreed = [f"{100 * line.agreement.ap50:.1f}" if line.agreement else "" for line in lines]
+    return (*headers, AGREEMENT), [(*row, cell) for row, cell in zip(rows, agreed, strict=True)]
+
+
 def _row(line: Line) -> tuple[str, ...]:
     pairs = [(line.before, "ap50"), (line.after, "ap50"), (line.after, "ap")]
-    points = [f"{100 * getattr(precision, key):.1f}" if precision else "" for precision, key in pairs]
-    return (line.name, line.group, str(line.boxes), *points)
+    scores = [
+        scored(getattr(precision, key), precision.intervals.get(key)) if precision else ""
+        for precision, key in pairs
+    ]
+    return (line.name, line.group, str(line.boxes), *scores)
 
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -70,7 +70,9 @@ def write_results(out: Path, results: Results) -> None:
             results.lines, best, results.facts, results.options, results.labels, shown
         )
         part["report.html"].write_text(page, encoding="utf-8")
-        comparison.write_report_json(part["report.json"], results.lines, results.facts)
+        comparison.write_report_json(
+            part["report.json"], results.lines, results.facts, results.labels.name_by_id
+        )
 
 
 def _embedded(file: Path) -> str:

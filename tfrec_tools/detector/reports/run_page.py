@@ -6,11 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
-from tfrec_tools.detector.reports.comparison import POINT_HEADERS, Facts, Line, harmonic_mean, point_rows
+from tfrec_tools.detector.evaluation.wording import about, changed, changed_words, scored
+from tfrec_tools.detector.reports import comparison
+from tfrec_tools.detector.reports.comparison import (
+    AGREEMENT,
+    POINT_HEADERS,
+    Facts,
+    Line,
+    agreement_words,
+    harmonic_mean,
+    has_agreement_alone,
+    point_rows,
+)
 from tfrec_tools.drawing.templates import filled
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.toml_options import Values
 
+_SHIFTS = ("class", "boxes to choose by", "score of best F1 before", "added to the logits")
 _SCORES = ("class", "", "boxes", "AP50 before", "AP50 after", "change", "AP before", "AP after")
 
 
@@ -44,8 +56,8 @@ def format_page(
         "tfrec_tools.detector.reports",
         "run_page.html",
         title=f"{facts.base} grown to {len(labels)} classes",
-        summary=_summary(lines, facts),
-        scores=_Table("", _SCORES, [_Row(_cells(line), line.is_mean) for line in lines]),
+        lead=_summary(lines, facts),
+        scores=_scores(lines),
         points=_points(best),
         images=images,
         settings=[
@@ -63,9 +75,23 @@ def _summary(lines: Sequence[Line], facts: Facts) -> str:
     words.append(f"varied by: {', '.join(facts.augmentations) or 'nothing'}")
     if (mean := harmonic_mean(lines)) is not None:
         words.append(f"harmonic mean of old and new AP50 {mean:.1f}")
-    if facts.forgetting is not None:
-        words.append(f"forgetting {facts.forgetting:.1f} points")
-    return "; ".join(words) + "."
+    if change := comparison.change_of_old(lines):
+        words.append(f"the old classes {changed_words(change)}")
+    sentences = [f"{'; '.join(words)}.", about(comparison.intervals(lines)), facts.calibration.note]
+    if has_agreement_alone(lines) and facts.agreement is not None:
+        sentences.append(agreement_words(facts.agreement))
+    return " ".join(filter(None, sentences))
+
+
+def _scores(lines: Sequence[Line]) -> _Table:
+    """Returns the table before and after, with the agreement where it is all there is to say of a class."""
+    if not has_agreement_alone(lines):
+        return _Table("", _SCORES, [_Row(_cells(line), line.is_mean) for line in lines])
+    rows = [
+        _Row((*_cells(line), f"{100 * line.agreement.ap50:.1f}" if line.agreement else ""), line.is_mean)
+        for line in lines
+    ]
+    return _Table("", (*_SCORES, AGREEMENT), rows)
 
 
 def _points(best: Mapping[str, OperatingPoint]) -> list[_Table]:
@@ -82,20 +108,30 @@ def _choices(facts: Facts, labels: LabelMap) -> list[_Table]:
         tables.append(_table("Score from which the base was believed", ("class", "score"), rows))
     if facts.blends:
         rows = [(f"{alpha:g}", f"{100 * score:.1f}") for alpha, score in facts.blends.items()]
-        headers = ("share of the training kept", "harmonic mean of old and new AP50")
+        by_agreement = facts.agreement is not None and facts.agreement.decides
+        of_old = "agreement on the old and AP50 of the new" if by_agreement else "old and new AP50"
+        headers = ("share of the training kept", f"harmonic mean of {of_old}")
         tables.append(_table("Blends with the base, the one taken first", headers, rows))
+    if shifts := facts.calibration.shifts:
+        shifted = [
+            (shift.name, str(shift.boxes), _number(shift.score), _number(shift.added)) for shift in shifts
+        ]
+        title = "New classes brought to the level of the old ones"
+        tables.append(_table(title, _SHIFTS, shifted))
     return tables
 
 
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
 def _cells(line: Line) -> tuple[str, ...]:
-    before, after = line.before, line.after
-    change = f"{100 * (after.ap50 - before.ap50):+.1f}" if before and after else ""
     scores = [
-        f"{100 * getattr(precision, key):.1f}" if precision else ""
+        scored(getattr(precision, key), precision.intervals.get(key)) if precision else ""
         for key in ("ap50", "ap")
-        for precision in (before, after)
+        for precision in (line.before, line.after)
     ]
-    return (line.name, line.group, str(line.boxes), *scores[:2], change, *scores[2:])
+    return (line.name, line.group, str(line.boxes), *scores[:2], changed(line.change), *scores[2:])
 
 
 def _table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> _Table:
@@ -103,4 +139,5 @@ def _table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(".", "", 1).lstrip("+-").isdigit()
+    """Whether it stands to the right; an interval may follow."""
+    return text.partition(" (")[0].replace(".", "", 1).lstrip("+-").isdigit()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,19 +35,22 @@ from tfrec_tools.tfrecords.features import (
     IMAGE_CLASS_TEXT,
 )
 
-_DOUBT = 0.1  # below this score, the base says that there is nothing
-_SAME_OBJECT_IOU = 0.7  # with an annotated box: then the annotation is right and the base is wrong
+DOUBT = 0.1  # below this score, the base says that there is nothing
+SAME_OBJECT_IOU = 0.7  # with an annotated box: then the annotation is right and the base is wrong
 _LOWEST, _HIGHEST = 0.2, 0.9  # of a chosen threshold
 
 
 def choose_thresholds(
-    examples: Sequence[IndexedExample], detections: Sequence[ImageDetections], ids: Sequence[int]
+    examples: Sequence[IndexedExample],
+    detections: Sequence[ImageDetections],
+    ids: Sequence[int],
+    usual: Mapping[int, float] = MappingProxyType({}),
 ) -> dict[int, float]:
     """Returns {id: the highest score from which on the base's detections have the best F1 on these images},
-    within limits, and the usual one for a class that they say nothing of."""
+    for a class that they say nothing of what is `usual`, within limits, else USUAL."""
     points = {label_id: operating_point(examples, detections, label_id) for label_id in ids}
     return {
-        label_id: min(max(point.highest, _LOWEST), _HIGHEST) if point else USUAL
+        label_id: min(max(point.highest if point else usual.get(label_id, USUAL), _LOWEST), _HIGHEST)
         for label_id, point in points.items()
     }
 
@@ -82,9 +86,9 @@ def _more(
     """Returns boxes (M, 4), ids (M,) and weights (M,) that the base adds."""
     needed = np.array([thresholds.get(int(label_id), np.inf) for label_id in detections.ids])
     unlabeled = np.array([int(label_id) not in example.labeled for label_id in detections.ids], bool)
-    is_new = ious(detections.boxes, example.boxes).max(axis=1, initial=0.0) <= _SAME_OBJECT_IOU
+    is_new = ious(detections.boxes, example.boxes).max(axis=1, initial=0.0) <= SAME_OBJECT_IOU
     has_area = (detections.boxes[:, 2:] > detections.boxes[:, :2]).all(axis=1)  # CenterNet's may have none
-    kept = np.isfinite(needed) & unlabeled & is_new & has_area & (detections.scores >= _DOUBT)
+    kept = np.isfinite(needed) & unlabeled & is_new & has_area & (detections.scores >= DOUBT)
     weights = (detections.scores >= needed).astype(np.float32)
     return detections.boxes[kept], detections.ids[kept], weights[kept]
 

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import tensorflow as tf
 
+from tfrec_tools.detector.architectures import registry
 from tfrec_tools.detector.data.index import IndexedExample
-from tfrec_tools.detector.evaluation import average_precision
+from tfrec_tools.detector.evaluation import average_precision, calibration
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
+from tfrec_tools.detector.evaluation.calibration import Calibration
 from tfrec_tools.detector.losses.distillation import Teacher
+from tfrec_tools.detector.model import growth
 from tfrec_tools.detector.model.class_rows import ClassRow
 from tfrec_tools.detector.model.detector import Detector, Values
 from tfrec_tools.detector.options.finetune import RetentionOptions
 from tfrec_tools.detector.retention import pseudo_labels, replay, weight_blending
 from tfrec_tools.detector.training import validation
+from tfrec_tools.detector.training.validation import Yardstick
 from tfrec_tools.errors import TfrecError
 
 AUTO: Final = "auto"
 OFF: Final = "off"
 
 
-NOTHING = RetentionOptions(pseudo_labels=OFF, distill=OFF, interpolate=OFF)
+NOTHING = RetentionOptions(pseudo_labels=OFF, distill=OFF, interpolate=OFF, calibrate=OFF)
 
 
 def old_ids(rows: Sequence[ClassRow]) -> list[int]:
@@ -60,33 +64,79 @@ def blend(
     detector: Detector,
     start: Values,
     rows: Sequence[ClassRow],
-    val: Sequence[IndexedExample],
+    yardstick: Yardstick,
     progress: Callable[[int], None],
 ) -> dict[float, float]:
     """Leaves the detector between its weights before training, `start`, and now; {alpha: harmonic mean of
-    old and new AP50 on `val`} of those compared. Nothing where there is nothing to weigh up."""
+    old and new AP50, or of agreement on the old and AP50 of the new, as the yardstick has it} of those
+    compared. Nothing where there is nothing to weigh up: then all of the training is kept."""
     old, new = old_ids(rows), new_ids(rows)
     if memory.interpolate == OFF or not old or not new:
         return {}
-    examples = validation.few(val)
     alphas = weight_blending.ALPHAS if memory.interpolate == AUTO else (_alpha(memory.interpolate),)
+    if len(alphas) > 1 and not can_weigh(yardstick, rows):
+        return {}
     done = 0
 
     def measure(_alpha: float) -> float:
         nonlocal done
-        measured = validation.validate(detector, examples, rows, step=0)
+        measured = validation.validate(detector, yardstick, rows, step=0)
         done += 1
         progress(done)
-        return average_precision.harmonic_mean(measured.old or 0.0, measured.new or 0.0)
+        return measured.balance or 0.0
 
     return weight_blending.choose(detector, start, new, measure, alphas)
 
 
+def calibrate(
+    memory: RetentionOptions,
+    detector: Detector,
+    rows: Sequence[ClassRow],
+    val: Sequence[IndexedExample],
+    progress: Callable[[int], None],
+) -> Calibration:
+    """Leaves the scores of the new classes at the level of the old ones on `val`. Where each class has a
+    sigmoid of its own, the order of its detections stays, and every logit of the others; in a softmax, what
+    one class gains the others lose, also where they are right: there nothing is done."""
+    if memory.calibrate == OFF or not new_ids(rows):
+        return calibration.NONE
+    if not registry.of(detector.config).HAS_SIGMOIDS:
+        return calibration.SOFTMAX
+    examples = validation.few(val)
+    detections = average_precision.find(detector, examples, detector.labels, progress)
+    chosen = calibration.fitted(examples, detections, rows)
+    growth.add_to_biases(
+        detector, {shift.id: shift.added for shift in chosen.shifts if shift.added is not None}
+    )
+    return chosen
+
+
+def can_weigh(yardstick: Yardstick, rows: Sequence[ClassRow]) -> bool:
+    """Returns whether old and new classes can both be measured, so that one can be weighed against the
+    other."""
+    counts = average_precision.boxes_by_class(yardstick.val)
+    believed = average_precision.boxes_by_class(yardstick.believed)
+    old = any(counts.get(label_id) or believed.get(label_id) for label_id in old_ids(rows))
+    return old and any(counts.get(label_id) for label_id in new_ids(rows))
+
+
 def thresholds(
-    rows: Sequence[ClassRow], val: Sequence[IndexedExample], detections: Sequence[ImageDetections]
+    rows: Sequence[ClassRow],
+    val: Sequence[IndexedExample],
+    detections: Sequence[ImageDetections],
+    scores: Mapping[int, float],
 ) -> dict[int, float]:
-    """Returns {id: score} from which on the base is believed, by its detections on `val`."""
-    return pseudo_labels.choose_thresholds(val, detections, old_ids(rows))
+    """Returns {id: score} from which on the base is believed: by its detections on `val`. Where no old class
+    has a box there, by the scores {id of the base: score} that its folder says it is best taken from, else
+    the usual one."""
+    ids = old_ids(rows)
+    unlabelled = average_precision.boxes_by_class(val).keys().isdisjoint(ids)
+    usual = {
+        row.id: scores[row.base_id]
+        for row in rows
+        if unlabelled and row.base_id is not None and row.base_id in scores
+    }
+    return pseudo_labels.choose_thresholds(val, detections, ids, usual)
 
 
 def _alpha(text: str) -> float:

@@ -36,15 +36,18 @@ def save_loss_curve(rows: Sequence[StepLosses], validations: Sequence[Validation
 
 def _add_validations(axes: Axes, validations: Sequence[Validation]) -> None:
     steps = [validation.step for validation in validations]
-    for name, marker in (("old", "s"), ("new", "^"), ("all", "o")):
+    for name, label, marker in (
+        ("old", "AP50 old", "s"),
+        ("new", "AP50 new", "^"),
+        ("all", "AP50 all", "o"),
+        ("agreement", "agreement with the base", "s"),
+    ):
         points = [
             np.nan if (value := getattr(validation, name)) is None else 100 * value
             for validation in validations
         ]
         if not np.isnan(points).all():
-            axes.plot(
-                steps, points, "--", marker=marker, label=f"AP50 {name}", color=f"C{len(axes.lines) + 2}"
-            )
+            axes.plot(steps, points, "--", marker=marker, label=label, color=f"C{len(axes.lines) + 2}")
     axes.set(ylabel="AP50 on --val", ylim=(0, 100))
 
 

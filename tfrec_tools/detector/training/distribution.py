@@ -38,11 +38,13 @@ class LostWorker(TfrecError):  # noqa: N818
 
 
 class Vote(IntEnum):
-    """The vote of a worker after a step; the highest vote of any of them is followed by all."""
+    """The vote of a worker after a step; the highest vote of any of them is followed by all. SHORTEN, of the
+    chief, is the highest, as the others are given again after the next step."""
 
     GO_ON = 0
     END = 1
     STOP = 2
+    SHORTEN = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

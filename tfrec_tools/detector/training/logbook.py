@@ -12,6 +12,7 @@ from types import FrameType
 
 from tfrec_tools.detector.model import detector
 from tfrec_tools.detector.training import curves, history, validation
+from tfrec_tools.detector.training.length import Length, Pace, duration, length_notes, note
 from tfrec_tools.detector.training.tensorboard import Board
 from tfrec_tools.detector.training.train_step import LOSSES, StepLosses
 from tfrec_tools.detector.training.trainer import Trainer
@@ -22,7 +23,7 @@ _SAVE_EVERY_S = 120.0
 
 
 class Logbook:
-    """What is noted of a run in training, its pace, and the state that --resume goes on from.
+    """What is noted of a run in training, and the state that --resume goes on from.
 
     out          the folder of the run
     curve        the losses of each step
@@ -39,7 +40,6 @@ class Logbook:
         if resume and self._state.is_file():
             self._go_on()
         self._kept_at = time.monotonic()
-        self._first: tuple[int, float] | None = None  # step and time, once the first one is through
 
     @property
     def _state(self) -> Path:
@@ -53,19 +53,25 @@ class Logbook:
             written = validation.read_validations(self.out / "results.csv")
             self.validations = [done for done in written if done.step <= self._trainer.step]
 
-    def add(self, done: StepLosses) -> str:
+    def add(self, done: StepLosses, pace: Pace) -> str:
         """Notes a step, and says how it goes."""
         self.curve.append(done)
         if self._board:
             self._board.add(done.step, {f"loss/{name}": getattr(done, name) for name in LOSSES})
+        pace.add(done.step)
         loss = f"loss {done.localization + done.classification:.3f}"
-        now = time.monotonic()
-        if self._first is None:  # the first step compiles, and says nothing of the pace
-            self._first = done.step, now
+        seconds = pace.seconds_a_step(done.step)
+        if seconds is None:
             return loss
-        step, at = self._first
-        images = (done.step - step) * self._trainer.config.batch_size
-        return f"{loss}, {images / (now - at):.1f} images/s"
+        left = pace.left_s(done.step, self._trainer.length.last)
+        words = "" if left is None else f", {duration(left)} left"
+        return f"{loss}, {self._trainer.config.batch_size / seconds:.1f} images/s{words}"
+
+    def shorten(self, steps: int) -> None:
+        """From now on the training is of so many steps; noted, so that a run that goes on is, too."""
+        planned = self._trainer.length.planned
+        self._trainer.length = Length(planned, shortened=steps, since=self._trainer.step)
+        note(length_notes(self.out), self._trainer.length)
 
     def add_validation(self, newest: Validation, weights: detector.Values) -> None:
         """Notes a validation of these weights, and shows it in results.csv and loss.png."""
@@ -73,9 +79,8 @@ class Logbook:
         if validation.best_of(self.validations) is newest:
             self.best = weights
         if self._board:
-            self._board.add(
-                newest.step, {f"AP50/{name}": getattr(newest, name) for name in ("old", "new", "all")}
-            )
+            precisions = {f"AP50/{name}": getattr(newest, name) for name in ("old", "new", "all")}
+            self._board.add(newest.step, {**precisions, "agreement": newest.agreement})
             self._board.flush()
         validation.write_validations(self.out / "results.csv", self.validations)
         with published(self.out / "loss.png") as (part,):

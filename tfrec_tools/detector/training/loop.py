@@ -11,6 +11,7 @@ from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.model import detector
 from tfrec_tools.detector.training import validation
 from tfrec_tools.detector.training.distribution import LostWorker, Vote
+from tfrec_tools.detector.training.length import Pace
 from tfrec_tools.detector.training.logbook import Logbook, interrupts
 from tfrec_tools.detector.training.train_step import StepLosses
 from tfrec_tools.detector.training.trainer import Trainer
@@ -19,14 +20,18 @@ from tfrec_tools.errors import Interrupted
 
 Validate = Callable[[int], Validation]  # of the model as it stands, after so many steps
 Show = Callable[[int, int | None, str], None]  # done, total, how it goes
+# What a training does for a while before anything else of it can be shown.
+FIRST_STEP = "compiling the first step"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingSet:
-    """What is learnt from: the new examples, and the old ones that are replayed."""
+    """What is learnt from: the new examples, the old ones that are replayed, and those that nobody labelled,
+    which teach the old classes alone."""
 
     new: Sequence[IndexedExample]
     old: Sequence[IndexedExample]
+    unlabelled: Sequence[IndexedExample] = ()
 
 
 def train(
@@ -35,33 +40,48 @@ def train(
     """Leaves the detector with its best weights or, where nothing was validated, with the average of the last
     ones; says what ended the training. Interrupted at Ctrl-C, with the model so far in its folder. Raises
     LostWorker with all that --resume needs."""
-    started, steps = time.monotonic(), trainer.config.steps
+    every = watch.steps_between(trainer.length.planned)
+    pace = Pace(watch.budget_s, validated_s=watch.validated_s, every=every)
+    show(trainer.step, trainer.length.last, FIRST_STEP)
 
     def on_step(done: StepLosses) -> Vote:
-        show(done.step, steps, log.add(done))
-        if watch.every and done.step % watch.every == 0:
+        show(done.step, trainer.length.last, log.add(done, pace))
+        began = time.monotonic()
+        if every and done.step % every == 0:
             _validate(trainer, log, validate)
         log.keep_now_and_then()
+        pace.leave_out(time.monotonic() - began)
         if interrupted.is_set():
             return Vote.STOP
-        return Vote.GO_ON if _reason_to_end(watch, log, started) is None else Vote.END
+        if _reason_to_end(watch, log, pace) is not None:
+            return Vote.END
+        return _shorten_to_fit(trainer, log, watch, pace)
 
     with interrupts() as interrupted:
         try:
-            wish = trainer.run(examples.new, examples.old, on_step, is_over=_has_stalled(watch, log))
+            wish = trainer.run(
+                examples.new,
+                examples.old,
+                on_step,
+                is_over=_has_stalled(watch, log),
+                unlabelled=examples.unlabelled,
+            )
         except LostWorker:
             log.keep()
             raise
         if wish is Vote.STOP:
             _stop(trainer, log)
-        if watch.every and (not log.validations or log.validations[-1].step < trainer.step):
+        if every and (not log.validations or log.validations[-1].step < trainer.step):
             _validate(trainer, log, validate)
     log.keep()
     if log.best is None:
         trainer.stepper.update.use_average()
     else:
         detector.assign(trainer.detector.network, log.best)
-    return "all steps done" if trainer.step == steps else _reason_to_end(watch, log, started) or ""
+    if trainer.step < trainer.length.last:
+        return _reason_to_end(watch, log, pace) or ""
+    shortened = trainer.length.shortened is not None
+    return f"all steps done that fit the time, of {trainer.length.planned}" if shortened else "all steps done"
 
 
 def help_training(trainer: Trainer, examples: TrainingSet, show: Show) -> None:
@@ -69,11 +89,13 @@ def help_training(trainer: Trainer, examples: TrainingSet, show: Show) -> None:
     Interrupted at Ctrl-C, here or there."""
 
     def on_step(done: StepLosses) -> Vote:
-        show(done.step, trainer.config.steps, f"loss {done.localization + done.classification:.3f}")
+        show(done.step, trainer.length.last, f"loss {done.localization + done.classification:.3f}")
         return Vote.STOP if interrupted.is_set() else Vote.GO_ON
 
+    show(trainer.step, trainer.length.last, FIRST_STEP)
     with interrupts() as interrupted:
-        if trainer.run(examples.new, examples.old, on_step) is Vote.STOP:
+        wish = trainer.run(examples.new, examples.old, on_step, unlabelled=examples.unlabelled)
+        if wish is Vote.STOP:
             raise Interrupted(f"stopped after step {trainer.step}; the chief keeps what is needed to go on")
 
 
@@ -83,16 +105,25 @@ def _validate(trainer: Trainer, log: Logbook, validate: Validate) -> None:
     log.keep()
 
 
+def _shorten_to_fit(trainer: Trainer, log: Logbook, watch: Watch, pace: Pace) -> Vote:
+    """A run that was shortened once keeps its length, so that it goes on as it was."""
+    last = trainer.length.last
+    steps = pace.fitting(trainer.step, last)
+    if steps is None or trainer.length.shortened is not None:
+        return Vote.GO_ON
+    watch.say(f"--time-budget: {steps} of {last} steps fit it, and the learning rate is from now on theirs")
+    log.shorten(steps)
+    return Vote.SHORTEN
+
+
 def _has_stalled(watch: Watch, log: Logbook) -> bool:
     return watch.patience is not None and validation.without_gain(log.validations) >= watch.patience
 
 
-def _reason_to_end(watch: Watch, log: Logbook, started: float) -> str | None:
+def _reason_to_end(watch: Watch, log: Logbook, pace: Pace) -> str | None:
     if _has_stalled(watch, log):
         return f"no better validation in {watch.patience}"
-    if watch.budget_s is not None and time.monotonic() - started >= watch.budget_s:
-        return "the time was up"
-    return None
+    return "the time was up" if pace.is_over else None
 
 
 def _stop(trainer: Trainer, log: Logbook) -> NoReturn:
@@ -100,6 +131,6 @@ def _stop(trainer: Trainer, log: Logbook) -> NoReturn:
     trainer.stepper.update.use_average()
     detector.save_detector(trainer.detector, log.out / "model")
     raise Interrupted(
-        f"stopped after step {trainer.step} of {trainer.config.steps}; the model so far is in "
+        f"stopped after step {trainer.step} of {trainer.length.last}; the model so far is in "
         f"{log.out / 'model'}, and the same command with --resume goes on"
     )

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfrec_tools.detector.architectures import registry
-from tfrec_tools.detector.checkpoints import object_graph
-from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector
-from tfrec_tools.detector.training.settings import TrainConfig, learning_rate
-
-Schedule = Callable[[tf.Tensor], tf.Tensor]  # of the steps done, the learning rate
+from tfrec_tools.detector.training import rates
+from tfrec_tools.detector.training.schedule import Schedule
+from tfrec_tools.detector.training.settings import TrainConfig
 
 _MOMENTUM = 0.9
-_WARMUP_SHARE = 0.1
 
 
 class Update:
@@ -26,7 +22,10 @@ class Update:
 
     def __init__(self, detector: Detector, config: TrainConfig) -> None:
         self._slowness = config.average
-        self._groups = _groups(detector, config)
+        self.schedule = Schedule(config.steps)
+        self._groups = [
+            (self.schedule.rate(peak), variables) for peak, variables in rates.trained(detector, config)
+        ]
         self.trained = [variable for _, variables in self._groups for variable in variables]
         self._momenta = [beside(tf.zeros(variable.shape)) for variable in self.trained]
         self._averages = [beside(variable) for variable in self.trained if config.average]
@@ -40,9 +39,9 @@ class Update:
     def apply(self, step: tf.Tensor, gradients: list[tf.Tensor]) -> None:
         """Momentum, as keras.optimizers.SGD has it. Of its own, as that one would add the gradients up over
         the replicas after they are clipped."""
-        rates = [rate for schedule, group in self._groups for rate in [schedule(step)] * len(group)]
+        of_each = [rate for schedule, group in self._groups for rate in [schedule(step)] * len(group)]
         for variable, momentum, gradient, rate in zip(
-            self.trained, self._momenta, gradients, rates, strict=True
+            self.trained, self._momenta, gradients, of_each, strict=True
         ):
             momentum.assign(momentum * _MOMENTUM - gradient * rate)
             variable.assign(variable + momentum)
@@ -75,29 +74,3 @@ class Update:
 def beside(value: tf.Tensor | keras.Variable) -> keras.Variable:
     """Returns state of a training that is no part of the network."""
     return keras.Variable(np.asarray(value, np.float32), trainable=False)
-
-
-def _groups(detector: Detector, config: TrainConfig) -> list[tuple[Schedule, list[keras.Variable]]]:
-    """Returns the variables to train, each group with its learning rate: the rest, and the backbone unless
-    frozen."""
-    trainable = {
-        path: variable
-        for path, variable in detectors.variables(detector.network).items()
-        if variable.trainable
-    }
-    prefixes = tuple(f"{object_graph.MODEL}/{path}/" for path in registry.of(detector.config).BACKBONES)
-    backbone = [variable for path, variable in trainable.items() if path.startswith(prefixes)]
-    rest = [variable for path, variable in trainable.items() if not path.startswith(prefixes)]
-    lr = learning_rate(detector, config)
-    groups = [(_schedule(config, lr), rest)]
-    if not config.freeze_backbone:
-        groups.append((_schedule(config, lr * config.backbone_lr_mult), backbone))
-    return groups
-
-
-def _schedule(config: TrainConfig, lr: float) -> Schedule:
-    """Returns a linear warm-up and a cosine to zero, as TFOD's configurations for these models have."""
-    warmup = max(1, round(config.steps * _WARMUP_SHARE))
-    return keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, config.steps - warmup), warmup_target=lr, warmup_steps=warmup
-    )

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfrec_tools.detector.config import augmentation
-from tfrec_tools.detector.config.center_net import CenterNetConfig
 from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
 from tfrec_tools.detector.config.read import require_losses
 from tfrec_tools.detector.data.images import Cache
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.model.detector import Detector
 from tfrec_tools.detector.options.finetune import FinetuneOptions
+from tfrec_tools.detector.options.groups import BACKBONE
 from tfrec_tools.detector.training import precision
 from tfrec_tools.detector.training.distribution import Cluster
 from tfrec_tools.errors import TfrecError
 
-_LR, _CENTER_NET_LR = 0.02, 0.002
+_BACKBONE_LR_MULT = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,13 @@ class TrainConfig:
     """How to train; the learning rate of the backbone is lr * backbone_lr_mult, `average` how slowly the
     average of the weights follows them, 0 for none, and `cache` where decoded images are kept.
 
+    steps       0, of no trainer, is to be settled by `length.settled`
     batch_size  of all replicas together; 0, of no trainer, is to be settled by `batch_size.fitted`
     augment     how images are varied, kinds of pipeline.augmentation; None: as augmentation.by_default
-    lr          of the rest; None: as `learning_rate`
+    lr          of the rest; None: as `rates.learning_rate`
+    group_lrs   {group of layers: a learning rate of its own}
+    frozen      groups that are not trained, besides the backbone by freeze_backbone
+    freeze_layers  an expression; what it is found in the name of is not trained either
     precision   the dtype that layers compute with, "float32", "bfloat16" or "float16"
     jit         whether losses and gradients are compiled by XLA
     accumulate  how many parts a batch is taken in, one after the other
@@ -47,16 +52,21 @@ class TrainConfig:
     precision: str = "float32"
     jit: bool = False
     accumulate: int = 1
+    group_lrs: Mapping[str, float] = field(default_factory=dict)
+    frozen: tuple[str, ...] = ()
+    freeze_layers: str | None = None
 
 
 def train_config(options: FinetuneOptions) -> TrainConfig:
     """How the options ask for a training."""
+    lr, group_lrs = options.rates
+    mult = options.backbone_lr_mult
     return TrainConfig(
-        steps=options.steps,
+        steps=options.fixed_steps,
         batch_size=options.batch_size,
-        lr=options.lr,
-        backbone_lr_mult=options.backbone_lr_mult,
-        freeze_backbone=options.freeze == "backbone",
+        lr=lr,
+        backbone_lr_mult=_BACKBONE_LR_MULT if mult is None else mult,
+        freeze_backbone=BACKBONE in options.frozen,
         train_batch_norm=options.train_batch_norm,
         replay_ratio=options.replay_ratio,
         average=options.average,
@@ -66,15 +76,10 @@ def train_config(options: FinetuneOptions) -> TrainConfig:
         precision=precision.chosen(options.precision),
         jit=options.jit,
         accumulate=options.accumulate,
+        group_lrs=group_lrs,
+        frozen=options.frozen,
+        freeze_layers=options.frozen_layers,
     )
-
-
-def learning_rate(detector: Detector, config: TrainConfig) -> float:
-    """Returns the rate at its peak. CenterNet's losses are sums over few cells of a fine map, and distances
-    in cells: at the rate of the others it forgets what it knew (TFOD trains it with Adam at 0.001)."""
-    if config.lr is not None:
-        return config.lr
-    return _CENTER_NET_LR if isinstance(detector.config, CenterNetConfig) else _LR
 
 
 def augmentations(detector: Detector, config: TrainConfig) -> tuple[str, ...]:

@@ -23,7 +23,8 @@ from tfrec_tools.detector.losses.matching import Draw, GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import Losses
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector, layers_of
-from tfrec_tools.detector.network.layers import BatchNorm
+from tfrec_tools.detector.network.layers import BatchNorm, Conv, SeparableConv
+from tfrec_tools.detector.training import rates
 from tfrec_tools.detector.training.distribution import Cluster, summed
 from tfrec_tools.detector.training.optimizer import Update, beside
 from tfrec_tools.detector.training.precision import LossScale, computing_in
@@ -80,9 +81,12 @@ class Stepper:
         self._config = config
         self._teacher = _joined(detector, config, teacher)
         self._cluster = cluster
+        is_cpu = not tf.config.list_physical_devices("GPU")
         for layer in layers_of(detector.network):
             if isinstance(layer, BatchNorm):
                 layer.use_batch_statistics = config.train_batch_norm
+            if isinstance(layer, Conv | SeparableConv):
+                layer.as_product = is_cpu
         with cluster.strategy.scope():
             self.update = Update(detector, config)
             self.taught, self.apart = (beside(tf.zeros(detector.config.num_classes)) for _ in range(2))
@@ -214,7 +218,7 @@ class Stepper:
 
 def _joined(detector: Detector, config: TrainConfig, teacher: Teacher | None) -> Teacher | None:
     """Returns the teacher behind the detector's backbone, where that stays what the teacher's is."""
-    if teacher is None or not config.freeze_backbone or config.train_batch_norm:
+    if teacher is None or config.train_batch_norm or not rates.keeps_backbone(detector, config):
         return teacher
     both = registry.of(detector.config).side_by_side(detector.network, teacher.network)
     return teacher._replace(joined=both)

@@ -18,6 +18,7 @@ from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.model.detector import Detector, Values
 from tfrec_tools.detector.training.distribution import ALONE, Cluster, Vote
+from tfrec_tools.detector.training.length import Length
 from tfrec_tools.detector.training.settings import TrainConfig, augmentations, require_trainable
 from tfrec_tools.detector.training.train_step import StepLosses, Stepper
 from tfrec_tools.errors import InputError, TfrecError
@@ -38,10 +39,10 @@ _UNREADABLE = (  # what NumPy and zipfile raise at a file that is cut, foreign, 
 
 
 class Trainer:
-    """A detector in training, with a teacher or without; `step` is how many steps it has done. The classes
-    `apart`, by id, are taught as much as all others together, however few boxes they have. The networks are
-    to be made within the scope of the cluster's strategy. Raises TfrecError where the batch cannot be cut
-    so."""
+    """A detector in training, with a teacher or without; `step` is how many steps it has done, of `length`.
+    The classes `apart`, by id, are taught as much as all others together, however few boxes they have. The
+    networks are to be made within the scope of the cluster's strategy. Raises TfrecError where the batch
+    cannot be cut so."""
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Trainer:
         self.config = config
         self.augmentations = augmentations(detector, config)
         self.step = 0
+        self.length = Length(config.steps)
         self._apart_ids = apart
         self._cluster = cluster
         self.stepper = Stepper(detector, config, teacher, cluster)
@@ -67,35 +69,43 @@ class Trainer:
         on_step: Callable[[StepLosses], int | None],
         *,
         is_over: bool = False,
+        unlabelled: Sequence[IndexedExample] = (),
     ) -> Vote:
         """Trains from `step` to the last one, or, with several workers, until one of them wishes otherwise:
-        `on_step` gives a Vote, `is_over` says that there is nothing left to do. What all agreed on.
+        `on_step` gives a Vote, `is_over` says that there is nothing left to do. What all agreed on. Old
+        examples and unlabelled ones, which only what the base says is known of, share a part of each batch.
+
+        After a vote to shorten, the training is of as many steps as the chief's `length` says.
 
         Raises InputError, naming the record, where the loss or its gradient is not finite; the weights are
         then those before that step. Raises LostWorker where one is gone; the weights are those of the last
         whole step.
         """
         config = self.config
-        taught = _taught([*new, *old], self.detector.config.num_classes)
+        examples = [*new, *old, *unlabelled]
+        taught = _taught(examples, self.detector.config.num_classes)
         self.stepper.taught.assign(taught)
         self.stepper.apart.assign(_apart(self._apart_ids, taught))
-        mix = batches.mix(len(new), len(old), config.batch_size, config.replay_ratio, config.seed)
+        mix = batches.mix(
+            len(new), len(old), config.batch_size, config.replay_ratio, config.seed, len(unlabelled)
+        )
         with self._cluster.together():
             self._follow_the_chief()
             wish = self._cluster.agree(Vote.END if is_over else Vote.GO_ON)
         if wish is not Vote.GO_ON:
             return wish
-        with image_reader([*new, *old], config.cache) as reader:
+        with image_reader(examples, config.cache) as reader:
             return self._take_steps(reader, mix, on_step)
 
     def _take_steps(
         self, reader: ImageReader, mix: batches.Mix, on_step: Callable[[StepLosses], int | None]
     ) -> Vote:
         share = self._cluster.worker, self._cluster.workers
-        steps = range(self.step, self.config.steps)
+        steps = range(self.step, self.length.last)
         for batch in batches.training_batches(
             self.detector.config, reader, mix, steps, share, self.augmentations
         ):
+            self.stepper.update.schedule.be_of(self.length.after(self.step))
             with self._cluster.together():
                 *losses, norm = (float(value) for value in self.stepper.run(self.step, *batch))
             done = StepLosses(self.step + 1, *losses)
@@ -107,13 +117,26 @@ class Trainer:
             mine = int(on_step(done) or Vote.GO_ON)
             with self._cluster.together():
                 wish = self._cluster.agree(mine)
-            if wish is not Vote.GO_ON:
+                if wish is Vote.SHORTEN:
+                    self._take_the_chiefs_length()
+            if wish not in (Vote.GO_ON, Vote.SHORTEN):
                 return wish
+            if self.step >= self.length.last:
+                break
         return Vote.GO_ON
+
+    def _take_the_chiefs_length(self) -> None:
+        length = self.length
+        numbers = length.planned, length.shortened or 0, length.since
+        planned, shortened, since = map(
+            int, self._cluster.from_chief([tf.constant(float(number)) for number in numbers])
+        )
+        self.length = Length(planned, shortened or None, since)
 
     def _follow_the_chief(self) -> None:
         """All workers begin with the chief's state, whatever each of them has read or computed."""
         stepper = self.stepper
+        self._take_the_chiefs_length()
         variables = [*stepper.variables.values(), stepper.taught, stepper.apart]
         values = [tf.constant(float(self.step)), *(variable.value for variable in variables)]
         step, *values = self._cluster.from_chief(values)

@@ -1,0 +1,152 @@
+"""Narrow detectors of every family for images of 128 x 128, and how long each is trained: the configs of the
+tests with other numbers, of random weights.
+
+Run as a module it writes a model folder: `python -m tests.bench.grow.families FAMILY FOLDER`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.grow.figures import OLD, SIZE
+from tests.helpers.places import DATA
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """changes  {what stands in the test's config: what stands here}, each of which must be there
+    early_steps  of training from nothing with batch norms that learn, a row each, so that none takes too
+                long; after them the base is calibrated and trained with batch norms as they are
+    base_steps  of the base's own row, which is all of its training where nothing comes before
+    base_lr, base_batch  of all these
+    growth_steps  of a growth by all new classes, at the learning rate that is the default"""
+
+    config: str
+    changes: dict[str, str]
+    early_steps: tuple[int, ...]
+    base_steps: int
+    base_lr: float
+    growth_steps: int
+    base_batch: int = 16
+
+
+_SIDES = {"height: 64": f"height: {SIZE}", "width: 64": f"width: {SIZE}"}
+# Anchors of 16 px and up, as figures have 14 to 60; statistics that follow a few hundred steps.
+_PYRAMID = {"anchor_scale: 4.0": "anchor_scale: 2.0"}
+_SLOWER = {"decay: 0.5": "decay: 0.97"}
+
+FAMILIES = {
+    "fpnlite": Family(
+        "fpnlite",
+        _SIDES
+        | _PYRAMID
+        | _SLOWER
+        | {
+            "depth_multiplier: 0.25": "depth_multiplier: 0.35",
+            "additional_layer_depth: 64": "additional_layer_depth: 128",
+            "        depth: 16": "        depth: 48",
+        },
+        (),
+        1000,
+        0.08,
+        400,
+    ),
+    "ssd_mobilenet_v2": Family(
+        "ssd_mobilenet_v2",
+        # Its finest cells are of 16 px: too coarse for crowds, so that images are enlarged for it.
+        {
+            "height: 64": "height: 192",
+            "width: 64": "width: 192",
+            "depth_multiplier: 0.25": "depth_multiplier: 0.35",
+            "min_scale: 0.2": "min_scale: 0.12",
+            "max_scale: 0.95": "max_scale: 0.6",
+        },
+        (),
+        1000,
+        0.08,
+        400,
+    ),
+    "retinanet": Family(
+        "retinanet",
+        _SIDES
+        | _PYRAMID
+        | {
+            "decay: 0.997": "decay: 0.97",
+            "depth_multiplier: 0.125": "depth_multiplier: 0.25",
+            "additional_layer_depth: 64": "additional_layer_depth: 48",
+            "        depth: 16": "        depth: 48",
+        },
+        (),
+        1000,
+        0.08,
+        400,
+    ),
+    "efficientdet": Family(
+        "efficientdet",
+        _PYRAMID
+        | _SLOWER
+        | {
+            "num_filters: 16": "num_filters: 32",
+            "        depth: 16": "        depth: 32",
+            "scales_per_octave: 1": "scales_per_octave: 2",
+        },
+        (),
+        600,
+        0.05,
+        400,
+    ),
+    "faster_rcnn": Family(
+        "faster_rcnn",
+        {
+            "_dimension: 96": f"_dimension: {SIZE}",
+            "scales: 0.125": "scales: 0.0625 scales: 0.125",
+            "box_predictor_depth: 16": "box_predictor_depth: 64",
+            "minibatch_size: 32": "minibatch_size: 64",
+            "max_proposals: 12": "max_proposals: 40",
+            "initial_crop_size: 4": "initial_crop_size: 8",
+            "second_stage_batch_size: 8": "second_stage_batch_size: 16",
+            "max_detections_per_class: 10": "max_detections_per_class: 20",
+            "max_total_detections: 10": "max_total_detections: 40",
+        },
+        (400, 400, 400),
+        400,
+        0.03,
+        300,
+        base_batch=8,
+    ),
+    "center_net": Family(
+        "center_net_mobilenet",
+        {
+            "_dimension: 64": f"_dimension: {SIZE}",
+            "depth_multiplier: 0.125": "depth_multiplier: 0.35",
+            "num_filters: 16": "num_filters: 32",
+            "max_box_predictions: 20": "max_box_predictions: 40",
+        },
+        (600,),
+        300,
+        0.02,
+        400,
+    ),
+}
+
+
+def pipeline(family: str) -> str:
+    text = (DATA / f"{FAMILIES[family].config}.pipeline.config").read_text(encoding="utf-8")
+    for before, after in FAMILIES[family].changes.items():
+        if before not in text:
+            raise SystemExit(f"{FAMILIES[family].config}.pipeline.config has no {before!r} any more")
+        text = text.replace(before, after)
+    return text
+
+
+def main(family: str, folder: Path) -> None:
+    from tfrec_tools.detector.model.detector import new_detector, save_detector
+    from tfrec_tools.labels.label_map import from_names
+
+    save_detector(new_detector(pipeline(family), from_names(OLD), seed=1), folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,144 @@
+"""An image of a page as plain values, and its thumbnail."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tfrec_tools.annotations.boxes import size_classes
+from tfrec_tools.annotations.records import ImageRecord
+from tfrec_tools.drawing.previews import Preview, note_of, points_of, thumbnail, weight_of
+from tfrec_tools.errors import readable
+
+SIDE_PX, SMALL_SIDE_PX = 640, 320  # longer side of a thumbnail: where there are few of them, and many
+_QUALITY = 80  # of JPEG
+_MESSAGES = 6  # of one image
+_EMPTY_SAYS = ("boxes", "labeled")  # that there are none
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How cards are made.
+
+    colours   {class: its colour}
+    classes   all classes that an image may have been annotated for
+    folder    where thumbnails are written; None where they go into the page
+    address   of that folder, as the page will name it
+    page      where the page will lie, so that it can name original files; None where it may not
+    side_px   the longer side of a thumbnail
+    """
+
+    colours: Mapping[str, str] = field(default_factory=dict)
+    classes: frozenset[str] = frozenset()
+    folder: Path | None = None
+    address: str = ""
+    page: Path | None = None
+    side_px: int = SIDE_PX
+
+
+def card(preview: Preview, style: Style) -> dict[str, Any]:
+    """Returns what `gallery.js` draws, with class names where that has their numbers. What says nothing is
+    left out."""
+    record, image = preview.record, preview.image
+    small = thumbnail(preview, style.side_px, style.colours)
+    scale = small.width / image.width if small and image else None
+    named = f"{record.filename}: "
+    issues = [(issue.code, issue.message.removeprefix(named)) for issue in preview.issues]
+    said: dict[str, Any] = {
+        "name": record.filename or record.source,
+        "source": record.source,
+        "size": [image.width, image.height] if image else None,
+        "split": preview.split,
+        "boxes": _boxes(preview, scale),
+        "issues": issues[:_MESSAGES],
+        "more": max(0, len(issues) - _MESSAGES),
+        "codes": sorted({code for code, _ in issues}),
+        "labeled": _labeled(record, style.classes),
+    }
+    if small is None:
+        said["lack"] = f"this {'image cannot be decoded' if image else 'file cannot be shown'}"
+    else:
+        out = BytesIO()
+        small.save(out, "JPEG", quality=_QUALITY)
+        said |= {"thumb": list(small.size), "src": _address(out.getvalue(), style)}
+        if style.page and preview.file and not record.masks:
+            said["original"] = _relative(preview.file, style.page)
+    return {key: value for key, value in said.items() if value or (value == [] and key in _EMPTY_SAYS)}
+
+
+def _boxes(preview: Preview, scale: float | None) -> list[list[Any]]:
+    """Returns the boxes as `gallery.js` says, in pixels of the thumbnail."""
+    record = preview.record
+    faulty = {issue.box for issue in preview.issues}
+    boxes: list[list[Any]] = []
+    for index, (name, size, xyxy) in enumerate(
+        zip(record.names, size_classes(record.boxes_xyxy), record.boxes_xyxy.tolist(), strict=True)
+    ):
+        box: list[Any] = [name, (index in faulty) + 2 * size]
+        if scale is not None and all(map(math.isfinite, xyxy)):
+            (left, right), (top, bottom) = sorted(xyxy[::2]), sorted(xyxy[1::2])
+            box += [_tenths(value * scale) for value in (left, top, right - left, bottom - top)]
+            box += _details(record, index, scale)
+        boxes.append(box)
+    return boxes
+
+
+def _details(record: ImageRecord, box: int, scale: float) -> list[Any]:
+    """Returns what most boxes do not have, up to the last that this one has."""
+    points = [[_tenths(x), _tenths(y)] for x, y in points_of(record, box, scale)]
+    details = [note_of(record, box), weight_of(record, box), points]
+    usual: list[Any] = ["", 1.0, []]
+    while details and details[-1] == usual[len(details) - 1]:
+        details.pop()
+    return details
+
+
+def _labeled(record: ImageRecord, classes: frozenset[str]) -> list[str] | None:
+    """Returns the classes that an image was annotated for; None where those are all."""
+    if record.labeled is None or classes <= record.labeled:
+        return None
+    return sorted(record.labeled)
+
+
+def _tenths(value: float) -> float | int:
+    tenths = round(float(value), 1)
+    return int(tenths) if tenths.is_integer() else tenths
+
+
+def _address(jpeg: bytes, style: Style) -> str:
+    """Returns the address of a thumbnail: the page's own, or that of its file, which is called after its
+    bytes so that pages that are made again keep what stays the same."""
+    if style.folder is None:
+        return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    name = f"{hashlib.sha256(jpeg).hexdigest()[:20]}.jpg"
+    (style.folder / name).write_bytes(jpeg)
+    return f"{style.address}/{name}"
+
+
+def _relative(file: Path, page: Path) -> str:
+    """Returns the address of a file as a page names it."""
+    try:
+        path = os.path.relpath(file.absolute(), page.absolute().parent)
+    except ValueError:  # on another drive of Windows
+        return ""
+    return quote(readable(path).replace(os.sep, "/"))
+
+
+def numbered(cards: Sequence[dict[str, Any]], classes: Sequence[str]) -> tuple[str, ...]:
+    """Puts numbers of classes in the place of the names of boxes. Returns the classes: those given, then
+    others that came up, by name."""
+    there = {box[0] for each in cards for box in each["boxes"]}
+    listed = tuple(dict.fromkeys((*classes, *sorted(there - set(classes)))))
+    number = {name: place for place, name in enumerate(listed)}
+    for each in cards:
+        for box in each["boxes"]:
+            box[0] = number[box[0]]
+    return listed

@@ -1,0 +1,93 @@
+"""Which kind of thing a path is. Annotations are read, but no image is opened; records are left to
+`dataset.stats`, which counts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfrec_tools.dataset import shards
+from tfrec_tools.errors import InputError
+from tfrec_tools.formats import evidence, registry
+from tfrec_tools.labels import pbtxt, zoo
+from tfrec_tools.recognition import models, sources
+from tfrec_tools.recognition.answer import Answer
+from tfrec_tools.system.regular_files import require_regular
+from tfrec_tools.system.stores import located
+
+_ARCHIVES = {".gz", ".tgz", ".tar"}
+_MANIFEST = ".manifest.json"
+
+
+def record_words(word: str) -> str | None:
+    """Returns what names the records that a word means: record files, a set, its manifest, a folder of
+    records, a shell pattern; None where it means anything else."""
+    path = Path(word)
+    if path.name.endswith(_MANIFEST) and path.is_file():
+        return str(path.with_name(path.name.removesuffix(_MANIFEST)))
+    if path.is_dir():
+        return word if shards.files_in(path) and not (models.is_folder(path) or models.is_run(path)) else None
+    if path.is_file():
+        return word if shards.is_record_file(path) else None
+    return word if shards.set_files(path) or any(letter in word for letter in "*?[") else None
+
+
+def recognize(word: str) -> Answer:
+    """Returns what a path is, or a name from `tfrec models`. Raises InputError where it is nothing that tfrec
+    knows, or cannot be read."""
+    path = located(Path(word))
+    if not path.exists():
+        if (model := zoo.named(word)) is not None:
+            return models.of_zoo(model)
+        raise InputError(
+            word, "no such file or folder, expected that, DIR/NAME of records, or a name from `tfrec models`"
+        )
+    require_regular(path)
+    return _folder(path) if path.is_dir() else _file(path)
+
+
+def _folder(path: Path) -> Answer:
+    if models.is_run(path):
+        return models.run(path)
+    if models.is_folder(path):
+        return models.folder(path)
+    if (served := models.served(path)) is not None:
+        return served
+    try:
+        kind = registry.detect(path)
+    except InputError as unclear:
+        if evidence.strong(path):
+            return sources.unclear(path, unclear.reason)
+        if not sources.holds_images(path):
+            raise
+        return sources.images(path)
+    return sources.annotated(path, kind)
+
+
+def _file(path: Path) -> Answer:
+    if path.suffix == ".config":
+        return models.config(path)
+    if (served := models.served(path)) is not None:
+        return served
+    if path.suffix.lower() in _ARCHIVES:
+        reason = "an archive that is not read where it lies; unpack it (tar xf) and name the folder in it"
+        return Answer(str(path), "archive", "archive", refuses={"everything": reason})
+    if sources.holds_images(path):
+        return sources.images(path)
+    if path.suffix.lower() == ".pbtxt" or pbtxt.is_label_map(path):
+        return sources.label_map(path)
+    try:
+        kind = registry.detect(path)
+    except InputError as unclear:
+        return _list_of_names(path, unclear)
+    answer = sources.annotated(path, kind)
+    return answer if answer.takes else _list_of_names(path, answer)
+
+
+def _list_of_names(path: Path, otherwise: Answer | InputError) -> Answer:
+    """Returns what a label map in JSON, YAML or lines is; else what the file is otherwise."""
+    try:
+        return sources.label_map(path)
+    except InputError:
+        if isinstance(otherwise, InputError):
+            raise otherwise from None
+        return otherwise
