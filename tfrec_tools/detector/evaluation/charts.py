@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -79,9 +80,9 @@ def _confusion(metrics: Metrics, min_score: float | None) -> Figure:
 @contextmanager
 def _letters_of_any_script() -> Iterator[None]:
     """Names are drawn as they are: in the fonts of the sheets, and a $ begins no formula."""
-    weights = dict.fromkeys(("font.weight", "axes.titleweight", "axes.labelweight"), letters.WEIGHT)
-    families = {"font.family": letters.matplotlib_families(), "text.parse_math": False}
-    with matplotlib.rc_context(families | weights):
+    how: dict[Any, Any] = {"font.family": letters.matplotlib_families(), "text.parse_math": False}
+    how |= dict.fromkeys(("font.weight", "axes.titleweight", "axes.labelweight"), letters.WEIGHT)
+    with matplotlib.rc_context(how):
         yield
 
 
