@@ -18,9 +18,7 @@ from tfrec_tools.dataset import class_choice, label_maps, shards, stats
 from tfrec_tools.dataset.class_choice import Choice
 from tfrec_tools.dataset.options import ClassOptions
 from tfrec_tools.drawing import gallery
-from tfrec_tools.drawing.cards import Style
 from tfrec_tools.drawing.gallery import Head
-from tfrec_tools.drawing.page_files import published_page
 from tfrec_tools.drawing.previews import Chosen, Preview, damaged_masks, show
 from tfrec_tools.drawing.sheet import sheet
 from tfrec_tools.errors import InputError
@@ -32,7 +30,6 @@ from tfrec_tools.system.regular_files import open_unbuffered
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import Parsed, parse_example
 
-MOST_EMBEDDED = 200  # images of a page that is one file; those of a larger one lie beside it
 _SUFFIXES = (".png", ".html")
 
 
@@ -64,18 +61,7 @@ def write(chosen: Chosen, title: str, out: Path, progress: Progress = silent) ->
         with published(out) as (part,):
             part.write_bytes(data)
         return Written(len(chosen.images), boxes)
-    count, finished = len(chosen.images), 0
-
-    def done(more: int) -> None:
-        nonlocal finished
-        finished += more
-        progress("drawing images", finished, count)
-
-    with published_page(out) as parts:
-        is_large = count > MOST_EMBEDDED
-        style = Style(folder=parts.folder, address=parts.address, page=out) if is_large else Style()
-        page = gallery.render(Head(title), chosen, style, done)
-        parts.page.write_bytes(page.html)
+    page = gallery.write(out, Head(title), chosen, progress)
     return Written(page.images, page.boxes)
 
 

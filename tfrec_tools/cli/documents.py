@@ -420,6 +420,38 @@ class Evaluated:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedClass:
+    """A class, or all that both models know: its annotated boxes, and {kind: boxes or false alarms}, "lost"
+    None of a class that A cannot know; AP50 and the scores from which on it counts, None of who cannot
+    know it."""
+
+    name: str
+    boxes: int
+    counts: dict[str, int | None]
+    a: Precision | None
+    b: Precision | None
+    change: ChangedPrecision | None
+    score_a: float | None
+    score_b: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedModels:
+    """Of compare: the two models, on how many images; `out` and how many images it shows; {class that neither
+    knows: its boxes}; and the classes of either, then all of both together."""
+
+    a: str
+    b: str
+    records: tuple[str, ...]
+    images: int
+    out: str | None
+    shown: int
+    left_out: dict[str, int]
+    classes: tuple[ComparedClass, ...]
+    shared: ComparedClass | None
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """How far the export's answers are from the original's."""
 
@@ -488,6 +520,7 @@ DOCUMENTS: dict[str, Any] = {
     "finetune--dry-run": Proof,
     "detect": Detected,
     "evaluate": Evaluated,
+    "compare": ComparedModels,
     "export": Exported,
     "models": Models,
     "config": RewrittenConfig,

@@ -18,6 +18,7 @@ from tfrec_tools.detector.reports.comparison import (
     has_agreement_alone,
     point_rows,
 )
+from tfrec_tools.drawing.gallery import is_number
 from tfrec_tools.drawing.templates import filled
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.toml_options import Values
@@ -65,7 +66,7 @@ def format_page(
             _table("Values", ("option", "set to"), [(name, str(options[name])) for name in options]),
             _table("Versions", ("package", "version"), list(facts.versions.items())),
         ],
-        is_number=_is_number,
+        is_number=is_number,
     )
 
 
@@ -136,8 +137,3 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 def _table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> _Table:
     return _Table(title, headers, [_Row(cells) for cells in rows])
-
-
-def _is_number(text: str) -> bool:
-    """Whether it stands to the right; an interval may follow."""
-    return text.partition(" (")[0].replace(".", "", 1).lstrip("+-").isdigit()
