@@ -11,13 +11,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from PIL.Image import Image
 
 from tfrec_tools import __version__
 from tfrec_tools.detector.data import reading, unlabelled
 from tfrec_tools.detector.data.batches import evaluation_batches
 from tfrec_tools.detector.evaluation import average_precision, operating_points
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
-from tfrec_tools.detector.evaluation.metrics import best_scores, measure
+from tfrec_tools.detector.evaluation.metrics import Metrics, best_scores, measure
 from tfrec_tools.detector.knowledge import Base, Known, find, known, with_pseudo_labels
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.materials import Materials, held_back, with_unlabelled
@@ -136,9 +137,9 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
         calibration=calibration,
     )
     metrics = measure(data.test, detected, labels, min_score=None, voc07=False)
-    columns = _columns(rows, before, _above_threshold(detected, best_scores(metrics.classes)))
-    sheet = detections_sheet(data.test, columns, labels, retention.new_ids(rows))
-    shown = Results(lines, facts, plan.options, labels, log.curve, log.validations, sheet, metrics)
+    sheet = _sheet(plan, rows, before, detected, metrics)
+    beside = before.beside(knowing, detected, after, metrics)
+    shown = Results(lines, facts, plan.options, labels, log.curve, log.validations, sheet, metrics, beside)
     results.write_results(plan.out, shown)
     return lines
 
@@ -201,20 +202,25 @@ def _board(plan: Finetuning) -> Board | None:
     return Board(plan.out / "tensorboard") if plan.tensorboard else None
 
 
+def _sheet(
+    plan: Finetuning,
+    rows: Sequence[ClassRow],
+    before: Known,
+    detected: Sequence[ImageDetections],
+    metrics: Metrics,
+) -> Image:
+    """Returns the sheet of detections; what the base found is left out where it can know none of the
+    classes."""
+    columns: list[tuple[str, Sequence[ImageDetections] | None]] = [
+        ("annotated", None),
+        ("after", _above_threshold(detected, best_scores(metrics.classes))),
+    ]
+    if any(row.base_id is not None for row in rows):
+        columns.insert(1, ("before", _above_threshold(before.detected, before.believed)))
+    return detections_sheet(before.data.test, columns, plan.labels, retention.new_ids(rows))
+
+
 def _above_threshold(
     detections: Sequence[ImageDetections], needed: operating_points.Needed
 ) -> list[ImageDetections]:
     return [operating_points.above_threshold(item, needed) for item in detections]
-
-
-def _columns(
-    rows: Sequence[ClassRow], before: Known, after: Sequence[ImageDetections]
-) -> list[tuple[str, Sequence[ImageDetections] | None]]:
-    """Of the sheet: what the base found is left out where it can know none of the classes."""
-    columns: list[tuple[str, Sequence[ImageDetections] | None]] = [
-        ("annotated", None),
-        ("after", after),
-    ]
-    if any(row.base_id is not None for row in rows):
-        columns.insert(1, ("before", _above_threshold(before.detected, before.believed)))
-    return columns

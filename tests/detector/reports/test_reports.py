@@ -20,6 +20,7 @@ from tfrec_tools.detector.evaluation.calibration import Calibration, Shift
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
 from tfrec_tools.detector.reports import comparison, images, model_card, run_page
+from tfrec_tools.detector.reports.run_page import Attached
 from tfrec_tools.detector.training import curves
 from tfrec_tools.detector.training.train_step import StepLosses
 from tfrec_tools.detector.training.validation import Validation
@@ -55,7 +56,7 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
     many = [replace(LINES[0], name=f"class {i}", boxes=i) for i in range(200)]
     page = tmp_path / "report.html"
     shown = {"Training": "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="}
-    text = run_page.format_page([*many, *LINES[-3:]], BEST, FACTS, OPTIONS, LABELS, shown)
+    text = run_page.format_page([*many, *LINES[-3:]], BEST, FACTS, OPTIONS, LABELS, Attached(shown))
     page.write_text(text, encoding="utf-8")
     with browser(tmp_path / "profile") as opened:
         opened.open(page, 360, dark=True)
@@ -71,14 +72,14 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
 
 
 def test_the_page_has_the_table_and_needs_nothing_else() -> None:
-    page = run_page.format_page(
-        LINES, BEST, FACTS, OPTIONS, LABELS, {"Training": "data:image/png;base64,AA=="}
-    )
+    attached = Attached({"Training": "data:image/png;base64,AA=="}, "compare.html")
+    page = run_page.format_page(LINES, BEST, FACTS, OPTIONS, LABELS, attached)
     tree = html.fromstring(page)
     rows = [[cell.text_content() for cell in row] for row in tree.xpath("//table[1]//tr[td]")]
     assert rows[0] == ["<red>", "old", "4", "75.0", "50.0", "-25.0", "50.0", "40.0"]
     assert rows[1] == ["blue", "new", "2", "", "50.0", "", "", "25.0"]
     assert len(tree.xpath("//tr[@class='mean']")) == 3
+    assert tree.xpath("//main//a/@href") == ["compare.html"]
     assert tree.xpath("//img/@src") == ["data:image/png;base64,AA=="]
     assert not re.search(r"(src|href)=\"?http", page)
     text = tree.text_content()
@@ -108,7 +109,8 @@ def test_page_and_card_call_agreement_what_it_is() -> None:
     watching = comparison.watching(lines, 40, 30, decides=True)
     facts = replace(FACTS, forgetting=None, agreement=watching)
     card = model_card.format_card(lines, BEST, facts, OPTIONS)
-    text = html.fromstring(run_page.format_page(lines, BEST, facts, OPTIONS, LABELS, {})).text_content()
+    page = run_page.format_page(lines, BEST, facts, OPTIONS, LABELS, Attached({}))
+    text = html.fromstring(page).text_content()
     words = (
         "The old classes lost 12.5 points of their agreement with the base: AP50 by what the base is "
         "confident of, not by labels, on 40 images, 30 of them learnt from as well."

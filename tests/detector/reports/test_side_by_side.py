@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import measured, tiny
+from tests.helpers.browser import browser
 from tests.helpers.pages import cards, data_of
 from tfrec_tools.detector.data.index import index_records
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
@@ -90,11 +91,11 @@ def test_the_worst_mistakes_come_first() -> None:
     assert worst_first(images) == [4, 3, 5, 2, 0, 1, 6]
 
 
-@pytest.mark.parametrize("count", [2, 200])
-def test_the_page_shows_what_became_of_each_box(tmp_path: Path, count: int) -> None:
+def _write_page(folder: Path, count: int = 200) -> Path:
+    """Three images, annotated for red alone, in which A finds nothing and B red and a false alarm."""
     labels = from_names(["red", "blue"])
-    tiny.write_records(tmp_path / "val.tfrecord", labels.names, 3, labeled=frozenset({"red"}))
-    examples = index_records([str(tmp_path / "val.tfrecord")], labels)
+    tiny.write_records(folder / "val.tfrecord", labels.names, 3, labeled=frozenset({"red"}))
+    examples = index_records([str(folder / "val.tfrecord")], labels)
     boxes = [np.stack([example.boxes[0], [0.9, 0.9, 1.0, 1.0]]).astype(np.float32) for example in examples]
     seen = [
         ImageDetections(of_image, np.array([0.9, 0.6 + place / 10], np.float32), np.array([1, 1], np.int32))
@@ -103,8 +104,13 @@ def test_the_page_shows_what_became_of_each_box(tmp_path: Path, count: int) -> N
     nothing = [_of(detections, ()) for detections in seen]
     both = frozenset((1, 2))
     result = compared(examples, Side("a", both, nothing, {}), Side("b", both, seen, {}), labels)
-    assert write_page(tmp_path / "compare.html", result, count) == min(count, 3)
-    page = (tmp_path / "compare.html").read_bytes()
+    assert write_page(folder / "compare.html", result, count) == min(count, 3)
+    return folder / "compare.html"
+
+
+@pytest.mark.parametrize("count", [2, 200])
+def test_the_page_shows_what_became_of_each_box(tmp_path: Path, count: int) -> None:
+    page = _write_page(tmp_path, count).read_bytes()
     shown = cards(page)
     assert [card["name"] for card in shown] == ["2.png", "1.png", "0.png"][:count]
     assert data_of(page)["kinds"] == list(KINDS)
@@ -115,3 +121,17 @@ def test_the_page_shows_what_became_of_each_box(tmp_path: Path, count: int) -> N
     assert shown[0]["labeled"] == ["red"]
     assert (b"the 2 worst of 3 images" in page) == (count == 2)
     assert not (tmp_path / "compare_files").exists()
+
+
+def test_the_page_in_a_browser(tmp_path: Path) -> None:
+    page = _write_page(tmp_path)
+    with browser(tmp_path / "profile") as opened:
+        opened.open(page, 360, dark=True)
+        assert opened.run("document.documentElement.scrollWidth") == 360
+        kinds = "[...document.querySelectorAll('#kind option')].map(option => option.value)"
+        assert opened.run(kinds) == ["", "won", "new false alarm"]
+        opened.open(page, fragment="#kind=won")
+        assert opened.run("document.querySelectorAll('g.dim:not(.label)').length") == 3
+        opened.run("document.querySelectorAll('th button')[3].click()")  # won, the most first
+        assert opened.run("document.querySelector('tbody tr').cells[3].textContent") == "3"
+        assert opened.faults == []

@@ -19,6 +19,7 @@ from tfrec_tools.images.loading import EncodedImage
 from tfrec_tools.system.options import Progress, silent
 from tfrec_tools.tfrecords.example import parse_example
 
+FILE = "compare.html"  # in a run's folder
 USUAL_COUNT = 200  # images
 
 

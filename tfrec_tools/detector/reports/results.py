@@ -11,8 +11,10 @@ from PIL.Image import Image
 
 from tfrec_tools.detector.evaluation import charts, operating_points
 from tfrec_tools.detector.evaluation.metrics import Metrics
-from tfrec_tools.detector.reports import comparison, model_card, run_page
+from tfrec_tools.detector.reports import compare_page, comparison, model_card, run_page
 from tfrec_tools.detector.reports.comparison import Facts, Line
+from tfrec_tools.detector.reports.run_page import Attached
+from tfrec_tools.detector.reports.side_by_side import Compared
 from tfrec_tools.detector.training import curves
 from tfrec_tools.detector.training.train_step import StepLosses
 from tfrec_tools.detector.training.validation import Validation
@@ -31,7 +33,8 @@ _PSEUDO_LABELS = "pseudo_labels/preview.png"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Results:
-    """What there is to show; `metrics` are the grown model's."""
+    """What there is to show; `metrics` are the grown model's, `beside` is it beside the base, None where that
+    can know none of its classes."""
 
     lines: Sequence[Line]
     facts: Facts
@@ -41,11 +44,14 @@ class Results:
     validations: Sequence[Validation]
     detections: Image
     metrics: Metrics
+    beside: Compared | None = None
 
 
 def write_results(out: Path, results: Results) -> None:
     """All at once into the folder of a run that has its model, report.json last: it is there when the run
-    is finished."""
+    is finished; the page beside the base before it."""
+    if results.beside is not None:
+        compare_page.write_page(out / compare_page.FILE, results.beside)
     scores = f"model/{operating_points.FILE}"
     names = (*_IMAGES, "metrics.csv", "model/README.md", scores, "report.html", "report.json")
     with published(*(out / name for name in names)) as parts:
@@ -66,8 +72,9 @@ def write_results(out: Path, results: Results) -> None:
         shown = {title: _embedded(part[name]) for name, title in _IMAGES.items()}
         if (out / _PSEUDO_LABELS).is_file():
             shown["Old classes on new images, labelled by the base"] = _embedded(out / _PSEUDO_LABELS)
+        attached = Attached(shown, compare_page.FILE if results.beside else "")
         page = run_page.format_page(
-            results.lines, best, results.facts, results.options, results.labels, shown
+            results.lines, best, results.facts, results.options, results.labels, attached
         )
         part["report.html"].write_text(page, encoding="utf-8")
         comparison.write_report_json(

@@ -44,15 +44,24 @@ class _Table:
     rows: Sequence[_Row]
 
 
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What else the page shows: {title: address of an image}, and the address of the page that has the base
+    and the grown model side by side, "" where there is none."""
+
+    images: Mapping[str, str]
+    beside: str = ""
+
+
 def format_page(
     lines: Sequence[Line],
     best: Mapping[str, OperatingPoint],
     facts: Facts,
     options: Values,
     labels: LabelMap,
-    images: Mapping[str, str],
+    attached: Attached,
 ) -> str:
-    """`best` are classes by name, `images` {title: address of an image}."""
+    """`best` are classes by name."""
     return filled(
         "tfrec_tools.detector.reports",
         "run_page.html",
@@ -60,7 +69,8 @@ def format_page(
         lead=_summary(lines, facts),
         scores=_scores(lines),
         points=_points(best),
-        images=images,
+        images=attached.images,
+        beside=attached.beside,
         settings=[
             *_choices(facts, labels),
             _table("Values", ("option", "set to"), [(name, str(options[name])) for name in options]),

@@ -27,12 +27,14 @@ _KINDS_SHORT = ("lost", "won", "both", "missed", "new alarms", "gone", "same")  
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
     """A model: what people call it, the ids of the classes that it can know, its detections in each image,
-    and the scores from which on they count."""
+    and the scores from which on they count; {id: its average precision}, with spreads, where that is known
+    already."""
 
     name: str
     ids: frozenset[int]
     detections: Sequence[ImageDetections]
     needed: Needed
+    precisions: Mapping[int, AveragePrecision] | None = None
 
     def score(self, label_id: int) -> float | None:
         """From which on a class counts; None of one that it cannot know."""
@@ -127,7 +129,9 @@ def compared(
 def _precisions(
     examples: Sequence[IndexedExample], side: Side, labels: LabelMap
 ) -> dict[int, AveragePrecision]:
-    measured = average_precision(examples, side.detections, labels, spread=True)
+    measured = side.precisions
+    if measured is None:
+        measured = average_precision(examples, side.detections, labels, spread=True)
     return {label_id: precision for label_id, precision in measured.items() if label_id in side.ids}
 
 
