@@ -54,7 +54,7 @@ def test_a_run_leaves_a_model_folder_and_what_proves_it(run: Path) -> None:
         with Image.open(run / name) as picture:
             assert picture.width > 300
     page, card = (run / "report.html").read_text(), (run / "model" / "README.md").read_text()
-    assert page.count("data:image/png;base64,") == 4 + (run / "pseudo_labels").is_dir()
+    assert page.count("data:image/png;base64,") == 5 + (run / "pseudo_labels").is_dir()
     assert "| blue | new |" in card
     assert 'href="compare.html"' in page
     beside = (run / "compare.html").read_bytes()

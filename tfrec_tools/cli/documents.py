@@ -285,6 +285,8 @@ class Watching:
 class Finetuned:
     """Of finetune: report.json of the run.
 
+    finished        when, in UTC, ISO 8601
+    measured_with   in words, which images it was measured with
     forgetting      AP50 that the old classes lost in the mean; harmonic_mean of that of old and new classes
     thresholds      {class: score} from which on the base was believed
     blends          {share of the training kept: harmonic mean of old and new AP50}
@@ -302,6 +304,8 @@ class Finetuned:
     images: dict[str, int]
     augmentations: tuple[str, ...]
     seconds: float
+    finished: str
+    measured_with: str
     versions: dict[str, str]
     set_aside: tuple[str, ...]
     agreement: Watching | None
@@ -388,13 +392,14 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedClass:
-    """A class; `precision` at recalls 0, 0.01, ..., 1."""
+    """A class; `precision` at recalls 0, 0.01, ..., 1, `f1` when detections count from such scores on."""
 
     id: int
     name: str
     boxes: int
     scores: Scores
     precision: tuple[float, ...]
+    f1: tuple[float, ...]
     voc07: float | None
     best: Point | None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from PIL.Image import Image
 from tfrec_tools import __version__
 from tfrec_tools.detector.data import reading, unlabelled
 from tfrec_tools.detector.data.batches import evaluation_batches
+from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation import average_precision, operating_points
-from tfrec_tools.detector.evaluation.average_precision import ImageDetections
+from tfrec_tools.detector.evaluation.average_precision import AveragePrecision, ImageDetections
 from tfrec_tools.detector.evaluation.metrics import Metrics, best_scores, measure
 from tfrec_tools.detector.knowledge import Base, Known, find, known, with_pseudo_labels
 from tfrec_tools.detector.losses.distillation import Teacher
@@ -117,8 +119,7 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
     blends = retention.blend(plan.memory, detector, start, rows, yardstick, plan.counted("blending"))
     calibration = retention.calibrate(plan.memory, detector, rows, data.val, plan.counted("calibrating"))
     save_detector(detector, plan.out / "model")
-    detected = find(plan, detector, "measuring the grown model", data.test)
-    after = average_precision.average_precision(data.test, detected, labels, spread=True)
+    detected, after, metrics = _measured(plan, detector, data.test)
     lines = comparison.comparison(rows, before.before, after, before.agreed(plan, detector, detected))
     facts = comparison.Facts(
         base=str(plan.base),
@@ -135,13 +136,23 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
         seconds=round(time.monotonic() - started, 1),
         versions={"tfrec": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
         calibration=calibration,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        measured_with=data.measured_with,
     )
-    metrics = measure(data.test, detected, labels, min_score=None, voc07=False)
     sheet = _sheet(plan, rows, before, detected, metrics)
     beside = before.beside(knowing, detected, after, metrics)
     shown = Results(lines, facts, plan.options, labels, log.curve, log.validations, sheet, metrics, beside)
     results.write_results(plan.out, shown)
     return lines
+
+
+def _measured(
+    plan: Finetuning, detector: Detector, examples: Sequence[IndexedExample]
+) -> tuple[list[ImageDetections], dict[int, AveragePrecision], Metrics]:
+    """Returns what the grown model finds, its average precisions with spreads, and its metrics."""
+    detected = find(plan, detector, "measuring the grown model", examples)
+    after = average_precision.average_precision(examples, detected, plan.labels, spread=True)
+    return detected, after, measure(examples, detected, plan.labels, min_score=None, voc07=False)
 
 
 def _length(data: Materials, rows: Sequence[ClassRow]) -> length.Data:

@@ -17,6 +17,7 @@ from tests.helpers.browser import browser
 from tfrec_tools.detector.data.index import index_records
 from tfrec_tools.detector.evaluation.average_precision import AveragePrecision
 from tfrec_tools.detector.evaluation.calibration import Calibration, Shift
+from tfrec_tools.detector.evaluation.metrics import Confused
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
 from tfrec_tools.detector.reports import comparison, images, model_card, run_page
@@ -46,6 +47,8 @@ FACTS = comparison.Facts(
     augmentations=["crop", "color"],
     seconds=90.0,
     versions={"tfrec": "1.2.3"},
+    finished="2026-11-30T09:00:00+00:00",
+    measured_with="the 7 images that were chosen by, too",
     calibration=Calibration(0.62, (Shift(2, "blue", 31, 0.25, 1.59), Shift(3, "pink", 2, None, None))),
 )
 BEST = {"blue": OperatingPoint(0.25, 0.3, 0.78, 0.84)}
@@ -72,7 +75,8 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
 
 
 def test_the_page_has_the_table_and_needs_nothing_else() -> None:
-    attached = Attached({"Training": "data:image/png;base64,AA=="}, "compare.html")
+    confused = [Confused("<red>", "blue", 3, 0.25)]
+    attached = Attached({"Training": "data:image/png;base64,AA=="}, "compare.html", confused)
     page = run_page.format_page(LINES, BEST, FACTS, OPTIONS, LABELS, attached)
     tree = html.fromstring(page)
     rows = [[cell.text_content() for cell in row] for row in tree.xpath("//table[1]//tr[td]")]
@@ -85,7 +89,9 @@ def test_the_page_has_the_table_and_needs_nothing_else() -> None:
     text = tree.text_content()
     for words in ("80 steps in 1.5 minutes (the time was up)", "harmonic mean of old and new AP50 50.0",
                   "the old classes lost 25.0 points of AP50", "blue0.2578.084.0", "0.37", "51.2", "new-*",
-                  "1.2.3", "blue310.251.59", "pink2", "best taken from about 0.62 on: blue +1.59.",
+                  "1.2.3", "blue310.251.59", "pink2", "<red>blue325.0",
+                  "finished 2026-11-30T09:00:00+00:00", "measured with the 7 images that were chosen by, too",
+                  "new, to train with12", "best taken from about 0.62 on: blue +1.59.",
                   "too little to choose by: pink (2 boxes)"):  # fmt: skip
         assert words in text
 

@@ -79,6 +79,8 @@ class Facts:
     augmentations  how those to train with were varied, kinds of pipeline.augmentation
     calibration  what was added to the logits of new classes
     set_aside   the new images that were chosen and measured by, where no others were given
+    finished    when, in UTC, ISO 8601
+    measured_with   in words, which images it was measured with
     agreement   with the base; None without old classes that it was confident of
     """
 
@@ -96,6 +98,8 @@ class Facts:
     calibration: Calibration = NONE
     set_aside: Sequence[str] = ()
     agreement: Watching | None = None
+    finished: str = ""
+    measured_with: str = ""
 
 
 def comparison(

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL.Image import Image
 
 from tfrec_tools.detector.evaluation import charts, operating_points
-from tfrec_tools.detector.evaluation.metrics import Metrics
+from tfrec_tools.detector.evaluation.metrics import Metrics, most_confused
 from tfrec_tools.detector.reports import compare_page, comparison, model_card, run_page
 from tfrec_tools.detector.reports.comparison import Facts, Line
 from tfrec_tools.detector.reports.run_page import Attached
@@ -26,6 +26,7 @@ _IMAGES = {  # in the order of the page
     "detections.png": "Annotated, before, after",
     "loss.png": "Training",
     "precision_recall.png": "Precision and recall of the grown model",
+    "f1.png": "Where to set the score: F1 of the grown model",
     "confusion.png": "What it takes for what",
 }
 _PSEUDO_LABELS = "pseudo_labels/preview.png"
@@ -59,6 +60,7 @@ def write_results(out: Path, results: Results) -> None:
         results.detections.save(part["detections.png"], "PNG", optimize=True)
         curves.save_loss_curve(results.curve, results.validations, part["loss.png"])
         charts.save_precision_recall(results.metrics, part["precision_recall.png"])
+        charts.save_f1(results.metrics, part["f1.png"])
         charts.save_confusion(results.metrics, None, part["confusion.png"])
         comparison.write_metrics_csv(part["metrics.csv"], results.lines)
         best = {
@@ -72,7 +74,9 @@ def write_results(out: Path, results: Results) -> None:
         shown = {title: _embedded(part[name]) for name, title in _IMAGES.items()}
         if (out / _PSEUDO_LABELS).is_file():
             shown["Old classes on new images, labelled by the base"] = _embedded(out / _PSEUDO_LABELS)
-        attached = Attached(shown, compare_page.FILE if results.beside else "")
+        attached = Attached(
+            shown, compare_page.FILE if results.beside else "", most_confused(results.metrics)
+        )
         page = run_page.format_page(
             results.lines, best, results.facts, results.options, results.labels, attached
         )
