@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from lxml import html
 from PIL import Image
 
@@ -103,6 +104,17 @@ def test_the_card_says_how_the_model_came_to_be() -> None:
                   "lost 25.0 points", "the weights of step 60", "tfrec 1.2.3",
                   "from about 0.62 on: blue +1.59."):  # fmt: skip
         assert words in card
+    assert "Measured with the 7 images that were chosen by, too: `new-*`." in card
+    assert card.count("*to fill in*") == 3
+    header = yaml.safe_load(card.split("---\n")[1])
+    (index,) = header["model-index"]
+    assert (header["license"], header["pipeline_tag"]) == ("unknown", "object-detection")
+    assert index["name"] == "models/base grown to 2 classes"
+    (result,) = index["results"]
+    assert result["dataset"]["name"] == "new-*"
+    values = {metric["name"]: metric["value"] for metric in result["metrics"]}
+    assert values["AP50, mean of old classes"] == values["AP50, mean of new classes"] == 0.5
+    assert (len(values), values["AP, mean of old classes"]) == (6, 0.4)
     block = re.search(r"```toml\n(.*)```", card, re.DOTALL)
     assert block
     assert tomllib.loads(block[1]) == OPTIONS

@@ -17,6 +17,7 @@ from tfrec_tools.drawing.palette import palette
 
 _MOST_CURVES = 12  # more cannot be told apart, and hide the mean
 _MOST_NUMBERS = 30  # classes up to which a cell's number can be read
+_WEIGHT = 500  # of the fonts; Matplotlib warns where another is asked for
 _NOTHING = "(nothing)"
 
 
@@ -101,7 +102,15 @@ def _confusion(metrics: Metrics, min_score: float | None) -> Figure:
 @contextmanager
 def _letters_of_any_script() -> Iterator[None]:
     """Names are drawn as they are: in the fonts of the sheets, and a $ begins no formula."""
-    with matplotlib.rc_context({"font.family": letters.matplotlib_families(), "text.parse_math": False}):
+    with matplotlib.rc_context(
+        {
+            "font.family": letters.matplotlib_families(),
+            "font.weight": _WEIGHT,
+            "axes.titleweight": _WEIGHT,
+            "axes.labelweight": _WEIGHT,
+            "text.parse_math": False,
+        }
+    ):
         yield
 
 
