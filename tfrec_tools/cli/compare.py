@@ -1,4 +1,4 @@
-"""`tfrec compare`: two models side by side on the same annotated records."""
+"""`tfrec compare`: two models side by side on the same annotated records, or two sets of records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ def compare(options: CompareOptions, json: Json = False) -> None:
     """Hold two models against each other: which boxes B lost and won, and its false alarms, class by class.
 
     Each model counts from its own scores on, at IoU 0.5. The page shows the images, worst mistakes first.
+
+    Without --records, A and B are sets of records: which images and boxes were added, removed and changed.
     """
+    if options.is_of_sets:
+        _compare_sets(options, json)
+    else:
+        _compare_models(options, json)
+
+
+def _compare_models(options: CompareOptions, json: bool) -> None:
     from tfrec_tools.cli import console, manner, tensorflow
     from tfrec_tools.detector import preflight
 
@@ -37,6 +46,48 @@ def compare(options: CompareOptions, json: Json = False) -> None:
             f" of {len(result.examples):,}, worst mistakes first" if shown < len(result.examples) else ""
         )
         say(f"{page}: {shown:,}{of_total} images")
+
+
+def _compare_sets(options: CompareOptions, json: bool) -> None:
+    """Of records, without TensorFlow."""
+    from tfrec_tools.cli import console, manner
+    from tfrec_tools.set_comparison import sets
+
+    page = options.page
+    with console.watched(options) as watched:
+        result = sets.compare_sets(str(options.a), str(options.b), watched.progress)
+        shown = 0
+        if page is not None:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            shown = sets.write_page(page, result, options.count, watched.progress)
+    if json:
+        manner.say_document(_document_of_sets(options, result, shown))
+        return
+    table = sets.numbers(result)
+    console.print_table("A and B", table.headers, [row.cells for row in table.rows])
+    say(sets.summary(result))
+    if page is not None:
+        say(f"{page}: {shown:,} of {len(result.pairs):,} images")
+
+
+def _document_of_sets(options: CompareOptions, result: Any, shown: int) -> dict[str, Any]:
+    from tfrec_tools.set_comparison.changes import KINDS
+
+    a, b = result.boxes()
+    return {
+        "a": result.a,
+        "b": result.b,
+        "both": len(result.pairs) - result.only_a - result.only_b,
+        "other_bytes": result.other_bytes,
+        "only_a": result.only_a,
+        "only_b": result.only_b,
+        "out": None if options.out is None else str(options.out),
+        "shown": shown,
+        "classes": [
+            {"name": name, "a": a[name], "b": b[name], "counts": {kind: counts[kind] for kind in KINDS}}
+            for name, counts in result.counts().items()
+        ],
+    }
 
 
 def _print(result: Any) -> None:

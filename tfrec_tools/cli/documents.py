@@ -457,6 +457,32 @@ class ComparedModels:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedClassOfSets:
+    """A class of either set: its boxes in A and in B, and {what became of a box: boxes}."""
+
+    name: str
+    a: int
+    b: int
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSets:
+    """Of compare without --records: the two sets, how many images are in both, of these with `other_bytes`
+    under the same name, and in one alone; the page and how many images it shows; the classes."""
+
+    a: str
+    b: str
+    both: int
+    other_bytes: int
+    only_a: int
+    only_b: int
+    out: str | None
+    shown: int
+    classes: tuple[ComparedClassOfSets, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """How far the export's answers are from the original's."""
 
@@ -526,6 +552,7 @@ DOCUMENTS: dict[str, Any] = {
     "detect": Detected,
     "evaluate": Evaluated,
     "compare": ComparedModels,
+    "compare--sets": ComparedSets,
     "export": Exported,
     "models": Models,
     "config": RewrittenConfig,

@@ -68,9 +68,9 @@ def _of_image(example: IndexedExample, first: ImageDetections, second: ImageDete
         mine = example.ids == label_id
         ignored = example.crowd | example.difficult
         boxes, passed_over = example.boxes[mine & ~ignored], example.boxes[mine & ignored]
-        of_first, of_second = (_split(found, label_id, boxes, passed_over) for found in (first, second))
+        of_first, of_second = (_split(seen, label_id, boxes, passed_over) for seen in (first, second))
         for place, box in enumerate(boxes):
-            scores = of_first.found.get(place), of_second.found.get(place)
+            scores = of_first.hits.get(place), of_second.hits.get(place)
             yield Fate(_KIND_OF_BOX[tuple(score is not None for score in scores)], label_id, box, *scores)
         yield from _alarms(label_id, of_first, of_second)
 
@@ -84,11 +84,11 @@ _KIND_OF_BOX: dict[tuple[bool, ...], Kind] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Found:
+class _Seen:
     """What a model found of a class in an image: {place of a box: score}, and its false alarms, best first:
     boxes (N, 4), scores (N,)."""
 
-    found: dict[int, float]
+    hits: dict[int, float]
     boxes: NDArray[np.float32]
     scores: list[float]
 
@@ -98,18 +98,16 @@ def _split(
     label_id: int,
     boxes: NDArray[np.float32],
     passed_over: NDArray[np.float32],
-) -> _Found:
+) -> _Seen:
     mine = detections.ids == label_id
     seen, scores = detections.boxes[mine], detections.scores[mine]
     places = taken(ious(seen, boxes))
-    found = {
-        place: score for place, score in zip(places.tolist(), scores.tolist(), strict=True) if place >= 0
-    }
+    hits = {place: score for place, score in zip(places.tolist(), scores.tolist(), strict=True) if place >= 0}
     alarms = (places < 0) & (ious(seen, passed_over).max(axis=1, initial=0.0) < SAME_OBJECT)
-    return _Found(found, seen[alarms], scores[alarms].tolist())
+    return _Seen(hits, seen[alarms], scores[alarms].tolist())
 
 
-def _alarms(label_id: int, first: _Found, second: _Found) -> Iterator[Fate]:
+def _alarms(label_id: int, first: _Seen, second: _Seen) -> Iterator[Fate]:
     """The false alarms of both models, those that are the same as one."""
     places = _same(second.boxes, first.boxes)
     for box, score, place in zip(second.boxes, second.scores, places, strict=True):

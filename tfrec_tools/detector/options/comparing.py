@@ -1,4 +1,4 @@
-"""What `tfrec compare` may be told."""
+"""What `tfrec compare` may be told: of two models, or of two sets of records."""
 
 from __future__ import annotations
 
@@ -15,17 +15,28 @@ LABELS_A, LABELS_B = "--labels-a", "--labels-b"
 
 @dataclass(frozen=True)
 class CompareOptions(Options):
-    """Which two models are held against each other, and on what."""
+    """What is held against what, and on which images."""
 
-    model_a: Annotated[StrPath, Option(f"A, the model before: {MODEL}", argument=True, metavar="A")]
-    model_b: Annotated[StrPath, Option("B, the model after, likewise.", argument=True, metavar="B")]
+    a: Annotated[
+        StrPath,
+        Option(
+            f"A, the one before. With --records: {MODEL} Without: a set of records, DIR/NAME.",
+            argument=True,
+            metavar="A",
+        ),
+    ]
+    b: Annotated[StrPath, Option("B, the one after, of the same kind.", argument=True, metavar="B")]
     _: KW_ONLY
-    records: Annotated[Paths, Option("Annotated records: 'DIR/NAME-*'; may be repeated.")]
+    records: Annotated[
+        Paths | None,
+        Option("Annotated records to compare two models on: 'DIR/NAME-*'; may be repeated."),
+    ] = None
     out: Annotated[
         StrPath | None, Option("The page to write, a .html; none without.", metavar="PAGE.html")
     ] = None
     count: Annotated[
-        int, Option("Number of images on the page, at most: those with the worst mistakes.", minimum=1)
+        int,
+        Option("Number of images on the page, at most: the worst mistakes, or most differences.", minimum=1),
     ] = 200
     score: Annotated[
         float | None,
@@ -46,11 +57,20 @@ class CompareOptions(Options):
         return as_texts(self.records)
 
     @property
+    def is_of_sets(self) -> bool:
+        """Whether A and B are records. InputError where they are, and what only models have is given."""
+        of_models = {"--score": self.score, LABELS_A: self.labels_a, LABELS_B: self.labels_b}
+        for flag, value in of_models.items():
+            if self.records is None and value is not None:
+                raise InputError(flag, "is of models; to compare models, give --records")
+        return self.records is None
+
+    @property
     def models(self) -> tuple[tuple[str, Path | None, str], tuple[str, Path | None, str]]:
         """Of A and of B: what is meant, its label map, and the flag that gives that."""
         return (
-            (str(self.model_a), _path(self.labels_a), LABELS_A),
-            (str(self.model_b), _path(self.labels_b), LABELS_B),
+            (str(self.a), _path(self.labels_a), LABELS_A),
+            (str(self.b), _path(self.labels_b), LABELS_B),
         )
 
     @property
