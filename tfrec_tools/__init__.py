@@ -1,8 +1,8 @@
 """Prepare object-detection data for TensorFlow, and grow detectors by new classes.
 
 The Python API (docs/python.md): convert, validate, remap, extract, merge_labels, verify, inspect, load;
-finetune, evaluate, export, open_model. Each is imported when it is first asked for: `import tfrec_tools`
-loads nothing.
+finetune, evaluate, compare, export, open_model. Each is imported when it is first asked for:
+`import tfrec_tools` loads nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ROOMS = {
         *("Finished", "Checked", "Extracted", "MergedLabels", "Verified", "Stats"),
     ),
     "tfrec_tools.api.loading": ("load", "Records", "Sample"),
-    "tfrec_tools.api.models": ("finetune", "evaluate", "export", "open_model", "Run", "Model"),
+    "tfrec_tools.api.models": ("finetune", "evaluate", "compare", "export", "open_model", "Run", "Model"),
     "tfrec_tools.annotations.issues": ("Issue",),
     "tfrec_tools.errors": ("TfrecError", "InputError", "LabelConflict"),
     "tfrec_tools.dataset.publish": ("Refused",),

@@ -4,6 +4,7 @@ from tfrec_tools.api.loading import Sample as Sample
 from tfrec_tools.api.loading import load as load
 from tfrec_tools.api.models import Model as Model
 from tfrec_tools.api.models import Run as Run
+from tfrec_tools.api.models import compare as compare
 from tfrec_tools.api.models import evaluate as evaluate
 from tfrec_tools.api.models import export as export
 from tfrec_tools.api.models import finetune as finetune

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,9 +19,7 @@ from tfrec_tools.dataset import class_choice, label_maps, shards, stats
 from tfrec_tools.dataset.class_choice import Choice
 from tfrec_tools.dataset.options import ClassOptions
 from tfrec_tools.drawing import gallery
-from tfrec_tools.drawing.cards import Style
 from tfrec_tools.drawing.gallery import Head
-from tfrec_tools.drawing.page_files import published_page
 from tfrec_tools.drawing.previews import Chosen, Preview, damaged_masks, show
 from tfrec_tools.drawing.sheet import sheet
 from tfrec_tools.errors import InputError
@@ -32,7 +31,6 @@ from tfrec_tools.system.regular_files import open_unbuffered
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import Parsed, parse_example
 
-MOST_EMBEDDED = 200  # images of a page that is one file; those of a larger one lie beside it
 _SUFFIXES = (".png", ".html")
 
 
@@ -64,18 +62,7 @@ def write(chosen: Chosen, title: str, out: Path, progress: Progress = silent) ->
         with published(out) as (part,):
             part.write_bytes(data)
         return Written(len(chosen.images), boxes)
-    count, finished = len(chosen.images), 0
-
-    def done(more: int) -> None:
-        nonlocal finished
-        finished += more
-        progress("drawing images", finished, count)
-
-    with published_page(out) as parts:
-        is_large = count > MOST_EMBEDDED
-        style = Style(folder=parts.folder, address=parts.address, page=out) if is_large else Style()
-        page = gallery.render(Head(title), chosen, style, done)
-        parts.page.write_bytes(page.html)
+    page = gallery.write(out, Head(title), chosen, progress)
     return Written(page.images, page.boxes)
 
 
@@ -100,8 +87,8 @@ def of_records(patterns: Sequence[str], count: int, classes: ClassOptions | None
     """Returns the first `count` records (sets are shuffled), with the issues that checks will find in them.
     Images of plain files are read when they are drawn."""
     files = shards.record_files(patterns)
-    chosen = list(islice(_records(files), count))
-    listed = tuple(dict.fromkeys(_listed(files)))
+    chosen = list(islice(stored_records(files), count))
+    listed = tuple(dict.fromkeys(listed_classes(files)))
     if classes is not None and class_choice.flags_of(classes):
         names = dict.fromkeys(name for stored in chosen for name in stored.preview.record.names)
         (choice,) = class_choice.choices(classes, [(*listed, *names)])
@@ -122,14 +109,21 @@ def of_source(options: ConvertOptions, count: int) -> Chosen:
     return Chosen(images, len(made.items), made.label_map.names)
 
 
-class _Stored(NamedTuple):
+class Stored(NamedTuple):
     """A record, and where the bytes of its image are; its image lacks them where they are in a file."""
 
     preview: Preview
     place: ByteRange | None
 
+    def digest(self) -> bytes:
+        """Returns the SHA-256 of its image."""
+        if self.place is not None:
+            return self.place.sha256()
+        return hashlib.sha256(self.preview.image.data if self.preview.image else b"").digest()
 
-def _records(files: Sequence[Path]) -> Iterator[_Stored]:
+
+def stored_records(files: Sequence[Path]) -> Iterator[Stored]:
+    """Yields the records of files, without the bytes of images that can be read again."""
     for file in files:
         manifest = shards.manifest_of(file)
         names, _ = label_maps.names_of(file, manifest)
@@ -140,7 +134,7 @@ def _records(files: Sequence[Path]) -> Iterator[_Stored]:
             own = stats.class_names(parsed, names)
             record = replace(parsed.record, names=own, labeled=_labeled(parsed, names))
             preview = Preview(record, parsed.image, (), split)
-            yield _without_bytes(preview, file, offset, data) if is_plain else _Stored(preview, None)
+            yield _without_bytes(preview, file, offset, data) if is_plain else Stored(preview, None)
             offset += len(data) + framing.FOOTER_BYTES + framing.HEADER_BYTES
 
 
@@ -167,23 +161,29 @@ def _labeled(parsed: Parsed, names: dict[int, str]) -> frozenset[str] | None:
     return frozenset(names.get(label_id, f"id {label_id}") for label_id in parsed.labeled_ids)
 
 
-def _without_bytes(preview: Preview, file: Path, offset: int, data: bytes) -> _Stored:
+def _without_bytes(preview: Preview, file: Path, offset: int, data: bytes) -> Stored:
     """Returns what says of an image where it is, so that thousands need no memory."""
     image = preview.image
     if image is None or not image.data:
-        return _Stored(preview, None)
+        return Stored(preview, None)
     place = ByteRange(file, offset + data.index(image.data), len(image.data))
-    return _Stored(replace(preview, image=replace(image, data=b"")), place)
+    return Stored(replace(preview, image=replace(image, data=b"")), place)
 
 
-def _read(stored: _Stored) -> Preview:
-    """Returns a record with the issues that checks find in it."""
+def pixels(stored: Stored) -> EncodedImage | None:
+    """Returns the image with its bytes."""
     preview, place = stored
     image = preview.image
+    if image is None or place is None:
+        return image
+    return EncodedImage(place.read(), image.format, image.width, image.height)
+
+
+def _read(stored: Stored) -> Preview:
+    """Returns a record with the issues that checks find in it."""
+    preview, image = stored.preview, pixels(stored)
     if image is None:
         return preview
-    if place is not None:
-        image = EncodedImage(place.read(), image.format, image.width, image.height)
     record = preview.record
     _, issues = box_checks.check(record, image.width, image.height, None, damaged_masks(record))
     return replace(preview, image=image, issues=(*preview.issues, *issues))
@@ -196,7 +196,7 @@ def _chosen(record: ImageRecord, choice: Choice) -> ImageRecord:
     return replace(kept, names=tuple(name for name in new_names if name is not None), labeled=labeled)
 
 
-def _listed(files: Sequence[Path]) -> Iterator[str]:
+def listed_classes(files: Sequence[Path]) -> Iterator[str]:
     """Yields the classes of the label maps of records."""
     for file in files:
         yield from label_maps.names_of(file, shards.manifest_of(file))[0].values()

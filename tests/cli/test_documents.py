@@ -87,6 +87,8 @@ def test_each_command_of_the_light_wing(folder: Path) -> None:
     assert [each["faults"] for each in document("verify", "records")] == [[], []]
     assert document("inspect", "records/old")["images"] == 2
     assert document("preview", "records/old", "--out", "a.html") == {"out": "a.html", "images": 2, "boxes": 3}
+    found = document("compare", "records/old", "records/new", "--out", "b.html", schema="compare--sets")
+    assert (found["both"], found["shown"], found["other_bytes"]) == (2, 2, 0)
     merged = document("merge-labels", "records/old", "map.pbtxt", "--out", "m.pbtxt")
     assert [each["name"] for each in merged["classes"]] == ["dog", "cat", "owl"]
     assert document("remap", "records/old", "--labels", "m.pbtxt", "--out", "all/set")["outcome"] == "made"
@@ -120,6 +122,8 @@ def test_errors(folder: Path) -> None:
     assert found["message"] == "{path}: {found}; {hint}".format(**found)
     assert found["found"] == "exists already, of other options (--seed was default, is 3)"
     assert found["hint"] == "replace the set with --if-changed or --overwrite, or choose another --out"
+    found = error("compare", "records/old", "records/old", "--score", "0.5")
+    assert found["message"] == "--score: is of models; to compare models, give --records"
     found = error("convert", "instances.json", "--out", "x/y", "--on", "box-outside=error")
     assert (found["path"], found["where"]) == ("instances.json images[1]", "box-outside")
     assert found["hint"] == "--on box-outside=fix would go on"

@@ -37,7 +37,7 @@ def test_a_table_and_a_folder(inputs: Path, tmp_path: Path) -> None:
         for words in ("AP50", "AP small", "VOC07 AP50", "red", "blue", "all", "score", "recall")
     )
     names = sorted(path.name for path in (tmp_path / "run").iterdir())
-    assert names == ["confusion.png", "metrics.json", "precision_recall.png"]
+    assert names == ["confusion.png", "f1.png", "metrics.json", "precision_recall.png"]
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     again = evaluate(inputs, out=tmp_path / "run")
     assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)

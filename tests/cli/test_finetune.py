@@ -88,7 +88,7 @@ def test_json_is_all_of_stdout(inputs: Path, tmp_path: Path) -> None:
         ("head", 0.5),
     ]
     done = finetune(inputs, tmp_path / "run", "--json", "--max-forget=-100")
-    assert (done.returncode, "points of AP50, more than -100" in done.stderr) == (3, True)
+    assert (done.returncode, "points of AP50, " in done.stderr) == (3, True)
     require_valid(json.loads(done.stdout), "finetune")
     assert [line["name"] for line in json.loads(done.stdout)["classes"]][:2] == ["red", "blue"]
 
@@ -149,6 +149,10 @@ def test_more_forgotten_than_allowed_is_exit_code_3(capsys: pytest.CaptureFixtur
         _judge(lost, 9.5)
     assert end.value.exit_code == 3
     assert capsys.readouterr().err == "tfrec: the old classes lost 10 points of AP50, more than 9.5\n"
+    gained = comparison.lost([comparison.Line("mean of old", "old", True, 4, after, before)])
+    with pytest.raises(typer.Exit):
+        _judge(gained, -12.0)
+    assert capsys.readouterr().err == "tfrec: the old classes gained 10 points of AP50, less than 12\n"
 
 
 def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:

@@ -48,3 +48,30 @@ def test_of_export(model: Path, tmp_path: Path) -> None:
     found = document("export", "--model", model, "--to", "checkpoint", "--out", tmp_path / "out")
     assert (found["out"], found["to"]) == (str(tmp_path / "out"), "checkpoint")
     assert (found["agreement"]["lost"], found["agreement"]["raw_scores"]) == (0, 0.0)
+
+
+def test_of_compare(model: Path, tmp_path: Path) -> None:
+    base = tiny.model_folder(tmp_path / "base", "red", seed=2)
+    tiny.write_records(tmp_path / "val.tfrecord", ["red", "blue", "green"], 2)
+    (model / "scores.json").write_text('{"blue": 0.25}')
+    words = ("compare", base, model, "--records", tmp_path / "val.tfrecord")
+    found = document(*words, "--out", tmp_path / "new/compare.html", "--count", 1)
+    assert (found["a"], found["b"], found["images"], found["shown"]) == (str(base), str(model), 2, 1)
+    assert (found["out"], found["left_out"]) == (str(tmp_path / "new/compare.html"), {"green": 2})
+    red, blue = found["classes"]
+    assert (red["name"], red["score_a"], red["score_b"], blue["score_a"], blue["score_b"]) == (
+        *("red", 0.5, 0.5),
+        *(None, 0.25),
+    )
+    assert (blue["a"], blue["counts"]["lost"], red["counts"]["lost"] is None) == (None, None, False)
+    assert found["shared"]["boxes"] == red["boxes"] == 2
+    assert "expected .html" in failed(*words, "--out", tmp_path / "a.png")
+    (model / "scores.json").unlink()
+
+
+def failed(*words: object) -> str:
+    """The message of a command that cannot do what it is to."""
+    done = CliRunner().invoke(app, [*map(str, words), "--json"])
+    assert done.exit_code == 1
+    message: str = json.loads(done.stdout)["error"]["message"]
+    return message

@@ -17,6 +17,7 @@ from PIL import Image
 
 from tests.helpers import tiny
 from tests.helpers.finetuning import CONFIG, STEPS, plan, write_inputs
+from tests.helpers.pages import cards
 from tfrec_tools.detector import finetune
 from tfrec_tools.detector.model import detector
 from tfrec_tools.detector.training import history
@@ -53,8 +54,12 @@ def test_a_run_leaves_a_model_folder_and_what_proves_it(run: Path) -> None:
         with Image.open(run / name) as picture:
             assert picture.width > 300
     page, card = (run / "report.html").read_text(), (run / "model" / "README.md").read_text()
-    assert page.count("data:image/png;base64,") == 4 + (run / "pseudo_labels").is_dir()
+    assert page.count("data:image/png;base64,") == 5 + (run / "pseudo_labels").is_dir()
     assert "| blue | new |" in card
+    assert 'href="compare.html"' in page
+    beside = (run / "compare.html").read_bytes()
+    assert {card["name"] for card in cards(beside)}
+    assert b"Known to B alone: blue." in beside
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tfrec_tools.api.keywords import in_one_line, taking
 from tfrec_tools.detector import preflight
+from tfrec_tools.detector.options.comparing import CompareOptions
 from tfrec_tools.detector.options.finetune import FinetuneOptions
 from tfrec_tools.detector.options.models import EvaluateOptions, ExportOptions
 from tfrec_tools.detector.training.run_notes import report
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tfrec_tools.detector.inference.predictor import Finder
     from tfrec_tools.detector.model.detector import Detector
     from tfrec_tools.detector.reports.comparison import Line
+    from tfrec_tools.detector.reports.side_by_side import Compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,18 @@ def evaluate(options: EvaluateOptions) -> Metrics:
     from tfrec_tools.detector.evaluation.evaluate import evaluate_model
 
     return evaluate_model(options)
+
+
+@taking(CompareOptions)
+def compare(options: CompareOptions) -> Compared:
+    """Holds two models against each other on the same annotated images, as `tfrec compare` does: what became
+    of each box. Raises TfrecError where an input cannot be used."""
+    if options.is_of_sets:
+        raise InputError("records", "is missing; two sets are for the command `tfrec compare`")
+    preflight.require_records(options.patterns)
+    from tfrec_tools.detector.comparing import compare_models
+
+    return compare_models(options)[0]
 
 
 @taking(ExportOptions)

@@ -45,6 +45,7 @@ COMMANDS = (
     "finetune",
     "detect",
     "evaluate",
+    "compare",
     "export",
     "models",
     "config",

@@ -286,6 +286,8 @@ class Watching:
 class Finetuned:
     """Of finetune: report.json of the run.
 
+    finished        when, in UTC, ISO 8601
+    measured_with   in words, which images it was measured with
     forgetting      AP50 that the old classes lost in the mean; harmonic_mean of that of old and new classes
     thresholds      {class: score} from which on the base was believed
     blends          {share of the training kept: harmonic mean of old and new AP50}
@@ -303,6 +305,8 @@ class Finetuned:
     images: dict[str, int]
     augmentations: tuple[str, ...]
     seconds: float
+    finished: str
+    measured_with: str
     versions: dict[str, str]
     set_aside: tuple[str, ...]
     agreement: Watching | None
@@ -389,13 +393,14 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedClass:
-    """A class; `precision` at recalls 0, 0.01, ..., 1."""
+    """A class; `precision` at recalls 0, 0.01, ..., 1, `f1` when detections count from such scores on."""
 
     id: int
     name: str
     boxes: int
     scores: Scores
     precision: tuple[float, ...]
+    f1: tuple[float, ...]
     voc07: float | None
     best: Point | None
 
@@ -418,6 +423,64 @@ class Evaluated:
     names: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     left_out: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedClass:
+    """A class, or all that both models know: its annotated boxes, and {kind: boxes or false alarms}, "lost"
+    None of a class that A cannot know; AP50 and the scores from which on it counts, None of who cannot
+    know it."""
+
+    name: str
+    boxes: int
+    counts: dict[str, int | None]
+    a: Precision | None
+    b: Precision | None
+    change: ChangedPrecision | None
+    score_a: float | None
+    score_b: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedModels:
+    """Of compare: the two models, on how many images; `out` and how many images it shows; {class that neither
+    knows: its boxes}; and the classes of either, then all of both together."""
+
+    a: str
+    b: str
+    records: tuple[str, ...]
+    images: int
+    out: str | None
+    shown: int
+    left_out: dict[str, int]
+    classes: tuple[ComparedClass, ...]
+    shared: ComparedClass | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedClassOfSets:
+    """A class of either set: its boxes in A and in B, and {what became of a box: boxes}."""
+
+    name: str
+    a: int
+    b: int
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSets:
+    """Of compare without --records: the two sets, how many images are in both, of these with `other_bytes`
+    under the same name, and in one alone; the page and how many images it shows; the classes."""
+
+    a: str
+    b: str
+    both: int
+    other_bytes: int
+    only_a: int
+    only_b: int
+    out: str | None
+    shown: int
+    classes: tuple[ComparedClassOfSets, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,6 +553,8 @@ DOCUMENTS: dict[str, Any] = {
     "finetune--dry-run": Proof,
     "detect": Detected,
     "evaluate": Evaluated,
+    "compare": ComparedModels,
+    "compare--sets": ComparedSets,
     "export": Exported,
     "models": Models,
     "config": RewrittenConfig,

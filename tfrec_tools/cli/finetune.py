@@ -140,6 +140,8 @@ def _judge(lost: Lost, max_forget: float | None) -> None:
         manner.note("warning: --max-forget judges nothing: no old class is labelled, and the base found none")
     elif lost.points > max_forget:
         words = f"lost {lost.points:g} points of {lost.of}, more than {max_forget:g}"
+        if lost.points < 0:
+            words = f"gained {-lost.points:g} points of {lost.of}, less than {-max_forget:g}"
         say(f"tfrec: the old classes {words}", err=True)
         raise typer.Exit(Exit.FORGOTTEN)
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+from PIL.Image import Image
 
 from tfrec_tools import __version__
 from tfrec_tools.detector.data import reading, unlabelled
 from tfrec_tools.detector.data.batches import evaluation_batches
+from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation import average_precision, operating_points
-from tfrec_tools.detector.evaluation.average_precision import ImageDetections
-from tfrec_tools.detector.evaluation.metrics import best_scores, measure
+from tfrec_tools.detector.evaluation.average_precision import AveragePrecision, ImageDetections
+from tfrec_tools.detector.evaluation.metrics import Metrics, best_scores, measure
 from tfrec_tools.detector.knowledge import Base, Known, find, known, with_pseudo_labels
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.materials import Materials, held_back, with_unlabelled
@@ -116,8 +119,7 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
     blends = retention.blend(plan.memory, detector, start, rows, yardstick, plan.counted("blending"))
     calibration = retention.calibrate(plan.memory, detector, rows, data.val, plan.counted("calibrating"))
     save_detector(detector, plan.out / "model")
-    detected = find(plan, detector, "measuring the grown model", data.test)
-    after = average_precision.average_precision(data.test, detected, labels, spread=True)
+    detected, after, metrics = _measured(plan, detector, data.test)
     lines = comparison.comparison(rows, before.before, after, before.agreed(plan, detector, detected))
     facts = comparison.Facts(
         base=str(plan.base),
@@ -134,13 +136,23 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
         seconds=round(time.monotonic() - started, 1),
         versions={"tfrec": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
         calibration=calibration,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        measured_with=data.measured_with,
     )
-    metrics = measure(data.test, detected, labels, min_score=None, voc07=False)
-    columns = _columns(rows, before, _above_threshold(detected, best_scores(metrics.classes)))
-    sheet = detections_sheet(data.test, columns, labels, retention.new_ids(rows))
-    shown = Results(lines, facts, plan.options, labels, log.curve, log.validations, sheet, metrics)
+    sheet = _sheet(plan, rows, before, detected, metrics)
+    beside = before.beside(knowing, detected, after, metrics)
+    shown = Results(lines, facts, plan.options, labels, log.curve, log.validations, sheet, metrics, beside)
     results.write_results(plan.out, shown)
     return lines
+
+
+def _measured(
+    plan: Finetuning, detector: Detector, examples: Sequence[IndexedExample]
+) -> tuple[list[ImageDetections], dict[int, AveragePrecision], Metrics]:
+    """Returns what the grown model finds, its average precisions with spreads, and its metrics."""
+    detected = find(plan, detector, "measuring the grown model", examples)
+    after = average_precision.average_precision(examples, detected, plan.labels, spread=True)
+    return detected, after, measure(examples, detected, plan.labels, min_score=None, voc07=False)
 
 
 def _length(data: Materials, rows: Sequence[ClassRow]) -> length.Data:
@@ -201,20 +213,25 @@ def _board(plan: Finetuning) -> Board | None:
     return Board(plan.out / "tensorboard") if plan.tensorboard else None
 
 
+def _sheet(
+    plan: Finetuning,
+    rows: Sequence[ClassRow],
+    before: Known,
+    detected: Sequence[ImageDetections],
+    metrics: Metrics,
+) -> Image:
+    """Returns the sheet of detections; what the base found is left out where it can know none of the
+    classes."""
+    columns: list[tuple[str, Sequence[ImageDetections] | None]] = [
+        ("annotated", None),
+        ("after", _above_threshold(detected, best_scores(metrics.classes))),
+    ]
+    if any(row.base_id is not None for row in rows):
+        columns.insert(1, ("before", _above_threshold(before.detected, before.believed)))
+    return detections_sheet(before.data.test, columns, plan.labels, retention.new_ids(rows))
+
+
 def _above_threshold(
     detections: Sequence[ImageDetections], needed: operating_points.Needed
 ) -> list[ImageDetections]:
     return [operating_points.above_threshold(item, needed) for item in detections]
-
-
-def _columns(
-    rows: Sequence[ClassRow], before: Known, after: Sequence[ImageDetections]
-) -> list[tuple[str, Sequence[ImageDetections] | None]]:
-    """Of the sheet: what the base found is left out where it can know none of the classes."""
-    columns: list[tuple[str, Sequence[ImageDetections] | None]] = [
-        ("annotated", None),
-        ("after", after),
-    ]
-    if any(row.base_id is not None for row in rows):
-        columns.insert(1, ("before", _above_threshold(before.detected, before.believed)))
-    return columns

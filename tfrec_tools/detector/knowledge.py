@@ -11,12 +11,14 @@ from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.data.set_aside import without
 from tfrec_tools.detector.evaluation import average_precision
 from tfrec_tools.detector.evaluation.average_precision import AveragePrecision, ImageDetections
+from tfrec_tools.detector.evaluation.metrics import Metrics, best_scores
 from tfrec_tools.detector.materials import Materials
 from tfrec_tools.detector.model.class_rows import AS_THEY_ARE, ClassRow, Renamed
 from tfrec_tools.detector.model.detector import Detector
 from tfrec_tools.detector.plan import Finetuning
 from tfrec_tools.detector.reports import comparison
 from tfrec_tools.detector.reports.images import labels_sheet
+from tfrec_tools.detector.reports.side_by_side import Compared, Side, compared
 from tfrec_tools.detector.retention import agreement, pseudo_labels, retention
 from tfrec_tools.detector.retention.agreement import Watched
 from tfrec_tools.detector.training.shared_file import made_once
@@ -80,6 +82,26 @@ class Known:
     def watching(self, lines: Sequence[comparison.Line]) -> comparison.Watching | None:
         images = len(self.data.test) + len(self.watched.more)
         return comparison.watching(lines, images, self.watched.learnt, decides=self.watched.decides)
+
+    def beside(
+        self,
+        base: Base,
+        detected: Sequence[ImageDetections],
+        after: Mapping[int, AveragePrecision],
+        metrics: Metrics,
+    ) -> Compared | None:
+        """Returns the base beside the grown model, which has `detected` so much on the images to measure
+        with, each from its own scores on; None where the base can know none of the classes."""
+        plan = base.plan
+        own = plan.scores_of(base.detector.labels)
+        known = {row.id: row.base_id for row in base.rows if row.base_id is not None}
+        if not known:
+            return None
+        needed = {label_id: own[base_id] for label_id, base_id in known.items() if base_id in own}
+        before = Side(str(plan.base), frozenset(known), self.detected, needed, self.before)
+        ids, best = frozenset(plan.labels.name_by_id), best_scores(metrics.classes)
+        grown = Side("the grown model", ids, detected, best, after)
+        return compared(self.data.test, before, grown, plan.labels)
 
     def agreed(
         self, plan: Finetuning, detector: Detector, detected: Sequence[ImageDetections]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.data.set_aside import once, part, without
 from tfrec_tools.detector.training import loop
+from tfrec_tools.errors import counted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,15 +40,24 @@ class Materials:
     @property
     def counts(self) -> dict[str, int]:
         """{what for: how many}"""
-        test = 0 if self.test is self.val else len(self.test)
         return {
             "new, to train with": len(self.new),
             "old, to train with": len(self.old),
             "unlabelled, to train with": len(self.unlabelled),
             "set aside, to choose by" if self.aside else "to choose by": len(self.val),
             "unlabelled, to watch old classes by": len(self.held),
-            "to measure with": test,
+            "to measure with": len(self.test),
         }
+
+    @property
+    def measured_with(self) -> str:
+        """Says which images those to measure with are."""
+        count = counted(len(self.test), "image")
+        if self.test is not self.val:
+            return f"{count} that nothing was learnt from or chosen by"
+        if self.aside:
+            return f"the {count} set aside of the new ones, which were chosen by, too"
+        return f"the {count} that were chosen by, too"
 
 
 def with_unlabelled(

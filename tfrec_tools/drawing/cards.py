@@ -34,6 +34,7 @@ class Style:
     address   of that folder, as the page will name it
     page      where the page will lie, so that it can name original files; None where it may not
     side_px   the longer side of a thumbnail
+    kinds     of boxes, in the order of their numbers
     """
 
     colours: Mapping[str, str] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class Style:
     address: str = ""
     page: Path | None = None
     side_px: int = SIDE_PX
+    kinds: Sequence[str] = ()
 
 
 def card(preview: Preview, style: Style) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def card(preview: Preview, style: Style) -> dict[str, Any]:
         "source": record.source,
         "size": [image.width, image.height] if image else None,
         "split": preview.split,
-        "boxes": _boxes(preview, scale),
+        "boxes": _boxes(preview, scale, style.kinds),
         "issues": issues[:_MESSAGES],
         "more": max(0, len(issues) - _MESSAGES),
         "codes": sorted({code for code, _ in issues}),
@@ -74,27 +76,29 @@ def card(preview: Preview, style: Style) -> dict[str, Any]:
     return {key: value for key, value in said.items() if value or (value == [] and key in _EMPTY_SAYS)}
 
 
-def _boxes(preview: Preview, scale: float | None) -> list[list[Any]]:
+def _boxes(preview: Preview, scale: float | None, kinds: Sequence[str]) -> list[list[Any]]:
     """Returns the boxes as `gallery.js` says, in pixels of the thumbnail."""
-    record = preview.record
+    record, marks = preview.record, preview.marks
     faulty = {issue.box for issue in preview.issues}
+    faulty |= {index for index, mark in enumerate(marks) if mark.is_fault}
+    of_kind = [kinds.index(mark.kind) for mark in marks] or [0] * len(record.names)
     boxes: list[list[Any]] = []
     for index, (name, size, xyxy) in enumerate(
         zip(record.names, size_classes(record.boxes_xyxy), record.boxes_xyxy.tolist(), strict=True)
     ):
-        box: list[Any] = [name, (index in faulty) + 2 * size]
+        box: list[Any] = [name, (index in faulty) + 2 * size + 8 * of_kind[index]]
         if scale is not None and all(map(math.isfinite, xyxy)):
             (left, right), (top, bottom) = sorted(xyxy[::2]), sorted(xyxy[1::2])
             box += [_tenths(value * scale) for value in (left, top, right - left, bottom - top)]
-            box += _details(record, index, scale)
+            box += _details(record, index, scale, marks[index].note if marks else "")
         boxes.append(box)
     return boxes
 
 
-def _details(record: ImageRecord, box: int, scale: float) -> list[Any]:
+def _details(record: ImageRecord, box: int, scale: float, note: str) -> list[Any]:
     """Returns what most boxes do not have, up to the last that this one has."""
     points = [[_tenths(x), _tenths(y)] for x, y in points_of(record, box, scale)]
-    details = [note_of(record, box), weight_of(record, box), points]
+    details = [note_of(record, box) + note, weight_of(record, box), points]
     usual: list[Any] = ["", 1.0, []]
     while details and details[-1] == usual[len(details) - 1]:
         details.pop()

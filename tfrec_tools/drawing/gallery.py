@@ -7,17 +7,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tfrec_tools.annotations.issues import CODES, Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord
 from tfrec_tools.drawing.cards import SIDE_PX, SMALL_SIDE_PX, Style, card, numbered
+from tfrec_tools.drawing.page_files import published_page
 from tfrec_tools.drawing.palette import FAULT, ink, palette
 from tfrec_tools.drawing.previews import Chosen, Waiting, show
 from tfrec_tools.drawing.templates import embedded_json, filled
 from tfrec_tools.system import workers
+from tfrec_tools.system.options import Progress, silent
 
 EXAMPLES = 12  # images of each code on a page of issues
+MOST_EMBEDDED = 200  # images of a page that is one file; those of a larger one lie beside it
 _FEW = 60  # images
 _AT_A_TIME = 16  # images that a worker does
 _MOST_BARS = 200
@@ -55,12 +59,30 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A row of numbers; that of a mean or of a sum is set off from the others."""
+
+    cells: Sequence[str]
+    is_mean: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A table to be sorted by any of its columns."""
+
+    headers: Sequence[str]
+    rows: Sequence[Line]
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
-    """What stands above the images; the line under the title counts them where it is empty."""
+    """What stands above the images; the line under the title counts them where it is empty. With `numbers`
+    there are no charts of what the images show."""
 
     title: str
     lead: str = ""
     table: Sequence[Row] = ()
+    numbers: Numbers | None = None
 
 
 def issues_page(
@@ -93,6 +115,7 @@ def render(head: Head, chosen: Chosen, style: Style | None = None, done: Done = 
         style or Style(),
         colours=palette(chosen.classes),
         classes=frozenset(chosen.classes),
+        kinds=chosen.kinds,
         side_px=SIDE_PX if len(chosen.images) <= _FEW else SMALL_SIDE_PX,
     )
     cards = cards_of(chosen.images, style, done)
@@ -105,11 +128,35 @@ def render(head: Head, chosen: Chosen, style: Style | None = None, done: Done = 
         title=head.title,
         lead=head.lead or counted(len(cards), chosen.total, boxes),
         table=head.table,
-        class_bars=_class_bars(cards, classes, colours),
+        numbers=head.numbers,
+        is_number=is_number,
+        class_bars=[] if head.numbers else _class_bars(cards, classes, colours),
         size_bars=_size_bars(cards),
-        data=embedded_json(_data(cards, classes, colours)),
+        data=embedded_json({**_data(cards, classes, colours), "kinds": chosen.kinds}),
     )
     return Page(html.encode(errors="replace"), len(cards), boxes)
+
+
+def write(out: Path, head: Head, chosen: Chosen, progress: Progress = silent) -> Page:
+    """Writes the page, and beside it the thumbnails where they are many; all of it appears, or nothing."""
+    count, finished = len(chosen.images), 0
+
+    def done(more: int) -> None:
+        nonlocal finished
+        finished += more
+        progress("drawing images", finished, count)
+
+    with published_page(out) as parts:
+        is_large = count > MOST_EMBEDDED
+        style = Style(folder=parts.folder, address=parts.address, page=out) if is_large else Style()
+        page = render(head, chosen, style, done)
+        parts.page.write_bytes(page.html)
+    return page
+
+
+def is_number(text: str) -> bool:
+    """Returns whether a cell stands to the right; an interval may follow the number."""
+    return text.partition(" (")[0].replace(".", "", 1).lstrip("+-").isdigit()
 
 
 def cards_of(images: Sequence[Waiting], style: Style, done: Done) -> list[dict[str, Any]]:

@@ -16,7 +16,6 @@ ELLIPSIS = "..."
 _SCRIPTS = ("latin", "hebrew", "arabic", "devanagari", "thai", "han", "hangul")
 _MOST = 200  # letters of a text that are looked at; what lies between is wider than any image
 _STRONG = ("L", "R", "AL")  # directions of letters that have one
-WEIGHT = 500  # of the fonts, 400 being regular
 _TABLE = struct.Struct(">4sIII")  # of an OpenType font: tag, checksum, offset, length
 _ABOVE, _BELOW = 1.0, 0.34  # of a line above and below its base line, in units of its size
 

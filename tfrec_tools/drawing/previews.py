@@ -25,15 +25,27 @@ _MASK_SHARE = 0.45  # of a mask's colour in what lies under it
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What a box is besides its class: its kind, one of `Chosen.kinds`, what is to be said behind its name,
+    and whether it is drawn as a fault."""
+
+    kind: str
+    note: str
+    is_fault: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """A record to draw with the image that its boxes lie on, None where that cannot be read. `file` is where
-    the very bytes of the image lie as a file of their own, if they do; `split` is "" where there is none."""
+    the very bytes of the image lie as a file of their own, if they do; `split` is "" where there is none;
+    `marks` one a box, or none at all."""
 
     record: ImageRecord
     image: EncodedImage | None
     issues: tuple[Issue, ...] = ()
     split: str = ""
     file: Path | None = None
+    marks: tuple[Mark, ...] = ()
 
 
 Waiting = Callable[[], Preview]  # an image that is not read before it is drawn
@@ -41,12 +53,13 @@ Waiting = Callable[[], Preview]  # an image that is not read before it is drawn
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What is to be shown, of so many images in all (None: nobody knows), and the classes in the order of
-    their ids; others may come up."""
+    """What is to be shown, of so many images in all (None: nobody knows), the classes in the order of
+    their ids, of which others may come up, and the kinds of boxes where they have marks."""
 
     images: Sequence[Waiting]
     total: int | None
     classes: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
 def show(

@@ -18,7 +18,7 @@ from pycocotools.cocoeval import COCOeval
 from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation import charts, operating_points
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
-from tfrec_tools.detector.evaluation.metrics import confusion, measure
+from tfrec_tools.detector.evaluation.metrics import confusion, measure, most_confused
 from tfrec_tools.detector.evaluation.voc07 import average_precision_11
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import from_names
@@ -194,8 +194,22 @@ def test_the_operating_point_is_where_f1_is_best() -> None:
     assert point is not None
     assert astuple(point) == ((0.375 + 0.25) / 2, 0.375, pytest.approx(3 / 4), 1.0)
     assert operating_points.operating_point(examples, seen, 2) is None
-    counts = measure(examples, seen, LABELS, min_score=None, voc07=False).confusion
-    assert counts[:, 0].tolist() == [3, 0, 0, 1]
+    metrics = measure(examples, seen, LABELS, min_score=None, voc07=False)
+    assert metrics.confusion[:, 0].tolist() == [3, 0, 0, 1]
+    f1 = metrics.classes[0].f1
+    assert len(f1) == 101
+    assert [f1[0], f1[25], f1[30], f1[50], f1[70], f1[85], f1[95]] == pytest.approx(
+        [6 / 8, 6 / 8, 6 / 7, 4 / 6, 4 / 5, 2 / 4, 0.0]
+    )
+
+
+def test_what_is_most_confused_goes_by_the_share_of_the_class() -> None:
+    example = annotated([LEFT, MIDDLE, RIGHT], [1, 1, 2])
+    seen = found([LEFT, MIDDLE, RIGHT], [0.9, 0.8, 0.7], [1, 3, 1])
+    metrics = measure([example], [seen], LABELS, min_score=0.5, voc07=False)
+    pairs = [astuple(pair) for pair in most_confused(metrics)]
+    assert pairs == [("green", "red", 1, 1.0), ("red", "blue", 1, 0.5)]
+    assert len(most_confused(metrics, 1)) == 1
 
 
 def test_the_operating_point_leaves_out_what_evaluation_leaves_out() -> None:
@@ -235,7 +249,8 @@ def test_charts_are_pictures_also_of_nothing(tmp_path: Path) -> None:
         classes = tuple(replace(of_class, name=odd[of_class.name]) for of_class in metrics.classes)
         metrics = replace(metrics, names=tuple(odd.values()), classes=classes)
         charts.save_precision_recall(metrics, tmp_path / f"{name}_curves.png")
+        charts.save_f1(metrics, tmp_path / f"{name}_f1.png")
         charts.save_confusion(metrics, None, tmp_path / f"{name}_confusion.png")
     sizes = [Image.open(io.BytesIO(file.read_bytes())).size for file in tmp_path.iterdir()]
-    assert len(sizes) == 4
+    assert len(sizes) == 6
     assert all(min(size) > 300 for size in sizes)

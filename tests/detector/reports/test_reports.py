@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from lxml import html
 from PIL import Image
 
@@ -17,9 +18,11 @@ from tests.helpers.browser import browser
 from tfrec_tools.detector.data.index import index_records
 from tfrec_tools.detector.evaluation.average_precision import AveragePrecision
 from tfrec_tools.detector.evaluation.calibration import Calibration, Shift
+from tfrec_tools.detector.evaluation.metrics import Confused
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
 from tfrec_tools.detector.reports import comparison, images, model_card, run_page
+from tfrec_tools.detector.reports.run_page import Attached
 from tfrec_tools.detector.training import curves
 from tfrec_tools.detector.training.train_step import StepLosses
 from tfrec_tools.detector.training.validation import Validation
@@ -45,6 +48,8 @@ FACTS = comparison.Facts(
     augmentations=["crop", "color"],
     seconds=90.0,
     versions={"tfrec": "1.2.3"},
+    finished="2026-11-30T09:00:00+00:00",
+    measured_with="the 7 images that were chosen by, too",
     calibration=Calibration(0.62, (Shift(2, "blue", 31, 0.25, 1.59), Shift(3, "pink", 2, None, None))),
 )
 BEST = {"blue": OperatingPoint(0.25, 0.3, 0.78, 0.84)}
@@ -55,7 +60,7 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
     many = [replace(LINES[0], name=f"class {i}", boxes=i) for i in range(200)]
     page = tmp_path / "report.html"
     shown = {"Training": "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="}
-    text = run_page.format_page([*many, *LINES[-3:]], BEST, FACTS, OPTIONS, LABELS, shown)
+    text = run_page.format_page([*many, *LINES[-3:]], BEST, FACTS, OPTIONS, LABELS, Attached(shown))
     page.write_text(text, encoding="utf-8")
     with browser(tmp_path / "profile") as opened:
         opened.open(page, 360, dark=True)
@@ -71,20 +76,23 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
 
 
 def test_the_page_has_the_table_and_needs_nothing_else() -> None:
-    page = run_page.format_page(
-        LINES, BEST, FACTS, OPTIONS, LABELS, {"Training": "data:image/png;base64,AA=="}
-    )
+    confused = [Confused("<red>", "blue", 3, 0.25)]
+    attached = Attached({"Training": "data:image/png;base64,AA=="}, "compare.html", confused)
+    page = run_page.format_page(LINES, BEST, FACTS, OPTIONS, LABELS, attached)
     tree = html.fromstring(page)
     rows = [[cell.text_content() for cell in row] for row in tree.xpath("//table[1]//tr[td]")]
     assert rows[0] == ["<red>", "old", "4", "75.0", "50.0", "-25.0", "50.0", "40.0"]
     assert rows[1] == ["blue", "new", "2", "", "50.0", "", "", "25.0"]
     assert len(tree.xpath("//tr[@class='mean']")) == 3
+    assert tree.xpath("//main//a/@href") == ["compare.html"]
     assert tree.xpath("//img/@src") == ["data:image/png;base64,AA=="]
     assert not re.search(r"(src|href)=\"?http", page)
     text = tree.text_content()
     for words in ("80 steps in 1.5 minutes (the time was up)", "harmonic mean of old and new AP50 50.0",
                   "the old classes lost 25.0 points of AP50", "blue0.2578.084.0", "0.37", "51.2", "new-*",
-                  "1.2.3", "blue310.251.59", "pink2", "best taken from about 0.62 on: blue +1.59.",
+                  "1.2.3", "blue310.251.59", "pink2", "<red>blue325.0",
+                  "finished 2026-11-30T09:00:00+00:00", "measured with the 7 images that were chosen by, too",
+                  "new, to train with12", "best taken from about 0.62 on: blue +1.59.",
                   "too little to choose by: pink (2 boxes)"):  # fmt: skip
         assert words in text
 
@@ -96,6 +104,17 @@ def test_the_card_says_how_the_model_came_to_be() -> None:
                   "lost 25.0 points", "the weights of step 60", "tfrec 1.2.3",
                   "from about 0.62 on: blue +1.59."):  # fmt: skip
         assert words in card
+    assert "Measured with the 7 images that were chosen by, too: `new-*`." in card
+    assert card.count("*to fill in*") == 3
+    header = yaml.safe_load(card.split("---\n")[1])
+    (index,) = header["model-index"]
+    assert (header["license"], header["pipeline_tag"]) == ("unknown", "object-detection")
+    assert index["name"] == "models/base grown to 2 classes"
+    (result,) = index["results"]
+    assert result["dataset"]["name"] == "new-*"
+    values = {metric["name"]: metric["value"] for metric in result["metrics"]}
+    assert values["AP50, mean of old classes"] == values["AP50, mean of new classes"] == 0.5
+    assert (len(values), values["AP, mean of old classes"]) == (6, 0.4)
     block = re.search(r"```toml\n(.*)```", card, re.DOTALL)
     assert block
     assert tomllib.loads(block[1]) == OPTIONS
@@ -108,7 +127,8 @@ def test_page_and_card_call_agreement_what_it_is() -> None:
     watching = comparison.watching(lines, 40, 30, decides=True)
     facts = replace(FACTS, forgetting=None, agreement=watching)
     card = model_card.format_card(lines, BEST, facts, OPTIONS)
-    text = html.fromstring(run_page.format_page(lines, BEST, facts, OPTIONS, LABELS, {})).text_content()
+    page = run_page.format_page(lines, BEST, facts, OPTIONS, LABELS, Attached({}))
+    text = html.fromstring(page).text_content()
     words = (
         "The old classes lost 12.5 points of their agreement with the base: AP50 by what the base is "
         "confident of, not by labels, on 40 images, 30 of them learnt from as well."

@@ -24,7 +24,7 @@ from tfrec_tools.tfrecords.example import parse_example
 
 
 def evaluate_model(options: EvaluateOptions, note: Callable[[str], None] = lambda _: None) -> Metrics:
-    """Measures, and fills --out, where there is one, with metrics.json, precision_recall.png and
+    """Measures, and fills --out, where there is one, with metrics.json, precision_recall.png, f1.png and
     confusion.png, with --like also detections.json; `note` is told what that lacks, and what is not measured.
     InputError where an input cannot be used."""
     if options.folder is not None:
@@ -101,4 +101,5 @@ def format_document(options: EvaluateOptions, metrics: Metrics) -> str:
 def _write(options: EvaluateOptions, metrics: Metrics, part: Path) -> None:
     (part / "metrics.json").write_text(format_document(options, metrics), encoding="utf-8")
     charts.save_precision_recall(metrics, part / "precision_recall.png")
+    charts.save_f1(metrics, part / "f1.png")
     charts.save_confusion(metrics, options.score, part / "confusion.png")

@@ -13,7 +13,13 @@ from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation import bootstrap
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections, boxes_by_class, coco_evaluation
 from tfrec_tools.detector.evaluation.bootstrap import Interval, Spread
-from tfrec_tools.detector.evaluation.operating_points import Needed, OperatingPoint, operating_point, reach
+from tfrec_tools.detector.evaluation.operating_points import (
+    Needed,
+    OperatingPoint,
+    f1_over_score,
+    operating_point,
+    reach,
+)
 from tfrec_tools.detector.evaluation.overlaps import SAME_OBJECT, ious
 from tfrec_tools.detector.evaluation.spreads import ALL_AREAS, MOST, PLACES, spreads
 from tfrec_tools.detector.evaluation.voc07 import average_precision_11
@@ -40,6 +46,7 @@ class ClassMetrics:
     """The metrics of a class that has boxes to be found.
 
     precision   at IoU 0.5 and recalls 0, 0.01, ..., 1: the best precision at that recall or more
+    f1          at IoU 0.5 when detections count from scores 0, 0.01, ..., 1 on
     voc07       11-point AP at IoU 0.5; None where it was not asked for
     best        where F1 is best; None where none of its boxes is found
     """
@@ -49,6 +56,7 @@ class ClassMetrics:
     boxes: int
     scores: Scores
     precision: tuple[float, ...]
+    f1: tuple[float, ...]
     voc07: float | None
     best: OperatingPoint | None
 
@@ -99,6 +107,7 @@ def measure(
             boxes[label_id],
             _scores(evaluation, slice(column, column + 1), of_draws.get(column, {})),
             _curve(evaluation, column),
+            f1_over_score(examples, detections, label_id),
             average_precision_11(examples, detections, label_id) if voc07 else None,
             operating_point(examples, detections, label_id),
         )
@@ -119,6 +128,31 @@ def measure(
 def best_scores(classes: Sequence[ClassMetrics]) -> Needed:
     """Returns {id: the score from which on to take the class}."""
     return {class_metrics.id: class_metrics.best.score for class_metrics in classes if class_metrics.best}
+
+
+@dataclass(frozen=True, slots=True)
+class Confused:
+    """A class that is taken for another: how many of its boxes, and which share of them."""
+
+    annotated: str
+    found: str
+    boxes: int
+    share: float
+
+
+def most_confused(metrics: Metrics, most: int = 10) -> list[Confused]:
+    """Returns the pairs of classes of which most boxes of the first, by share, are found as the second; what
+    is missed or found where nothing is counts as neither. `most` at most."""
+    counts, names = metrics.confusion, metrics.names
+    totals = counts.sum(axis=1)
+    pairs = [
+        Confused(
+            names[row], names[column], int(counts[row, column]), float(counts[row, column] / totals[row])
+        )
+        for row, column in zip(*np.nonzero(counts[:-1, :-1]), strict=True)
+        if row != column
+    ]
+    return sorted(pairs, key=lambda pair: (-pair.share, -pair.boxes))[:most]
 
 
 def confusion(

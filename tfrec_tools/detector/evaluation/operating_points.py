@@ -20,6 +20,8 @@ from tfrec_tools.system.regular_files import read_bytes
 USUAL = 0.5  # where there is nothing to choose a score by
 FILE = "scores.json"  # in a model folder: {name of a class: score}
 
+SCORES = np.linspace(0.0, 1.0, 101).astype(np.float32)
+
 Needed = Mapping[int, float]  # {id: score from which on}; USUAL for others
 
 
@@ -49,6 +51,18 @@ def operating_point(
     return OperatingPoint(
         (last + following) / 2.0, last, float(true[best] / (best + 1)), float(true[best] / boxes)
     )
+
+
+def f1_over_score(
+    examples: Sequence[IndexedExample], detections: Sequence[ImageDetections], label_id: int
+) -> tuple[float, ...]:
+    """Returns the F1 of a class at IoU 0.5 when detections count from each of SCORES on, as
+    `operating_point` measures it; 0 where nothing is to be found."""
+    scores, right, boxes = _outcomes(examples, detections, label_id)
+    order = np.argsort(-scores, kind="stable")
+    true = np.concatenate([[0], np.cumsum(right[order])])
+    count = np.searchsorted(-scores[order], -SCORES, side="right")  # (101,) detections that count
+    return tuple((2.0 * true[count] / np.maximum(count + boxes, 1)).tolist())
 
 
 def above_threshold(detections: ImageDetections, needed: Needed) -> ImageDetections:

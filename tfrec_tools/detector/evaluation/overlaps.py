@@ -18,12 +18,18 @@ def ious(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def hits(overlaps: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(M, N) to (M,): each detection, best first, takes the box that it overlaps most, if that is free."""
+def taken(overlaps: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(M, N) to (M,): each detection, best first, takes the box that it overlaps most, if that is free; the
+    boxes' places, -1 of who takes none."""
     free = np.ones(overlaps.shape[1], bool)
-    taking = np.zeros(len(overlaps), bool)
+    places = np.full(len(overlaps), -1)
     for row, overlap in enumerate(overlaps if free.any() else ()):
         best = int(np.argmax(overlap))
         if overlap[best] >= SAME_OBJECT and free[best]:
-            free[best], taking[row] = False, True
-    return taking
+            free[best], places[row] = False, best
+    return places
+
+
+def hits(overlaps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(M, N) to (M,): which detections take a box, as `taken` has it."""
+    return taken(overlaps) >= 0

@@ -79,6 +79,8 @@ class Facts:
     augmentations  how those to train with were varied, kinds of pipeline.augmentation
     calibration  what was added to the logits of new classes
     set_aside   the new images that were chosen and measured by, where no others were given
+    finished    when, in UTC, ISO 8601
+    measured_with   in words, which images it was measured with
     agreement   with the base; None without old classes that it was confident of
     """
 
@@ -96,6 +98,8 @@ class Facts:
     calibration: Calibration = NONE
     set_aside: Sequence[str] = ()
     agreement: Watching | None = None
+    finished: str = ""
+    measured_with: str = ""
 
 
 def comparison(
@@ -250,7 +254,7 @@ def _share(points: float | None) -> float | None:
 def write_gained(path: Path, lines: Sequence[Line], control: Sequence[Line]) -> None:
     """What `gained` says, a row a class and mean."""
     rows = [
-        {"name": line.name, "group": line.group, "is_mean": line.is_mean, **_difference_document(gain)}
+        {"name": line.name, "group": line.group, "is_mean": line.is_mean, **difference_document(gain)}
         for line, gain in gained(lines, control)
     ]
     with published(path) as (part,):
@@ -260,18 +264,18 @@ def write_gained(path: Path, lines: Sequence[Line], control: Sequence[Line]) -> 
 def _line_document(line: Line) -> dict[str, Any]:
     values = {field.name: getattr(line, field.name) for field in fields(line)}
     documents = {
-        name: _precision_document(value) if isinstance(value, AveragePrecision) else value
+        name: precision_document(value) if isinstance(value, AveragePrecision) else value
         for name, value in values.items()
     }
-    return {**documents, "change": line.change and _difference_document(line.change)}
+    return {**documents, "change": line.change and difference_document(line.change)}
 
 
-def _precision_document(precision: AveragePrecision) -> dict[str, Any]:
+def precision_document(precision: AveragePrecision) -> dict[str, Any]:
     scores = {"ap": precision.ap, "ap50": precision.ap50, "boxes": precision.boxes}
     return {**scores, "intervals": precision.intervals}
 
 
-def _difference_document(change: Difference) -> dict[str, Any]:
+def difference_document(change: Difference) -> dict[str, Any]:
     return {"ap50": change.ap50, "interval": change.interval, "within_error": change.within_error}
 
 

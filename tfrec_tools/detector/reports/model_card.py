@@ -19,33 +19,75 @@ from tfrec_tools.detector.reports.comparison import (
 )
 from tfrec_tools.system.toml_options import Values, format_options
 
+_TASK = "object-detection"
+_TO_FILL_IN = """\
+- Licence: *to fill in*, here and in the header; those of the base and of the images bound it.
+- Intended use: *to fill in*.
+- Not intended for: *to fill in*; what is unlike the images below was not measured."""
 _MEASURED = "COCO's average precision in points of 100, before and after, on the images to measure with."
 
 
 def format_card(
     lines: Sequence[Line], best: Mapping[str, OperatingPoint], facts: Facts, options: Values
 ) -> str:
-    """Markdown; `best` are classes by name."""
+    """Markdown with Hugging Face's YAML header; `best` are classes by name."""
     classes = [line for line in lines if not line.is_mean]
     new = [line.name for line in classes if line.group == "new"]
     versions = ", ".join(f"{package} {version}" for package, version in facts.versions.items())
     parts = [
+        _header(lines, facts, options),
         f"# A detector of {len(classes)} classes",
         f"Grown from `{facts.base}` by `tfrec finetune`; new: {', '.join(new) or 'none'}.",
+        "## Licence and intended use",
+        _TO_FILL_IN,
         "## Data",
         _table(("images", "count"), [(use, str(count)) for use, count in facts.images.items() if count]),
         "## How good it is",
         f"{_MEASURED} {about(comparison.intervals(lines))}",
+        f"Measured with {facts.measured_with}: `{_measured_by(options)}`." if facts.measured_with else "",
         _table(*_precisions(lines)),
         _summary(lines, facts),
         *_scores(best),
         facts.calibration.note,
         "## How it was trained",
-        f"{facts.steps} steps ({facts.ended}), the weights of step {facts.best_step}. {versions}.",
+        f"{facts.steps} steps ({facts.ended}), the weights of step {facts.best_step}"
+        + (f", finished {facts.finished}" if facts.finished else "")
+        + f". {versions}.",
         f"Images varied by: {', '.join(facts.augmentations) or 'nothing'}.",
         f"```toml\n{format_options(options)}```",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _header(lines: Sequence[Line], facts: Facts, options: Values) -> str:
+    """Returns the metadata that Hugging Face's hub reads of a card, scores as fractions, in the form of
+    `model-index` (https://huggingface.co/docs/hub/model-cards). Which licence holds only people know."""
+    import yaml
+
+    classes = [line for line in lines if not line.is_mean]
+    metrics = [
+        {"type": kind, "name": f"{shown}, {line.name} classes", "value": round(getattr(line.after, key), 4)}
+        for line in lines
+        if line.is_mean and line.after
+        for kind, shown, key in (("map_50", "AP50", "ap50"), ("map", "AP", "ap"))
+    ]
+    data = {"type": "tfrecord", "name": _measured_by(options)}
+    results = [{"task": {"type": _TASK}, "dataset": data, "metrics": metrics}] if metrics else []
+    said = {
+        "library_name": "tfrec-tools",
+        "pipeline_tag": _TASK,
+        "tags": [_TASK, "tensorflow", "tfrec"],
+        "model-index": [{"name": f"{facts.base} grown to {len(classes)} classes", "results": results}],
+    }
+    return (
+        f"---\nlicense: unknown  # to fill in\n{yaml.safe_dump(said, sort_keys=False, allow_unicode=True)}---"
+    )
+
+
+def _measured_by(options: Values) -> str:
+    """Returns the records that hold the images to measure with, as the run was told."""
+    words = options.get("test") or options.get("val") or options.get("train") or ""
+    return " ".join(map(str, words)) if isinstance(words, list) else str(words)
 
 
 def _summary(lines: Sequence[Line], facts: Facts) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tfrec_tools.detector.evaluation.metrics import Confused
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.evaluation.wording import about, changed, changed_words, scored
 from tfrec_tools.detector.reports import comparison
@@ -18,11 +19,13 @@ from tfrec_tools.detector.reports.comparison import (
     has_agreement_alone,
     point_rows,
 )
+from tfrec_tools.drawing.gallery import is_number
 from tfrec_tools.drawing.templates import filled
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.toml_options import Values
 
 _SHIFTS = ("class", "boxes to choose by", "score of best F1 before", "added to the logits")
+_CONFUSED = ("annotated as", "found as", "boxes", "% of the class")
 _SCORES = ("class", "", "boxes", "AP50 before", "AP50 after", "change", "AP before", "AP after")
 
 
@@ -43,35 +46,50 @@ class _Table:
     rows: Sequence[_Row]
 
 
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What else the page shows: {title: address of an image}, the address of the page that has the base
+    and the grown model side by side, "" where there is none, and which classes are taken for others."""
+
+    images: Mapping[str, str]
+    beside: str = ""
+    confused: Sequence[Confused] = ()
+
+
 def format_page(
     lines: Sequence[Line],
     best: Mapping[str, OperatingPoint],
     facts: Facts,
     options: Values,
     labels: LabelMap,
-    images: Mapping[str, str],
+    attached: Attached,
 ) -> str:
-    """`best` are classes by name, `images` {title: address of an image}."""
+    """`best` are classes by name."""
     return filled(
         "tfrec_tools.detector.reports",
         "run_page.html",
         title=f"{facts.base} grown to {len(labels)} classes",
         lead=_summary(lines, facts),
         scores=_scores(lines),
-        points=_points(best),
-        images=images,
+        points=[*_points(best), *_confused(attached.confused)],
+        images=attached.images,
+        beside=attached.beside,
         settings=[
             *_choices(facts, labels),
+            _data(facts),
             _table("Values", ("option", "set to"), [(name, str(options[name])) for name in options]),
             _table("Versions", ("package", "version"), list(facts.versions.items())),
         ],
-        is_number=_is_number,
+        is_number=is_number,
     )
 
 
 def _summary(lines: Sequence[Line], facts: Facts) -> str:
     words = [f"{facts.steps} steps in {facts.seconds / 60:.1f} minutes ({facts.ended})"]
-    words += [f"{count} images {use}" for use, count in facts.images.items() if count]
+    if facts.finished:
+        words.append(f"finished {facts.finished}")
+    if facts.measured_with:
+        words.append(f"measured with {facts.measured_with}")
     words.append(f"varied by: {', '.join(facts.augmentations) or 'nothing'}")
     if (mean := harmonic_mean(lines)) is not None:
         words.append(f"harmonic mean of old and new AP50 {mean:.1f}")
@@ -98,6 +116,19 @@ def _points(best: Mapping[str, OperatingPoint]) -> list[_Table]:
     """Returns the scores from which on detections are taken."""
     title = "Scores from which on the grown model is best taken (F1 at IoU 0.5)"
     return [_table(title, POINT_HEADERS, point_rows(best))] if best else []
+
+
+def _confused(pairs: Sequence[Confused]) -> list[_Table]:
+    """Returns the pairs of classes that the grown model confuses most."""
+    rows = [(pair.annotated, pair.found, str(pair.boxes), f"{100 * pair.share:.1f}") for pair in pairs]
+    return [_table("Most confused", _CONFUSED, rows)] if rows else []
+
+
+def _data(facts: Facts) -> _Table:
+    """Returns how many images are what for."""
+    return _table(
+        "Data", ("images", "count"), [(use, str(count)) for use, count in facts.images.items() if count]
+    )
 
 
 def _choices(facts: Facts, labels: LabelMap) -> list[_Table]:
@@ -136,8 +167,3 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 def _table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> _Table:
     return _Table(title, headers, [_Row(cells) for cells in rows])
-
-
-def _is_number(text: str) -> bool:
-    """Whether it stands to the right; an interval may follow."""
-    return text.partition(" (")[0].replace(".", "", 1).lstrip("+-").isdigit()

@@ -2,7 +2,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const PER_PAGE = 200, LETTER_PX = 11.5, LARGE_LETTER_PX = 14, DOT_PX = 2.5;
 const pick = id => document.getElementById(id), svgSpace = "http://www.w3.org/2000/svg";
-const filters = ["text", "class", "issue", "split", "size"];
+const filters = ["text", "class", "kind", "issue", "split", "size"];
 let wanted = {}, matching = [], page = 0, zoomed = -1;
 
 function make(tag, attributes, ...children) {
@@ -18,10 +18,11 @@ function draw(tag, attributes, ...children) {
   return node;
 }
 
-// A box is [class, 1 where it is faulty + 2 * (0 small, 1 medium, 2 large), x, y, width, height, what is said of it,
+// A box is [class, 1 where it is faulty + 2 * (0 small, 1 medium, 2 large) + 8 * its kind, x, y, width, height, what is said of it,
 // weight, its keypoints]; without a place where it has none.
-const isFaulty = box => box[1] & 1, sizeOf = box => box[1] >> 1;
+const isFaulty = box => box[1] & 1, sizeOf = box => box[1] >> 1 & 3, kindOf = box => data.kinds[box[1] >> 3];
 const isWanted = box => (wanted.class === "" || data.classes[box[0]][0] === wanted.class) &&
+  (wanted.kind === "" || kindOf(box) === wanted.kind) &&
   (wanted.size === "" || sizeOf(box) === Number(wanted.size));
 
 function outlined(card, box) {
@@ -129,7 +130,7 @@ function isShown(card) {
   return (wanted.text === "" || card.name.toLowerCase().includes(wanted.text)) &&
     (wanted.issue === "" || (card.codes || []).includes(wanted.issue)) &&
     (wanted.split === "" || card.split === wanted.split) &&
-    (wanted.class === "" && wanted.size === "" || card.boxes.some(isWanted));
+    (wanted.class === "" && wanted.kind === "" && wanted.size === "" || card.boxes.some(isWanted));
 }
 
 function filter() {
@@ -186,13 +187,14 @@ function clear() { for (const key of filters) pick(key).value = ""; filter() }
 
 function fill(id, values) {
   const counts = new Map(values.map(value => [value, 0]));
-  const has = { class: card => new Set(card.boxes.map(box => data.classes[box[0]][0])), issue: card => card.codes || [], split: card => [card.split] };
+  const has = { class: card => new Set(card.boxes.map(box => data.classes[box[0]][0])), kind: card => new Set(card.boxes.map(kindOf)), issue: card => card.codes || [], split: card => [card.split] };
   for (const card of data.cards) for (const value of has[id](card)) if (counts.has(value)) counts.set(value, counts.get(value) + 1);
   for (const [value, count] of counts) if (count) pick(id).append(make("option", { value }, `${value} (${count})`));
   pick(id).parentElement.hidden = pick(id).length < 2;
 }
 
 fill("class", data.classes.map(([name]) => name).sort((a, b) => a.localeCompare(b)));
+fill("kind", data.kinds);
 fill("issue", data.codes);
 fill("split", data.splits);
 const asked = new URLSearchParams(location.hash.slice(1));

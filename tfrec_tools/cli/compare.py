@@ -1,0 +1,132 @@
+"""`tfrec compare`: two models side by side on the same annotated records, or two sets of records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfrec_tools.cli.options import Json, command
+from tfrec_tools.cli.shown import say
+from tfrec_tools.detector.options.comparing import CompareOptions
+
+
+@command("tfrec compare base run/model --records 'records/val-*' --out compare.html")
+def compare(options: CompareOptions, json: Json = False) -> None:
+    """Hold two models against each other: which boxes B lost and won, and its false alarms, class by class.
+
+    Each model counts from its own scores on, at IoU 0.5. The page shows the images, worst mistakes first.
+
+    Without --records, A and B are sets of records: which images and boxes were added, removed and changed.
+    """
+    if options.is_of_sets:
+        _compare_sets(options, json)
+    else:
+        _compare_models(options, json)
+
+
+def _compare_models(options: CompareOptions, json: bool) -> None:
+    from tfrec_tools.cli import console, manner, tensorflow
+    from tfrec_tools.detector import preflight
+
+    preflight.require_records(options.patterns)
+    page = options.page
+    for model, labels, flag in options.models:
+        for note in preflight.model_notes(model, labels, flag):
+            manner.note(note)
+    tensorflow.load()
+    from tfrec_tools.detector.comparing import compare_models
+
+    with console.watched(options) as watched:
+        result, shown = compare_models(watched)
+    if json:
+        manner.say_document(_document(options, result, shown))
+        return
+    _print(result)
+    if page is not None:
+        of_total = (
+            f" of {len(result.examples):,}, worst mistakes first" if shown < len(result.examples) else ""
+        )
+        say(f"{page}: {shown:,}{of_total} images")
+
+
+def _compare_sets(options: CompareOptions, json: bool) -> None:
+    """Of records, without TensorFlow."""
+    from tfrec_tools.cli import console, manner
+    from tfrec_tools.set_comparison import sets
+
+    page = options.page
+    with console.watched(options) as watched:
+        result = sets.compare_sets(str(options.a), str(options.b), watched.progress)
+        shown = 0
+        if page is not None:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            shown = sets.write_page(page, result, options.count, watched.progress)
+    if json:
+        manner.say_document(_document_of_sets(options, result, shown))
+        return
+    table = sets.numbers(result)
+    console.print_table("A and B", table.headers, [row.cells for row in table.rows])
+    say(sets.summary(result))
+    if page is not None:
+        say(f"{page}: {shown:,} of {len(result.pairs):,} images")
+
+
+def _document_of_sets(options: CompareOptions, result: Any, shown: int) -> dict[str, Any]:
+    from tfrec_tools.set_comparison.changes import KINDS
+
+    a, b = result.boxes()
+    return {
+        "a": result.a,
+        "b": result.b,
+        "both": len(result.pairs) - result.only_a - result.only_b,
+        "other_bytes": result.other_bytes,
+        "only_a": result.only_a,
+        "only_b": result.only_b,
+        "out": None if options.out is None else str(options.out),
+        "shown": shown,
+        "classes": [
+            {"name": name, "a": a[name], "b": b[name], "counts": {kind: counts[kind] for kind in KINDS}}
+            for name, counts in result.counts().items()
+        ],
+    }
+
+
+def _print(result: Any) -> None:
+    from tfrec_tools.cli import console
+    from tfrec_tools.detector.reports import side_by_side
+
+    table = side_by_side.numbers(result)
+    console.print_table("A and B, AP50 in points of 100", table.headers, [row.cells for row in table.rows])
+    say(side_by_side.summary(result))
+
+
+def _document(options: CompareOptions, result: Any, shown: int) -> dict[str, Any]:
+    return {
+        "a": result.first.name,
+        "b": result.second.name,
+        "records": options.patterns,
+        "images": len(result.examples),
+        "out": None if options.out is None else str(options.out),
+        "shown": shown,
+        "left_out": result.left_out,
+        "classes": [_class(line) for line in result.lines],
+        "shared": None if result.shared is None else _class(result.shared),
+    }
+
+
+def _class(line: Any) -> dict[str, Any]:
+    from tfrec_tools.detector.evaluation.fates import KINDS
+    from tfrec_tools.detector.reports.comparison import difference_document, precision_document
+
+    counts = {kind: line.counts.get(kind, 0) for kind in KINDS}
+    first, second = (side and precision_document(side) for side in (line.first, line.second))
+    score_a, score_b = line.scores
+    return {
+        "name": line.name,
+        "boxes": line.boxes,
+        "counts": counts | ({"lost": None} if line.is_won_alone else {}),
+        "a": first,
+        "b": second,
+        "change": line.change and difference_document(line.change),
+        "score_a": score_a,
+        "score_b": score_b,
+    }

@@ -1,0 +1,1 @@
+"""Two sets of records side by side: which images and boxes came, went and changed."""
