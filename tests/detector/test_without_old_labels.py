@@ -71,8 +71,8 @@ def test_old_classes_are_kept_where_plain_training_loses_them(sets: Path, tmp_pa
     assert lost < 0.7
     report, control = report_of(run), report_of(run / "control")
     assert (report["forgetting"], control["forgetting"]) == (None, None)
-    assert report["agreement"]["lost"] < 10.0
-    assert control["agreement"]["lost"] > 25.0
+    assert report["agreement"]["lost"] < 0.1
+    assert control["agreement"]["lost"] > 0.25
     assert report["agreement"] | {"lost": 0} == {"lost": 0, "images": 60, "learnt": 51, "decides": True}
     assert report["images"]["set aside, to choose by"] == len(report["set_aside"]) == 9
     assert len(report["blends"]) == 5
@@ -117,11 +117,12 @@ def test_where_old_classes_are_labelled_they_are_measured_as_ever(sets: Path, tm
     """Agreement costs nothing then, and stands in the report alone."""
     run = tmp_path / "run"
     out, err = grown(sets, run, "--val", sets / "val", "--steps", "2", "--interpolate", "off")
-    assert err == ""
+    assert err.startswith("tfrec: learning rates: ")
+    assert err.count("\n") == 1
     assert "agreement" not in out
     report = report_of(run)
     assert report["agreement"] | {"lost": 0} == {"lost": 0, "images": 50, "learnt": 0, "decides": False}
-    assert abs(report["agreement"]["lost"] - report["forgetting"]) < 5.0
+    assert abs(report["agreement"]["lost"] - report["forgetting"]) < 0.05
     assert report["set_aside"] == []
 
 

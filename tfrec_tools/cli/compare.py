@@ -42,10 +42,7 @@ def _compare_models(options: CompareOptions, json: bool) -> None:
         return
     _print(result)
     if page is not None:
-        of_total = (
-            f" of {len(result.examples):,}, worst mistakes first" if shown < len(result.examples) else ""
-        )
-        say(f"{page}: {shown:,}{of_total} images")
+        say(f"{page}: {shown:,} of {len(result.examples):,} images, worst mistakes first")
 
 
 def _compare_sets(options: CompareOptions, json: bool) -> None:
@@ -67,7 +64,7 @@ def _compare_sets(options: CompareOptions, json: bool) -> None:
     console.print_table("A and B", table.headers, [row.cells for row in table.rows])
     say(sets.summary(result))
     if page is not None:
-        say(f"{page}: {shown:,} of {len(result.pairs):,} images")
+        say(f"{page}: {shown:,} of {len(result.pairs):,} images, most differences first")
 
 
 def _document_of_sets(options: CompareOptions, result: Any, shown: int) -> dict[str, Any]:
@@ -95,8 +92,21 @@ def _print(result: Any) -> None:
     from tfrec_tools.detector.reports import side_by_side
 
     table = side_by_side.numbers(result)
-    console.print_table("A and B, AP50 in points of 100", table.headers, [row.cells for row in table.rows])
+    at = table.headers.index(side_by_side.FIRST_SCORE)
+    for title, columns in (
+        ("Boxes and false alarms of A and B", range(at)),
+        (
+            "AP50 in points of 100, and the scores from which on they count",
+            (0, *range(at, len(table.headers))),
+        ),
+    ):
+        headers, *rows = ([cells[i] for i in columns] for cells in (table.headers, *_cells(table)))
+        console.print_table(title, headers, rows)
     say(side_by_side.summary(result))
+
+
+def _cells(table: Any) -> Any:
+    return (row.cells for row in table.rows)
 
 
 def _document(options: CompareOptions, result: Any, shown: int) -> dict[str, Any]:

@@ -38,9 +38,10 @@ def box_changes(a: ImageRecord, b: ImageRecord) -> list[BoxChange]:
     other classes."""
     first, second = fractions(a), fractions(b)
     overlaps = _ious(first, second)
+    same_place = np.abs(first[:, None] - second[None]).max(axis=-1, initial=0.0) <= _SAME_PLACE
     ranked = []
-    for i, j in np.ndindex(overlaps.shape):
-        tier = _tier(a, b, (i, j), bool(np.abs(first[i] - second[j]).max() <= _SAME_PLACE))
+    for i, j in np.argwhere(same_place | (overlaps >= _SAME_OBJECT)).tolist():
+        tier = _tier(a, b, (i, j), bool(same_place[i, j]))
         if tier < 2 or overlaps[i, j] >= _SAME_OBJECT:
             ranked.append((tier, -overlaps[i, j], i, j))
     left_a, left_b, changes = set(range(len(first))), set(range(len(second))), []

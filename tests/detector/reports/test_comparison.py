@@ -109,6 +109,7 @@ def test_scores_and_differences_in_words() -> None:
     assert changed_words(unsure) == (
         "lost 2.5 points of AP50 (change -6.0 to +1.0), which is within its error"
     )
+    assert changed_words(replace(bare, ap50=-0.0004)) == "neither gained nor lost 0.1 points of AP50"
     assert changed_words(replace(bare, ap50=0.1)) == "gained 10.0 points of AP50"
     assert about([None]).startswith("No 95 % intervals")
     assert about([None, (0.1, 0.2)]).startswith("Ranges are 95 % intervals")

@@ -37,8 +37,9 @@ def changed(difference: Difference | None) -> str:
 
 def changed_words(difference: Difference) -> str:
     """lost 0.8 points of AP50 (-2.1 to +0.5), which is within its error."""
-    moved = "gained" if difference.ap50 > 0 else "lost"
-    words = f"{moved} {100 * abs(difference.ap50):.1f} points of AP50"
+    points = f"{100 * abs(difference.ap50):.1f}"
+    moved = f"gained {points}" if difference.ap50 > 0 else f"lost {points}"
+    words = f"{'neither gained nor lost 0.1' if points == '0.0' else moved} points of AP50"
     if difference.interval is None:
         return words
     words += f" (change {_range(difference.interval)})"

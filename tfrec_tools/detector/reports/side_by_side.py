@@ -21,6 +21,7 @@ from tfrec_tools.detector.evaluation.wording import about, changed, changed_word
 from tfrec_tools.drawing.gallery import Line, Numbers
 from tfrec_tools.labels.label_map import LabelMap
 
+FIRST_SCORE = "AP50 A"  # the first column that counts no boxes
 _KINDS_SHORT = ("lost", "won", "both", "missed", "new alarms", "gone", "same")  # in the order of KINDS
 
 
@@ -137,7 +138,7 @@ def _precisions(
 
 def numbers(result: Compared) -> Numbers:
     """Returns the table, which leaves empty what nobody can say."""
-    headers = ("class", "boxes", *_KINDS_SHORT, "AP50 A", "AP50 B", "change", "score A", "score B")
+    headers = ("class", "boxes", *_KINDS_SHORT, FIRST_SCORE, "AP50 B", "change", "score A", "score B")
     rows = [Line(_cells(line)) for line in result.lines if line.boxes or line.counts]
     if result.shared is not None:
         rows.append(Line(_cells(result.shared), is_mean=True))
