@@ -43,7 +43,6 @@ class Browser:
         self._to, self._from = to_browser, from_browser
         self._read, self._number, self._session = b"", 0, ""
         self.faults: list[str] = []
-        self._loaded = False
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -75,10 +74,12 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
         self.send("Page.navigate", url="about:blank")  # a fragment alone would load nothing
-        self._loaded = False
         self.send("Page.navigate", url=path.absolute().as_uri() + fragment)
-        while not self._loaded or self.run("location.protocol") != "file:":
-            self._note(self._hear())
+        until = time.monotonic() + _WAIT_S
+        while not self.run("location.protocol === 'file:' && document.readyState === 'complete'"):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{path} was not loaded within {_WAIT_S:.0f} s")
+            time.sleep(0.01)
 
     def run(self, script: str) -> Any:
         """The value of an expression."""
@@ -96,9 +97,7 @@ class Browser:
 
     def _note(self, heard: dict[str, Any]) -> None:
         method, said = heard.get("method"), heard.get("params", {})
-        if method == "Page.loadEventFired":
-            self._loaded = True
-        elif method == "Runtime.exceptionThrown":
+        if method == "Runtime.exceptionThrown":
             self.faults.append(str(said["exceptionDetails"]))
         elif (method == "Log.entryAdded" and said["entry"]["level"] in ("error", "warning")) or (
             method == "Runtime.consoleAPICalled" and said["type"] in ("error", "warning", "assert")
