@@ -6,7 +6,7 @@ from typing import Any
 
 from tfrec_tools.cli.options import command
 from tfrec_tools.cli.shown import say
-from tfrec_tools.conversion.options import PreviewOptions
+from tfrec_tools.conversion.preview_options import PreviewOptions
 
 
 @command("tfrec preview records/train --out page.html")
