@@ -125,6 +125,7 @@ def test_an_output_that_cannot_be_made(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_ctrl_c_says_one_line_and_the_same_command_goes_on(folder: Path, workers: str) -> None:
     scenes = [("b.jpg", 96, 64, [("dog", 1, 1, 9, 9)])] * 30_000
