@@ -14,14 +14,14 @@ def preview(options: PreviewOptions) -> None:
     """Show images with their boxes and class names, from records or from annotations."""
     from tfrec_tools import preview as engine
     from tfrec_tools.cli import console, manner
-    from tfrec_tools.drawing.gallery import counted
+    from tfrec_tools.drawing.gallery import extent
 
     with console.watched(options) as watched:
         chosen, written = engine.preview(watched)
     if manner.now().json:
         manner.say_document({"out": str(options.out), "images": written.images, "boxes": written.boxes})
     else:
-        say(f"{options.out}: {counted(written.images, chosen.total, written.boxes)}{_limit(options, chosen)}")
+        say(f"{options.out}: {extent(written.images, chosen.total, written.boxes)}{_limit(options, chosen)}")
 
 
 def _limit(options: PreviewOptions, chosen: Any) -> str:
