@@ -97,7 +97,7 @@ def test_a_name_does_not_command_the_terminal(tmp_path: Path) -> None:
     name = "".join(f"c{letter}[31mat" for letter in letters)
     shown = "".join(f"c\\u{ord(letter):04x}[31mat" for letter in letters)
     save_picture(tmp_path / "images/a.jpg")
-    source = coco(tmp_path, [("a.jpg", 60, 40, [(name, -5, 1, 30, 30)])])
+    source = csv(tmp_path, [("a.jpg", 60, 40, [(name, -5, 1, 30, 30)])])
     for words in (("convert", source, "--out", tmp_path / "out/new"), ("inspect", tmp_path / "out/new")):
         out, err = tfrec(*words)
         assert shown in out.replace("\n", "")
@@ -116,7 +116,7 @@ def test_a_console_that_cannot_say_a_name(
     """Every stream of every command, and JSON stays JSON."""
     names = ["Plättchen", "猫", "😀", "œuf"]
     save_picture(tmp_path / "images/猫.jpg")
-    source = coco(tmp_path, [("猫.jpg", 60, 40, [(name, 1, 1, 30, 70) for name in names])])
+    source = csv(tmp_path, [("猫.jpg", 60, 40, [(name, 1, 1, 30, 70) for name in names])])
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
     codec = encoding.partition(":")[0].replace("ascii", "utf-8")  # click writes UTF-8 where it says ASCII
     labels = tmp_path / "m.json"
