@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,15 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("real data sets and golden files (../shared) are not on this machine")
     return SHARED
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C is heard by this process and those that it starts, also where the tests run in the background: a
+    shell starts such commands, as nohup does, with SIGINT ignored, which Python and its children keep."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ import pytest
 from tests.helpers.browser import Browser, browser
 from tests.helpers.places import SAMPLE
 from tfrec_tools.conversion.convert import convert, report, validate
-from tfrec_tools.conversion.options import ConvertOptions, PreviewOptions, ValidateOptions
+from tfrec_tools.conversion.options import ConvertOptions, ValidateOptions
+from tfrec_tools.conversion.preview_options import PreviewOptions
 from tfrec_tools.preview import preview
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"

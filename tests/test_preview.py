@@ -18,7 +18,8 @@ from tests.helpers.small_sets import coco, csv, save_picture, save_pictures
 from tfrec_tools import preview
 from tfrec_tools.annotations.records import ByteRange, image_record
 from tfrec_tools.conversion.convert import convert
-from tfrec_tools.conversion.options import ConvertOptions, PreviewOptions, ValidateOptions
+from tfrec_tools.conversion.options import ConvertOptions, ValidateOptions
+from tfrec_tools.conversion.preview_options import PreviewOptions
 from tfrec_tools.dataset.options import ClassOptions
 from tfrec_tools.drawing import gallery, previews, sheet
 from tfrec_tools.drawing.gallery import Head

@@ -25,8 +25,13 @@ def _escaped(match: re.Match[str]) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Returns a number of things in words: "1 box", "2 boxes", "0 classes"."""
+    return f"{number} {inflected(number, noun)}"
+
+
+def inflected(number: int, noun: str) -> str:
+    """Returns the word for so many things."""
     plural = f"{noun}es" if noun.endswith(("s", "x")) else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
+    return noun if number == 1 else plural
 
 
 def short(text: str) -> str:

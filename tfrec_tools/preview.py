@@ -14,7 +14,8 @@ from typing import NamedTuple
 from tfrec_tools.annotations import box_checks
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, subset
 from tfrec_tools.conversion import plan
-from tfrec_tools.conversion.options import ConvertOptions, PreviewOptions, ValidateOptions
+from tfrec_tools.conversion.options import ConvertOptions, ValidateOptions
+from tfrec_tools.conversion.preview_options import PreviewOptions
 from tfrec_tools.dataset import class_choice, label_maps, shards, stats
 from tfrec_tools.dataset.class_choice import Choice
 from tfrec_tools.dataset.options import ClassOptions

@@ -44,27 +44,21 @@ def test_a_table_and_a_folder(inputs: Path, tmp_path: Path) -> None:
     assert "run: is there already; give another --out" in again.stderr
 
 
-def test_json_is_all_of_stdout(inputs: Path) -> None:
-    done = evaluate(inputs, "--json")
-    measured = json.loads(done.stdout)
-    require_valid(measured, "evaluate")
-    assert (measured["images"], measured["boxes"], measured["names"]) == (3, 6, ["red", "blue"])
-    assert [one["boxes"] for one in measured["classes"]] == [3, 3]
-    assert set(measured["overall"]) == {"ap", "ap50", "ap75", "small", "medium", "large", "intervals"}
-    assert (len(measured["confusion"]), measured["voc07"]) == (3, None)
-
-
-def test_boxes_of_classes_that_a_base_does_not_know_are_left_out_and_counted(
+def test_json_is_all_of_stdout_and_boxes_of_classes_that_a_base_does_not_know_are_counted(
     inputs: Path, tmp_path: Path
 ) -> None:
     """The records to measure a grown model with measure its base, too."""
     tiny.write_records(tmp_path / "grown.tfrecord", ["red", "green", "blue"], 3)
     done = evaluate(inputs, "--json", records=tmp_path / "grown.tfrecord")
     assert done.returncode == 0, done.stderr
-    assert "3 boxes of classes that the model does not know are left out: 3 of 'green'\n" in done.stderr
+    assert "left out: 3 boxes of classes that the model does not know, 3 of 'green'\n" in done.stderr
     measured = json.loads(done.stdout)
+    require_valid(measured, "evaluate")
     assert (measured["images"], measured["boxes"], measured["left_out"]) == (3, 6, {"green": 3})
-    assert [one["name"] for one in measured["classes"]] == ["red", "blue"]
+    assert [(one["name"], one["boxes"]) for one in measured["classes"]] == [("red", 3), ("blue", 3)]
+    assert measured["names"] == ["red", "blue"]
+    assert set(measured["overall"]) == {"ap", "ap50", "ap75", "small", "medium", "large", "intervals"}
+    assert (len(measured["confusion"]), measured["voc07"]) == (3, None)
 
 
 def test_records_of_none_of_the_models_classes_say_nothing_of_it(inputs: Path, tmp_path: Path) -> None:

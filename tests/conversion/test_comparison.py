@@ -123,7 +123,7 @@ def test_the_command_and_its_json(source: Path) -> None:
             ],
         }
     ]
-    assert err == "tfrec: error: 1 difference(s) from the source; convert again with --overwrite\n"
+    assert err == "tfrec: error: 1 difference from the source; convert again with --overwrite\n"
     assert "  image: b.jpg: " in tfrec(*words, code=1)[0]
     (one,) = tfrec_tools.verify(out, against=source, images=source.parent / "moved")
     assert [found.name for found in one.differences] == ["b.jpg"]

@@ -287,7 +287,7 @@ def test_no_images_names_what_was_found_instead(tmp_path: Path) -> None:
         InputError, match=r"no images that can be used; .*a.xml: annotation-damaged: .*line 1"
     ) as caught:
         convert(ConvertOptions(annotations, tmp_path / "out/new"))
-    assert str(caught.value).endswith("(and 2 more issue(s))")
+    assert str(caught.value).endswith("(and 2 more issues)")
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(InputError, match=r"no images with boxes, and --no-negatives leaves out the others"):

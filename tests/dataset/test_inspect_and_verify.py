@@ -223,8 +223,8 @@ def test_what_does_not_belong_and_what_is_missing(made: Path) -> None:
         f"{shards.label_map_path(made)}: is missing",
     ]
     out, err = tfrec("verify", made, code=1)
-    assert out.startswith(f"{made}: 2 fault(s)\n")
-    assert err == "tfrec: error: 2 fault(s) found; convert again with --overwrite\n"
+    assert out.startswith(f"{made}: 2 faults\n")
+    assert err == "tfrec: error: 2 faults found; convert again with --overwrite\n"
 
 
 def test_no_set_to_verify(tmp_path: Path) -> None:

@@ -73,6 +73,6 @@ def _report_issues(summary: Any) -> None:
     if summary.damaged:
         listed = "; ".join(issue.message for issue in summary.damaged[:5])
         raise TfrecError(
-            f"{len(summary.damaged)} damaged image(s) were passed over: {listed}"
+            f"passed over: {counted(len(summary.damaged), 'damaged image')}: {listed}"
             + ("; ..." if summary.damaged[5:] else "")
         )

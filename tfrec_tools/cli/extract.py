@@ -59,7 +59,7 @@ def _unsaid(summary: Any) -> str:
     from tfrec_tools.formats.writing import BOX_FACTS
 
     counts = ", ".join(
-        f"{what} of {number} {'box(es)' if what in BOX_FACTS else 'image(s)'}"
+        f"{what} of {counted(number, 'box' if what in BOX_FACTS else 'image')}"
         for what, number in summary.unsaid.items()
     )
     return f"{summary.format} cannot say: {counts}"

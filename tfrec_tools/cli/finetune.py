@@ -13,6 +13,7 @@ from tfrec_tools.cli.options import Json, command, command_of
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.finetune import FinetuneOptions
 from tfrec_tools.detector.training.run_notes import Lost, Standing
+from tfrec_tools.errors import counted
 
 COMMAND = command_of(FinetuneOptions)
 
@@ -117,14 +118,14 @@ def _show_proof(plan: Any, proof: Any, json: bool) -> None:
         (row.id, row.name, "new" if row.base_id is None else f"column {row.base_id} of the base, bit for bit")
         for row in proof.rows
     ]
-    title = f"{plan.base} grown to {len(rows)} classes"
+    title = f"{plan.base} grown to {counted(len(rows), 'class')}"
     console.print_table(title, ("id", "class", "row of the class head"), rows)
     groups = [
         (group.name, group.layers, group.parameters, group.trained, _rate(group)) for group in proof.groups
     ]
     console.print_table("", ("group", "layers", "parameters", "trained", "learning rate"), groups)
     change = f"change by at most {proof.max_difference:g}"
-    say(f"On {proof.images} images the logits of the old classes {change}.")
+    say(f"On {counted(proof.images, 'image')} the logits of the old classes {change}.")
 
 
 def _rate(group: Any) -> str:

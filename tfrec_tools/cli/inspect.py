@@ -132,7 +132,7 @@ def _print(stats: Any) -> None:
     from tfrec_tools.cli.report import print_accounts
 
     images, boxes = counted(stats.images, "image"), counted(stats.boxes, "box")
-    title = f"{stats.files} file(s), {stats.bytes / 1e6:.1f} MB, {images}, {boxes}"
+    title = f"{counted(stats.files, 'file')}, {stats.bytes / 1e6:.1f} MB, {images}, {boxes}"
     say(f"{title}; every CRC is right")
     accounts = _accounts(stats)
     print_accounts([path for path, _ in accounts], [account for _, account in accounts])

@@ -44,7 +44,7 @@ def _summarise(out: Path, finished: Any) -> None:
     size_mb = sum(shard.bytes for shard in manifest.shards) / 1e6
     title = (
         f"{out}: {counted(manifest.images, 'image')} ({manifest.negatives} without boxes), "
-        f"{counted(manifest.boxes, 'box')}, {len(manifest.shards)} shard(s), {size_mb:.1f} MB"
+        f"{counted(manifest.boxes, 'box')}, {counted(len(manifest.shards), 'shard')}, {size_mb:.1f} MB"
     )
     headers = ("id", "class", "images", "boxes", *(f"in {split.name}" for split in manifest.splits))
     classes = [
@@ -88,11 +88,13 @@ def print_accounts(paths: Sequence[str], accounts: Sequence[Any]) -> None:
     """A line for each source: what it holds, and what became of it."""
     for path, account in zip(paths, accounts, strict=True):
         if account is not None:
-            litter = f"; {account.litter} file(s) of the system passed over" if account.litter else ""
+            litter = counted(account.litter, "file")
+            passed = f"; {litter} of the system passed over" if account.litter else ""
+            found = f"{counted(account.found, 'annotated object')} in {counted(account.files, 'file')}"
             say(
-                f"{path}: {account.found} annotated objects in {account.files} file(s) = "
-                f"{_outcome(account.written, account.dropped)}; {counted(account.images, 'image')} = "
-                f"{_outcome(account.images_written, account.images_dropped)}{litter}"
+                f"{path}: {found} = {_outcome(account.written, account.dropped)}; "
+                f"{counted(account.images, 'image')} = "
+                f"{_outcome(account.images_written, account.images_dropped)}{passed}"
             )
 
 
@@ -119,4 +121,5 @@ def print_issues(issues: Any, where: str) -> None:
         for code in CODES
         if code in counts
     ]
-    console.print_table(f"{len(issues)} issue(s){where}", ("code", "count", "meaning", "first"), rows)
+    title = f"{counted(len(issues), 'issue')}{where}"
+    console.print_table(title, ("code", "count", "meaning", "first"), rows)

@@ -274,35 +274,6 @@ class ValidateOptions(SourceOptions):
         return narrowed(ConvertOptions, self, out="validate")
 
 
-@dataclass(frozen=True)
-class PreviewOptions(ClassOptions):
-    """What is shown, of records or of annotations, and how much of it."""
-
-    what: Annotated[
-        StrPath,
-        Option(
-            "Records as `tfrec inspect` takes them, or annotations as `convert` does.",
-            metavar="RECORDS|SOURCE",
-            argument=True,
-        ),
-    ]
-    _: KW_ONLY
-    out: Annotated[
-        StrPath,
-        Option(
-            "sheet.png, or page.html to filter and enlarge; thumbnails of more than 200 images lie beside it "
-            "in page_files/."
-        ),
-    ]
-    images: Annotated[StrPath | None, Option("Folder of the images of a source.")] = None
-    format: Annotated[Format | None, Option("Format of a source.", default="detected from the files")] = None
-    masks: Annotated[
-        Literal["none", "png"], Option("Masks of a source; those in records are always shown.")
-    ] = "none"
-    count: Annotated[int, Option("Number of images.", minimum=1)] = 48
-    most_on_sheet: Annotated[int, Option("Images of a .png at most.", minimum=1)] = 400
-
-
 def column_pairs(columns: str | None) -> tuple[tuple[str, str], ...]:
     """Pairs of "xmin=x1,class=label". InputError where a word is no pair."""
     words = [word.strip().partition("=") for word in columns.split(",")] if columns else []

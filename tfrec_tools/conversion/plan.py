@@ -219,7 +219,7 @@ def _first_of(source: Source) -> str:
     if not source.issues:
         return ""
     first, *others = source.issues
-    more = f" (and {len(others)} more issue(s))" if others else ""
+    more = f" (and {counted(len(others), 'more issue')})" if others else ""
     return f"; {first.source}: {first.code}: {first.message}{more}"
 
 

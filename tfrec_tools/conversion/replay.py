@@ -36,7 +36,8 @@ def options_of(prefix: Path, manifest: Manifest, options: VerifyOptions) -> Conv
         )
     if len(sources) != len(manifest.sources):
         listed = ", ".join(source.path for source in manifest.sources)
-        reason = f"given {len(sources)} time(s), but the set is of {len(manifest.sources)} source(s)"
+        known = counted(len(manifest.sources), "source")
+        reason = f"given {counted(len(sources), 'time')}, but the set is of {known}"
         raise InputError("--against", f"{reason}: {listed}; give each, in this order")
     values = {
         declared.name: _value(declared, manifest.options[declared.word], len(sources), path)

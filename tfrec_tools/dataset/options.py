@@ -118,7 +118,7 @@ class SetOptions(WorkerOptions):
     no_fsync: Annotated[
         bool,
         Option(
-            "Do not wait until the shards are on the disk; a power failure may damage them.",
+            "Do not wait until the set is on the disk; a power failure may damage it.",
             Panel.RUNNING,
             recorded=False,
         ),

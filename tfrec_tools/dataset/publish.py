@@ -56,7 +56,7 @@ class SetPlan:
     readings   how each of the sources was read; None where nobody counted
     images     (ImageRecord, ByteRange) of each, for the page of issues
     for_tfds   whether TFDS can read its records
-    durable    whether it is waited until the shards are on the disk
+    durable    whether it is waited until the set is on the disk
     by_time    whether the digest does not see the bytes of the images, so that their files' times of change
                must be looked at before the set may be called finished
     """

@@ -19,7 +19,7 @@ import msgspec
 from tfrec_tools import __version__
 from tfrec_tools.dataset.changes import Change, differing, told
 from tfrec_tools.dataset.manifest import SourceAccount
-from tfrec_tools.errors import InputError, readable
+from tfrec_tools.errors import InputError, counted, readable
 from tfrec_tools.system.regular_files import read_bytes
 
 SUMMARY = "extraction.json"
@@ -116,7 +116,7 @@ def _changes(out: Path, there: Standing, options: dict[str, str], digest: str) -
     sizes = sizes_below(out)
     other = [path for path, size in there.files.items() if sizes.get(path) != size]
     if other:
-        more = f" and {len(other) - 1} more file(s)" if other[1:] else ""
+        more = f" and {counted(len(other) - 1, 'more file')}" if other[1:] else ""
         yield Change("output", f"{other[0]}{more} missing or of another size")
 
 

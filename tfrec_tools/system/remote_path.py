@@ -25,6 +25,7 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.system.litter import is_litter
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(?=[^/])(.*)")
+ARCHIVE_SUFFIX = ".zip"
 
 
 @dataclass(frozen=True, slots=True)

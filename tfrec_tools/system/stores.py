@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfrec_tools.system import archive_path, fsspec_path
-from tfrec_tools.system.remote_path import RemotePath, is_url
+from tfrec_tools.system.remote_path import ARCHIVE_SUFFIX, RemotePath, is_url
 
 
 def located(path: Path) -> Path:
@@ -14,5 +13,11 @@ def located(path: Path) -> Path:
     if isinstance(path, RemotePath):
         return path
     if is_url(path):
+        from tfrec_tools.system import fsspec_path
+
         return fsspec_path.located(path)
+    if ARCHIVE_SUFFIX not in str(path).lower():
+        return path
+    from tfrec_tools.system import archive_path
+
     return archive_path.located(path) or path

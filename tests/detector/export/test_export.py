@@ -133,7 +133,7 @@ def _sent(kind: ImageInput, images: Sequence[NDArray[np.uint8]]) -> tf.Tensor:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batches", [False, True])
 def test_whatever_comes_in_the_network_sees_the_same(kind: ImageInput, batches: bool) -> None:
-    config = tiny.detector("red").config
+    config = tiny.config()
     images = [IMAGE, IMAGE[:, ::-1]] if batches else [IMAGE]
     entry = Entry(kind, batches)
     canvases = tf.function(lambda sent: entry.canvases(config, sent), input_signature=[entry.spec])
@@ -328,7 +328,7 @@ def test_a_checkpoint_is_the_model_itself(inputs: Path, tmp_path: Path) -> None:
 
 
 def test_a_normalisation_is_found_from_what_it_does() -> None:
-    config = tiny.detector("red").config
+    config = tiny.config()
     pixels = pixels_of(config)
     np.testing.assert_allclose([*pixels.mean, *pixels.std], [127.5] * 6, rtol=1e-6)
     values = np.array([[0.0, 100.0, 255.0]], np.float32)

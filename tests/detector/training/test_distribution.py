@@ -24,7 +24,9 @@ from tfrec_tools.detector import finetune
 from tfrec_tools.detector.data import batches
 from tfrec_tools.detector.data.images import Encoded
 from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.losses.ssd_losses import Losses, LossTerm
+from tfrec_tools.detector.model.detector import Detector
 from tfrec_tools.detector.training import history
 from tfrec_tools.detector.training.distribution import ALONE, Cluster, LostWorker, Vote, open_cluster
 from tfrec_tools.detector.training.run_notes import open_run
@@ -237,6 +239,11 @@ def test_losses_of_parts_add_up_to_those_of_the_batch() -> None:
     assert found == [6.0 / 3.0 + 3.0, 9.0 / 3.0, 0.0]
 
 
+@pytest.fixture(scope="module")
+def alone() -> Detector:
+    return tiny.detector("red")
+
+
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
@@ -245,10 +252,13 @@ def test_losses_of_parts_add_up_to_those_of_the_batch() -> None:
         ({"jit": True}, "--jit: XLA cannot compile distillation"),
     ],
 )
-def test_what_cannot_be_trained_so_is_refused(changes: dict[str, object], found: str) -> None:
+def test_what_cannot_be_trained_so_is_refused(
+    alone: Detector, changes: dict[str, object], found: str
+) -> None:
     config = replace(strategies.TRAINING, **changes)  # type: ignore[arg-type]
+    itself = Teacher(alone.network, tf.constant([0]), tf.constant([0]))
     with pytest.raises(TfrecError, match=found):
-        strategies.trainer("ssd", config, ALONE)
+        Trainer(alone, config, itself)
 
 
 def test_workers_do_not_choose_a_batch_each() -> None:

@@ -21,6 +21,7 @@ from tfrec_tools.detector.reports.comparison import (
 )
 from tfrec_tools.drawing.gallery import is_number
 from tfrec_tools.drawing.templates import filled
+from tfrec_tools.errors import counted
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.toml_options import Values
 
@@ -68,7 +69,7 @@ def format_page(
     return filled(
         "tfrec_tools.detector.reports",
         "run_page.html",
-        title=f"{facts.base} grown to {len(labels)} classes",
+        title=f"{facts.base} grown to {counted(len(labels), 'class')}",
         lead=_summary(lines, facts),
         scores=_scores(lines),
         points=[*_points(best), *_confused(attached.confused)],
@@ -85,7 +86,7 @@ def format_page(
 
 
 def _summary(lines: Sequence[Line], facts: Facts) -> str:
-    words = [f"{facts.steps} steps in {facts.seconds / 60:.1f} minutes ({facts.ended})"]
+    words = [f"{counted(facts.steps, 'step')} in {facts.seconds / 60:.1f} minutes ({facts.ended})"]
     if facts.finished:
         words.append(f"finished {facts.finished}")
     if facts.measured_with:
