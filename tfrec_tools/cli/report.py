@@ -17,6 +17,7 @@ def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
     import msgspec
 
     from tfrec_tools.dataset.publish import Refused
+    from tfrec_tools.system import stores
 
     try:
         with console.watched(options) as watched:
@@ -31,7 +32,7 @@ def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
         outcome = {"outcome": finished.outcome, "changed": finished.changed}
         manner.say_document(msgspec.to_builtins(finished.manifest) | outcome)
     else:
-        _summarise(options.prefix, finished)
+        _summarise(stores.written(options.prefix), finished)
 
 
 def _summarise(out: Path, finished: Any) -> None:

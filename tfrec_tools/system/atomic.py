@@ -70,8 +70,8 @@ def named_as(final: Path, hidden: Path) -> Iterator[None]:
         yield
     except OSError as fault:
         if isinstance(fault.filename, str | bytes | os.PathLike):
-            named = Path(os.fsdecode(fault.filename))
-            if named == hidden or hidden in named.parents:
+            named = os.fsdecode(fault.filename)
+            if named == str(hidden) or named.startswith((f"{hidden}/", f"{hidden}{os.sep}")):
                 fault.filename = str(final)
         raise
 

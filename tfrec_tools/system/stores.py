@@ -5,14 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 
 from tfrec_tools.system import archive_path, fsspec_path
+from tfrec_tools.system.fsspec_path import BucketOutput, BucketPath
 from tfrec_tools.system.remote_path import RemotePath, is_url
 
 
 def located(path: Path) -> Path:
-    """Returns a ZIP archive as a folder, a URL as a file of its store, and other paths as they are. Raises
-    InputError where that cannot be opened."""
+    """Returns what is to be read: a ZIP archive as a folder, a URL as a file of its store, and other paths as
+    they are. Raises InputError where that cannot be opened."""
     if isinstance(path, RemotePath):
         return path
+    if (local := _local(path)) is not None:
+        return located(local)
     if is_url(path):
-        return fsspec_path.located(path)
+        return fsspec_path.located(path, BucketPath)
     return archive_path.located(path) or path
+
+
+def written(path: Path) -> Path:
+    """Returns what is to be written: a URL as a file of its store, and other paths as they are. Raises
+    InputError where that cannot be opened."""
+    if isinstance(path, RemotePath) or not is_url(path):
+        return path
+    local = _local(path)
+    return fsspec_path.located(path, BucketOutput) if local is None else local
+
+
+def _local(path: Path) -> Path | None:
+    """Returns the path of this machine that file:///a/b names."""
+    scheme, _, rest = str(path).partition(":")
+    return Path(rest) if scheme == "file" and rest.startswith("/") else None
