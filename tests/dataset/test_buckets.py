@@ -17,10 +17,11 @@ import pytest
 from tests.helpers.small_sets import coco, save_pictures
 from tfrec_tools.conversion.comparison import verified
 from tfrec_tools.conversion.convert import convert
-from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.conversion.options import ConvertOptions, PreviewOptions
 from tfrec_tools.dataset import shards
 from tfrec_tools.dataset.options import VerifyOptions
 from tfrec_tools.errors import InputError
+from tfrec_tools.preview import preview
 from tfrec_tools.remapping.options import RemapOptions
 from tfrec_tools.remapping.remap import remap
 from tfrec_tools.system.fsspec_path import BucketOutput
@@ -59,6 +60,19 @@ def test_the_set_is_the_local_one(options: ConvertOptions, store: Any, tmp_path:
     assert held(store) == on_disk(tmp_path / "here")
     (result,) = verified(VerifyOptions(URL, against=options.sources))
     assert (str(result.prefix), result.faults, result.differences) == (f"{URL}/set", (), ())
+
+
+def test_a_source_in_a_store_is_replayed(options: ConvertOptions, store: Any, tmp_path: Path) -> None:
+    store.put(str(tmp_path / "images"), "/bucket/images", recursive=True)
+    store.put(str(options.source_paths[0]), "/bucket/a.json")
+    convert(replace(options, sources="memory://bucket/a.json", images="memory://bucket/images"))
+    (result,) = verified(VerifyOptions(f"{URL}/set", against="memory://bucket/a.json"))
+    assert (result.faults, result.differences) == ((), ())
+    store.pipe_file("/bucket/images/a.png", (tmp_path / "images/b.jpg").read_bytes())
+    (result,) = verified(VerifyOptions(f"{URL}/set", against="memory://bucket/a.json"))
+    assert [difference.name for difference in result.differences] == ["a.png"] * 2
+    page = PreviewOptions(f"{URL}/set-00000-of-00002.tfrecord", out=tmp_path / "page.html")
+    assert preview(page)[1].images > 0
 
 
 def test_the_same_command_again(options: ConvertOptions, store: Any) -> None:
