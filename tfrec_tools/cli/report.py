@@ -66,12 +66,13 @@ def _summarise(out: Path, finished: Any) -> None:
     print_issues(finished.issues, f", all of them in {issues_path(out)}")
 
 
-def say_outcome(made: Any) -> None:
-    """A line where there was something before: that it is as it was, or in what it differed."""
+def say_outcome(made: Any, again: str = "--overwrite does it again") -> None:
+    """A line where there was something before: that it is as it was, and how it would be made `again`; or in
+    what it differed."""
     from tfrec_tools.dataset.changes import told
 
     if made.outcome == "unchanged":
-        say("Finished before, by the same command on the same input; --overwrite does it again.")
+        say(f"Finished before, by the same command on the same input; {again}.")
     elif made.changed:
         say(f"Rebuilt: what was there was {told(made.changed)}.")
 
