@@ -168,6 +168,11 @@ def test_a_store_that_is_only_read(options: ConvertOptions, monkeypatch: pytest.
         convert(options)
 
 
+def test_a_bucket_is_no_name(options: ConvertOptions) -> None:
+    with pytest.raises(InputError, match=r"^memory://set: is a bucket; --out is DIR/NAME"):
+        convert(replace(options, out="memory://set"))
+
+
 def test_what_no_store_is_written_by(tmp_path: Path) -> None:
     line = r"^--labels: s3://b/x.pbtxt: is a URL, expected a path of this machine; copy"
     with pytest.raises(InputError, match=line):
