@@ -84,7 +84,8 @@ def test_records_of_a_set_or_a_folder_of_a_store(disk: Path, file: str) -> None:
 
 
 def test_a_url_to_write_without_a_runner(disk: Path) -> None:
-    with pytest.raises(InputError, match=r"^disk://bucket/out/set: is a URL, which only --runner writes"):
+    line = r"^disk://bucket/out/set: is a URL, which needs fsspec \(Protocol not known: disk\) or --runner"
+    with pytest.raises(InputError, match=line):
         convert(ConvertOptions(coco(disk), url("out/set")))
 
 

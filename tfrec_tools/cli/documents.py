@@ -365,6 +365,8 @@ class Detected:
     scores: dict[str, float]
     left_out: tuple[str, ...]
     issues: tuple[FoundIssue, ...]
+    outcome: Outcome
+    changed: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,6 +504,8 @@ class Exported:
     out: str
     to: str
     agreement: Agreement
+    outcome: Outcome
+    changed: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)

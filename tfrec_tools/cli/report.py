@@ -17,6 +17,7 @@ def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
     import msgspec
 
     from tfrec_tools.dataset.publish import Refused
+    from tfrec_tools.system import stores
 
     try:
         with console.watched(options) as watched:
@@ -31,7 +32,7 @@ def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
         outcome = {"outcome": finished.outcome, "changed": finished.changed}
         manner.say_document(msgspec.to_builtins(finished.manifest) | outcome)
     else:
-        _summarise(options.prefix, finished)
+        _summarise(stores.written(options.prefix), finished)
 
 
 def _summarise(out: Path, finished: Any) -> None:
@@ -65,12 +66,13 @@ def _summarise(out: Path, finished: Any) -> None:
     print_issues(finished.issues, f", all of them in {issues_path(out)}")
 
 
-def say_outcome(made: Any) -> None:
-    """A line where there was something before: that it is as it was, or in what it differed."""
+def say_outcome(made: Any, again: str = "--overwrite does it again") -> None:
+    """A line where there was something before: that it is as it was, and how it would be made `again`; or in
+    what it differed."""
     from tfrec_tools.dataset.changes import told
 
     if made.outcome == "unchanged":
-        say("Finished before, by the same command on the same input; --overwrite does it again.")
+        say(f"Finished before, by the same command on the same input; {again}.")
     elif made.changed:
         say(f"Rebuilt: what was there was {told(made.changed)}.")
 

@@ -28,7 +28,9 @@ def validate(
     """
     from tfrec_tools.cli import console, manner
     from tfrec_tools.conversion import convert as engine
+    from tfrec_tools.system.remote_path import require_local
 
+    require_local(report or "", "--report")
     with console.watched(options) as watched:
         checked = engine.validate(watched)
     if report is not None:

@@ -54,6 +54,7 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
             "LabelMe and others (docs/convert.md lists them), TFRecords, .zip archives.",
             argument=True,
             recorded=False,
+            stores=True,
         ),
     ]
     _: KW_ONLY
@@ -64,6 +65,7 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
             "sources or once for each.",
             Panel.SOURCE,
             default="the folder JPEGImages or images in or beside the source's own folder, else that folder",
+            stores=True,
         ),
     ] = None
     format: Annotated[
@@ -80,6 +82,7 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
             "Label map with the ids to write: whatever merge-labels reads.",
             Panel.SOURCE,
             default="made from the sources",
+            stores=True,
         ),
     ] = None
     labeled: Annotated[

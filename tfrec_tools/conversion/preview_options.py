@@ -20,6 +20,7 @@ class PreviewOptions(ClassOptions):
             "Records as `tfrec inspect` takes them, or annotations as `convert` does.",
             metavar="RECORDS|SOURCE",
             argument=True,
+            stores=True,
         ),
     ]
     _: KW_ONLY
@@ -30,7 +31,7 @@ class PreviewOptions(ClassOptions):
             "in page_files/."
         ),
     ]
-    images: Annotated[StrPath | None, Option("Folder of the images of a source.")] = None
+    images: Annotated[StrPath | None, Option("Folder of the images of a source.", stores=True)] = None
     format: Annotated[Format | None, Option("Format of a source.", default="detected from the files")] = None
     masks: Annotated[
         Literal["none", "png"], Option("Masks of a source; those in records are always shown.")

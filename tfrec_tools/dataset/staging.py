@@ -79,7 +79,8 @@ def claimed(out: Path) -> Iterator[None]:
     goes with the InputError that says why. Raises InputError where it is another's, or held."""
     folder = folder_of(out)
     if isinstance(folder, RemotePath):  # whose store has no locks; a run's files are whole there
-        yield
+        with named_as(out, folder):
+            yield
         return
     is_new = not is_there(out)
     with named_as(out, folder):
@@ -190,6 +191,8 @@ def publish(
     for name, fingerprint in shards.items():
         if (path := shard_path(folder, fingerprint)).exists():
             path.replace(folder.parent / name)
+        elif not (folder.parent / name).exists():  # a store that each process has for itself
+            raise InputError(folder.parent / name, "is gone; do all workers see this folder?")
     last = [*sidecars][-1:]
     for path, data in sidecars.items():
         if path in last:

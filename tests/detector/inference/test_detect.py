@@ -157,7 +157,7 @@ def test_a_folder_of_detections(model: Path, tmp_path: Path) -> None:
     assert "boxes in 3 images" in done.stdout
     names = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
     assert names == [
-        "detections.csv", "detections.json", "drawn/x.png", "drawn/x_2.png", "drawn/y.png"
+        "detections.csv", "detections.json", "drawn/x.png", "drawn/x_2.png", "drawn/y.png", "made_of.json"
     ]  # fmt: skip
     (model / "scores.json").write_text('{"red": 0.0, "blue": 1.0}')
     detect_images(DetectOptions(str(tmp_path / "in" / "a"), model=model, out=tmp_path / "again"))
