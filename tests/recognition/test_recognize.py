@@ -154,4 +154,6 @@ def test_the_command_says_it_in_one_screen_and_as_a_document() -> None:
 def test_many_classes_leave_the_screen_alone(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("".join(f"class {number}\n" for number in range(300)))
     out, _ = tfrec("inspect", tmp_path / "names.txt")
-    assert "and 280 more classes: --json has all" in out
+    assert "... and 292 more" in out
+    assert "Shown are 8 of 300 classes, the first; --all-classes shows all." in out
+    assert "class 299 " in tfrec("inspect", tmp_path / "names.txt", "--all-classes")[0]

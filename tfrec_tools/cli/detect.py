@@ -10,7 +10,7 @@ from tfrec_tools.detector.options.models import DetectOptions
 from tfrec_tools.errors import counted
 
 
-@command("tfrec detect photos/ --model run/model --out detections")
+@command("tfrec detect photos/ --model run/model --out detections", of_classes=True)
 def detect(options: DetectOptions, json: Json = False) -> None:
     """Find objects in images: boxes drawn, and listed as COCO's results (JSON) and as CSV.
 
@@ -51,14 +51,15 @@ def _document(options: DetectOptions, summary: Any) -> dict[str, Any]:
 
 
 def _print(options: DetectOptions, summary: Any) -> None:
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import class_tables
 
     title = (
         f"{counted(sum(summary.boxes.values()), 'box')} in {counted(summary.images, 'image')}: {options.out}"
     )
     rows = [(name, count, f"{summary.scores[name]:.2f}") for name, count in summary.boxes.most_common()]
     if rows:
-        console.print_table(title, ("class", "boxes", "scores from"), rows)
+        order = class_tables.most_frequent([count for _, count, _ in rows])
+        class_tables.print_classes(title, ("class", "boxes", "scores from"), rows, order)
     else:
         say(title)
 

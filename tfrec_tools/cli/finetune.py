@@ -19,7 +19,8 @@ COMMAND = command_of(FinetuneOptions)
 
 @command(
     "tfrec finetune --base my_model --labels merged.pbtxt --train 'records/new-*' --replay 'records/old-*' "
-    "--val 'records/val-*' --out run"
+    "--val 'records/val-*' --out run",
+    of_classes=True,
 )
 def finetune(options: FinetuneOptions, json: Json = False) -> None:
     """Grow a detector by the classes that --labels adds, and train it without forgetting the old ones.
@@ -108,7 +109,7 @@ def _finished(options: FinetuneOptions, json: bool) -> Lost:
 def _show_proof(plan: Any, proof: Any, json: bool) -> None:
     from dataclasses import asdict
 
-    from tfrec_tools.cli import console, manner
+    from tfrec_tools.cli import class_tables, console, manner
 
     if json:
         manner.say_document(asdict(proof))
@@ -118,7 +119,9 @@ def _show_proof(plan: Any, proof: Any, json: bool) -> None:
         for row in proof.rows
     ]
     title = f"{plan.base} grown to {len(rows)} classes"
-    console.print_table(title, ("id", "class", "row of the class head"), rows)
+    places = sorted(range(len(rows)), key=lambda place: proof.rows[place].base_id is not None)
+    order = class_tables.Order(places, "new ones before others")
+    class_tables.print_classes(title, ("id", "class", "row of the class head"), rows, order)
     groups = [
         (group.name, group.layers, group.parameters, group.trained, _rate(group)) for group in proof.groups
     ]
@@ -149,7 +152,7 @@ def _judge(lost: Lost, max_forget: float | None) -> None:
 def _show(plan: Any, lines: Any, json: bool) -> None:
     import json as json_
 
-    from tfrec_tools.cli import console, manner
+    from tfrec_tools.cli import manner, score_tables
     from tfrec_tools.detector.evaluation.wording import about, changed_words
     from tfrec_tools.detector.reports import comparison
 
@@ -159,7 +162,7 @@ def _show(plan: Any, lines: Any, json: bool) -> None:
         manner.say_document((plan.out / "report.json").read_text(encoding="utf-8"))
         return
     agreement = comparison.has_agreement_alone(lines)
-    console.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines, agreement=agreement)
+    score_tables.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines, agreement=agreement)
     say(about(comparison.intervals(lines)))
     if change := comparison.change_of_old(lines):
         say(f"The old classes {changed_words(change)}.")

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from tfrec_tools.cli.options import Json, command
-from tfrec_tools.cli.shown import say
+from tfrec_tools.cli.shown import say, say_command
 from tfrec_tools.dataset.options import InspectOptions
 from tfrec_tools.errors import counted
 
 if TYPE_CHECKING:
     from tfrec_tools.recognition.answer import Answer
 
-_MOST_CLASSES = 20  # so that the rest stays on the screen
+_MOST_CLASSES = 8  # of what a path is, which is to be one screen
+_MOST_BOXES = 8  # of the first record
 
 
-@command("tfrec inspect records/train")
+@command("tfrec inspect records/train", of_classes=True)
 def inspect(options: InspectOptions, json: Json = False) -> None:
     """Say what a path is: records, annotations, images, a label map, a model, a run, an export; which
     commands take it, which do not and why, and the next one.
@@ -47,28 +48,29 @@ def _of_anything(word: str, json: bool) -> None:
 
 
 def _print_answer(answer: Answer) -> None:
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import class_tables
 
     say(f"{answer.path}: {answer.title}")
     for name, value in answer.facts.items():
         say(f"  {name}: {value}")
-    shown = answer.classes[:_MOST_CLASSES]
-    if shown:
+    if answer.classes:
         columns: dict[str, list[object]] = {
-            "id": [each.id for each in shown],
-            "class": [each.name for each in shown],
-            "boxes": [each.boxes for each in shown],
+            "id": [each.id for each in answer.classes],
+            "class": [each.name for each in answer.classes],
+            "boxes": [each.boxes for each in answer.classes],
         }
         said = {head: cells for head, cells in columns.items() if cells[0] is not None}
-        console.print_table("", tuple(said), list(zip(*said.values(), strict=True)))
-    if more := len(answer.classes) - len(shown):
-        say(f"and {counted(more, 'more class')}: --json has all")
+        rows = list(zip(*said.values(), strict=True))
+        order = class_tables.most_frequent([each.boxes or 0 for each in answer.classes], _MOST_CLASSES)
+        if "boxes" not in said:
+            order = replace(order, which="the first")
+        class_tables.print_classes("", tuple(said), rows, order)
     if answer.takes:
         say(f"Works with: {', '.join(answer.takes)}")
     for why, commands in grouped(answer.refuses).items():
         say(f"Not with {', '.join(commands)}: {why}")
     if answer.next:
-        say(f"Next: {answer.next}")
+        say_command("Next: ", answer.next)
 
 
 def grouped(refuses: Mapping[str, str]) -> dict[str, list[str]]:
@@ -128,7 +130,7 @@ def _accounts(stats: Any) -> list[tuple[str, Any]]:
 
 
 def _print(stats: Any) -> None:
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import class_tables, console
     from tfrec_tools.cli.report import print_accounts
 
     images, boxes = counted(stats.images, "image"), counted(stats.boxes, "box")
@@ -143,13 +145,14 @@ def _print(stats: Any) -> None:
         (name, boxes, stats.images_per_class[name], stats.keypoints[name])[: len(heads)]
         for name, boxes in stats.classes.most_common()
     ]
-    console.print_table("Classes", heads, classes)
+    order = class_tables.most_frequent([boxes for _, boxes, *_ in classes])
+    class_tables.print_classes("Classes", heads, classes, order)
     console.print_table("Boxes per image", ("boxes", "images"), _binned(stats.per_image))
     sizes = [(f"{size} ({meaning})", stats.areas[size]) for size, meaning in _SIZES.items()]
     console.print_table("Sizes of boxes, as COCO divides them", ("size", "boxes"), sizes)
     sizes_wh = [(f"{width} x {height}", images) for (width, height), images in stats.sizes_wh.most_common(8)]
     console.print_table(f"Sizes of images ({len(stats.sizes_wh)} different)", ("pixels", "images"), sizes_wh)
-    console.print_table("First record", ("feature", "value"), _first(stats))
+    console.print_table("First record", ("feature", "value"), _shortened(_first(stats)))
 
 
 _SIZES = {"small": "below 32 x 32", "medium": "below 96 x 96", "large": "the rest"}
@@ -184,3 +187,12 @@ def _first(stats: Any) -> list[tuple[str, str]]:
     for i, (name, label_id, box) in enumerate(pairs):
         rows.append((f"box {i}", f"{label_id} {name} [{', '.join(f'{value:.1f}' for value in box)}]"))
     return rows
+
+
+def _shortened(first: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Returns the rows of the first record without most of its boxes, where they are many."""
+    boxes = [row for row in first if row[0].startswith("box ")]
+    if len(boxes) <= _MOST_BOXES + 2:
+        return first
+    left_out = len(boxes) - _MOST_BOXES
+    return [*first[:-left_out], ("", f"... and {left_out} boxes more: --json has all")]

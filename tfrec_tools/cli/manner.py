@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tfrec_tools.cli.shown import say
+from tfrec_tools.cli.shown import say, write
 from tfrec_tools.errors import Parts
 
 Kind = Literal["auto", "bar", "json", "none"]
@@ -24,6 +24,7 @@ class Manner:
     progress: Kind = "auto"
     quiet: bool = False
     verbose: bool = False
+    all_classes: bool = False
     said: bool = False
 
     @property
@@ -57,6 +58,7 @@ def settle(values: dict[str, Any]) -> None:
     manner.progress, manner.quiet, manner.verbose = (
         values.pop(name) for name in ("progress", "quiet", "verbose")
     )
+    manner.all_classes = values.pop("all_classes", False)
 
 
 def now() -> Manner:
@@ -72,7 +74,7 @@ def say_document(document: Any) -> None:
     if not isinstance(document, str):
         document = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
     now().said = True
-    say(document, nl=not document.endswith("\n"))
+    write(document, nl=not document.endswith("\n"))
 
 
 def say_error(parts: Parts, message: str, code: int) -> None:
