@@ -41,9 +41,11 @@ def print_classes(
     last: Sequence[Sequence[object]] = (),
 ) -> None:
     """Prints a table of classes, and `last` below them; where classes are many, some of the rows, in the
-    table's own order, and a line that says which."""
+    table's own order, and a line that says which. A name that has no room loses its middle, unless all is to
+    be shown."""
     chosen, more = shortened(rows, order)
-    print_table(title, headers, [*chosen, *more_row(headers, more), *last], right=_numeric(headers, rows))
+    table, right = [*chosen, *more_row(headers, more), *last], _numeric(headers, rows)
+    print_table(title, headers, table, right=right, cut=() if manner.now().all_classes else (CLASS,))
     say_more(len(rows), more, order.which)
 
 

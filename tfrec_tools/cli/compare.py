@@ -32,10 +32,10 @@ def _compare_models(options: CompareOptions, json: bool) -> None:
     for model, labels, flag in options.models:
         for note in preflight.model_notes(model, labels, flag):
             manner.note(note)
-    tensorflow.load()
-    from tfrec_tools.detector.comparing import compare_models
-
     with console.watched(options) as watched:
+        tensorflow.load(watched.progress)
+        from tfrec_tools.detector.comparing import compare_models
+
         result, shown = compare_models(watched)
     if json:
         manner.say_document(_document(options, result, shown))

@@ -7,10 +7,9 @@ import math
 import os
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
 
 from tfrec_tools.cli import manner
@@ -30,29 +29,46 @@ _Watched = TypeVar("_Watched", bound=Options)
 
 
 def print_table(
-    title: str, headers: Sequence[str], rows: Sequence[Sequence[object]], right: Collection[str] | None = None
+    title: str,
+    headers: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    right: Collection[str] | None = None,
+    cut: Collection[str] = (),
 ) -> None:
     """A line and a table under it. The columns of the headers in `right` stand to the right, by itself those
-    that hold only numbers. What is too wide goes on in the next line; no number is broken."""
+    that hold only numbers. What is too wide goes on in the next line; in the columns of `cut` it loses its
+    middle."""
     numeric = [
         header in right if right is not None else all(isinstance(row[i], int | float) for row in rows)
         for i, header in enumerate(headers)
     ]
     cells = [[_cell(shown(str(cell))) for cell in row] for row in rows]
+    say(title)
     if _is_plain_output() and (drawn := plain_table(headers, cells, numeric)):
-        say(title)
         write("\n".join(drawn))
-        return
+    else:
+        _print_fitted(headers, cells, numeric, [header in cut for header in headers])
+
+
+def _print_fitted(
+    headers: Sequence[str], cells: list[list[str]], numeric: Sequence[bool], cut: Sequence[bool]
+) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from tfrec_tools.cli import layout
+
+    widths = layout.fitted(headers, cells, room(), right=numeric, cut=cut)
     table = Table()
-    for header, is_numeric in zip(headers, numeric, strict=True):
-        justify: Any = "right" if is_numeric else "left"
-        table.add_column(header, justify=justify, overflow="fold", no_wrap=is_numeric)
+    for header, is_numeric, width in zip(headers, numeric, widths, strict=True):
+        table.add_column(header, justify="right" if is_numeric else "left", overflow="fold", width=width)
     for row in cells:
-        table.add_row(*map(Text, row))
-    say(title)
+        kept = [
+            layout.shortened(cell, width) if is_cut else cell
+            for cell, width, is_cut in zip(row, widths, cut, strict=True)
+        ]
+        table.add_row(*map(Text, kept))
     rich_console().print(table)
 
 
@@ -67,7 +83,7 @@ def plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]], numeric: 
 
     columns = list(zip(headers, *rows, strict=True))
     widths = [max(map(cell_len, column)) for column in columns]
-    fits = sum(widths) + 3 * len(widths) + 1 <= _width()
+    fits = sum(widths) + 3 * len(widths) + 1 <= room()
     if not fits or not all(cell.isprintable() for column in columns for cell in column):
         return []
 
@@ -90,19 +106,20 @@ def _is_plain_output() -> bool:
     return not sys.stdout.isatty() and str(sys.stdout.encoding or "utf-8").lower().startswith("utf")
 
 
-def _width() -> int:
+def room() -> int:
+    """Returns how many columns tables have."""
     return columns(sys.stdout) or PLAIN_WIDTH
 
 
 def is_narrow() -> bool:
     """Returns whether a score has its interval below it, as there is no room beside it."""
-    return _width() < _WIDE
+    return room() < _WIDE
 
 
 def rich_console() -> Any:
     from rich.console import Console
 
-    console = Console(width=_width())
+    console = Console(width=room())
     console.on_broken_pipe = _unheard  # type: ignore[method-assign]
     return console
 
@@ -130,8 +147,8 @@ def _shown(kind: str) -> Iterator[Progress]:
         yield stages.noting(lines.show)
         lines.end()
     elif kind == "bar":
-        with _bar() as bar:
-            stages = Stages(partial(_print_above, bar), 0)
+        with _bar() as bar, _drawn_over(bar) as above:
+            stages = Stages(above, 0)
             yield stages.noting(_bar_progress(bar))
             stages.end()
     elif kind == "none":
@@ -147,10 +164,19 @@ def _print_line(line: str) -> None:
     print(shown(line), file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _print_above(bar: Any, line: str) -> None:
+@contextmanager
+def _drawn_over(bar: Any) -> Iterator[Callable[[str], None]]:
+    """What prints lines above a bar, where notes go too meanwhile."""
     from rich.text import Text
 
-    bar.console.print(Text(shown(line)))
+    def above(line: str) -> None:
+        bar.console.print(Text(shown(line)))
+
+    manner.now().above = above
+    try:
+        yield above
+    finally:
+        manner.now().above = None
 
 
 def _bar() -> Any:
@@ -200,6 +226,7 @@ def _plain_progress() -> Progress:
         if begins or time.monotonic() - last > _PLAIN_EVERY_S:
             last = time.monotonic()
             of_total = f" of {total}" if total else ""
-            _print_line(f"{step}: {done}{of_total}  {note}".rstrip())
+            count = f": {done}{of_total}" if done or total else " ..."
+            _print_line(f"{step}{count}  {note}".rstrip())
 
     return show

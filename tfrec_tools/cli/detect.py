@@ -23,10 +23,10 @@ def detect(options: DetectOptions, json: Json = False) -> None:
     preflight.require_images(options.words)
     for note in preflight.model_notes(options.model, options.label_map):
         manner.note(note)
-    tensorflow.load()
-    from tfrec_tools.detector.inference import detect as story
-
     with console.watched(options) as watched:
+        tensorflow.load(watched.progress)
+        from tfrec_tools.detector.inference import detect as story
+
         summary = story.detect_images(watched)
     if json:
         manner.say_document(_document(options, summary))

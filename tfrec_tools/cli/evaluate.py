@@ -24,10 +24,10 @@ def evaluate(options: EvaluateOptions, json: Json = False) -> None:
     preflight.require_records(options.patterns)
     for note in preflight.model_notes(options.model, options.label_map):
         manner.note(note)
-    tensorflow.load()
-    from tfrec_tools.detector.evaluation import evaluate as story
-
     with console.watched(options) as watched:
+        tensorflow.load(watched.progress)
+        from tfrec_tools.detector.evaluation import evaluate as story
+
         metrics = story.evaluate_model(watched, manner.note)
     if json:
         manner.say_document(story.format_document(options, metrics))

@@ -46,8 +46,7 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
         _judge(_finished(options, json), options.max_forget)
         return
     with console.watched(options) as watched:
-        watched.progress("loading tensorflow", 0, None)
-        tensorflow.load()
+        tensorflow.load(watched.progress)
         from tfrec_tools.detector import finetune as story
         from tfrec_tools.detector import plan as planning
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from tfrec_tools.cli.shown import say, write
+from tfrec_tools.cli.width import columns, wrapped
 from tfrec_tools.errors import Parts
 
 Kind = Literal["auto", "bar", "json", "none"]
@@ -18,7 +19,7 @@ Kind = Literal["auto", "bar", "json", "none"]
 @dataclass(slots=True)
 class Manner:
     """What the command line asks for; `said` once there is a document on stdout, beside which no other may
-    stand."""
+    stand; `above` prints lines over what is drawn on stderr, while anything is."""
 
     json: bool = False
     progress: Kind = "auto"
@@ -26,6 +27,7 @@ class Manner:
     verbose: bool = False
     all_classes: bool = False
     said: bool = False
+    above: Callable[[str], None] | None = None
 
     @property
     def progress_here(self) -> Literal["bar", "lines", "json", "none"]:
@@ -87,5 +89,10 @@ def say_error(parts: Parts, message: str, code: int) -> None:
 
 def note(text: str) -> None:
     """Says on stderr what is neither result nor error, unless nobody wants to hear of it."""
-    if not now().quiet:
-        say(f"tfrec: {text}", err=True)
+    if now().quiet:
+        return
+    above, line = now().above, f"tfrec: {text}"
+    if above is None:
+        say(line, err=True)
+    else:
+        above(wrapped(line, columns(sys.stderr)))

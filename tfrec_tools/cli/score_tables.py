@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from tfrec_tools.cli import manner
 from tfrec_tools.cli.class_tables import CLASS, Order, in_turns, least_first, more_row, say_more, shortened
-from tfrec_tools.cli.console import is_narrow, rich_console
-from tfrec_tools.cli.shown import shown
+from tfrec_tools.cli.console import is_narrow, rich_console, room
+from tfrec_tools.cli.shown import say, shown
 
 _SCORES = ("AP50 before", "AP50 after", "AP before", "AP after")
 _AGREEMENT = "agreement with the base"
@@ -37,31 +38,36 @@ def print_precisions(title: str, lines: Sequence[Any], *, agreement: bool) -> No
     keys = ("ap50",) if narrow and agreement else ("ap50", "ap")  # with both there is no room for names
     scores = _SCORES[: 2 * len(keys)]
     headers = (CLASS, "", "boxes", *scores, *((_AGREEMENT,) if agreement else ()))
-    table = _table(title, headers, narrow)
-    rows = [(False, *_cells(line, keys, agreement, narrow)) for line in chosen]
-    rows += [(False, *row) for row in more_row(headers, more)]
-    rows += [(True, *_cells(line, keys, agreement, narrow)) for line in means]
-    for index, (is_mean, *cells) in enumerate(rows):
-        ends = index == len(rows) - len(means) - 1
-        table.add_row(*cells, style="bold" if is_mean else None, end_section=ends)
-    rich_console().print(table)
+    rows = [_cells(line, keys, agreement, narrow) for line in chosen]
+    rows += more_row(headers, more)
+    rows += [_cells(line, keys, agreement, narrow) for line in means]
+    _print(title, headers, rows, len(means))
     say_more(len(classes), more, order.which)
 
 
-def _table(title: str, headers: Sequence[str], narrow: bool) -> Any:
+def _print(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], means: int) -> None:
+    """Prints a table whose last rows are means."""
     from rich.table import Table
-
-    table = Table(title=shown(title), title_justify="left", title_style="")
-    for header in headers:
-        is_number = header not in (CLASS, "")
-        said = header.replace(" ", "\n") if narrow else header
-        table.add_column(said, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
-    return table
-
-
-def _cells(line: Any, keys: Sequence[str], agreement: bool, narrow: bool) -> list[Any]:
     from rich.text import Text
 
+    from tfrec_tools.cli import layout
+
+    right = [header not in (CLASS, "") for header in headers]
+    cut = [header == CLASS and not manner.now().all_classes for header in headers]
+    widths = layout.fitted(headers, rows, room(), right=right, cut=cut)
+    table = Table()
+    for header, is_number, column in zip(headers, right, widths, strict=True):
+        table.add_column(header, justify="right" if is_number else "left", width=column, overflow="fold")
+    for index, (name, *cells) in enumerate(rows):
+        first_mean = len(rows) - means
+        whole = layout.shortened(name, widths[0]) if cut[0] else name
+        style = "bold" if index >= first_mean else None
+        table.add_row(Text(whole), *map(Text, cells), style=style, end_section=index == first_mean - 1)
+    say(title)
+    rich_console().print(table)
+
+
+def _cells(line: Any, keys: Sequence[str], agreement: bool, narrow: bool) -> list[str]:
     from tfrec_tools.detector.evaluation.wording import scored
 
     scores = [
@@ -71,7 +77,7 @@ def _cells(line: Any, keys: Sequence[str], agreement: bool, narrow: bool) -> lis
     ]
     if agreement:
         scores.append(points(line.agreement and line.agreement.ap50))
-    return [Text(shown(line.name)), line.group, str(line.boxes or ""), *scores]
+    return [shown(line.name), line.group, str(line.boxes or ""), *scores]
 
 
 def _worst(lines: Sequence[Any]) -> list[int]:

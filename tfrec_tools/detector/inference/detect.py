@@ -20,7 +20,7 @@ from tfrec_tools.detector.evaluation import coco_ids, operating_points
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.inference import result_files
 from tfrec_tools.detector.inference.predictor import Finder, finder
-from tfrec_tools.detector.model.detector import load_detector
+from tfrec_tools.detector.model.detector import COMPILING, load_detector
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.models import DetectOptions
 from tfrec_tools.detector.reports import images
@@ -55,6 +55,7 @@ def detect_images(options: DetectOptions) -> Summary:
     require_free(as_path(options.out))
     like = None if options.like is None else coco_ids.read_coco_ids(as_path(options.like))
     model = model_folder(str(options.model))
+    options.progress("opening the model", 0, None)
     detector = load_detector(model, options.label_map)
     needed = _needed(options.score, model, detector.labels)
     rows: list[result_files.Row] = []
@@ -62,6 +63,7 @@ def detect_images(options: DetectOptions) -> Summary:
     names = _Names()
     paths: dict[int, str] = {}
     find = finder(detector)
+    options.progress("detecting", 0, None, COMPILING)
     with published_folder(as_path(options.out)) as out:
         (out / "drawn").mkdir()
         for batch in _batches(_sound(input_images(options.words), issues), options.batch):
