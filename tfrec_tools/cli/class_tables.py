@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import TypeVar
 
-from tfrec_tools.cli import manner
+from tfrec_tools.cli import layout, manner
 from tfrec_tools.cli.console import print_table
 from tfrec_tools.cli.shown import say
 from tfrec_tools.errors import counted
@@ -59,7 +59,7 @@ def shortened(rows: Sequence[_Row], order: Order) -> tuple[list[_Row], int]:
 
 def more_row(headers: Sequence[str], more: int) -> list[list[str]]:
     """Returns the row that stands for those that are not shown; none where all are."""
-    said = f"... and {more} more"
+    said = f"{layout.MORE}{more} more"
     return [[said if header == CLASS else "" for header in headers]] if more else []
 
 

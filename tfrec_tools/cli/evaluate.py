@@ -40,61 +40,72 @@ def _print(options: EvaluateOptions, metrics: Any) -> None:
     from tfrec_tools.detector.evaluation.wording import about
 
     title = f"{options.model} on {counted(metrics.images, 'image')}, in points of 100"
-    scores, best = _scores(metrics), _best(options, metrics)
+    scores, by_size, best = _scores(metrics), _by_size(metrics), _best(options, metrics)
     if console.is_narrow():
-        _print_classes(title, metrics, scores)
-        _print_classes("Scores from which on F1 is best, at IoU 0.5", metrics, best)
+        _print_classes(title, metrics, [scores])
+        _print_classes("By size of box, and the score from which on F1 is best", metrics, [by_size, best])
     else:
-        both = zip(scores, (row[1:] for row in best), strict=True)
-        _print_classes(title, metrics, [(*row, *more) for row, more in both])
+        _print_classes(title, metrics, [scores, by_size, best])
     say(about(metrics.overall.intervals.values()))
     if options.out is not None:
         say(f"Curves and confusion: {options.out}")
 
 
-def _print_classes(title: str, metrics: Any, table: Sequence[Sequence[object]]) -> None:
-    """Prints a table whose first row are the headers and whose last is that of all classes; where classes are
-    many, those with the lowest AP."""
+_Columns = Sequence[Sequence[object]]  # a row of headers, one a class, and that of all
+
+
+def _print_classes(title: str, metrics: Any, parts: Sequence[_Columns]) -> None:
+    """Prints a table of classes; where they are many, those with the lowest AP."""
+    from itertools import chain
+
     from tfrec_tools.cli import class_tables
 
-    headers, *rows, of_all = table
+    names = ("class", *(item.name for item in metrics.classes), "all")
+    headers, *rows, of_all = [(name, *chain(*cells)) for name, *cells in zip(names, *parts, strict=True)]
     places = class_tables.least_first([item.scores.ap for item in metrics.classes])
     order = class_tables.Order(places, "those with the lowest AP")
     class_tables.print_classes(title, list(map(str, headers)), rows, order, last=[of_all])
 
 
-def _scores(metrics: Any) -> list[tuple[object, ...]]:
-    """Returns headers, a row a class, and that of all; there is room for two intervals, metrics.json has
-    those of all."""
+def _scores(metrics: Any) -> _Columns:
+    """There is room for two intervals, metrics.json has those of all."""
     return [
-        ("class", "boxes", "AP", "AP50", "AP75", "AP small", "AP medium", "AP large"),
-        *((item.name, item.boxes, *_cells(item.scores)) for item in metrics.classes),
-        ("all", metrics.boxes, *_cells(metrics.overall)),
+        ("boxes", "AP", "AP50", "AP75"),
+        *((item.boxes, *_with_intervals(item.scores)) for item in metrics.classes),
+        (metrics.boxes, *_with_intervals(metrics.overall)),
     ]
 
 
-def _cells(scores: Any) -> list[str]:
+def _with_intervals(scores: Any) -> list[str]:
     from tfrec_tools.cli.score_tables import points
     from tfrec_tools.detector.evaluation.wording import scored
 
     with_interval = [
         scored(getattr(scores, key), scores.intervals.get(key), stacked=True) or "-" for key in ("ap", "ap50")
     ]
-    return [*with_interval, *(points(getattr(scores, key)) for key in ("ap75", "small", "medium", "large"))]
+    return [*with_interval, points(scores.ap75)]
 
 
-def _best(options: EvaluateOptions, metrics: Any) -> list[tuple[object, ...]]:
-    """Returns headers, a row a class, and that of all: the score, and precision and recall from it on."""
+def _by_size(metrics: Any) -> _Columns:
     from tfrec_tools.cli.score_tables import points
 
-    def row(name: str, point: Any, voc07: float | None) -> tuple[object, ...]:
+    of_each = [item.scores for item in metrics.classes] + [metrics.overall]
+    cells = [[points(value) for value in (scores.small, scores.medium, scores.large)] for scores in of_each]
+    return [("AP small", "AP medium", "AP large"), *cells]
+
+
+def _best(options: EvaluateOptions, metrics: Any) -> _Columns:
+    """The score, and precision and recall from it on."""
+    from tfrec_tools.cli.score_tables import points
+
+    def row(point: Any, voc07: float | None) -> tuple[object, ...]:
         cells = ("", "", "")
         if point is not None:
             cells = (f"{point.score:.2f}", points(point.precision), points(point.recall))
-        return (name, *cells, *((points(voc07),) if options.voc07 else ()))
+        return (*cells, *((points(voc07),) if options.voc07 else ()))
 
     return [
-        ("class", "score", "precision", "recall", *(("VOC07 AP50",) if options.voc07 else ())),
-        *(row(item.name, item.best, item.voc07) for item in metrics.classes),
-        row("all", None, metrics.voc07),
+        ("score", "precision", "recall", *(("VOC07 AP50",) if options.voc07 else ())),
+        *(row(item.best, item.voc07) for item in metrics.classes),
+        row(None, metrics.voc07),
     ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-_LEAST_CUT = 17  # columns of what may be cut, in which there is room for "... and 1234 more"
+_LEAST_CUT = 16  # columns of what may be cut
 _BORDERS = 3  # columns that each column costs, and one more
 ELLIPSIS = "\u2026"
+MORE = "... and "  # begins what stands for rows that are left out, and is never cut
 
 
 def fitted(
@@ -38,10 +39,10 @@ def fitted(
 
 
 def _least(cells: Sequence[str], is_number: bool, is_cut: bool) -> int:
-    if is_number:
-        return _longest(cells, str.splitlines)
-    longest = _longest(cells, str.split)
-    return min(longest, _LEAST_CUT) if is_cut else longest
+    if is_number or is_cut:
+        longest = _longest(cells, str.splitlines)
+        return longest if is_number else min(longest, _LEAST_CUT)
+    return _longest(cells, str.split)
 
 
 def _longest(cells: Iterable[str], split: Callable[[str], list[str]]) -> int:
@@ -55,7 +56,7 @@ def shortened(text: str, width: int) -> str:
     ends."""
     from rich.cells import cell_len, set_cell_size
 
-    if cell_len(text) <= width:
+    if cell_len(text) <= width or text.startswith(MORE):
         return text
     head = width // 2
     tail, room = "", width - 1 - head
