@@ -12,9 +12,11 @@ import pytest
 
 from tests.helpers.browser import Browser, browser
 from tests.helpers.places import SAMPLE
+from tests.helpers.small_sets import csv, save_picture
 from tfrec_tools.conversion.convert import convert, report, validate
 from tfrec_tools.conversion.options import ConvertOptions, PreviewOptions, ValidateOptions
-from tfrec_tools.preview import preview
+from tfrec_tools.drawing.previews import Chosen
+from tfrec_tools.preview import of_records, preview, write
 from tfrec_tools.set_comparison.sets import compare_sets, write_page
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -131,6 +133,40 @@ def test_keys(tmp_path: Path, opened: Browser) -> None:
     assert opened.run("document.getElementById('zoom').open")
     opened.press("Escape")
     assert not opened.run("document.getElementById('zoom').open")
+    assert opened.faults == []
+
+
+def test_enlarged_images_of_records_have_their_real_size(tmp_path: Path, opened: Browser) -> None:
+    scenes = [(f"{i}.jpg", 900, 600, [("cat", 5, 5, 400, 300)]) for i in range(2)]
+    for name, width, height, _ in scenes:
+        save_picture(tmp_path / "images" / name, width, height)
+    convert(ConvertOptions(csv(tmp_path, scenes), tmp_path / "sets/a"))
+    chosen = of_records([str(tmp_path / "sets/a")], 2)
+    write(Chosen(tuple(chosen.images) * 101, 202, chosen.classes), "many", tmp_path / "page.html")
+    seen = (
+        "(({naturalWidth, clientWidth}) => [naturalWidth, clientWidth])(document.querySelector('#large img'))"
+    )
+    name = "document.querySelector('#caption b').textContent"
+    for width in (PHONE_PX, 1200):
+        opened.open(tmp_path / "page.html", width)
+        opened.run("document.querySelector('figure button').click()")
+        opened.run("document.querySelector('#large img').decode()")
+        natural, shown = opened.run(seen)
+        assert natural == 900
+        assert shown < width
+        opened.press("z")
+        assert opened.run(seen) == [900, 900]
+        assert opened.run("document.getElementById('zoom').getBoundingClientRect().width") <= width
+        opened.run("document.querySelector('#large img').click()")
+        assert opened.run(seen) == [900, shown]
+        names = [opened.run(name)]
+        opened.press("ArrowRight")
+        opened.run("document.getElementById('real').click()")
+        names.append(opened.run(name))
+        opened.press("ArrowLeft")  # moves the image
+        assert opened.run(name) == names[1] != names[0]
+        opened.press("Escape")
+        assert not opened.run("document.getElementById('zoom').open")
     assert opened.faults == []
 
 
