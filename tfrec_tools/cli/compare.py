@@ -55,7 +55,6 @@ def _compare_sets(options: CompareOptions, json: bool) -> None:
         result = sets.compare_sets(str(options.a), str(options.b), watched.progress)
         shown = 0
         if page is not None:
-            page.parent.mkdir(parents=True, exist_ok=True)
             shown = sets.write_page(page, result, options.count, watched.progress)
     if json:
         manner.say_document(_document_of_sets(options, result, shown))
