@@ -44,7 +44,8 @@ def print_table(
         for i, header in enumerate(headers)
     ]
     cells = [[_cell(shown(str(cell))) for cell in row] for row in rows]
-    say(title)
+    if title:
+        say(title)
     if _is_plain_output() and (drawn := plain_table(headers, cells, numeric)):
         write("\n".join(drawn))
     else:

@@ -124,7 +124,9 @@ def _show_proof(plan: Any, proof: Any, json: bool) -> None:
     groups = [
         (group.name, group.layers, group.parameters, group.trained, _rate(group)) for group in proof.groups
     ]
-    console.print_table("", ("group", "layers", "parameters", "trained", "learning rate"), groups)
+    console.print_table(
+        "Groups of layers", ("group", "layers", "parameters", "trained", "learning rate"), groups
+    )
     change = f"change by at most {proof.max_difference:g}"
     say(f"On {proof.images} images the logits of the old classes {change}.")
 
