@@ -11,12 +11,11 @@ from typing import TypeVar
 from tfrec_tools.cli import layout, manner
 from tfrec_tools.cli.console import print_table
 from tfrec_tools.cli.shown import say
-from tfrec_tools.errors import counted
+from tfrec_tools.errors import counted, listed
 
 CLASS = "class"  # the header of the column of names
 SHOWN = 20  # rows, so that the rest stays on the screen
 _SPARED = 5  # rows more are no reason to leave any out
-_NAMES = 8  # in a sentence
 
 _NUMBER = re.compile(r"[-+]?[\d.,]+([ \n].*)?|-|")
 _Row = TypeVar("_Row")
@@ -91,9 +90,7 @@ def in_turns(*places: Sequence[int]) -> list[int]:
 
 def some(names: Sequence[str]) -> str:
     """Returns the names as a list in a sentence, the first of them where they are many."""
-    if manner.now().all_classes or len(names) <= _NAMES + 2:
-        return ", ".join(names)
-    return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"
+    return ", ".join(names) if manner.now().all_classes else listed(names)
 
 
 def _numeric(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:

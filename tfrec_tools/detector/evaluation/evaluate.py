@@ -16,7 +16,7 @@ from tfrec_tools.detector.evaluation.metrics import Metrics, measure
 from tfrec_tools.detector.model.detector import COMPILING, load_detector
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.models import EvaluateOptions
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, listed
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.atomic import published_folder, require_free
 from tfrec_tools.system.options import as_path
@@ -68,8 +68,8 @@ def evaluate_model(options: EvaluateOptions, note: Callable[[str], None] = lambd
 def _say_unknown(unknown: Counter[str], note: Callable[[str], None]) -> None:
     """What a base is not measured by: it cannot know the classes that it is to learn."""
     if unknown:
-        listed = ", ".join(f"{count} of {name!r}" for name, count in unknown.most_common())
-        note(f"{unknown.total()} boxes of classes that the model does not know are left out: {listed}")
+        most = listed([f"{count} of {name!r}" for name, count in unknown.most_common()])
+        note(f"{unknown.total()} boxes of classes that the model does not know are left out: {most}")
 
 
 def _named(
