@@ -34,6 +34,13 @@ def inflected(number: int, noun: str) -> str:
     return noun if number == 1 else plural
 
 
+def listed(words: Sequence[str], most: int = 8) -> str:
+    """Returns words as a list in a sentence, of many the first ones: "a, b and 98 more"."""
+    if len(words) <= most + 2:
+        return ", ".join(words)
+    return f"{', '.join(words[:most])} and {len(words) - most} more"
+
+
 def short(text: str) -> str:
     """Returns a text as it is, or the beginning and the end of one that would fill a screen."""
     if len(text) <= _LONGEST:

@@ -158,7 +158,7 @@ def compare(options: CompareOptions) -> Compared:
     """Holds two models against each other on the same annotated images, as `tfrec compare` does: what became
     of each box. Raises TfrecError where an input cannot be used."""
     if options.is_of_sets:
-        raise InputError("records", "is missing; two sets are for the command `tfrec compare`")
+        raise InputError("records", "is missing, expected annotated records; compare_sets is for two sets")
     preflight.require_records(options.patterns)
     from tfrec_tools.detector.comparing import compare_models
 

@@ -10,7 +10,7 @@ from tfrec_tools.detector.options.models import DetectOptions
 from tfrec_tools.errors import counted
 
 
-@command("tfrec detect photos/ --model run/model --out detections")
+@command("tfrec detect photos/ --model run/model --out detections", of_classes=True)
 def detect(options: DetectOptions, json: Json = False) -> None:
     """Find objects in images: boxes drawn, and listed as COCO's results (JSON) and as CSV.
 
@@ -26,10 +26,10 @@ def detect(options: DetectOptions, json: Json = False) -> None:
     for note in preflight.model_notes(options.model, options.label_map):
         manner.note(note)
     if (summary := standing.finished_before(options)) is None:
-        tensorflow.load()
-        from tfrec_tools.detector.inference import detect as story
-
         with console.watched(options) as watched:
+            tensorflow.load(watched.progress)
+            from tfrec_tools.detector.inference import detect as story
+
             summary = story.detect_images(watched)
     if json:
         manner.say_document(_document(options, summary))
@@ -56,7 +56,7 @@ def _document(options: DetectOptions, summary: Any) -> dict[str, Any]:
 
 
 def _print(options: DetectOptions, summary: Any) -> None:
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import class_tables
     from tfrec_tools.cli.report import say_outcome
 
     say_outcome(summary, "another --out does it again")
@@ -65,7 +65,8 @@ def _print(options: DetectOptions, summary: Any) -> None:
     )
     rows = [(name, count, f"{summary.scores[name]:.2f}") for name, count in summary.most_common]
     if rows:
-        console.print_table(title, ("class", "boxes", "scores from"), rows)
+        order = class_tables.most_frequent([count for _, count, _ in rows])
+        class_tables.print_classes(title, ("class", "boxes", "scores from"), rows, order)
     else:
         say(title)
 

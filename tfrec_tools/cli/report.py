@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfrec_tools.cli import console, manner
+from tfrec_tools.cli import class_tables, console, manner
 from tfrec_tools.cli.shown import say
 from tfrec_tools.errors import Interrupted, counted
 
@@ -55,7 +55,8 @@ def _summarise(out: Path, finished: Any) -> None:
         )
         for item in manifest.classes
     ]
-    console.print_table(title, headers, classes)
+    order = class_tables.most_frequent([item.boxes for item in manifest.classes])
+    class_tables.print_classes(title, headers, classes, order)
     for split in manifest.splits:
         say(f"{split.name}: {counted(split.images, 'image')}, {counted(split.boxes, 'box')}")
     sources = manifest.sources
@@ -81,8 +82,8 @@ def _print_labeled(manifest: Any) -> None:
     for source in manifest.sources:
         if set(source.labeled) != set(manifest.names):
             say(
-                f"{source.path} is annotated for {', '.join(source.labeled)} only; its records say so, "
-                "so that other classes count as unknown in them, not as background."
+                f"{source.path} is annotated for {class_tables.some(source.labeled)} only; its records say "
+                "so, so that other classes count as unknown in them, not as background."
             )
 
 
@@ -118,10 +119,14 @@ def print_issues(issues: Any, where: str) -> None:
         return
     counts = Counter(issue.code for issue in issues)
     first = {issue.code: issue for issue in reversed(issues)}
-    rows = [
-        (code, counts[code], CODES[code], f"{first[code].source}: {first[code].message}")
-        for code in CODES
-        if code in counts
+    codes = [code for code in CODES if code in counts]
+    examples = [f"{first[code].source}: {first[code].message}" for code in codes]
+    texts: list[tuple[str, ...]] = [
+        (CODES[code], example) for code, example in zip(codes, examples, strict=True)
     ]
+    heads: tuple[str, ...] = ("meaning", "first")
+    if console.is_narrow():
+        heads, texts = ("meaning, and the first",), [("\n".join(both),) for both in texts]
+    rows = [(code, counts[code], *text) for code, text in zip(codes, texts, strict=True)]
     title = f"{counted(len(issues), 'issue')}{where}"
-    console.print_table(title, ("code", "count", "meaning", "first"), rows)
+    console.print_table(title, ("code", "count", *heads), rows)

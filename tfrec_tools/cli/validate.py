@@ -13,7 +13,7 @@ from tfrec_tools.conversion.options import ValidateOptions
 from tfrec_tools.errors import counted, readable
 
 
-@command("tfrec validate instances.json --images photos/ --report issues.html")
+@command("tfrec validate instances.json --images photos/ --report issues.html", of_classes=True)
 def validate(
     options: ValidateOptions,
     report: Annotated[
@@ -55,12 +55,13 @@ def _document(options: ValidateOptions, checked: Any) -> dict[str, Any]:
 
 
 def _print(options: ValidateOptions, checked: Any, report: Path | None) -> None:
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import class_tables
     from tfrec_tools.cli.report import print_accounts, print_issues
 
     names = ", ".join(map(str, options.source_paths))
     title = f"{names}: {counted(checked.images, 'image')}, {counted(sum(checked.boxes.values()), 'box')}"
-    console.print_table(title, ("class", "boxes"), list(checked.boxes.items()))
+    order = class_tables.most_frequent(list(checked.boxes.values()))
+    class_tables.print_classes(title, ("class", "boxes"), list(checked.boxes.items()), order)
     print_accounts([str(path) for path in options.source_paths], checked.accounts)
     print_issues(checked.issues, f", all of them in {report}" if report else "")
 

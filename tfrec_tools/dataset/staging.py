@@ -180,9 +180,7 @@ def publish(
     if names(folder) != shards:
         for fingerprint in shards.values():
             settle(shard_path(folder, fingerprint))
-        for name, content in ((_OLD, old), (_NAMES, shards)):
-            with published(folder / name, durable=durable) as (part,):
-                part.write_bytes(msgspec.json.encode(content))
+        _say_ready(folder, shards, old, durable)
         settle(folder)
     for name in old.files if is_moving(folder) else ():
         if name not in shards:  # the others are replaced, at once
@@ -201,6 +199,12 @@ def publish(
             part.write_bytes(data)
     settle(folder.parent)
     discard(folder)
+
+
+def _say_ready(folder: Path, shards: Mapping[str, str], old: Replaced, durable: bool) -> None:
+    for name, content in ((_OLD, old), (_NAMES, shards)):
+        with published(folder / name, durable=durable) as (part,):
+            part.write_bytes(msgspec.json.encode(content))
 
 
 def _unwaited(path: Path) -> None:

@@ -222,6 +222,7 @@ def _sheet(
 ) -> Image:
     """Returns the sheet of detections; what the base found is left out where it can know none of the
     classes."""
+    plan.progress("writing the report", 0, None)
     columns: list[tuple[str, Sequence[ImageDetections] | None]] = [
         ("annotated", None),
         ("after", _above_threshold(detected, best_scores(metrics.classes))),

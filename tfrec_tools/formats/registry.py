@@ -116,10 +116,10 @@ def images_folder(path: Path, kind: str | None = None, writes: Path | None = Non
     """Returns where the images of a source are when nobody says: the folder JPEGImages, images, image_2
     (KITTI's) or another of such a name in the source's own folder, or in one between that and the folder that
     was named; else whichever of these holds images; else such a folder beside it. The images of a source of
-    parts are below it."""
+    parts are below it, or in such a folder beside it."""
     pieces, _ = _parts(path, kind or detect(path, writes), writes)
     if len(pieces) > 1:
-        return path
+        return path if _holds_images(path) else _nearby(path.resolve().parent) or path
     file = pieces[0].path if pieces else path
     if not path.is_dir():
         return _nearby(file.parent) or _nearby(file.parent.resolve().parent) or file.parent

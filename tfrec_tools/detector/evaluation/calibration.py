@@ -18,7 +18,7 @@ from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections, boxes_by_class
 from tfrec_tools.detector.evaluation.operating_points import USUAL, operating_point
 from tfrec_tools.detector.model.class_rows import ClassRow
-from tfrec_tools.errors import counted
+from tfrec_tools.errors import counted, listed
 
 FEWEST_BOXES = 5  # to choose by
 _LEAST = 1e-4  # of a score and of what it lacks to 1, so that its logit is finite
@@ -55,10 +55,10 @@ class Calibration:
         if self.level is not None:
             words.append(
                 f"Added to the logits of new classes, so that all are best taken from about {self.level:.2f} "
-                f"on: {', '.join(moved)}."
+                f"on: {listed(moved)}."
             )
         if left:
-            words.append(f"Not calibrated, with too little to choose by: {', '.join(left)}.")
+            words.append(f"Not calibrated, with too little to choose by: {listed(left)}.")
         return " ".join(filter(None, words))
 
 

@@ -22,7 +22,7 @@ from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.inference import result_files
 from tfrec_tools.detector.inference.predictor import Finder, finder
 from tfrec_tools.detector.inference.standing import Summary, origin_of, stands
-from tfrec_tools.detector.model.detector import load_detector
+from tfrec_tools.detector.model.detector import COMPILING, load_detector
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.models import DetectOptions
 from tfrec_tools.detector.reports import images
@@ -45,6 +45,7 @@ def _detect(options: DetectOptions, model: Path) -> Summary:
     if there.result is not None:
         return replace(there.result, outcome="unchanged", changed=())
     like = None if options.like is None else coco_ids.read_coco_ids(as_path(options.like))
+    options.progress("opening the model", 0, None)
     detector = load_detector(model, options.label_map)
     needed = _needed(options.score, model, detector.labels)
     rows: list[result_files.Row] = []
@@ -52,6 +53,7 @@ def _detect(options: DetectOptions, model: Path) -> Summary:
     names = _Names()
     paths: dict[int, str] = {}
     find = finder(detector)
+    options.progress("detecting", 0, None, COMPILING)
     with made_folder.filled(as_path(options.out), there) as out:
         (out / "drawn").mkdir()
         for batch in _batches(_sound(input_images(options.words), issues), options.batch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from tfrec_tools.detector.evaluation.metrics import Confused
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
@@ -88,7 +89,7 @@ def format_page(
 def _summary(lines: Sequence[Line], facts: Facts) -> str:
     words = [f"{counted(facts.steps, 'step')} in {facts.seconds / 60:.1f} minutes ({facts.ended})"]
     if facts.finished:
-        words.append(f"finished {facts.finished}")
+        words.append(f"finished {moment(facts.finished)}")
     if facts.measured_with:
         words.append(f"measured with {facts.measured_with}")
     words.append(f"varied by: {', '.join(facts.augmentations) or 'nothing'}")
@@ -100,6 +101,11 @@ def _summary(lines: Sequence[Line], facts: Facts) -> str:
     if has_agreement_alone(lines) and facts.agreement is not None:
         sentences.append(agreement_words(facts.agreement))
     return " ".join(filter(None, sentences))
+
+
+def moment(text: str) -> str:
+    """Returns 2026-11-30 09:00 UTC of 2026-11-30T09:00:00+00:00."""
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _scores(lines: Sequence[Line]) -> _Table:

@@ -19,7 +19,7 @@ from tfrec_tools.detector.evaluation.fates import KINDS, Fate, Kind, fates
 from tfrec_tools.detector.evaluation.operating_points import USUAL, Needed
 from tfrec_tools.detector.evaluation.wording import about, changed, changed_words, scored
 from tfrec_tools.drawing.gallery import Line, Numbers
-from tfrec_tools.errors import counted, inflected
+from tfrec_tools.errors import counted, inflected, listed
 from tfrec_tools.labels.label_map import LabelMap
 
 FIRST_SCORE = "AP50 A"  # the first column that counts no boxes
@@ -178,9 +178,8 @@ def summary(result: Compared) -> str:
         (result.first, result.second, "A"),
     ):
         if alone := sorted(side.ids - opposite.ids):
-            listed = ", ".join(result.labels.name_by_id[label_id] for label_id in alone[:8])
-            more = ", ..." if len(alone) > 8 else ""
-            words.append(f"Known to {letter} alone: {listed}{more}.")
+            names = listed([result.labels.name_by_id[label_id] for label_id in alone])
+            words.append(f"Known to {letter} alone: {names}.")
     if result.left_out:
         total = sum(result.left_out.values())
         words.append(f"Left out: {counted(total, 'box')} of classes that neither knows.")
