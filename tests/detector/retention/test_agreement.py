@@ -129,7 +129,13 @@ def test_a_base_that_says_from_which_score_on_it_is_good_is_believed_from_there_
 
 
 def single_shot() -> Detector:
+    """Each anchor is its box, so that anchors which lie apart are told apart."""
     made = tiny.detector("red", "green")
+    for path, variable in variables(made.network).items():
+        if "_box_prediction_head" in path:
+            variable.assign(np.zeros(variable.shape))
+    kernel, _ = _class_head(made)
+    kernel.assign(np.asarray(kernel) * (0.01 / np.std(kernel)))  # so that no score is rounded to 1
     config = tiny.ssd_config(made.config)
     return replace(made, config=replace(config, nms=_roomy(config.nms)))
 
