@@ -116,7 +116,7 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
         partial(validation.validate, detector, yardstick, rows),
         partial(plan.progress, "training"),
     )
-    blends = retention.blend(plan.memory, detector, start, rows, yardstick, plan.counted("blending"))
+    blends = retention.blend(plan.memory, trainer, start, rows, yardstick, plan.counted("blending"))
     calibration = retention.calibrate(plan.memory, detector, rows, data.val, plan.counted("calibrating"))
     save_detector(detector, plan.out / "model")
     detected, after, metrics = _measured(plan, detector, data.test)
