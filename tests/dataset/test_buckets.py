@@ -17,7 +17,8 @@ import pytest
 from tests.helpers.small_sets import coco, save_pictures
 from tfrec_tools.conversion.comparison import verified
 from tfrec_tools.conversion.convert import convert
-from tfrec_tools.conversion.options import ConvertOptions, PreviewOptions
+from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.conversion.preview_options import PreviewOptions
 from tfrec_tools.dataset import shards
 from tfrec_tools.dataset.options import VerifyOptions
 from tfrec_tools.errors import InputError
