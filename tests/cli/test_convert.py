@@ -13,7 +13,7 @@ from typing import get_args
 
 import pytest
 
-from tests.helpers.command import fault, tfrec, write_map
+from tests.helpers.command import fault, tfrec, without_progress, write_map
 from tests.helpers.small_sets import SCENES, coco, csv, save_picture, save_pictures, voc
 from tfrec_tools.conversion.options import Format
 from tfrec_tools.formats.table import FORMATS
