@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,8 @@ def evaluate(inputs: Path, *more: object, **changed: object) -> subprocess.Compl
     words = {"model": inputs / "model", "records": inputs / "val.tfrecord"} | changed
     options = [str(part) for key, value in words.items() for part in (f"--{key}", value)]
     command = [sys.executable, "-m", "tfrec_tools", "evaluate", *options, *map(str, more)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = os.environ | {"COLUMNS": "200"}  # a table of all columns
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 def test_a_table_and_a_folder(inputs: Path, tmp_path: Path) -> None:

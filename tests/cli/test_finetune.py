@@ -28,6 +28,7 @@ STAGES = (
     "training:",
     "blending",
     "calibrating",
+    "writing the report",
     "tfrec: learning rates: ",
 )
 
@@ -181,4 +182,6 @@ def test_a_config_of_unknown_options_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text("stepz = 3\n")
     done = run(tmp_path, "--config", "run.toml")
     assert done.returncode == 1
-    assert "run.toml: stepz: no such option, expected one of accumulate, augment, average, " in done.stderr
+    assert (
+        "run.toml: stepz: no such option, expected one of accumulate, all-classes, augment, " in done.stderr
+    )
