@@ -22,8 +22,9 @@ def annotated(path: Path, kind: str) -> Answer:
     """Returns what a source of annotations holds; where its reader wants to be told more, what."""
     title = f"{FORMATS[kind].title} annotations"
     try:
-        source = registry.read(path, kind)
-        folder = registry.images_folder(path, kind)
+        layout = registry.laid_out(path, kind)
+        source = registry.read_layout(layout)
+        folder = registry.images_folder(layout)
     except InputError as fault:
         refuses = dict.fromkeys(_OF_ANNOTATIONS[:3], fault.reason)
         return Answer(str(path), "annotations", title, refuses=refuses)
