@@ -28,8 +28,9 @@ def annotated(path: Path, kind: str, *flags: str) -> Answer:
     what a command is to be told besides."""
     title = f"{FORMATS[kind].title} annotations"
     try:
-        source = registry.read(path, kind)
-        folder = registry.images_folder(path, kind)
+        layout = registry.laid_out(path, kind)
+        source = registry.read_layout(layout)
+        folder = registry.images_folder(layout)
     except InputError as fault:
         refuses = dict.fromkeys(_OF_ANNOTATIONS[:3], fault.reason)
         return Answer(str(path), "annotations", title, refuses=refuses)
