@@ -19,7 +19,10 @@ def detect(options: DetectOptions, json: Json = False) -> None:
     """
     from tfrec_tools.cli import console, manner, tensorflow
     from tfrec_tools.detector import preflight
+    from tfrec_tools.system.atomic import require_free
+    from tfrec_tools.system.options import as_path
 
+    require_free(as_path(options.out))
     preflight.require_images(options.words)
     for note in preflight.model_notes(options.model, options.label_map):
         manner.note(note)
