@@ -231,7 +231,8 @@ def _plain_progress() -> Progress:
     def show(step: str, done: int, total: int | None, note: str = "") -> None:
         nonlocal last, shown_step
         begins = step != shown_step and (done == 0 or bool(note))
-        shown_step = step
+        if step != shown_step:
+            last, shown_step = time.monotonic(), step
         if begins or time.monotonic() - last > _PLAIN_EVERY_S:
             last = time.monotonic()
             of_total = f" of {total}" if total else ""

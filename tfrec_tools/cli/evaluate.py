@@ -20,7 +20,10 @@ def evaluate(options: EvaluateOptions, json: Json = False) -> None:
     """
     from tfrec_tools.cli import console, manner, tensorflow
     from tfrec_tools.detector import preflight
+    from tfrec_tools.system.atomic import require_free
 
+    if options.folder is not None:
+        require_free(options.folder)
     preflight.require_records(options.patterns)
     for note in preflight.model_notes(options.model, options.label_map):
         manner.note(note)
