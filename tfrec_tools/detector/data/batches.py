@@ -150,7 +150,7 @@ def _fetched(
     asked: tf.data.Dataset, fetch: Callable[..., tuple[NDArray[Any], ...]], specs: Sequence[tf.TensorSpec]
 ) -> tf.data.Dataset:
     """Returns rows of what `fetch` gives for each element, arrays of these specs. Python is asked for whole
-    batches: an image at a time, waiting for its lock costs a tenth of decoding."""
+    batches: a call for each image costs a tenth of decoding it."""
 
     def ask(element: tf.Tensor) -> tuple[tf.Tensor, ...]:
         parts = tf.numpy_function(fetch, [element], [spec.dtype for spec in specs], stateful=False)
