@@ -19,15 +19,13 @@ class Family:
     """changes  {what stands in the test's config: what stands here}, each of which must be there
     early_steps  of rows before the base's own, so that none takes too long
     base_steps  of the base's own row, which is all of its training where nothing comes before
-    base_lr, base_batch  of all these
-    growth_steps  of a growth by all new classes, at the learning rate that is the default"""
+    base_lr, base_batch  of all these"""
 
     config: str
     changes: dict[str, str]
     early_steps: tuple[int, ...]
     base_steps: int
     base_lr: float
-    growth_steps: int
     base_batch: int = 16
 
 
@@ -54,7 +52,6 @@ FAMILIES = {
         (),
         1000,
         0.08,
-        400,
     ),
     "ssd_mobilenet_v2": Family(
         "ssd_mobilenet_v2",
@@ -69,7 +66,6 @@ FAMILIES = {
         (),
         1200,
         0.08,
-        400,
     ),
     "retinanet": Family(
         "retinanet",
@@ -84,7 +80,6 @@ FAMILIES = {
         (),
         1000,
         0.08,
-        400,
     ),
     "efficientdet": Family(
         "efficientdet",
@@ -99,7 +94,6 @@ FAMILIES = {
         (),
         750,
         0.05,
-        400,
     ),
     "faster_rcnn": Family(
         "faster_rcnn",
@@ -117,7 +111,6 @@ FAMILIES = {
         (400, 400, 400),
         400,
         0.03,
-        300,
         base_batch=8,
     ),
     "center_net": Family(
@@ -131,7 +124,6 @@ FAMILIES = {
         (600,),
         300,
         0.02,
-        400,
     ),
 }
 

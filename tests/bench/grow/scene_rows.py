@@ -11,10 +11,13 @@ from pathlib import Path
 from tests.bench.grow import commands, scene_sets
 from tests.bench.grow.families import FAMILIES, Family
 from tests.bench.grow.figures import NEW
+from tfrec_tools.detector.training.length import Data
 
 _FORGETFUL = ("--pseudo-labels", "off", "--distill", "off", "--interpolate", "off")
 # Of random weights the backbone and the batch norms must learn as much as the rest.
 _FROM_NOTHING = ("--freeze", "none", "--backbone-lr-mult", "1", "--train-batch-norm")
+# What `--steps auto` makes of them, for batches of 8: joint training has as many after the base's.
+_GROWTH_STEPS = Data(scene_sets.NEW_IMAGES, len(NEW)).steps(8)
 SEEDS = ("1", "2", "3")  # of the rows that decide; the others have the first
 
 
@@ -53,16 +56,13 @@ def rows(family: str, out: Path) -> list[Row]:
             Row(name, "1", (*base, *known(count, tested=False), *how, "--steps", str(steps)))
             for name, base, steps in zip(early, bases, made.early_steps, strict=False)
         ]
-        steps = made.base_steps + (made.growth_steps if count else 0)
+        steps = made.base_steps + (_GROWTH_STEPS if count else 0)
         words = (*bases[-1], *known(count, tested=True), *how, "--steps", str(steps))
         return [*made_rows, Row(row, "1", words)]
 
     def grown(row: str, *words: str, seed: str = "1") -> Row:
-        steps = ("--steps", str(made.growth_steps))
         return Row(
-            row,
-            seed,
-            (*model("base"), *known(len(NEW), tested=True), *steps, *sets("--train", "new"), *words),
+            row, seed, (*model("base"), *known(len(NEW), tested=True), *sets("--train", "new"), *words)
         )
 
     def without_old(seed: str) -> Row:
@@ -72,10 +72,9 @@ def rows(family: str, out: Path) -> list[Row]:
         return grown("replay", *sets("--replay", "old"), "--replay-budget", "10%", seed=seed)
 
     def one_by_one(count: int) -> Row:
-        """A growth by the class number `count`, from the one before, for half of the steps."""
+        """A growth by the class number `count`, from the one before."""
         base = model(f"one-by-one-{count - 1}" if count > 1 else "base")
-        steps = ("--steps", str(made.growth_steps // 2))
-        words = (*base, *known(count, tested=count == len(NEW)), *steps, *sets("--train", f"new_{count}"))
+        words = (*base, *known(count, tested=count == len(NEW)), *sets("--train", f"new_{count}"))
         return Row(f"one-by-one-{count}", "1", words)
 
     return [
