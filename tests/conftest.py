@@ -16,6 +16,9 @@ from tests.helpers.places import SAMPLE, SHARED
 settings.register_profile("tfrec", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("tfrec")
 
+# As wide as where no terminal is, wherever the tests run: workers of pytest-xdist are told 80 columns.
+os.environ.pop("COLUMNS", None)
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

@@ -29,11 +29,6 @@ def by_rich(title: str, headers: tuple[str, ...], rows: Rows) -> str:
     return out.getvalue()
 
 
-@pytest.fixture(autouse=True)
-def _no_width_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
 @pytest.mark.parametrize(
     "rows",
     [

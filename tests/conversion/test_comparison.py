@@ -132,7 +132,7 @@ def test_the_command_and_its_json(source: Path) -> None:
 def test_what_cannot_be_compared(source: Path) -> None:
     out = source.parent / "out/new"
     convert(ConvertOptions(source, out))
-    with pytest.raises(InputError, match=r"given 2 time\(s\), but the set is of 1 source"):
+    with pytest.raises(InputError, match=r"given 2 times, but the set is of 1 source"):
         verified(VerifyOptions(out, against=[source, source]))
     with pytest.raises(InputError, match="is for --against"):
         verified(VerifyOptions(out, images="images"))

@@ -432,7 +432,7 @@ def test_labels_of_any_kind(tmp_path: Path, source: Path, name: str, text: str) 
     [
         ("<object><name></name></object>", "a.xml: class-unknown: "),
         ("<object><name>cat</name><name>bat</name></object>", "a.xml: annotation-unread: .*: cat, bat$"),
-        ("<object><name>cat</name></object><object><name>cat</name></object>", r"\(and 1 more issue\(s\)\)$"),
+        ("<object><name>cat</name></object><object><name>cat</name></object>", r"\(and 1 more issue\)$"),
     ],
 )
 def test_why_there_are_no_classes_is_said(tmp_path: Path, xml: str, why: str) -> None:

@@ -3,8 +3,9 @@ read."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +83,11 @@ def beside(label_map: Path) -> Path:
 
 
 def as_json(out: Path, paths: Sequence[Path], merged: Merged, options: Mapping[str, str]) -> dict[str, Any]:
-    """Returns the IdTables of a merged map `out` of the maps `paths`, as plain values."""
-    import msgspec
-
+    """Returns the IdTables of a merged map `out` of the maps `paths`, as JSON has them."""
     classes = tuple(NewClass(label.id, label.name) for label in merged.label_map.labels)
     sources = tuple(_source(path, rows) for path, rows in zip(paths, merged.rows, strict=True))
     tables = IdTables(readable(str(out)), __version__, dict(options), classes, sources)
-    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(tables))
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(tables)))
     return plain
 
 
