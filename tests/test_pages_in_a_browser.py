@@ -12,9 +12,13 @@ import pytest
 
 from tests.helpers.browser import Browser, browser
 from tests.helpers.places import SAMPLE
+from tests.helpers.small_sets import csv, save_picture
 from tfrec_tools.conversion.convert import convert, report, validate
-from tfrec_tools.conversion.options import ConvertOptions, PreviewOptions, ValidateOptions
-from tfrec_tools.preview import preview
+from tfrec_tools.conversion.options import ConvertOptions, ValidateOptions
+from tfrec_tools.conversion.preview_options import PreviewOptions
+from tfrec_tools.drawing.previews import Chosen
+from tfrec_tools.preview import of_records, preview, write
+from tfrec_tools.set_comparison.sets import compare_sets, write_page
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 NAMES = (
@@ -133,6 +137,40 @@ def test_keys(tmp_path: Path, opened: Browser) -> None:
     assert opened.faults == []
 
 
+def test_enlarged_images_of_records_have_their_real_size(tmp_path: Path, opened: Browser) -> None:
+    scenes = [(f"{i}.jpg", 900, 600, [("cat", 5, 5, 400, 300)]) for i in range(2)]
+    for name, width, height, _ in scenes:
+        save_picture(tmp_path / "images" / name, width, height)
+    convert(ConvertOptions(csv(tmp_path, scenes), tmp_path / "sets/a"))
+    chosen = of_records([str(tmp_path / "sets/a")], 2)
+    write(Chosen(tuple(chosen.images) * 101, 202, chosen.classes), "many", tmp_path / "page.html")
+    seen = (
+        "(({naturalWidth, clientWidth}) => [naturalWidth, clientWidth])(document.querySelector('#large img'))"
+    )
+    name = "document.querySelector('#caption b').textContent"
+    for width in (PHONE_PX, 1200):
+        opened.open(tmp_path / "page.html", width)
+        opened.run("document.querySelector('figure button').click()")
+        opened.run("document.querySelector('#large img').decode()")
+        natural, shown = opened.run(seen)
+        assert natural == 900
+        assert shown < width
+        opened.press("z")
+        assert opened.run(seen) == [900, 900]
+        assert opened.run("document.getElementById('zoom').getBoundingClientRect().width") <= width
+        opened.run("document.querySelector('#large img').click()")
+        assert opened.run(seen) == [900, shown]
+        names = [opened.run(name)]
+        opened.press("ArrowRight")
+        opened.run("document.getElementById('real').click()")
+        names.append(opened.run(name))
+        opened.press("ArrowLeft")  # moves the image
+        assert opened.run(name) == names[1] != names[0]
+        opened.press("Escape")
+        assert not opened.run("document.getElementById('zoom').open")
+    assert opened.faults == []
+
+
 def test_a_page_of_issues(tmp_path: Path, opened: Browser) -> None:
     convert(ConvertOptions(coco_of(tmp_path, 6), tmp_path / "out/set"))
     require_sound(opened, tmp_path / "out/set.issues.html", 3)
@@ -158,3 +196,71 @@ def test_pages_of_5000_images(tmp_path: Path, opened: Browser) -> None:
     issues = tmp_path / "issues.html"
     issues.write_bytes(report(validate(ValidateOptions(source)), issues))
     require_sound(opened, issues, 12)
+
+
+def changed(source: Path) -> Path:
+    """COCO of the same images: of the boxes each seventh is moved, each eleventh of another class, each
+    thirteenth gone."""
+    document = json.loads(source.read_text())
+    for i, box in enumerate(document["annotations"]):
+        box["bbox"][0] += 9 * (i % 7 == 0)
+        box["category_id"] = box["category_id"] % 4 + 1 if i % 11 == 0 else box["category_id"]
+    document["annotations"] = [box for i, box in enumerate(document["annotations"]) if i % 13]
+    path = source.with_name("changed.json")
+    path.write_text(json.dumps(document))
+    return path
+
+
+def require_filtered(page: Browser, path: Path, shown: dict[str, int], images: int) -> None:
+    """The page is sound, its pages are of 200, its filter of kinds leaves so many images, thumbnails are
+    there, and an image is enlarged and left by keys."""
+    assert path.stat().st_size < 10e6
+    require_sound(page, path, 200)
+    page.open(path)
+    assert page.run("document.getElementById('page').textContent") == f"1 to 200 of {images:,}"
+    for kind, count in shown.items():
+        assert set_to(page, "kind", kind) == f"{count:,} of {images:,} images"
+    page.run("document.querySelector('figure img').decode()")
+    page.run("document.querySelector('figure button').click()")
+    page.run("document.querySelector('#large img').decode()")
+    page.press("ArrowRight")
+    assert page.run("document.getElementById('zoom').open")
+    page.press("Escape")
+    page.press("Escape")
+    assert page.run("document.getElementById('shown').value") == f"{images:,} images"
+    page.press("ArrowRight")
+    assert page.run("document.getElementById('page').textContent") == f"201 to 400 of {images:,}"
+    assert page.faults == []
+
+
+@pytest.mark.slow
+def test_two_sets_of_5000_images(tmp_path: Path, opened: Browser) -> None:
+    source = coco_of(tmp_path, 5000)
+    for name, path in (("a", source), ("b", changed(source))):
+        convert(ConvertOptions(path, tmp_path / f"sets/{name}", images=tmp_path / "images"))
+    result = compare_sets(str(tmp_path / "sets/a"), str(tmp_path / "sets/b"))
+    out = tmp_path / "compare.html"
+    assert write_page(out, result, 5000) == 5000
+    kinds = [{change.kind for change in of_image} for of_image in result.changes]
+    shown = {kind: sum(kind in of_image for of_image in kinds) for kind in ("removed", "added", "changed")}
+    assert all(shown.values())
+    require_filtered(opened, out, shown, 5000)
+
+
+@pytest.mark.slow
+def test_the_report_of_a_run_and_two_models_on_5000_images(tmp_path: Path, opened: Browser) -> None:
+    from tests.helpers.big_run import compared_on, write_report
+
+    convert(ConvertOptions(coco_of(tmp_path, 5000), tmp_path / "set"))
+    result = compared_on(tmp_path / "set", NAMES)
+    report_page = write_report(tmp_path / "run", result)
+    opened.open(report_page, PHONE_PX, dark=True)
+    assert opened.run("document.documentElement.scrollWidth") == PHONE_PX
+    opened.run("[...document.querySelectorAll('th button')].find(b => b.textContent === 'boxes').click()")
+    assert opened.run("document.querySelector('tbody tr').cells[0].textContent") == "class 199"
+    address = opened.run("document.querySelector('main a').getAttribute('href')")
+    assert opened.faults == []
+    kinds = [{fate.kind for fate in of_image} for of_image in result.fates]
+    shown = {kind: sum(kind in of_image for of_image in kinds) for kind in ("lost", "won", "new false alarm")}
+    assert all(shown.values())
+    require_filtered(opened, report_page.with_name(address), shown, 5000)

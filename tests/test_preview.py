@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ from tests.helpers.small_sets import coco, csv, save_picture, save_pictures
 from tfrec_tools import preview
 from tfrec_tools.annotations.records import ByteRange, image_record
 from tfrec_tools.conversion.convert import convert
-from tfrec_tools.conversion.options import ConvertOptions, PreviewOptions, ValidateOptions
+from tfrec_tools.conversion.options import ConvertOptions, ValidateOptions
+from tfrec_tools.conversion.preview_options import PreviewOptions
 from tfrec_tools.dataset.options import ClassOptions
 from tfrec_tools.drawing import gallery, previews, sheet
 from tfrec_tools.drawing.gallery import Head
@@ -201,6 +204,36 @@ def test_an_original_is_named_where_it_is_the_very_image(tmp_path: Path, source:
         "../images/a.png",
     ]
     assert (out.parent / cards(out.read_bytes())[0]["original"]).exists()
+
+
+def test_what_is_enlarged_of_records_lies_beside_a_large_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few bytes as they are; of many, and of masks, a smaller image; nothing of what is small anyway."""
+    scenes = [("wide.jpg", 1500, 900, [("cat", 1, 1, 20, 30)]), ("small.png", 60, 40, [("cat", 1, 1, 9, 9)])]
+    for name, width, height, _ in scenes:
+        save_picture(tmp_path / "images" / name, width, height)
+    convert(ConvertOptions(csv(tmp_path, scenes), tmp_path / "out/new"))
+    out = tmp_path / "seen.html"
+    shown = preview.of_records([str(tmp_path / "out/new")], 9)
+
+    def larger(images: Sequence[previews.Waiting]) -> dict[str, Path]:
+        preview.write(Chosen(tuple(images) * 201, 402, shown.classes), "t", out)
+        named = cards(out.read_bytes())
+        assert all(max(card["thumb"]) <= 320 for card in named)
+        return {card["name"]: tmp_path / card["original"] for card in named if "original" in card}
+
+    copied = larger(shown.images)
+    assert copied["wide.jpg"].read_bytes() == (tmp_path / "images/wide.jpg").read_bytes()
+    assert list(copied) == ["wide.jpg"]
+    wide = next(
+        made for made in (waiting() for waiting in shown.images) if made.image and made.image.width > 60
+    )
+    record = replace(wide.record, masks=(b"[[1, 2, 310, 2, 310, 220]]",))
+    drawn = larger([lambda: replace(wide, record=record)])["wide.jpg"]
+    assert Image.open(BytesIO(drawn.read_bytes())).size == (1280, 768)
+    monkeypatch.setattr("tfrec_tools.drawing.cards.MOST_COPIED_BYTES", 100)
+    assert Image.open(BytesIO(larger(shown.images)["wide.jpg"].read_bytes())).size == (1280, 768)
 
 
 def test_what_a_record_says_besides_its_boxes(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Prepare object-detection data for TensorFlow, and grow detectors by new classes.
 
-The Python API (docs/python.md): convert, validate, remap, extract, merge_labels, verify, inspect, load;
-finetune, evaluate, compare, export, open_model. Each is imported when it is first asked for:
-`import tfrec_tools` loads nothing.
+The Python API (docs/python.md): convert, validate, remap, extract, merge_labels, verify, inspect,
+compare_sets, load; finetune, evaluate, compare, export, open_model. Each is imported when it is first asked
+for: `import tfrec_tools` loads nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ __version__ = "0.2.0"
 _ROOMS = {
     "tfrec_tools.api.records": (
         *("convert", "validate", "remap", "extract", "merge_labels", "verify", "inspect"),
+        *("compare_sets", "ComparedSets"),
         *("Finished", "Checked", "Extracted", "MergedLabels", "Verified", "Stats"),
     ),
     "tfrec_tools.api.loading": ("load", "Records", "Sample"),

@@ -10,11 +10,13 @@ from tfrec_tools.api.models import export as export
 from tfrec_tools.api.models import finetune as finetune
 from tfrec_tools.api.models import open_model as open_model
 from tfrec_tools.api.records import Checked as Checked
+from tfrec_tools.api.records import ComparedSets as ComparedSets
 from tfrec_tools.api.records import Extracted as Extracted
 from tfrec_tools.api.records import Finished as Finished
 from tfrec_tools.api.records import MergedLabels as MergedLabels
 from tfrec_tools.api.records import Stats as Stats
 from tfrec_tools.api.records import Verified as Verified
+from tfrec_tools.api.records import compare_sets as compare_sets
 from tfrec_tools.api.records import convert as convert
 from tfrec_tools.api.records import extract as extract
 from tfrec_tools.api.records import inspect as inspect

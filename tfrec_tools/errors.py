@@ -25,8 +25,20 @@ def _escaped(match: re.Match[str]) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Returns a number of things in words: "1 box", "2 boxes", "0 classes"."""
+    return f"{number} {inflected(number, noun)}"
+
+
+def inflected(number: int, noun: str) -> str:
+    """Returns the word for so many things."""
     plural = f"{noun}es" if noun.endswith(("s", "x")) else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
+    return noun if number == 1 else plural
+
+
+def listed(words: Sequence[str], most: int = 8) -> str:
+    """Returns words as a list in a sentence, of many the first ones: "a, b and 98 more"."""
+    if len(words) <= most + 2:
+        return ", ".join(words)
+    return f"{', '.join(words[:most])} and {len(words) - most} more"
 
 
 def short(text: str) -> str:

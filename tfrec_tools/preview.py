@@ -14,7 +14,8 @@ from typing import NamedTuple
 from tfrec_tools.annotations import box_checks
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, subset
 from tfrec_tools.conversion import plan
-from tfrec_tools.conversion.options import ConvertOptions, PreviewOptions, ValidateOptions
+from tfrec_tools.conversion.options import ConvertOptions, ValidateOptions
+from tfrec_tools.conversion.preview_options import PreviewOptions
 from tfrec_tools.dataset import class_choice, label_maps, shards, stats
 from tfrec_tools.dataset.class_choice import Choice
 from tfrec_tools.dataset.options import ClassOptions
@@ -28,6 +29,7 @@ from tfrec_tools.system import stores
 from tfrec_tools.system.atomic import published
 from tfrec_tools.system.options import Progress, as_path, narrowed, silent
 from tfrec_tools.system.regular_files import open_unbuffered
+from tfrec_tools.system.remote_path import is_url
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import Parsed, parse_example
 
@@ -69,6 +71,8 @@ def write(chosen: Chosen, title: str, out: Path, progress: Progress = silent) ->
 def is_source(what: str, format_given: bool) -> bool:
     """Returns whether the words name annotations rather than record files."""
     path = Path(what)
+    if is_url(path):  # records of a store are read as a source
+        return True
     if format_given or path.is_file():
         return format_given or not shards.is_record_file(path)
     try:

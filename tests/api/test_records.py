@@ -98,6 +98,27 @@ def test_labels_are_merged_and_records_follow(tmp_path: Path, made: Path) -> Non
     assert [verified.faults for verified in tfrec.verify(tmp_path / "re")] == [()]
 
 
+def test_two_sets_are_compared(tmp_path: Path, made: Path, source: Path) -> None:
+    tfrec.convert(source, tmp_path / "b/set", ignore="dog", no_negatives=True)
+    seen = list[str]()
+    found = tfrec.compare_sets(
+        made,
+        tmp_path / "b/set",
+        out=tmp_path / "pages/a.html",
+        count=1,
+        progress=lambda step, *_: seen.append(step),
+    )
+    assert (found.only_a, found.only_b, found.other_bytes) == (1, 0, 0)
+    assert found.counts()["dog"] == {"removed": 3}
+    assert found.counts()["cat"] == {"same": 2}
+    assert (tmp_path / "pages/a.html").is_file()
+    assert seen[-1] == "drawing images"
+    with pytest.raises(tfrec.InputError, match=r"expected \.html"):
+        tfrec.compare_sets(made, made, out="page.txt")
+    with pytest.raises(tfrec.InputError, match="no record files found"):
+        tfrec.compare_sets(made, tmp_path / "none")
+
+
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 def test_records_by_number(tmp_path: Path, source: Path, compression: Any) -> None:
     tfrec.convert(source, out=tmp_path / "out/set", shards=2, compression=compression)

@@ -119,6 +119,7 @@ def test_bccd_on_the_portable_job_service(tmp_path: Path, shared: Path, service:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise on Windows")
+@pytest.mark.usefixtures("interruptible")
 def test_a_worker_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """Beam's own job service waits for a dead worker forever, unlike Flink or Dataflow: so the command is
     interrupted, as a user would, and given again."""

@@ -169,7 +169,7 @@ def test_what_is_said_besides(folder: Path) -> None:
     quiet = ran(*words, "--quiet")
     assert (quiet.stderr, "owls" in quiet.stdout) == ("", True)
     words = ("convert", "instances.json", "--workers", "1", "--out")
-    assert "tfrec: converting images: 2 in 0." in ran(*words, "x/y", "--verbose").stderr
+    assert "converting images: 2 in " in ran(*words, "x/y", "--verbose").stderr
     assert ran(*words, "x/z", "--quiet").stderr == ran(*words, "x/w", "--progress", "none").stderr == ""
     bar = ran(*words, "x/v", "--progress", "bar").stderr
     assert "converting images" in bar

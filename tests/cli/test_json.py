@@ -42,12 +42,25 @@ def test_of_detect(model: Path, tmp_path: Path) -> None:
     assert set(found["boxes"]) <= {"owl", "elk"}
     assert found["scores"] == {"owl": 0.0, "elk": 0.0}
     assert [issue["code"] for issue in found["issues"]] == ["image-damaged"]
+    again = document(*words, "--model-labels", labels, code=1)
+    assert again == found | {"outcome": "unchanged"}
+    write_map(labels, "owl", "yak")
+    (tmp_path / "photos/b.png").unlink()
+    said = failed(*words, "--model-labels", labels)
+    assert "is there already, of other input (its label map, what is looked at changed); replace it" in said
+    anew = document(*words, "--model-labels", labels, "--if-changed")
+    assert (anew["outcome"], anew["issues"], anew["changed"][0]["what"]) == ("rebuilt", [], "input")
 
 
 def test_of_export(model: Path, tmp_path: Path) -> None:
     found = document("export", "--model", model, "--to", "checkpoint", "--out", tmp_path / "out")
     assert (found["out"], found["to"]) == (str(tmp_path / "out"), "checkpoint")
     assert (found["agreement"]["lost"], found["agreement"]["raw_scores"]) == (0, 0.0)
+    words = ("export", "--model", model, "--out", tmp_path / "out", "--to")
+    assert document(*words, "checkpoint") == found | {"outcome": "unchanged"}
+    assert document(*words, "saved_model", "--if-changed")["outcome"] == "rebuilt"
+    assert "of other options (--batches was default, is true)" in failed(*words, "saved_model", "--batches")
+    assert (tmp_path / "out/saved_model").is_dir()
 
 
 def test_of_compare(model: Path, tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_a_file_of_options_does_what_flags_do(folder: Path) -> None:
     [
         (
             "shrads = 2",
-            "a.toml: shrads: no such option, expected one of alias, aliases, box-format,",
+            "a.toml: shrads: no such option, expected one of alias, aliases, all-classes,",
         ),
         ("seed = [1, 2]", "a.toml: seed: found [1, 2], expected text, a number, true, false or a list"),
         ("seed = ", "a.toml: cannot be read as TOML ("),

@@ -24,7 +24,7 @@ def source(tmp_path: Path) -> Path:
 def test_validate_reports_and_writes_nothing(tmp_path: Path, source: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     out, _ = tfrec("validate", source)
-    for text in ("1 image, 2 boxes", "3 issue(s)", "box-outside", "box-empty", "class-similar"):
+    for text in ("1 image, 2 boxes", "3 issues", "box-outside", "box-empty", "class-similar"):
         assert text in out
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -123,7 +123,7 @@ def test_the_command_and_its_json(source: Path) -> None:
             ],
         }
     ]
-    assert err == "tfrec: error: 1 difference(s) from the source; convert again with --overwrite\n"
+    assert err == "tfrec: error: 1 difference from the source; convert again with --overwrite\n"
     assert "  image: b.jpg: " in tfrec(*words, code=1)[0]
     (one,) = tfrec_tools.verify(out, against=source, images=source.parent / "moved")
     assert [found.name for found in one.differences] == ["b.jpg"]
@@ -132,7 +132,7 @@ def test_the_command_and_its_json(source: Path) -> None:
 def test_what_cannot_be_compared(source: Path) -> None:
     out = source.parent / "out/new"
     convert(ConvertOptions(source, out))
-    with pytest.raises(InputError, match=r"given 2 time\(s\), but the set is of 1 source"):
+    with pytest.raises(InputError, match=r"given 2 times, but the set is of 1 source"):
         verified(VerifyOptions(out, against=[source, source]))
     with pytest.raises(InputError, match="is for --against"):
         verified(VerifyOptions(out, images="images"))

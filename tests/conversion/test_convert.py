@@ -287,7 +287,7 @@ def test_no_images_names_what_was_found_instead(tmp_path: Path) -> None:
         InputError, match=r"no images that can be used; .*a.xml: annotation-damaged: .*line 1"
     ) as caught:
         convert(ConvertOptions(annotations, tmp_path / "out/new"))
-    assert str(caught.value).endswith("(and 2 more issue(s))")
+    assert str(caught.value).endswith("(and 2 more issues)")
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(InputError, match=r"no images with boxes, and --no-negatives leaves out the others"):
@@ -432,7 +432,7 @@ def test_labels_of_any_kind(tmp_path: Path, source: Path, name: str, text: str) 
     [
         ("<object><name></name></object>", "a.xml: class-unknown: "),
         ("<object><name>cat</name><name>bat</name></object>", "a.xml: annotation-unread: .*: cat, bat$"),
-        ("<object><name>cat</name></object><object><name>cat</name></object>", r"\(and 1 more issue\(s\)\)$"),
+        ("<object><name>cat</name></object><object><name>cat</name></object>", r"\(and 1 more issue\)$"),
     ],
 )
 def test_why_there_are_no_classes_is_said(tmp_path: Path, xml: str, why: str) -> None:

@@ -92,20 +92,21 @@ def test_names_that_name_no_file(tmp_path: Path, name: str) -> None:
             convert(ConvertOptions(source, tmp_path / "out/new"))
 
 
-@pytest.mark.parametrize("letter", ["\x1b", "\x07", "\x08", "\x7f", "\x9b"])
-def test_a_name_does_not_command_the_terminal(tmp_path: Path, letter: str) -> None:
-    name, shown = f"c{letter}[31mat", f"c\\u{ord(letter):04x}[31mat"
+def test_a_name_does_not_command_the_terminal(tmp_path: Path) -> None:
+    letters = "\x1b\x07\x08\x7f\x9b"
+    name = "".join(f"c{letter}[31mat" for letter in letters)
+    shown = "".join(f"c\\u{ord(letter):04x}[31mat" for letter in letters)
     save_picture(tmp_path / "images/a.jpg")
     source = csv(tmp_path, [("a.jpg", 60, 40, [(name, -5, 1, 30, 30)])])
     for words in (("convert", source, "--out", tmp_path / "out/new"), ("inspect", tmp_path / "out/new")):
         out, err = tfrec(*words)
-        assert shown in out
-        assert letter not in out + err
+        assert shown in out.replace("\n", "")
+        assert set(letters).isdisjoint(out + err)
     found = convert(ConvertOptions(source, tmp_path / "out/two")).manifest.names
     assert found == (name,)
     _, err = tfrec("convert", source, "--out", tmp_path / "three", "--on", "box-outside=error", code=1)
     assert shown in err
-    assert letter not in err
+    assert set(letters).isdisjoint(err)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1:strict"])

@@ -340,10 +340,10 @@ def test_verify_ends_with_1(made: Path, capsys: pytest.CaptureFixture[str]) -> N
     run("verify", made, code=1)
     printed = capsys.readouterr()
     assert "the account of" in printed.out
-    assert printed.err.startswith("tfrec: error: 1 fault(s) found")
+    assert printed.err.startswith("tfrec: error: 1 fault found")
 
 
-LINE = "8 annotated objects in 1 file(s) = 6 written + 2 dropped (2 box-empty); 5 images = 5 written"
+LINE = "8 annotated objects in 1 file = 6 written + 2 dropped (2 box-empty); 5 images = 5 written"
 
 
 def test_every_command_shows_the_account(

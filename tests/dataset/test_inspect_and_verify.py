@@ -88,10 +88,20 @@ def test_names_come_from_ids_where_records_have_none(made: Path) -> None:
     assert stats.class_names(nameless, {})[0].startswith("id ")
 
 
-def test_inspect_prints_tables_and_json(made: Path) -> None:
+def test_inspect_prints_one_screen_and_json(made: Path) -> None:
     out, _ = tfrec("inspect", made)
-    for text in ("3 images, 5 boxes; every CRC is right", "train", "dog", "First record", "image/filename"):
+    for text in (
+        "3 images, 5 boxes; every CRC is right",
+        "splits: ",
+        "boxes in an image: 1 in 1, 2 to 4 in 2",
+        "sizes of images: ",
+        "\u2502 dog   \u2502     3 \u2502      2 \u2502",
+        "first record: ",
+        "Works with: finetune --train, evaluate",
+        f"Next: tfrec preview {made} --out page.html\n",
+    ):
         assert text in out
+    assert len(out.splitlines()) <= 20
     document = json.loads(tfrec("inspect", made, "--json")[0])
     assert document["boxes_per_image"] == {"1": 1, "2": 2}
     assert document["classes"][0] == {"name": "dog", "boxes": 3, "images": 2, "keypoints": 0}
@@ -223,8 +233,8 @@ def test_what_does_not_belong_and_what_is_missing(made: Path) -> None:
         f"{shards.label_map_path(made)}: is missing",
     ]
     out, err = tfrec("verify", made, code=1)
-    assert out.startswith(f"{made}: 2 fault(s)\n")
-    assert err == "tfrec: error: 2 fault(s) found; convert again with --overwrite\n"
+    assert out.startswith(f"{made}: 2 faults\n")
+    assert err == "tfrec: error: 2 faults found; convert again with --overwrite\n"
 
 
 def test_no_set_to_verify(tmp_path: Path) -> None:

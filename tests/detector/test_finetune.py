@@ -95,6 +95,7 @@ def test_training_moves_what_it_should(run: Path, inputs: Path) -> None:
     assert all(path in same for path in before if "moving_" in path)
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_stays_to_the_bit_and_batch_norm_moves_when_asked(
     inputs: Path, tmp_path: Path
 ) -> None:

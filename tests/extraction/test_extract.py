@@ -296,8 +296,8 @@ def test_every_format_can_be_chosen() -> None:
 
 def test_the_command(tmp_path: Path, records: Path) -> None:
     out, _ = tfrec("extract", records, "--to", "csv", "--out", tmp_path / "a", cwd=ROOT)
-    assert "10 annotated objects in 1 file(s) = 10 written; 5 images = 5 written" in out
-    assert "csv cannot say: source_id of 5 image(s)" in out
+    assert "10 annotated objects in 1 file = 10 written; 5 images = 5 written" in out
+    assert "csv cannot say: source_id of 5 images" in out
     assert f"Back to records: tfrec convert {tmp_path / 'a'}/labels.csv --labels" in out
     out, _ = tfrec("extract", records, "--to", "yolo", "--out", tmp_path / "b", "--json", cwd=ROOT)
     document = json.loads(out)

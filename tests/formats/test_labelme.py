@@ -136,7 +136,7 @@ def test_an_embedded_image_without_its_file_is_said_to_be_unread(tmp_path: Path)
     (tmp_path / "b.jpg").touch()
     source = read(tmp_path)
     assert faults(source) == ["annotation-unread"]
-    assert "imageData, the image inside of the file, is not read (in 2 file(s)" in source.issues[0].message
+    assert "imageData, the image inside of the file, is not read (in 2 files" in source.issues[0].message
 
 
 def test_files_that_cannot_be_used_are_issues(tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ def test_labels_of_what_has_no_box(boxes: Path) -> None:
     assert_balanced(source)
     assert source.records[1].labeled == {"/m/1", "/m/2", "/m/4"}
     assert [(issue.code, issue.source, issue.message) for issue in source.issues] == [
-        ("box-missing", LABELS, "1 label(s) of classes without a box in their image, such as /m/4 in b"),
-        ("image-unknown", LABELS, "2 image(s) that have no boxes in the source are not read"),
+        ("box-missing", LABELS, "1 label of classes without a box in their image, such as /m/4 in b"),
+        ("image-unknown", LABELS, "not read: 2 images without boxes in the source"),
     ]
 
 

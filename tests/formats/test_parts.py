@@ -15,10 +15,12 @@ from tests.helpers.small_sets import coco, csv, save_pictures, tfrecord, voc
 from tests.helpers.sources import assert_balanced, faults
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
+from tfrec_tools.conversion.plan import make_plan
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats import registry
+from tfrec_tools.formats import evidence, registry
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.formats.split_names import split_named
+from tfrec_tools.recognition.recognize import recognize
 
 
 def _of_coco(folder: Path) -> None:
@@ -58,6 +60,22 @@ def download(folder: Path, kind: str, splits: tuple[str, ...] = ("train", "valid
     return folder
 
 
+@pytest.mark.parametrize("look", [lambda path: make_plan(ConvertOptions(path, "set")), recognize])
+def test_a_folder_is_looked_into_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: Callable[[str], object]
+) -> None:
+    folder = download(tmp_path / "download", "coco")
+    looked, files_of = list[Path](), evidence.files_of
+
+    def noting(path: Path, kind: str) -> list[Path]:
+        looked.append(path)
+        return files_of(path, kind)
+
+    monkeypatch.setattr(evidence, "files_of", noting)
+    look(str(folder))
+    assert looked == [folder]
+
+
 @pytest.mark.parametrize("kind", WRITERS)
 def test_folders_of_splits_are_one_source(tmp_path: Path, kind: str) -> None:
     folder = download(tmp_path / "images", kind)  # a name that folders of images have
@@ -68,7 +86,7 @@ def test_folders_of_splits_are_one_source(tmp_path: Path, kind: str) -> None:
     assert source.account.images == len(source.records) == 9
     assert sorted(source.classes) == ["cat", "dog"]
     if kind != "tfrecord":
-        assert registry.images_folder(folder) == folder
+        assert registry.images_folder(registry.laid_out(folder)) == folder
     done = convert(ConvertOptions(folder, tmp_path / "out/set", split="source", shards=1, workers=1))
     assert {split.name: split.images for split in done.manifest.splits} == {"test": 3, "train": 3, "val": 3}
     assert {record.split for record in source.records} <= {"train", "val", "test", None}

@@ -28,7 +28,8 @@ def found(
 ) -> tuple[int, int, dict[str, int], dict[str, list[tuple[str, list[float]]]]]:
     """(images, boxes, {code: how many}, {file name: sorted (class, box in pixels)}) of a set."""
     source = registry.read(shared / "data" / path, options=ReadOptions(**options))
-    folder = shared / "data" / images if images else registry.images_folder(shared / "data" / path)
+    layout = registry.laid_out(shared / "data" / path)
+    folder = shared / "data" / images if images else registry.images_folder(layout)
     places, odd = lookup.places(source.records, folder)
     issues, boxes = [*source.issues, *odd], dict[str, list[tuple[str, list[float]]]]()
     for record, place in zip(source.records, places, strict=True):
@@ -104,7 +105,7 @@ def test_crowds_and_masks_of_coco(shared: Path) -> None:
     path = shared / "data/coco_tiny_38/annotations/instances_val2017.json"
     source = registry.read(path, options=ReadOptions(masks=True))
     assert sum(int(record.crowd.sum()) for record in source.records) == 1
-    places, _ = lookup.places(source.records, registry.images_folder(path))
+    places, _ = lookup.places(source.records, registry.images_folder(registry.laid_out(path)))
     crowded = next(i for i, record in enumerate(source.records) if record.crowd.any())
     crowd, _ = fitted(source.records[crowded], places[crowded])
     assert len(crowd.masks) == len(crowd.names)
@@ -113,7 +114,7 @@ def test_crowds_and_masks_of_coco(shared: Path) -> None:
 def test_the_fill_of_masks_is_cocos_area(shared: Path) -> None:
     path = shared / "data/coco_tiny_38/annotations/instances_val2017.json"
     source = registry.read(path, options=ReadOptions(masks=True))
-    places, _ = lookup.places(source.records, registry.images_folder(path))
+    places, _ = lookup.places(source.records, registry.images_folder(registry.laid_out(path)))
     record, _ = fitted(source.records[0], places[0])
     for mask, area in zip(record.masks, record.area, strict=True):
         with Image.open(BytesIO(mask)) as image:

@@ -60,12 +60,13 @@ def test_what_is_no_source(tmp_path: Path) -> None:
 
 def test_images_stand_nearby(tmp_path: Path) -> None:
     annotations = voc(tmp_path)
-    assert registry.images_folder(annotations) == annotations
+    assert registry.images_folder(registry.laid_out(annotations)) == annotations
     (tmp_path / "images").mkdir()
-    assert registry.images_folder(annotations) == tmp_path.resolve() / "images"
+    assert registry.images_folder(registry.laid_out(annotations)) == tmp_path.resolve() / "images"
     (tmp_path / "JPEGImages").mkdir()
-    assert registry.images_folder(annotations).name == "JPEGImages"
-    assert registry.images_folder(tmp_path / "instances.json", "coco") == tmp_path / "JPEGImages"
+    assert registry.images_folder(registry.laid_out(annotations)).name == "JPEGImages"
+    layout = registry.laid_out(tmp_path / "instances.json", "coco")
+    assert registry.images_folder(layout) == tmp_path / "JPEGImages"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_images_of_a_file_in_a_folder_stand_in_all_that_was_named(
     file = WRITERS["coco"](tmp_path)
     (tmp_path / "annotations").mkdir(exist_ok=True)
     file.rename(tmp_path / "annotations" / file.name)
-    assert registry.images_folder(tmp_path).resolve() == (tmp_path / expected).resolve()
+    assert registry.images_folder(registry.laid_out(tmp_path)).resolve() == (tmp_path / expected).resolve()
 
 
 @pytest.mark.parametrize("images", ["images", "images/default", "pics", "pics/a", ".", "annotations"])
@@ -100,7 +101,7 @@ def test_the_images_of_a_file_below_the_named_folder_are_below_it_too(
     coco(tmp_path).rename(tmp_path / file)
     (tmp_path / images).mkdir(parents=True, exist_ok=True)
     (tmp_path / images / "a.jpg").write_bytes(b"")
-    assert (tmp_path / images).is_relative_to(registry.images_folder(tmp_path))
+    assert (tmp_path / images).is_relative_to(registry.images_folder(registry.laid_out(tmp_path)))
 
 
 @pytest.mark.parametrize("kind", ["voc", "csv", "coco"])

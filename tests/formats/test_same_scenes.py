@@ -100,4 +100,5 @@ def test_each_format_has_the_same_boxes(name: str) -> None:
 @pytest.mark.parametrize("name", SOURCES)
 def test_its_images_are_beside_it(name: str) -> None:
     kind, path, _ = SOURCES[name]
-    assert registry.images_folder(FORMATS / path, kind).resolve() == (FORMATS / "images").resolve()
+    layout = registry.laid_out(FORMATS / path, kind)
+    assert registry.images_folder(layout).resolve() == (FORMATS / "images").resolve()

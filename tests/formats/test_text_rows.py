@@ -145,7 +145,7 @@ def test_images_of_one_name_in_two_folders(tmp_path: Path) -> None:
         save_picture(tmp_path / part / "image_2/000001.png", 1242, 375)
     result = convert(ConvertOptions(tmp_path, tmp_path / "out/set", workers=1))
     assert (result.manifest.images, result.manifest.boxes) == (1, 1)
-    assert registry.images_folder(tmp_path / "training/label_2").name == "image_2"
+    assert registry.images_folder(registry.laid_out(tmp_path / "training/label_2")).name == "image_2"
 
 
 @pytest.mark.parametrize("head", ["'imagesource':GoogleEarth\n'gsd':0.14\n", '"GSD" : null\n', HEADER])

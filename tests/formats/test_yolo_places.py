@@ -453,7 +453,7 @@ def test_the_only_folder_with_data_yaml_is_found(tmp_path: Path, inner: list[str
     if is_read:
         source = registry.read(tmp_path / "set")
         assert pairs(source) == {"data/images/a.png": 1}
-        _, issues = lookup.places(source.records, registry.images_folder(tmp_path / "set"))
+        _, issues = lookup.places(source.records, registry.images_folder(registry.laid_out(tmp_path / "set")))
         assert not issues
     else:
         with pytest.raises(InputError):

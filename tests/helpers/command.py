@@ -36,8 +36,12 @@ def fault(*words: object, cwd: Path | None = None) -> str:
 
 
 def without_progress(stderr: str) -> str:
-    """Without the lines that a command says where it takes more than ten seconds, as on a busy machine."""
-    return re.sub(r"^[a-z ,]+: \d+( of \d+)?( .*)?\n", "", stderr, flags=re.MULTILINE)
+    """Without the lines that a command says where it takes seconds, as on a busy machine."""
+    meanwhile, over = (
+        r"(reading .*|[a-zA-Z ,]+)( [.]{3}|: \d+( of \d+)?)( .*)?",
+        r"(?!tfrec: )[a-z].*: ([\d,]+ in )?\d+[.]\d s",
+    )
+    return re.sub(rf"^({meanwhile}|{over})\n", "", stderr, flags=re.MULTILINE)
 
 
 def write_map(path: Path, *names: str) -> Path:

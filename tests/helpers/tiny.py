@@ -13,9 +13,16 @@ from PIL import Image
 
 from tests.helpers.places import DATA
 from tfrec_tools.annotations.records import image_record
-from tfrec_tools.detector.config.read import Config
+from tfrec_tools.detector.config.read import Config, read_pipeline
 from tfrec_tools.detector.config.ssd import SsdConfig
-from tfrec_tools.detector.model.detector import Detector, new_detector, save_detector, values
+from tfrec_tools.detector.model.detector import (
+    Detector,
+    Values,
+    assign,
+    new_detector,
+    save_detector,
+    values,
+)
 from tfrec_tools.images.loading import EncodedImage
 from tfrec_tools.labels.label_map import LabelMap, from_names
 from tfrec_tools.tfrecords import framing
@@ -31,10 +38,24 @@ def detector(*names: str, seed: int = 1, canvas_px: int = 64) -> Detector:
     for edge in ("height", "width"):
         pipeline = pipeline.replace(f"{edge}: 64\n", f"{edge}: {canvas_px}\n")
     made = new_detector(pipeline, from_names(names), seed)
+    if (weights := _SETTLED.get((len(names), seed, canvas_px))) is not None:
+        assign(made.network, weights)
+        return made
     noise = np.random.default_rng(seed).uniform(-1, 1, (4, canvas_px, canvas_px, 3)).astype(np.float32)
     for _ in range(8):
         made.network(noise, training=True)
+    _SETTLED[len(names), seed, canvas_px] = {
+        path: value.copy() for path, value in values(made.network).items()
+    }
     return made
+
+
+_SETTLED: dict[tuple[int, int, int], Values] = {}  # weights by what they hang on, as the noise takes a second
+
+
+def config() -> SsdConfig:
+    """What the detectors are of, for as many classes as the file says, without a network."""
+    return ssd_config(read_pipeline(PIPELINE))
 
 
 def ssd_config(config: Config) -> SsdConfig:

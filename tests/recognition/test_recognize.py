@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tests.helpers.command import tfrec
 from tests.helpers.documents import require_valid
 from tests.helpers.places import SAMPLE
 from tfrec_tools.errors import InputError
+from tfrec_tools.recognition.answer import IMAGES_IN
 from tfrec_tools.recognition.recognize import recognize, record_words
 
 OLD = SAMPLE / "old"
@@ -63,7 +65,73 @@ def test_what_is_to_be_settled_is_said() -> None:
     assert (answer.title, answer.takes, answer.next) == ("YOLO annotations", (), "")
     assert "--yolo" in answer.refuses["convert"]
     several = recognize(str(OLD))
-    assert "annotations as COCO" in several.refuses["validate"]
+    assert several.facts == {
+        "COCO": "annotations.coco.json",
+        "Pascal VOC": "voc/old_000.xml",
+        "CSV": "annotations.csv",
+    }
+    assert several.refuses["validate"].endswith("choose by --format voc or name the file")
+
+
+@pytest.mark.parametrize(
+    "source", [OLD, OLD / "voc", SAMPLE / "formats/yolo", SAMPLE / "new/annotations.csv"]
+)
+def test_the_next_command_works(tmp_path: Path, source: Path) -> None:
+    tfrec(*shlex.split(recognize(str(source)).next)[1:], cwd=tmp_path)
+    (manifest,) = (tmp_path / "records").glob("*.manifest.json")
+    said = tfrec("inspect", manifest, cwd=tmp_path)[0]
+    tfrec(*shlex.split(said.partition("Next: ")[2])[1:], cwd=tmp_path)
+    assert (tmp_path / "page.html").is_file()
+
+
+def test_images_that_are_elsewhere_are_to_be_named(tmp_path: Path) -> None:
+    shutil.copy(OLD / "annotations.coco.json", tmp_path / "a.json")
+    answer = recognize(str(tmp_path / "a.json"))
+    assert answer.facts[IMAGES_IN] == f"{tmp_path}, where 'old_000.jpg' is not"
+    assert "--images IMAGES" in answer.next
+    assert "(IMAGES: yours to name)" in tfrec("inspect", tmp_path / "a.json")[0]
+
+
+def test_a_folder_beside_that_of_the_images(tmp_path: Path) -> None:
+    """Annotations in parts, as COCO has them."""
+    (tmp_path / "coco/annotations").mkdir(parents=True)
+    for split in ("train", "val"):
+        shutil.copy(
+            SAMPLE / ("old" if split == "train" else "val") / "annotations.coco.json",
+            tmp_path / f"coco/annotations/instances_{split}.json",
+        )
+    for folder in ("old", "val"):
+        shutil.copytree(SAMPLE / folder / "images", tmp_path / "coco/images", dirs_exist_ok=True)
+    answer = recognize(str(tmp_path / "coco/annotations"))
+    assert answer.facts[IMAGES_IN] == str(tmp_path / "coco/images")
+    tfrec(*shlex.split(answer.next)[1:], cwd=tmp_path)
+
+
+def packed(archive: Path, folder: Path, top: str) -> Path:
+    with zipfile.ZipFile(archive, "w") as opened:
+        for file in sorted(folder.rglob("*")):
+            opened.write(file, Path(top) / file.relative_to(folder))
+    return archive
+
+
+def test_the_next_command_of_an_archive_names_the_archive(tmp_path: Path) -> None:
+    coco = tmp_path / "coco"
+    shutil.copytree(OLD, coco, ignore=shutil.ignore_patterns("*.csv", "voc"))
+    for name, folder in (("coco", coco), ("several", OLD)):
+        answer = recognize(str(packed(tmp_path / f"{name}.zip", folder, "top")))
+        assert answer.path == str(tmp_path / f"{name}.zip")
+        assert answer.facts["in the archive"] == "top"
+        tfrec(*shlex.split(answer.next)[1:], cwd=tmp_path)
+        assert (tmp_path / f"records/{name}.manifest.json").is_file()
+
+
+def test_models_and_images_are_not_read_from_archives(tmp_path: Path) -> None:
+    for name, folder in (("model", SAMPLE / "base_model"), ("photos", OLD / "images")):
+        answer = recognize(str(packed(tmp_path / f"{name}.zip", folder, name)))
+        assert (answer.takes, answer.next) == ((), f"unzip {tmp_path}/{name}.zip")
+        assert "unpack" in answer.refuses["detect"]
+    (tmp_path / "model.tar.gz").write_bytes(b"x")
+    assert recognize(str(tmp_path / "model.tar.gz")).next == f"tar xf {tmp_path}/model.tar.gz"
 
 
 def test_lists_of_names(tmp_path: Path) -> None:
@@ -85,6 +153,13 @@ def test_a_model_folder_that_does_not_open(tmp_path: Path) -> None:
     answer = recognize(str(folder))
     assert not answer.takes
     assert "ssd_resnet34_keras" in answer.refuses["detect"]
+
+
+def test_a_model_folder_without_its_checkpoint(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE / "base_model", tmp_path / "model", ignore=shutil.ignore_patterns("ckpt-*"))
+    answer = recognize(str(tmp_path / "model"))
+    assert not answer.takes
+    assert "no checkpoint in it" in answer.refuses["detect"]
 
 
 @pytest.mark.parametrize("name", ["model.tflite", "model.onnx", "net.pt", "net.keras"])
@@ -123,12 +198,24 @@ def test_words_for_records(tmp_path: Path) -> None:
     assert record_words(str(SAMPLE / "base_model")) is None
 
 
-@pytest.mark.parametrize("name", ["nothing.json", "what.xyz"])
-def test_what_is_nothing(tmp_path: Path, name: str) -> None:
-    if name == "what.xyz":
-        (tmp_path / name).write_text("x")
-    with pytest.raises(InputError):
-        recognize(str(tmp_path / name))
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("nothing.json", None, "no such file or folder"),
+        ("what.xyz", "x", "is nothing that tfrec knows"),
+        ("empty.txt", "", "is nothing that tfrec knows"),
+        ("boxes.txt", "0 0.5 0.5 0.1 0.1\n3 0.2 0.2 0.1 0.1\n", "is the boxes of one image"),
+        ("folder/map.pbtxt", "item { id: 1 name: 'a' }", "holds nothing of its own, but map.pbtxt"),
+        ("folder/notes.md", "x", "is a folder without annotations, images, records or a model"),
+    ],
+)
+def test_what_is_nothing(tmp_path: Path, name: str, text: str | None, reason: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InputError, match=reason):
+        recognize(str(path if path.parent == tmp_path else path.parent))
 
 
 def test_no_tensorflow_is_loaded() -> None:
@@ -154,4 +241,6 @@ def test_the_command_says_it_in_one_screen_and_as_a_document() -> None:
 def test_many_classes_leave_the_screen_alone(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("".join(f"class {number}\n" for number in range(300)))
     out, _ = tfrec("inspect", tmp_path / "names.txt")
-    assert "and 280 more classes: --json has all" in out
+    assert "... and 292 more" in out
+    assert "Shown are 8 of 300 classes, the first; --all-classes shows all." in out
+    assert "class 299 " in tfrec("inspect", tmp_path / "names.txt", "--all-classes")[0]

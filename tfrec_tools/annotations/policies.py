@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from tfrec_tools.annotations.issues import CODES, Issue
 from tfrec_tools.errors import InputError
@@ -122,6 +121,8 @@ def _other_than_error(code: str) -> str:
 
 def _require_choice(word: str, code: str, action: str) -> None:
     if code not in CODES:
+        from difflib import get_close_matches
+
         near = get_close_matches(code, CODES, 1, _NEAR)
         advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(CODES)}"
         raise InputError("--on", f"{code!r} is no issue code; {advice}", where=word)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.errors import counted
 
 if TYPE_CHECKING:
     from tfrec_tools.annotations.records import ByteRange, ImageRecord
@@ -35,10 +36,9 @@ def few(boxes_by_class: Mapping[str, int], place: str) -> tuple[Issue, ...]:
     """Returns an issue for each class that has boxes, but fewer than FEW_BOXES and a tenth of the fullest
     class; in a set that is small all over nothing stands out."""
     fullest = max(boxes_by_class.values(), default=0)
+    of_fullest = f"the fullest class has {fullest}"
     return tuple(
-        Issue(
-            "class-few", place, None, f"{name!r} has {count} box(es), the fullest class has {fullest}", False
-        )
+        Issue("class-few", place, None, f"{name!r} has {counted(count, 'box')}, {of_fullest}", False)
         for name, count in boxes_by_class.items()
         if 0 < count < FEW_BOXES and 10 * count <= fullest
     )

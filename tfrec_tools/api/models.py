@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from tfrec_tools.api.keywords import in_one_line, taking
 from tfrec_tools.detector import preflight
+from tfrec_tools.detector.export import standing
+from tfrec_tools.detector.export.standing import Agreement
 from tfrec_tools.detector.options.comparing import CompareOptions
 from tfrec_tools.detector.options.finetune import FinetuneOptions
 from tfrec_tools.detector.options.models import EvaluateOptions, ExportOptions
@@ -23,7 +25,6 @@ from tfrec_tools.system.options import StrPath, as_path
 
 if TYPE_CHECKING:
     from tfrec_tools.detector.evaluation.metrics import Metrics
-    from tfrec_tools.detector.export.agreement import Agreement
     from tfrec_tools.detector.inference.predictor import Finder
     from tfrec_tools.detector.model.detector import Detector
     from tfrec_tools.detector.reports.comparison import Line
@@ -157,7 +158,7 @@ def compare(options: CompareOptions) -> Compared:
     """Holds two models against each other on the same annotated images, as `tfrec compare` does: what became
     of each box. Raises TfrecError where an input cannot be used."""
     if options.is_of_sets:
-        raise InputError("records", "is missing; two sets are for the command `tfrec compare`")
+        raise InputError("records", "is missing, expected annotated records; compare_sets is for two sets")
     preflight.require_records(options.patterns)
     from tfrec_tools.detector.comparing import compare_models
 
@@ -169,9 +170,11 @@ def export(options: ExportOptions) -> Agreement:
     """Writes a model for others to run, as `tfrec export` does; returns how far what was written is from the
     original. Raises TfrecError, and writes nothing, where they do not agree."""
     preflight.require_images(options.patterns)
+    if (before := standing.finished_before(options)) is not None:
+        return before.agreement
     from tfrec_tools.detector.export.export import export_model
 
-    return export_model(options)
+    return export_model(options).agreement
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfrec_tools.api.keywords import taking
+from tfrec_tools.api.keywords import in_one_line, taking
 from tfrec_tools.conversion import comparison
 from tfrec_tools.conversion import convert as conversion
 from tfrec_tools.conversion.convert import Checked
@@ -12,6 +12,7 @@ from tfrec_tools.dataset.options import InspectOptions, VerifyOptions
 from tfrec_tools.dataset.publish import Finished
 from tfrec_tools.dataset.stats import Stats
 from tfrec_tools.dataset.verify import Verified
+from tfrec_tools.detector.options.comparing import CompareOptions
 from tfrec_tools.extraction import extract as extraction
 from tfrec_tools.extraction.extract import Extracted
 from tfrec_tools.extraction.options import ExtractOptions
@@ -19,14 +20,19 @@ from tfrec_tools.remapping import label_merging
 from tfrec_tools.remapping import remap as remapping
 from tfrec_tools.remapping.label_merging import MergedLabels
 from tfrec_tools.remapping.options import MergeLabelsOptions, RemapOptions
+from tfrec_tools.set_comparison import sets
+from tfrec_tools.set_comparison.sets import ComparedSets
+from tfrec_tools.system.options import Progress, StrPath, silent
 
 __all__ = [
     "Checked",
+    "ComparedSets",
     "Extracted",
     "Finished",
     "MergedLabels",
     "Stats",
     "Verified",
+    "compare_sets",
     "convert",
     "extract",
     "inspect",
@@ -83,3 +89,22 @@ def verify(options: VerifyOptions) -> tuple[Verified, ...]:
 def inspect(options: InspectOptions) -> Stats:
     """Counts what record files hold, as `tfrec inspect` does. Raises InputError where a record is damaged."""
     return stats.inspect(options)
+
+
+@in_one_line
+def compare_sets(
+    a: StrPath, b: StrPath, *, out: StrPath | None = None, count: int = 200, progress: Progress = silent
+) -> ComparedSets:
+    """Holds two sets of records against each other, as `tfrec compare A B` does: which images and boxes came,
+    went and changed. Raises InputError where one of them is no records.
+
+    a, b: Sets DIR/NAME, files, folders or patterns; A is the one before.
+    out: The page to write, a .html; none without.
+    count: Number of images on the page, at most, those with most differences first.
+    progress: Called meanwhile as progress(step, done, total, note).
+    """
+    page = CompareOptions(a, b, out=out, count=count).page
+    result = sets.compare_sets(str(a), str(b), progress)
+    if page is not None:
+        sets.write_page(page, result, count, progress)
+    return result

@@ -8,7 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from tfrec_tools.conversion.options import ConvertOptions
@@ -82,7 +82,7 @@ def located(path: Path | str, kind: type[P]) -> Path:
     opened = kind(path)
     try:
         FileSystems.get_filesystem(str(opened))
-    except ValueError as fault:
+    except (ValueError, BeamIOError) as fault:
         reason = f"Apache Beam cannot open it ({' '.join(str(fault).split())})"
         raise InputError(str(opened), reason) from fault
     return opened

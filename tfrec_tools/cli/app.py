@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any, NoReturn
@@ -136,6 +135,8 @@ def _warn_of_unknown_variables(prefix: str, command: Any) -> None:
     for variable in sorted(os.environ):
         name = variable.removeprefix(f"{prefix}_")
         if name not in (variable, *known):
+            from difflib import get_close_matches
+
             near = get_close_matches(name, known, 1)
             advice = f"; did you mean {prefix}_{near[0]}?" if near else ""
             manner.note(f"warning: {variable} is no option of this command{advice}")

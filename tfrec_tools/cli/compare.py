@@ -9,7 +9,7 @@ from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.comparing import CompareOptions
 
 
-@command("tfrec compare base run/model --records 'records/val-*' --out compare.html")
+@command("tfrec compare base run/model --records 'records/val-*' --out compare.html", of_classes=True)
 def compare(options: CompareOptions, json: Json = False) -> None:
     """Hold two models against each other: which boxes B lost and won, and its false alarms, class by class.
 
@@ -32,10 +32,10 @@ def _compare_models(options: CompareOptions, json: bool) -> None:
     for model, labels, flag in options.models:
         for note in preflight.model_notes(model, labels, flag):
             manner.note(note)
-    tensorflow.load()
-    from tfrec_tools.detector.comparing import compare_models
-
     with console.watched(options) as watched:
+        tensorflow.load(watched.progress)
+        from tfrec_tools.detector.comparing import compare_models
+
         result, shown = compare_models(watched)
     if json:
         manner.say_document(_document(options, result, shown))
@@ -55,16 +55,28 @@ def _compare_sets(options: CompareOptions, json: bool) -> None:
         result = sets.compare_sets(str(options.a), str(options.b), watched.progress)
         shown = 0
         if page is not None:
-            page.parent.mkdir(parents=True, exist_ok=True)
             shown = sets.write_page(page, result, options.count, watched.progress)
     if json:
         manner.say_document(_document_of_sets(options, result, shown))
         return
-    table = sets.numbers(result)
-    console.print_table("A and B", table.headers, [row.cells for row in table.rows])
+    _print_sets(sets.numbers(result))
     say(sets.summary(result))
     if page is not None:
         say(f"{page}: {shown:,} of {len(result.pairs):,} images, most differences first")
+
+
+def _print_sets(table: Any) -> None:
+    """Where classes are many, those that differ most."""
+    from tfrec_tools.cli import class_tables
+    from tfrec_tools.set_comparison.changes import KINDS
+
+    classes, means = (
+        [row.cells for row in table.rows if row.is_mean == is_mean] for is_mean in (False, True)
+    )
+    differing = [table.headers.index(kind) for kind in KINDS if kind != "same"]
+    places = class_tables.most_first([sum(int(cells[i]) for i in differing) for cells in classes])
+    order = class_tables.Order(places, "those with most changes")
+    class_tables.print_classes("A and B", table.headers, classes, order, last=means)
 
 
 def _document_of_sets(options: CompareOptions, result: Any, shown: int) -> dict[str, Any]:
@@ -88,11 +100,19 @@ def _document_of_sets(options: CompareOptions, result: Any, shown: int) -> dict[
 
 
 def _print(result: Any) -> None:
-    from tfrec_tools.cli import console
+    """Two tables, which fit a terminal; where classes are many, those that lost most."""
+    from tfrec_tools.cli import class_tables, console
+    from tfrec_tools.cli.score_tables import stacked
     from tfrec_tools.detector.reports import side_by_side
 
     table = side_by_side.numbers(result)
     at = table.headers.index(side_by_side.FIRST_SCORE)
+    classes, means = (
+        [row.cells for row in table.rows if row.is_mean == is_mean] for is_mean in (False, True)
+    )
+    mistakes = [table.headers.index(name) for name in ("lost", "new alarms")]
+    places = class_tables.most_first([sum(int(cells[i] or 0) for i in mistakes) for cells in classes])
+    order = class_tables.Order(places, "those in which B makes most new mistakes")
     for title, columns in (
         ("Boxes and false alarms of A and B", range(at)),
         (
@@ -100,13 +120,11 @@ def _print(result: Any) -> None:
             (0, *range(at, len(table.headers))),
         ),
     ):
-        headers, *rows = ([cells[i] for i in columns] for cells in (table.headers, *_cells(table)))
-        console.print_table(title, headers, rows)
+        shaped = stacked if console.is_narrow() else str
+        headers = [table.headers[i] for i in columns]
+        rows, last = ([[shaped(cells[i]) for i in columns] for cells in some] for some in (classes, means))
+        class_tables.print_classes(title, headers, rows, order, last=last)
     say(side_by_side.summary(result))
-
-
-def _cells(table: Any) -> Any:
-    return (row.cells for row in table.rows)
 
 
 def _document(options: CompareOptions, result: Any, shown: int) -> dict[str, Any]:

@@ -11,7 +11,10 @@ from tfrec_tools.conversion.options import ConvertOptions
 COMMAND = beam.BeamCommand
 
 
-@command("tfrec convert instances.json --images photos/ --out records/train --split train=0.8,val=0.2")
+@command(
+    "tfrec convert instances.json --images photos/ --out records/train --split train=0.8,val=0.2",
+    of_classes=True,
+)
 def convert(
     options: ConvertOptions, context: typer.Context, runner: beam.Runner = None, json: Json = False
 ) -> None:

@@ -14,6 +14,7 @@ from tfrec_tools.dataset.changes import Change, Outcome
 from tfrec_tools.dataset.manifest import Manifest, SourceAccount
 from tfrec_tools.errors import Parts
 from tfrec_tools.extraction.standing import Summary
+from tfrec_tools.labels.id_tables import IdTables
 from tfrec_tools.recognition.answer import Answer
 
 
@@ -156,50 +157,10 @@ class Previewed:
     boxes: int
 
 
-@dataclass(frozen=True, slots=True)
-class MergedClass:
-    """A class of the merged map."""
-
-    id: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeptClass:
-    """What a class of a source became."""
-
-    name: str
-    old_id: int
-    new_name: str
-    new_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class DroppedClass:
-    """A class of a source that was left out."""
-
-    name: str
-    old_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class MergedSource:
-    """What became of the classes of a source."""
-
-    path: str
-    classes: tuple[KeptClass, ...]
-    dropped: tuple[DroppedClass, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MergedMaps:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedMaps(IdTables):
     """Of merge-labels: NAME.id_tables.json, and what was done."""
 
-    label_map: str
-    tool_version: str
-    options: dict[str, str]
-    classes: tuple[MergedClass, ...]
-    sources: tuple[MergedSource, ...]
     outcome: Outcome
     changed: tuple[Change, ...]
 
@@ -365,6 +326,8 @@ class Detected:
     scores: dict[str, float]
     left_out: tuple[str, ...]
     issues: tuple[FoundIssue, ...]
+    outcome: Outcome
+    changed: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,6 +465,8 @@ class Exported:
     out: str
     to: str
     agreement: Agreement
+    outcome: Outcome
+    changed: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)

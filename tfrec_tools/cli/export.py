@@ -11,29 +11,36 @@ from tfrec_tools.detector.options.models import ExportOptions
 def export(options: ExportOptions, json: Json = False) -> None:
     """Write a model as a SavedModel with TFOD's signature, as TFLite, ONNX or TFOD's checkpoint.
 
-    What was written is run beside the original on an image; where they do not agree, nothing is left.
+    What was written is run beside the original on an image; where they do not agree, nothing is left. The
+    same command again does nothing where nothing changed.
     """
     from dataclasses import asdict
 
     from tfrec_tools.cli import manner, tensorflow
+    from tfrec_tools.cli.report import say_outcome
     from tfrec_tools.detector import preflight
+    from tfrec_tools.detector.export import standing
 
     options.require_possible()
     preflight.require_images(options.patterns)
     for note in preflight.model_notes(options.model, options.label_map):
         manner.note(note)
-    tensorflow.load()
-    from tfrec_tools.detector.export import export as story
+    if (exported := standing.finished_before(options)) is None:
+        tensorflow.load()
+        from tfrec_tools.detector.export import export as story
 
-    with tensorflow.quiet():
-        agreement = story.export_model(options)
+        with tensorflow.quiet():
+            exported = story.export_model(options)
+    agreement = exported.agreement
     if agreement.gaps:
         ids = ", ".join(map(str, agreement.gaps))
         manner.note(f"no class has the id {ids}: labels.txt has ??? there")
     if json:
+        what = {"outcome": exported.outcome, "changed": exported.changed}
         document = {"out": str(options.out), "to": options.to, "agreement": asdict(agreement)}
-        manner.say_document(document)
+        manner.say_document(document | what)
         return
+    say_outcome(exported, "another --out does it again")
     say(f"{options.out}: {options.to}")
     say(
         f"Beside the original, scores differ by at most {agreement.raw_scores:.2g} "

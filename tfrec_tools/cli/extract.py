@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from tfrec_tools.cli.options import Json, command
-from tfrec_tools.cli.shown import say
+from tfrec_tools.cli.shown import say, say_command
 from tfrec_tools.errors import counted
 from tfrec_tools.extraction.options import ExtractOptions
 
 
-@command("tfrec extract records/train --to coco --out annotations")
+@command("tfrec extract records/train --to coco --out annotations", of_classes=True)
 def extract(options: ExtractOptions, json: Json = False) -> None:
     """Write the images and annotations of TFRecords as COCO, Pascal VOC, YOLO or CSV.
 
@@ -37,20 +37,21 @@ def extract(options: ExtractOptions, json: Json = False) -> None:
 
 
 def _print(records: str, extracted: Any) -> None:
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import class_tables
     from tfrec_tools.cli.report import print_accounts, print_issues, say_outcome
 
     summary = extracted.summary
     say_outcome(extracted)
     images, boxes = counted(summary.images, "image"), counted(summary.boxes, "box")
     title = f"{extracted.folder}: {images}, {boxes} as {summary.format}"
-    console.print_table(title, ("class", "boxes"), list(summary.classes.items()))
+    order = class_tables.most_frequent(list(summary.classes.values()))
+    class_tables.print_classes(title, ("class", "boxes"), list(summary.classes.items()), order)
     for split, number in summary.splits.items():
         say(f"{split}: {counted(number, 'image')}")
     print_accounts([records], [summary.accounting])
     say(_unsaid(summary))
     print_issues(extracted.issues, "")
-    say(f"Back to records: tfrec convert {_quoted(extracted.convert)} --out DIR/NAME")
+    say_command("Back to records: ", f"tfrec convert {_quoted(extracted.convert)} --out DIR/NAME")
 
 
 def _unsaid(summary: Any) -> str:
@@ -59,7 +60,7 @@ def _unsaid(summary: Any) -> str:
     from tfrec_tools.formats.writing import BOX_FACTS
 
     counts = ", ".join(
-        f"{what} of {number} {'box(es)' if what in BOX_FACTS else 'image(s)'}"
+        f"{what} of {counted(number, 'box' if what in BOX_FACTS else 'image')}"
         for what, number in summary.unsaid.items()
     )
     return f"{summary.format} cannot say: {counts}"

@@ -13,13 +13,15 @@ from tfrec_tools.cli.options import Json, command, command_of
 from tfrec_tools.cli.shown import say
 from tfrec_tools.detector.options.finetune import FinetuneOptions
 from tfrec_tools.detector.training.run_notes import Lost, Standing
+from tfrec_tools.errors import counted
 
 COMMAND = command_of(FinetuneOptions)
 
 
 @command(
     "tfrec finetune --base my_model --labels merged.pbtxt --train 'records/new-*' --replay 'records/old-*' "
-    "--val 'records/val-*' --out run"
+    "--val 'records/val-*' --out run",
+    of_classes=True,
 )
 def finetune(options: FinetuneOptions, json: Json = False) -> None:
     """Grow a detector by the classes that --labels adds, and train it without forgetting the old ones.
@@ -45,8 +47,7 @@ def finetune(options: FinetuneOptions, json: Json = False) -> None:
         _judge(_finished(options, json), options.max_forget)
         return
     with console.watched(options) as watched:
-        watched.progress("loading tensorflow", 0, None)
-        tensorflow.load()
+        tensorflow.load(watched.progress)
         from tfrec_tools.detector import finetune as story
         from tfrec_tools.detector import plan as planning
 
@@ -108,7 +109,7 @@ def _finished(options: FinetuneOptions, json: bool) -> Lost:
 def _show_proof(plan: Any, proof: Any, json: bool) -> None:
     from dataclasses import asdict
 
-    from tfrec_tools.cli import console, manner
+    from tfrec_tools.cli import class_tables, console, manner
 
     if json:
         manner.say_document(asdict(proof))
@@ -117,14 +118,18 @@ def _show_proof(plan: Any, proof: Any, json: bool) -> None:
         (row.id, row.name, "new" if row.base_id is None else f"column {row.base_id} of the base, bit for bit")
         for row in proof.rows
     ]
-    title = f"{plan.base} grown to {len(rows)} classes"
-    console.print_table(title, ("id", "class", "row of the class head"), rows)
+    title = f"{plan.base} grown to {counted(len(rows), 'class')}"
+    places = sorted(range(len(rows)), key=lambda place: proof.rows[place].base_id is not None)
+    order = class_tables.Order(places, "new ones before others")
+    class_tables.print_classes(title, ("id", "class", "row of the class head"), rows, order)
     groups = [
         (group.name, group.layers, group.parameters, group.trained, _rate(group)) for group in proof.groups
     ]
-    console.print_table("", ("group", "layers", "parameters", "trained", "learning rate"), groups)
+    console.print_table(
+        "Groups of layers", ("group", "layers", "parameters", "trained", "learning rate"), groups
+    )
     change = f"change by at most {proof.max_difference:g}"
-    say(f"On {proof.images} images the logits of the old classes {change}.")
+    say(f"On {counted(proof.images, 'image')} the logits of the old classes {change}.")
 
 
 def _rate(group: Any) -> str:
@@ -149,7 +154,7 @@ def _judge(lost: Lost, max_forget: float | None) -> None:
 def _show(plan: Any, lines: Any, json: bool) -> None:
     import json as json_
 
-    from tfrec_tools.cli import console, manner
+    from tfrec_tools.cli import manner, score_tables
     from tfrec_tools.detector.evaluation.wording import about, changed_words
     from tfrec_tools.detector.reports import comparison
 
@@ -159,7 +164,7 @@ def _show(plan: Any, lines: Any, json: bool) -> None:
         manner.say_document((plan.out / "report.json").read_text(encoding="utf-8"))
         return
     agreement = comparison.has_agreement_alone(lines)
-    console.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines, agreement=agreement)
+    score_tables.print_precisions(f"{plan.base} -> {plan.out / 'model'}", lines, agreement=agreement)
     say(about(comparison.intervals(lines)))
     if change := comparison.change_of_old(lines):
         say(f"The old classes {changed_words(change)}.")

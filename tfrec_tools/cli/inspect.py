@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from tfrec_tools.cli.options import Json, command
-from tfrec_tools.cli.shown import say
+from tfrec_tools.cli.shown import say, say_command
 from tfrec_tools.dataset.options import InspectOptions
 from tfrec_tools.errors import counted
 
 if TYPE_CHECKING:
     from tfrec_tools.recognition.answer import Answer
 
-_MOST_CLASSES = 20  # so that the rest stays on the screen
+_MOST_CLASSES = 8  # so that all is on one screen
+_MOST_SOURCES = 2
 
 
-@command("tfrec inspect records/train")
+@command("tfrec inspect records/train", of_classes=True)
 def inspect(options: InspectOptions, json: Json = False) -> None:
     """Say what a path is: records, annotations, images, a label map, a model, a run, an export; which
     commands take it, which do not and why, and the next one.
@@ -28,11 +30,11 @@ def inspect(options: InspectOptions, json: Json = False) -> None:
     from tfrec_tools.recognition.recognize import record_words
     from tfrec_tools.system.options import as_texts
 
-    words = as_texts(options.records)
+    words = [record_words(word) or word for word in as_texts(options.records)]
     if len(words) == 1 and record_words(words[0]) is None:
         _of_anything(words[0], json)
     else:
-        _of_records(options, json)
+        _of_records(replace(options, records=words), json)
 
 
 def _of_anything(word: str, json: bool) -> None:
@@ -46,29 +48,46 @@ def _of_anything(word: str, json: bool) -> None:
         _print_answer(answer)
 
 
-def _print_answer(answer: Answer) -> None:
-    from tfrec_tools.cli import console
+def _print_answer(
+    answer: Answer,
+    counts: Sequence[Sequence[object]] = (),
+    heads: Sequence[str] = (),
+    accounts: Sequence[tuple[str, Any]] = (),
+) -> None:
+    """`counts` are more columns of the table of classes, under `heads`; `accounts` are of sources."""
+    from tfrec_tools.cli import class_tables
+    from tfrec_tools.cli.report import print_accounts
+    from tfrec_tools.recognition.answer import TO_BE_NAMED
 
     say(f"{answer.path}: {answer.title}")
     for name, value in answer.facts.items():
         say(f"  {name}: {value}")
-    shown = answer.classes[:_MOST_CLASSES]
-    if shown:
-        columns: dict[str, list[object]] = {
-            "id": [each.id for each in shown],
-            "class": [each.name for each in shown],
-            "boxes": [each.boxes for each in shown],
+    print_accounts(
+        [path for path, _ in accounts[:_MOST_SOURCES]], [own for _, own in accounts[:_MOST_SOURCES]]
+    )
+    if len(accounts) > _MOST_SOURCES:
+        say(f"and {counted(len(accounts) - _MOST_SOURCES, 'source')} more: --json has all")
+    if answer.classes:
+        columns: dict[str, Sequence[object]] = {
+            "id": [each.id for each in answer.classes],
+            "class": [each.name for each in answer.classes],
+            "boxes": [each.boxes for each in answer.classes],
+            **dict(zip(heads, counts, strict=True)),
         }
         said = {head: cells for head, cells in columns.items() if cells[0] is not None}
-        console.print_table("", tuple(said), list(zip(*said.values(), strict=True)))
-    if more := len(answer.classes) - len(shown):
-        say(f"and {counted(more, 'more class')}: --json has all")
+        rows = list(zip(*said.values(), strict=True))
+        order = class_tables.most_frequent([each.boxes or 0 for each in answer.classes], _MOST_CLASSES)
+        if "boxes" not in said:
+            order = replace(order, which="the first")
+        class_tables.print_classes("", tuple(said), rows, order)
     if answer.takes:
         say(f"Works with: {', '.join(answer.takes)}")
     for why, commands in grouped(answer.refuses).items():
         say(f"Not with {', '.join(commands)}: {why}")
     if answer.next:
-        say(f"Next: {answer.next}")
+        say_command("Next: ", answer.next)
+    if yours := [word for word in shlex.split(answer.next) if word in TO_BE_NAMED]:
+        say(f"  ({', '.join(yours)}: yours to name)")
 
 
 def grouped(refuses: Mapping[str, str]) -> dict[str, list[str]]:
@@ -88,7 +107,7 @@ def _of_records(options: InspectOptions, json: bool) -> None:
     if json:
         manner.say_document(_document(stats))
     else:
-        _print(stats)
+        _print(options, stats)
 
 
 def _document(stats: Any) -> dict[str, Any]:
@@ -127,44 +146,15 @@ def _accounts(stats: Any) -> list[tuple[str, Any]]:
     return [(source.path, source.accounting) for sources in stats.sources.values() for source in sources]
 
 
-def _print(stats: Any) -> None:
-    from tfrec_tools.cli import console
-    from tfrec_tools.cli.report import print_accounts
+def _print(options: InspectOptions, stats: Any) -> None:
+    from tfrec_tools.recognition import records
+    from tfrec_tools.system.options import as_texts
 
-    images, boxes = counted(stats.images, "image"), counted(stats.boxes, "box")
-    title = f"{stats.files} file(s), {stats.bytes / 1e6:.1f} MB, {images}, {boxes}"
-    say(f"{title}; every CRC is right")
-    accounts = _accounts(stats)
-    print_accounts([path for path, _ in accounts], [account for _, account in accounts])
-    if set(stats.splits) != {""}:
-        console.print_table("Splits", ("split", "images"), list(stats.splits.items()))
-    heads = ("class", "boxes", "images", "keypoints")[: 4 if any(stats.keypoints.values()) else 3]
-    classes = [
-        (name, boxes, stats.images_per_class[name], stats.keypoints[name])[: len(heads)]
-        for name, boxes in stats.classes.most_common()
-    ]
-    console.print_table("Classes", heads, classes)
-    console.print_table("Boxes per image", ("boxes", "images"), _binned(stats.per_image))
-    sizes = [(f"{size} ({meaning})", stats.areas[size]) for size, meaning in _SIZES.items()]
-    console.print_table("Sizes of boxes, as COCO divides them", ("size", "boxes"), sizes)
-    sizes_wh = [(f"{width} x {height}", images) for (width, height), images in stats.sizes_wh.most_common(8)]
-    console.print_table(f"Sizes of images ({len(stats.sizes_wh)} different)", ("pixels", "images"), sizes_wh)
-    console.print_table("First record", ("feature", "value"), _first(stats))
-
-
-_SIZES = {"small": "below 32 x 32", "medium": "below 96 x 96", "large": "the rest"}
-_BINS = ((0, 0), (1, 1), (2, 4), (5, 9), (10, 19), (20, 49), (50, 99), (100, 10**9))
-
-
-def _binned(per_image: Any) -> list[tuple[str, int]]:
-    """(range of box counts, images), without what is empty."""
-    rows = []
-    for low, high in _BINS:
-        images = sum(n for boxes, n in per_image.items() if low <= boxes <= high)
-        label = str(low) if low == high else f"{low} to {high}" if high < 10**9 else f"{low} and more"
-        if images:
-            rows.append((label, images))
-    return rows
+    names = [name for name, _ in stats.classes.most_common()]
+    heads = ("images", "keypoints")[: 2 if any(stats.keypoints.values()) else 1]
+    counts = [[of_all[name] for name in names] for of_all in (stats.images_per_class, stats.keypoints)]
+    answer = records.answer(as_texts(options.records), stats)
+    _print_answer(answer, counts[: len(heads)], heads, _accounts(stats))
 
 
 def _first(stats: Any) -> list[tuple[str, str]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tfrec_tools.cli.shown import say
+from tfrec_tools.cli.shown import say, write
+from tfrec_tools.cli.width import columns, wrapped
 from tfrec_tools.errors import Parts
 
 Kind = Literal["auto", "bar", "json", "none"]
@@ -18,13 +19,15 @@ Kind = Literal["auto", "bar", "json", "none"]
 @dataclass(slots=True)
 class Manner:
     """What the command line asks for; `said` once there is a document on stdout, beside which no other may
-    stand."""
+    stand; `above` prints lines over what is drawn on stderr, while anything is."""
 
     json: bool = False
     progress: Kind = "auto"
     quiet: bool = False
     verbose: bool = False
+    all_classes: bool = False
     said: bool = False
+    above: Callable[[str], None] | None = None
 
     @property
     def progress_here(self) -> Literal["bar", "lines", "json", "none"]:
@@ -57,6 +60,7 @@ def settle(values: dict[str, Any]) -> None:
     manner.progress, manner.quiet, manner.verbose = (
         values.pop(name) for name in ("progress", "quiet", "verbose")
     )
+    manner.all_classes = values.pop("all_classes", False)
 
 
 def now() -> Manner:
@@ -72,7 +76,7 @@ def say_document(document: Any) -> None:
     if not isinstance(document, str):
         document = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
     now().said = True
-    say(document, nl=not document.endswith("\n"))
+    write(document, nl=not document.endswith("\n"))
 
 
 def say_error(parts: Parts, message: str, code: int) -> None:
@@ -85,5 +89,10 @@ def say_error(parts: Parts, message: str, code: int) -> None:
 
 def note(text: str) -> None:
     """Says on stderr what is neither result nor error, unless nobody wants to hear of it."""
-    if not now().quiet:
-        say(f"tfrec: {text}", err=True)
+    if now().quiet:
+        return
+    above, line = now().above, f"tfrec: {text}"
+    if above is None:
+        say(line, err=True)
+    else:
+        above(wrapped(line, columns(sys.stderr)))

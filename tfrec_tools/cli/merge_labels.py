@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,10 +13,10 @@ from tfrec_tools.cli.shown import say
 from tfrec_tools.errors import counted
 from tfrec_tools.remapping.options import MergeLabelsOptions
 
-_MOST_ROWS = 500  # of the table that is printed
 
-
-@command("tfrec merge-labels old.pbtxt new.pbtxt --alias 'T-shirt=t_shirt' --out merged.pbtxt")
+@command(
+    "tfrec merge-labels old.pbtxt new.pbtxt --alias 'T-shirt=t_shirt' --out merged.pbtxt", of_classes=True
+)
 def merge_labels(
     options: MergeLabelsOptions,
     interactive: Annotated[
@@ -56,7 +58,7 @@ def merge_labels(
 def _print(merged: Any) -> None:
     """A row for each class: its new id, and its id in each of the maps, with its name there if that is
     another."""
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import class_tables
     from tfrec_tools.dataset.changes import told
 
     if merged.outcome == "unchanged":
@@ -67,18 +69,30 @@ def _print(merged: Any) -> None:
     labels, old_ids = merged.label_map.labels, [_old_ids(source) for source in sources]
     rows = [
         (label.id, _shown(label), *(", ".join(of_source.get(label.id, ())) for of_source in old_ids))
-        for label in labels[:_MOST_ROWS]
+        for label in labels
     ]
-    headers = ("id", "class", *(f"id in {source['path']}" for source in sources))
-    console.print_table(f"{merged.out}: {counted(len(labels), 'class')}", headers, rows)
-    if len(labels) > _MOST_ROWS:
-        typer.echo(
-            f"... and {len(labels) - _MOST_ROWS} more; all are in {merged.out} and the tables beside it"
-        )
+    headers = ("id", "class", *(f"id in {name}" for name in _short([source["path"] for source in sources])))
+    same_as_first = [row[2:] == (str(row[0]), *[""] * (len(sources) - 1)) for row in rows]
+    places = sorted(range(len(rows)), key=same_as_first.__getitem__)
+    title = f"{merged.out}: {counted(len(labels), 'class')}"
+    class_tables.print_classes(
+        title, headers, rows, class_tables.Order(places, "new and changed ones before others")
+    )
     for source in sources:
         if source["dropped"]:
-            listed = ", ".join(f"{row['old_id']} {row['name']}" for row in source["dropped"])
+            listed = class_tables.some([f"{row['old_id']} {row['name']}" for row in source["dropped"]])
             say(f"Left out of {source['path']}: {listed}")
+
+
+def _short(paths: Sequence[str]) -> list[str]:
+    """Returns the names of files, with as much of their folders as tells them apart."""
+    parts = [Path(path).parts for path in paths]
+    deepest = max(map(len, parts))
+    for count in range(1, deepest + 1):
+        names = [str(Path(*each[-count:])) for each in parts]
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
 def _shown(label: Any) -> str:

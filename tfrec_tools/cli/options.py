@@ -27,10 +27,12 @@ _NEVER_IN_A_FILE = frozenset({"config", "help"})
 _WORDS_OF_BOOL = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
-def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def command(
+    example: str, *, of_classes: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Makes a function a command. Its parameter of a dataclass of options becomes an option for each of the
-    dataclass's; the others stay as they are; `--config FILE.toml` comes to them. The help ends with the
-    example."""
+    dataclass's; the others stay as they are; `--config FILE.toml` comes to them, and --all-classes where what
+    it prints are tables of classes. The help ends with the example."""
 
     def decorated(function: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(function, include_extras=True)
@@ -46,6 +48,7 @@ def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]
         parameters = [
             *(_parameter(declared) for of in made.values() for declared in _in_panels(of)),
             *(inspect.signature(function).parameters[name].replace(annotation=hints[name]) for name in rest),
+            *((_ALL_CLASSES,) if of_classes else ()),
             *(of_all for of_all in _OF_ALL if of_all.name not in rest),
         ]
         run.__signature__ = _signature(parameters)  # type: ignore[attr-defined]
@@ -252,9 +255,13 @@ def _of_all(name: str, default: Any, kind: Any, help_: str, **more: Any) -> insp
     """Returns an option that every command has."""
     option = typer.Option(f"--{name}", show_envvar=False, help=help_, **more)
     annotation: Any = Annotated[kind, option]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    python_name = name.replace("-", "_")
+    return inspect.Parameter(
+        python_name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
 
 
+_ALL_CLASSES = _of_all("all-classes", False, bool, "Print tables of classes whole, however many there are.")
 _OF_ALL = (
     inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json),
     _of_all(
@@ -262,10 +269,10 @@ _OF_ALL = (
         "auto",
         manner.Kind,
         "What is shown on stderr meanwhile; json: lines with time, stage, done, total. auto: a bar on a "
-        "terminal, else a line every ten seconds.",
+        "terminal, else a line every ten seconds; either way a line for what took long.",
     ),
     _of_all("quiet", False, bool, "Say nothing but results and errors."),
-    _of_all("verbose", False, bool, "Say how long each step took."),
+    _of_all("verbose", False, bool, "Say of every step how long it took."),
     _of_all(
         "config",
         None,

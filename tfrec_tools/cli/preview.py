@@ -6,7 +6,7 @@ from typing import Any
 
 from tfrec_tools.cli.options import command
 from tfrec_tools.cli.shown import say
-from tfrec_tools.conversion.options import PreviewOptions
+from tfrec_tools.conversion.preview_options import PreviewOptions
 
 
 @command("tfrec preview records/train --out page.html")
@@ -14,14 +14,14 @@ def preview(options: PreviewOptions) -> None:
     """Show images with their boxes and class names, from records or from annotations."""
     from tfrec_tools import preview as engine
     from tfrec_tools.cli import console, manner
-    from tfrec_tools.drawing.gallery import counted
+    from tfrec_tools.drawing.gallery import extent
 
     with console.watched(options) as watched:
         chosen, written = engine.preview(watched)
     if manner.now().json:
         manner.say_document({"out": str(options.out), "images": written.images, "boxes": written.boxes})
     else:
-        say(f"{options.out}: {counted(written.images, chosen.total, written.boxes)}{_limit(options, chosen)}")
+        say(f"{options.out}: {extent(written.images, chosen.total, written.boxes)}{_limit(options, chosen)}")
 
 
 def _limit(options: PreviewOptions, chosen: Any) -> str:

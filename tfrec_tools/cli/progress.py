@@ -1,30 +1,27 @@
-"""Progress for programs, as lines of JSON on stderr; and for people who want to know what took how long."""
+"""Progress for programs, as lines of JSON on stderr; and for people, what took how long."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from tfrec_tools.cli import manner
 from tfrec_tools.system.options import Progress
 
 _JSON_EVERY_S = 0.25
 
 
 class Stages:
-    """Says how long each step took, where that is wanted."""
+    """Says of each step that is over what was done and how long it took, where it took so many seconds."""
 
-    def __init__(self, wanted: bool) -> None:
-        self._wanted = wanted
+    def __init__(self, tell: Callable[[str], None], least_s: float) -> None:
+        self._tell, self._least_s = tell, least_s
         self._step, self._done, self._since = "", 0, 0.0
 
     def noting(self, progress: Progress) -> Progress:
-        if not self._wanted:
-            return progress
-
         def show(step: str, done: int, total: int | None, note: str = "") -> None:
             if step != self._step:
                 self.end()
@@ -35,8 +32,9 @@ class Stages:
         return show
 
     def end(self) -> None:
-        if self._step:
-            manner.note(f"{self._step}: {self._done} in {time.monotonic() - self._since:.1f} s")
+        seconds = time.monotonic() - self._since
+        if self._step and seconds >= self._least_s:
+            self._tell(f"{self._step}: {f'{self._done:,} in ' if self._done else ''}{seconds:.1f} s")
         self._step = ""
 
 

@@ -6,7 +6,7 @@ from tfrec_tools.cli.options import Json, command
 from tfrec_tools.remapping.options import RemapOptions
 
 
-@command("tfrec remap records/old records/new --labels merged.pbtxt --out records/all")
+@command("tfrec remap records/old records/new --labels merged.pbtxt --out records/all", of_classes=True)
 def remap(options: RemapOptions, json: Json = False) -> None:
     """Rewrite class ids and names in TFRecords under a merged label map, and join sets into one.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfrec_tools.cli import console, manner
+from tfrec_tools.cli import class_tables, console, manner
 from tfrec_tools.cli.shown import say
 from tfrec_tools.errors import Interrupted, counted
 
@@ -17,6 +17,7 @@ def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
     import msgspec
 
     from tfrec_tools.dataset.publish import Refused
+    from tfrec_tools.system import stores
 
     try:
         with console.watched(options) as watched:
@@ -31,7 +32,7 @@ def write_set(options: Any, engine: Callable[[Any], Any], json: bool) -> None:
         outcome = {"outcome": finished.outcome, "changed": finished.changed}
         manner.say_document(msgspec.to_builtins(finished.manifest) | outcome)
     else:
-        _summarise(options.prefix, finished)
+        _summarise(stores.written(options.prefix), finished)
 
 
 def _summarise(out: Path, finished: Any) -> None:
@@ -44,7 +45,7 @@ def _summarise(out: Path, finished: Any) -> None:
     size_mb = sum(shard.bytes for shard in manifest.shards) / 1e6
     title = (
         f"{out}: {counted(manifest.images, 'image')} ({manifest.negatives} without boxes), "
-        f"{counted(manifest.boxes, 'box')}, {len(manifest.shards)} shard(s), {size_mb:.1f} MB"
+        f"{counted(manifest.boxes, 'box')}, {counted(len(manifest.shards), 'shard')}, {size_mb:.1f} MB"
     )
     headers = ("id", "class", "images", "boxes", *(f"in {split.name}" for split in manifest.splits))
     classes = [
@@ -54,7 +55,8 @@ def _summarise(out: Path, finished: Any) -> None:
         )
         for item in manifest.classes
     ]
-    console.print_table(title, headers, classes)
+    order = class_tables.most_frequent([item.boxes for item in manifest.classes])
+    class_tables.print_classes(title, headers, classes, order)
     for split in manifest.splits:
         say(f"{split.name}: {counted(split.images, 'image')}, {counted(split.boxes, 'box')}")
     sources = manifest.sources
@@ -65,12 +67,13 @@ def _summarise(out: Path, finished: Any) -> None:
     print_issues(finished.issues, f", all of them in {issues_path(out)}")
 
 
-def say_outcome(made: Any) -> None:
-    """A line where there was something before: that it is as it was, or in what it differed."""
+def say_outcome(made: Any, again: str = "--overwrite does it again") -> None:
+    """A line where there was something before: that it is as it was, and how it would be made `again`; or in
+    what it differed."""
     from tfrec_tools.dataset.changes import told
 
     if made.outcome == "unchanged":
-        say("Finished before, by the same command on the same input; --overwrite does it again.")
+        say(f"Finished before, by the same command on the same input; {again}.")
     elif made.changed:
         say(f"Rebuilt: what was there was {told(made.changed)}.")
 
@@ -79,8 +82,8 @@ def _print_labeled(manifest: Any) -> None:
     for source in manifest.sources:
         if set(source.labeled) != set(manifest.names):
             say(
-                f"{source.path} is annotated for {', '.join(source.labeled)} only; its records say so, "
-                "so that other classes count as unknown in them, not as background."
+                f"{source.path} is annotated for {class_tables.some(source.labeled)} only; its records say "
+                "so, so that other classes count as unknown in them, not as background."
             )
 
 
@@ -88,11 +91,13 @@ def print_accounts(paths: Sequence[str], accounts: Sequence[Any]) -> None:
     """A line for each source: what it holds, and what became of it."""
     for path, account in zip(paths, accounts, strict=True):
         if account is not None:
-            litter = f"; {account.litter} file(s) of the system passed over" if account.litter else ""
+            litter = counted(account.litter, "file")
+            passed = f"; {litter} of the system passed over" if account.litter else ""
+            found = f"{counted(account.found, 'annotated object')} in {counted(account.files, 'file')}"
             say(
-                f"{path}: {account.found} annotated objects in {account.files} file(s) = "
-                f"{_outcome(account.written, account.dropped)}; {counted(account.images, 'image')} = "
-                f"{_outcome(account.images_written, account.images_dropped)}{litter}"
+                f"{path}: {found} = {_outcome(account.written, account.dropped)}; "
+                f"{counted(account.images, 'image')} = "
+                f"{_outcome(account.images_written, account.images_dropped)}{passed}"
             )
 
 
@@ -114,9 +119,14 @@ def print_issues(issues: Any, where: str) -> None:
         return
     counts = Counter(issue.code for issue in issues)
     first = {issue.code: issue for issue in reversed(issues)}
-    rows = [
-        (code, counts[code], CODES[code], f"{first[code].source}: {first[code].message}")
-        for code in CODES
-        if code in counts
+    codes = [code for code in CODES if code in counts]
+    examples = [f"{first[code].source}: {first[code].message}" for code in codes]
+    texts: list[tuple[str, ...]] = [
+        (CODES[code], example) for code, example in zip(codes, examples, strict=True)
     ]
-    console.print_table(f"{len(issues)} issue(s){where}", ("code", "count", "meaning", "first"), rows)
+    heads: tuple[str, ...] = ("meaning", "first")
+    if console.is_narrow():
+        heads, texts = ("meaning, and the first",), [("\n".join(both),) for both in texts]
+    rows = [(code, counts[code], *text) for code, text in zip(codes, texts, strict=True)]
+    title = f"{counted(len(issues), 'issue')}{where}"
+    console.print_table(title, ("code", "count", *heads), rows)

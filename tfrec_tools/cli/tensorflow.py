@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tfrec_tools.errors import TfrecError
+from tfrec_tools.system.options import Progress, silent
 
 
-def load() -> None:
+def load(progress: Progress = silent) -> None:
     """Imports TensorFlow. TfrecError where it is not installed."""
+    progress("loading tensorflow", 0, None)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with quiet():

@@ -13,7 +13,7 @@ from tfrec_tools.conversion.options import ValidateOptions
 from tfrec_tools.errors import counted, readable
 
 
-@command("tfrec validate instances.json --images photos/ --report issues.html")
+@command("tfrec validate instances.json --images photos/ --report issues.html", of_classes=True)
 def validate(
     options: ValidateOptions,
     report: Annotated[
@@ -28,7 +28,9 @@ def validate(
     """
     from tfrec_tools.cli import console, manner
     from tfrec_tools.conversion import convert as engine
+    from tfrec_tools.system.remote_path import require_local
 
+    require_local(report or "", "--report")
     with console.watched(options) as watched:
         checked = engine.validate(watched)
     if report is not None:
@@ -53,12 +55,13 @@ def _document(options: ValidateOptions, checked: Any) -> dict[str, Any]:
 
 
 def _print(options: ValidateOptions, checked: Any, report: Path | None) -> None:
-    from tfrec_tools.cli import console
+    from tfrec_tools.cli import class_tables
     from tfrec_tools.cli.report import print_accounts, print_issues
 
     names = ", ".join(map(str, options.source_paths))
     title = f"{names}: {counted(checked.images, 'image')}, {counted(sum(checked.boxes.values()), 'box')}"
-    console.print_table(title, ("class", "boxes"), list(checked.boxes.items()))
+    order = class_tables.most_frequent(list(checked.boxes.values()))
+    class_tables.print_classes(title, ("class", "boxes"), list(checked.boxes.items()), order)
     print_accounts([str(path) for path in options.source_paths], checked.accounts)
     print_issues(checked.issues, f", all of them in {report}" if report else "")
 

@@ -7,6 +7,7 @@ from typing import Any
 from tfrec_tools.cli.options import Json, command
 from tfrec_tools.cli.shown import say
 from tfrec_tools.dataset.options import VerifyOptions
+from tfrec_tools.errors import counted
 
 
 @command("tfrec verify records/train --against instances.json")
@@ -28,9 +29,9 @@ def verify(options: VerifyOptions, json: Json = False) -> None:
         for verified in sets:
             _print(verified, options.against is not None)
     if bad := sum(len(verified.faults) for verified in sets):
-        raise TfrecError(f"{bad} fault(s) found; convert again with --overwrite")
+        raise TfrecError(f"{counted(bad, 'fault')} found; convert again with --overwrite")
     if other := sum(len(verified.differences) for verified in sets):
-        raise TfrecError(f"{other} difference(s) from the source; convert again with --overwrite")
+        raise TfrecError(f"{counted(other, 'difference')} from the source; convert again with --overwrite")
 
 
 def _document(verified: Any) -> dict[str, Any]:
@@ -43,12 +44,12 @@ def _document(verified: Any) -> dict[str, Any]:
 
 def _print(verified: Any, compared: bool) -> None:
     count = len(verified.faults)
-    say(f"{verified.prefix}: {f'{count} fault(s)' if count else 'sound'}")
+    say(f"{verified.prefix}: {counted(count, 'fault') if count else 'sound'}")
     for line in verified.faults:
         say(f"  {line}")
     if compared:
         other = len(verified.differences)
-        said = f"{other} difference(s) from the source" if other else "as the source says"
+        said = f"{counted(other, 'difference')} from the source" if other else "as the source says"
         say(f"{verified.prefix}: {'not compared before it is sound' if count else said}")
         for difference in verified.differences:
             say(f"  {difference.kind}: {difference.name}: {difference.message}")

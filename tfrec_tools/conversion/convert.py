@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -39,8 +39,8 @@ def convert(options: ConvertOptions, engine: Engine | None = None) -> Finished:
     """Converts sources to a finished set; the same input gives the same bytes, whatever the engine (None:
     processes of this machine) and the number of its workers. When it is killed, the same call does the rest.
     A fault of the input leaves the output folder as it was."""
+    options = replace(with_paths(options, stores.located), out=stores.written(options.prefix))
     publish.require_name(options.prefix)
-    options = with_paths(options, stores.located)
     set_plan = _set_plan(options, make_plan(options))
     engine = engine or partial(run, processes=options.workers, durable=not options.no_fsync)
     progress = partial(options.progress, "converting images")

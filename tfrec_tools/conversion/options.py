@@ -54,6 +54,7 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
             "LabelMe and others (docs/convert.md lists them), TFRecords, .zip archives.",
             argument=True,
             recorded=False,
+            stores=True,
         ),
     ]
     _: KW_ONLY
@@ -64,6 +65,7 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
             "sources or once for each.",
             Panel.SOURCE,
             default="the folder JPEGImages or images in or beside the source's own folder, else that folder",
+            stores=True,
         ),
     ] = None
     format: Annotated[
@@ -80,6 +82,7 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
             "Label map with the ids to write: whatever merge-labels reads.",
             Panel.SOURCE,
             default="made from the sources",
+            stores=True,
         ),
     ] = None
     labeled: Annotated[
@@ -272,35 +275,6 @@ class ValidateOptions(SourceOptions):
     def as_conversion(self) -> ConvertOptions:
         """The conversion of which this is the dry run."""
         return narrowed(ConvertOptions, self, out="validate")
-
-
-@dataclass(frozen=True)
-class PreviewOptions(ClassOptions):
-    """What is shown, of records or of annotations, and how much of it."""
-
-    what: Annotated[
-        StrPath,
-        Option(
-            "Records as `tfrec inspect` takes them, or annotations as `convert` does.",
-            metavar="RECORDS|SOURCE",
-            argument=True,
-        ),
-    ]
-    _: KW_ONLY
-    out: Annotated[
-        StrPath,
-        Option(
-            "sheet.png, or page.html to filter and enlarge; thumbnails of more than 200 images lie beside it "
-            "in page_files/."
-        ),
-    ]
-    images: Annotated[StrPath | None, Option("Folder of the images of a source.")] = None
-    format: Annotated[Format | None, Option("Format of a source.", default="detected from the files")] = None
-    masks: Annotated[
-        Literal["none", "png"], Option("Masks of a source; those in records are always shown.")
-    ] = "none"
-    count: Annotated[int, Option("Number of images.", minimum=1)] = 48
-    most_on_sheet: Annotated[int, Option("Images of a .png at most.", minimum=1)] = 400
 
 
 def column_pairs(columns: str | None) -> tuple[tuple[str, str], ...]:

@@ -27,6 +27,7 @@ from tfrec_tools.dataset.options import class_sets
 from tfrec_tools.errors import InputError, counted
 from tfrec_tools.formats import parts, registry
 from tfrec_tools.formats.options import ReadOptions
+from tfrec_tools.formats.registry import Layout
 from tfrec_tools.images import lookup
 from tfrec_tools.images.loading import ImageOptions
 from tfrec_tools.labels import keypoints, spelling
@@ -90,8 +91,7 @@ class Found:
     """A source as its reader gave it, its folder of images where that is given, and what becomes of its
     classes."""
 
-    path: Path
-    kind: str
+    layout: Layout
     folder: Path | None
     source: Source
     choice: Choice
@@ -151,11 +151,12 @@ def read_inputs(options: ConvertOptions) -> tuple[Input, ...]:
     kinds = _each("--format", options.format, len(paths))
     folders = _each("--images", as_paths(several(options.images)), len(paths))
     labeled = _each("--labeled", class_sets(options.labeled), len(paths))
-    kinds = [kind or registry.detect(path, options.prefix) for path, kind in zip(paths, kinds, strict=True)]
+    each_kind = zip(paths, kinds, strict=True)
+    layouts = [registry.laid_out(path, kind, options.prefix) for path, kind in each_kind]
     how = read_options_of(options)
-    sources = [registry.read(path, kind, how) for path, kind in zip(paths, kinds, strict=True)]
+    sources = [registry.read_layout(layout, how) for layout in layouts]
     choices = class_choice.choices(options, [source.classes for source in sources])
-    each = zip(paths, kinds, folders, sources, strict=True)
+    each = zip(layouts, folders, sources, strict=True)
     found = [Found(*of, choice) for of, choice in zip(each, choices, strict=True)]
     return tuple(_input(options, of, names) for of, names in zip(found, labeled, strict=True))
 
@@ -171,7 +172,7 @@ def _each(option: str, values: Any, count: int) -> list[Any]:
 
 
 def _input(options: ConvertOptions, found: Found, labeled: frozenset[str] | None) -> Input:
-    path, read, choice = found.path, found.source, found.choice
+    path, read, choice = found.layout.path, found.source, found.choice
     source, lost = accounting.judged(read, checks_of(options).policies)
     if source.classes and not choice.names(source.classes):
         listed = ", ".join(map(repr, source.classes[:5]))
@@ -200,8 +201,8 @@ def _input(options: ConvertOptions, found: Found, labeled: frozenset[str] | None
     reading = accounting.reading(path, read.account, read.records, lost)
     return Input(
         path,
-        found.kind,
-        found.folder or registry.images_folder(path, found.kind, options.prefix),
+        found.layout.kind,
+        found.folder or registry.images_folder(found.layout),
         source,
         reading,
     )
@@ -219,7 +220,7 @@ def _first_of(source: Source) -> str:
     if not source.issues:
         return ""
     first, *others = source.issues
-    more = f" (and {len(others)} more issue(s))" if others else ""
+    more = f" (and {counted(len(others), 'more issue')})" if others else ""
     return f"; {first.source}: {first.code}: {first.message}{more}"
 
 

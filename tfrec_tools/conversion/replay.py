@@ -11,6 +11,7 @@ from tfrec_tools.dataset import shards
 from tfrec_tools.dataset.manifest import Manifest
 from tfrec_tools.dataset.options import VerifyOptions
 from tfrec_tools.errors import InputError, counted
+from tfrec_tools.system import stores
 from tfrec_tools.system.options import (
     Declared,
     are_quoted,
@@ -36,7 +37,8 @@ def options_of(prefix: Path, manifest: Manifest, options: VerifyOptions) -> Conv
         )
     if len(sources) != len(manifest.sources):
         listed = ", ".join(source.path for source in manifest.sources)
-        reason = f"given {len(sources)} time(s), but the set is of {len(manifest.sources)} source(s)"
+        known = counted(len(manifest.sources), "source")
+        reason = f"given {counted(len(sources), 'time')}, but the set is of {known}"
         raise InputError("--against", f"{reason}: {listed}; give each, in this order")
     values = {
         declared.name: _value(declared, manifest.options[declared.word], len(sources), path)
@@ -58,8 +60,9 @@ def _images(text: str | None, sources: int) -> Sequence[Path] | None:
     """Folders as the manifest keeps them, with blanks between them."""
     if text is None:
         return None
-    words = [as_path(word) for word in words_of(text)]
-    folders = [as_path(text)] if as_path(text).is_dir() or len(words) != sources else words
+    words = [stores.located(as_path(word)) for word in words_of(text)]
+    whole = stores.located(as_path(text))
+    folders = [whole] if whole.is_dir() or len(words) != sources else words
     if lacking := [folder for folder in folders if not folder.is_dir()]:
         raise InputError(lacking[0], "the folder of the images is not there any more; give --images")
     return folders

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.dataset.options import ClassOptions
 from tfrec_tools.errors import LabelConflict, counted, readable
-from tfrec_tools.labels import conflicts, naming, renames
+from tfrec_tools.labels import naming
 from tfrec_tools.labels.label_map import ClassList, Label
 from tfrec_tools.labels.naming import FirstIds, MergeRules, Source
 from tfrec_tools.system.options import as_path, several
@@ -55,6 +55,8 @@ def rules_of(
     options: ClassOptions, sources: Sequence[Source], first_ids: FirstIds = "contiguous"
 ) -> MergeRules:
     """Returns the rules for the classes of some sources. InputError where a word is none."""
+    from tfrec_tools.labels import renames  # which reads files of every kind
+
     only = several(options.only)
     rules = MergeRules(
         renames.parse(several(options.alias), several(options.rename)),
@@ -71,6 +73,8 @@ def choices(options: ClassOptions, classes: Sequence[Sequence[str]]) -> tuple[Ch
     them."""
     if not flags_of(options):
         return tuple(Choice() for _ in classes)
+    from tfrec_tools.labels import conflicts
+
     sources = [
         ClassList(tuple(Label(i, name) for i, name in enumerate(dict.fromkeys(names), start=1)), "")
         for names in classes

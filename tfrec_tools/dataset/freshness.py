@@ -21,7 +21,7 @@ from tfrec_tools.dataset import staging
 from tfrec_tools.dataset.engine import Job
 from tfrec_tools.dataset.manifest import Manifest, ShardInfo
 from tfrec_tools.dataset.staging import ShardResult
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.system.atomic import published
 from tfrec_tools.tfrecords import framing
 
@@ -77,7 +77,7 @@ def differing(
     again = staging.shard_path(staging.folder_of(out), first.fingerprint)
     name = next(_differing(out.with_name(first.file), again), "")
     what = f"image {json.dumps(name)} was" if name else "images were"
-    more = f" (and {len(other) - 1} more shard(s))" if other[1:] else ""
+    more = f" (and {counted(len(other) - 1, 'more shard')})" if other[1:] else ""
     return f"{first.file}: {what} changed{more}"
 
 

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.errors import readable
+from tfrec_tools.errors import counted, readable
 from tfrec_tools.tfrecords.features import source_id
 
 
@@ -48,7 +48,7 @@ def clash_issues(changed: set[str], source: str) -> tuple[Issue, ...]:
     if not changed:
         return ()
     message = (
-        f"{len(changed)} image id(s) are those of different images, the first {min(changed)!r}: "
+        f"of different images: {counted(len(changed), 'image id')}, the first {min(changed)!r}: "
         "their source_id is a number made from source and id"
     )
     return (Issue("image-id-shared", source, None, message, True),)

@@ -87,9 +87,11 @@ class SetOptions(WorkerOptions):
     out: Annotated[
         StrPath,
         Option(
-            "DIR/NAME: writes DIR/NAME-00000-of-00010.tfrecord ... and sidecars.",
+            "DIR/NAME: writes DIR/NAME-00000-of-00010.tfrecord ... and sidecars; DIR may be of a bucket "
+            "(gs://, s3://).",
             Panel.OUTPUT,
             recorded=False,
+            stores=True,
         ),
     ]
     _: KW_ONLY
@@ -118,7 +120,7 @@ class SetOptions(WorkerOptions):
     no_fsync: Annotated[
         bool,
         Option(
-            "Do not wait until the shards are on the disk; a power failure may damage them.",
+            "Do not wait until the set is on the disk; a power failure may damage it.",
             Panel.RUNNING,
             recorded=False,
         ),
@@ -160,7 +162,7 @@ class VerifyOptions(Options):
 
     where: Annotated[
         StrPath,
-        Option("A folder (all sets in it), or one set.", argument=True, metavar="DIR|DIR/NAME"),
+        Option("A folder (all sets in it), or one set.", argument=True, metavar="DIR|DIR/NAME", stores=True),
     ]
     _: KW_ONLY
     against: Annotated[
@@ -170,6 +172,7 @@ class VerifyOptions(Options):
             "repeated.",
             Panel.SOURCE,
             metavar="SOURCE",
+            stores=True,
         ),
     ] = None
     images: Annotated[
@@ -178,6 +181,7 @@ class VerifyOptions(Options):
             "With --against: folder of the images, as for convert.",
             Panel.SOURCE,
             default="the one that the set was made with",
+            stores=True,
         ),
     ] = None
 

@@ -37,7 +37,7 @@ from tfrec_tools.dataset.staging import ShardResult
 from tfrec_tools.errors import AccountError, InputError, Parts, TfrecError, readable
 from tfrec_tools.labels import pbtxt
 from tfrec_tools.labels.label_map import LabelMap
-from tfrec_tools.system.remote_path import require_writable
+from tfrec_tools.system.remote_path import RemotePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class SetPlan:
     readings   how each of the sources was read; None where nobody counted
     images     (ImageRecord, ByteRange) of each, for the page of issues
     for_tfds   whether TFDS can read its records
-    durable    whether it is waited until the shards are on the disk
+    durable    whether it is waited until the set is on the disk
     by_time    whether the digest does not see the bytes of the images, so that their files' times of change
                must be looked at before the set may be called finished
     """
@@ -118,7 +118,9 @@ class Refused(TfrecError):  # noqa: N818
 
 
 def require_name(out: Path) -> None:
-    require_writable(out)
+    """Raises InputError where no set can be called that."""
+    if isinstance(out, RemotePath) and out.is_outermost:
+        raise InputError(out, "is a bucket; --out is DIR/NAME, the bucket or a folder in it and a name")
     if not out.name or out.is_dir():
         raise InputError(out, "is a folder; --out is DIR/NAME, the folder and first part of file names")
     if readable(out.name) != out.name:

@@ -15,7 +15,7 @@ from tfrec_tools.dataset import shards, staging
 from tfrec_tools.dataset.changes import Change, differing, told
 from tfrec_tools.dataset.manifest import Manifest, read_manifest
 from tfrec_tools.dataset.staging import Replaced
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 
 HOW = "replace the set with --if-changed or --overwrite, or choose another --out"
 
@@ -122,5 +122,5 @@ def _lacking(out: Path, manifest: Manifest) -> str:
     """Returns which shards of a set are missing or cut off; "" where it is whole."""
     files = [(out.with_name(info.file), info.bytes) for info in manifest.shards]
     bad = [path.name for path, size in files if not (path.is_file() and path.stat().st_size == size)]
-    more = f" and {len(bad) - 1} more shard(s)" if bad[1:] else ""
+    more = f" and {counted(len(bad) - 1, 'more shard')}" if bad[1:] else ""
     return f"{bad[0]}{more} missing or of another size" if bad else ""

@@ -79,7 +79,8 @@ def claimed(out: Path) -> Iterator[None]:
     goes with the InputError that says why. Raises InputError where it is another's, or held."""
     folder = folder_of(out)
     if isinstance(folder, RemotePath):  # whose store has no locks; a run's files are whole there
-        yield
+        with named_as(out, folder):
+            yield
         return
     is_new = not is_there(out)
     with named_as(out, folder):
@@ -174,34 +175,40 @@ def publish(
     then the folder goes. When it was stopped anywhere, the same call does the rest: until the folder says
     that all is ready, the old set is whole, and from then on nothing is left to fail but the moves. Power may
     fail: the old manifest, first of the old files, is gone from the disk before a shard is replaced, and all
-    is there before the new one. Not `durable`, the shards are not waited for."""
+    is there before the new one. Not `durable`, the disk is not waited for."""
+    settle = sync if durable else _unwaited
     if names(folder) != shards:
-        for fingerprint in shards.values() if durable else ():
-            sync(shard_path(folder, fingerprint))
-        _say_ready(folder, shards, old)
+        for fingerprint in shards.values():
+            settle(shard_path(folder, fingerprint))
+        _say_ready(folder, shards, old, durable)
+        settle(folder)
     for name in old.files if is_moving(folder) else ():
         if name not in shards:  # the others are replaced, at once
             (folder.parent / name).unlink(missing_ok=True)
-    sync(folder.parent)
+    settle(folder.parent)
     for name, fingerprint in shards.items():
         if (path := shard_path(folder, fingerprint)).exists():
             path.replace(folder.parent / name)
+        elif not (folder.parent / name).exists():  # a store that each process has for itself
+            raise InputError(folder.parent / name, "is gone; do all workers see this folder?")
     last = [*sidecars][-1:]
     for path, data in sidecars.items():
         if path in last:
-            sync(folder.parent)
-        with published(path) as (part,):
+            settle(folder.parent)
+        with published(path, durable=durable) as (part,):
             part.write_bytes(data)
-    sync(folder.parent)
+    settle(folder.parent)
     discard(folder)
 
 
-def _say_ready(folder: Path, shards: Mapping[str, str], old: Replaced) -> None:
-    with published(folder / _OLD) as (part,):
-        part.write_bytes(msgspec.json.encode(old))
-    with published(folder / _NAMES) as (part,):
-        part.write_bytes(msgspec.json.encode(shards))
-    sync(folder)
+def _say_ready(folder: Path, shards: Mapping[str, str], old: Replaced, durable: bool) -> None:
+    for name, content in ((_OLD, old), (_NAMES, shards)):
+        with published(folder / name, durable=durable) as (part,):
+            part.write_bytes(msgspec.json.encode(content))
+
+
+def _unwaited(path: Path) -> None:
+    """Leaves it to the system when a file or folder comes to the disk."""
 
 
 def discard(folder: Path) -> None:

@@ -13,8 +13,9 @@ from tfrec_tools.dataset.manifest import Manifest, ShardInfo, content_sha256, re
 from tfrec_tools.dataset.options import VerifyOptions
 from tfrec_tools.errors import InputError, LabelConflict, counted
 from tfrec_tools.labels.pbtxt import read_label_map
+from tfrec_tools.system import stores
 from tfrec_tools.system.options import as_path
-from tfrec_tools.system.regular_files import read_bytes
+from tfrec_tools.system.regular_files import at_hand, read_bytes
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import parse_example, without_image
 
@@ -44,7 +45,7 @@ class Verified:
 
 def verify(options: VerifyOptions) -> tuple[Verified, ...]:
     """Each set of a folder, or the one set, against its manifest. InputError where there is no manifest."""
-    where = as_path(options.where)
+    where = stores.located(as_path(options.where))
     sets = shards.prefixes(where) if where.is_dir() else [where]
     if not sets:
         raise InputError(where, "no .manifest.json in it; expected finished sets of tfrec convert")
@@ -125,19 +126,25 @@ def _shard_faults(file: Path, info: ShardInfo) -> Generator[str, None, int | Non
     if not file.exists():
         yield f"{file}: is missing"
         return None
-    tally = framing.tally(file)
+    with at_hand(file) as here:
+        return (yield from _content_faults(file, here, info))
+
+
+def _content_faults(file: Path, here: Path, info: ShardInfo) -> Generator[str, None, int | None]:
+    """As `_shard_faults`; the file's bytes lie `here`."""
+    tally = framing.tally(here)
     if tally.bytes != info.bytes:
         yield f"{file}: has {counted(tally.bytes, 'byte')}, the manifest says {info.bytes}"
     elif tally.crc32c != info.crc32c:
         yield f"{file}: its CRC-32C is not that of the manifest: it was changed or damaged"
-    return (yield from _record_faults(file, info))
+    return (yield from _record_faults(file, here, info))
 
 
-def _record_faults(file: Path, info: ShardInfo) -> Generator[str, None, int | None]:
+def _record_faults(file: Path, here: Path, info: ShardInfo) -> Generator[str, None, int | None]:
     digest = hashlib.sha256()
     records = boxes = 0
     try:
-        for data in framing.read(file):
+        for data in framing.read(here):
             parsed = parse_example(data, f"{file}: record {records}")
             image = parsed.image.data
             rest = without_image(data, image)
@@ -147,7 +154,7 @@ def _record_faults(file: Path, info: ShardInfo) -> Generator[str, None, int | No
             records += 1
             boxes += len(parsed.record.names)
     except InputError as fault:
-        yield str(fault)
+        yield str(fault).replace(str(here), str(file))
         return None
     if records != info.records:
         yield f"{file}: has {counted(records, 'record')}, the manifest says {info.records}"

@@ -11,7 +11,7 @@ from tfrec_tools.detector.evaluation import operating_points
 from tfrec_tools.detector.evaluation.average_precision import find
 from tfrec_tools.detector.evaluation.operating_points import Needed
 from tfrec_tools.detector.model.description import describe
-from tfrec_tools.detector.model.detector import load_detector
+from tfrec_tools.detector.model.detector import COMPILING, load_detector
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.comparing import CompareOptions
 from tfrec_tools.detector.reports.compare_page import write_page
@@ -41,6 +41,7 @@ def compare_models(options: CompareOptions) -> tuple[Compared, int]:
     first, second = (
         _side(options, place, folders[place], needed[place], examples, labels) for place in (0, 1)
     )
+    options.progress("measuring", 0, None)
     result = compared(examples, first, second, labels, dict(unknown.most_common()))
     if page is None:
         return result, 0
@@ -71,8 +72,10 @@ def _side(
 ) -> Side:
     """Runs a model, which is in memory no longer than that."""
     model, label_map, flag = options.models[place]
+    options.progress(f"opening {'AB'[place]}", 0, None)
     detector = load_detector(folder, label_map, flag)
     step = f"detecting with {'AB'[place]}"
+    options.progress(step, 0, len(examples), COMPILING)
     detections = find(
         detector,
         examples,

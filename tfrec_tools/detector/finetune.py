@@ -106,17 +106,9 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
         loop.help_training(trainer, data.training, partial(plan.progress, "helping to train"))
         return []
     before = known(knowing)
-    log = Logbook(trainer, plan.out, resume=resume, board=_board(plan))
     yardstick = before.watched.yardstick(data.val)
-    ended = loop.train(
-        trainer,
-        log,
-        _watch(plan, yardstick),
-        data.training,
-        partial(validation.validate, detector, yardstick, rows),
-        partial(plan.progress, "training"),
-    )
-    blends = retention.blend(plan.memory, detector, start, rows, yardstick, plan.counted("blending"))
+    trained = _train(plan, trainer, data, rows, yardstick, resume=resume)
+    blends = retention.blend(plan.memory, trainer, start, rows, yardstick, plan.counted("blending"))
     calibration = retention.calibrate(plan.memory, detector, rows, data.val, plan.counted("calibrating"))
     save_detector(detector, plan.out / "model")
     detected, after, metrics = _measured(plan, detector, data.test)
@@ -125,8 +117,8 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
         base=str(plan.base),
         forgetting=comparison.forgetting(lines),
         steps=trainer.step,
-        ended=ended,
-        best_step=validation.best_of(log.validations).step if log.validations else trainer.step,
+        ended=trained.ended,
+        best_step=trained.best_step,
         thresholds=before.believed,
         blends=blends,
         images=data.counts,
@@ -139,11 +131,43 @@ def _finetune(plan: Finetuning, *, chiefs: Path, resume: bool) -> list[compariso
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         measured_with=data.measured_with,
     )
-    sheet = _sheet(plan, rows, before, detected, metrics)
+    sheet, log = _sheet(plan, rows, before, detected, metrics), trained.log
     beside = before.beside(knowing, detected, after, metrics)
     shown = Results(lines, facts, plan.options, labels, log.curve, log.validations, sheet, metrics, beside)
     results.write_results(plan.out, shown)
     return lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """A training that is over: what was noted of it, why it ended, and the step that the weights are of."""
+
+    log: Logbook
+    ended: str
+    best_step: int
+
+
+def _train(
+    plan: Finetuning,
+    trainer: Trainer,
+    data: Materials,
+    rows: Sequence[ClassRow],
+    yardstick: Yardstick,
+    *,
+    resume: bool,
+) -> _Trained:
+    """Trains to the end, validated by the yardstick. Raises Interrupted or LostWorker, as `finetune` says."""
+    log = Logbook(trainer, plan.out, resume=resume, board=_board(plan))
+    ended = loop.train(
+        trainer,
+        log,
+        _watch(plan, yardstick),
+        data.training,
+        partial(validation.validate, trainer.detector, yardstick, rows),
+        partial(plan.progress, "training"),
+    )
+    best = validation.best_of(log.validations).step if log.validations else trainer.step
+    return _Trained(log, ended, best)
 
 
 def _measured(
@@ -222,6 +246,7 @@ def _sheet(
 ) -> Image:
     """Returns the sheet of detections; what the base found is left out where it can know none of the
     classes."""
+    plan.progress("writing the report", 0, None)
     columns: list[tuple[str, Sequence[ImageDetections] | None]] = [
         ("annotated", None),
         ("after", _above_threshold(detected, best_scores(metrics.classes))),

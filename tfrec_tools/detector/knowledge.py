@@ -14,7 +14,7 @@ from tfrec_tools.detector.evaluation.average_precision import AveragePrecision, 
 from tfrec_tools.detector.evaluation.metrics import Metrics, best_scores
 from tfrec_tools.detector.materials import Materials
 from tfrec_tools.detector.model.class_rows import AS_THEY_ARE, ClassRow, Renamed
-from tfrec_tools.detector.model.detector import Detector
+from tfrec_tools.detector.model.detector import COMPILING, Detector
 from tfrec_tools.detector.plan import Finetuning
 from tfrec_tools.detector.reports import comparison
 from tfrec_tools.detector.reports.images import labels_sheet
@@ -36,7 +36,7 @@ def find(
     renamed: Renamed = AS_THEY_ARE,
 ) -> list[ImageDetections]:
     """Returns what a detector finds in each example."""
-    plan.progress(step, 0, len(examples), "the first images")
+    plan.progress(step, 0, len(examples), COMPILING)
     return average_precision.find(
         detector, examples, plan.labels, plan.counted(step, len(examples)), renamed=renamed
     )

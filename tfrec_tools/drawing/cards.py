@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from PIL import Image
+
 from tfrec_tools.annotations.boxes import size_classes
 from tfrec_tools.annotations.records import ImageRecord
 from tfrec_tools.drawing.previews import Preview, note_of, points_of, thumbnail, weight_of
 from tfrec_tools.errors import readable
 
 SIDE_PX, SMALL_SIDE_PX = 640, 320  # longer side of a thumbnail: where there are few of them, and many
+LARGE_SIDE_PX = 1280  # of what is enlarged, where that is no copy
+MOST_COPIED_BYTES = 300_000  # of an image that is copied to be enlarged
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _QUALITY = 80  # of JPEG
 _MESSAGES = 6  # of one image
 _EMPTY_SAYS = ("boxes", "labeled")  # that there are none
@@ -50,7 +55,7 @@ def card(preview: Preview, style: Style) -> dict[str, Any]:
     """Returns what `gallery.js` draws, with class names where that has their numbers. What says nothing is
     left out."""
     record, image = preview.record, preview.image
-    small = thumbnail(preview, style.side_px, style.colours)
+    small, larger = _pixels(preview, style)
     scale = small.width / image.width if small and image else None
     named = f"{record.filename}: "
     issues = [(issue.code, issue.message.removeprefix(named)) for issue in preview.issues]
@@ -68,12 +73,40 @@ def card(preview: Preview, style: Style) -> dict[str, Any]:
     if small is None:
         said["lack"] = f"this {'image cannot be decoded' if image else 'file cannot be shown'}"
     else:
-        out = BytesIO()
-        small.save(out, "JPEG", quality=_QUALITY)
-        said |= {"thumb": list(small.size), "src": _address(out.getvalue(), style)}
-        if style.page and preview.file and not record.masks:
-            said["original"] = _relative(preview.file, style.page)
+        said |= {"thumb": list(small.size), "src": _address(_jpeg(small), style), "original": larger}
     return {key: value for key, value in said.items() if value or (value == [] and key in _EMPTY_SAYS)}
+
+
+def _pixels(preview: Preview, style: Style) -> tuple[Image.Image | None, str]:
+    """Returns the thumbnail, and the address of what is enlarged, "" where that is the thumbnail: the file of
+    the image, where that lies by itself; else, beside a page, a copy of its bytes where they are few, or a
+    smaller image, on which masks are drawn."""
+    image, side = preview.image, style.side_px
+    if style.page is None or style.folder is None or image is None:
+        return thumbnail(preview, side, style.colours), ""
+    is_small = max(image.width, image.height) <= side
+    if not preview.record.masks and (is_small or preview.file or _is_shown(image.data)):
+        small = thumbnail(preview, side, style.colours)
+        own = _relative(preview.file, style.page) if preview.file else ""
+        copied = small is not None and not own and not is_small and _is_shown(image.data)
+        return small, _address(image.data, style) if copied else own
+    large = thumbnail(preview, LARGE_SIDE_PX, style.colours)
+    if large is None or max(large.size) <= side:
+        return large, ""
+    small = large.copy()
+    small.thumbnail((side, side))
+    return small, _address(_jpeg(large), style)
+
+
+def _is_shown(data: bytes) -> bool:
+    """Returns whether a browser shows these bytes, which are few enough to be copied."""
+    return data.startswith((_JPEG, _PNG)) and len(data) <= MOST_COPIED_BYTES
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    out = BytesIO()
+    image.save(out, "JPEG", quality=_QUALITY)
+    return out.getvalue()
 
 
 def _boxes(preview: Preview, scale: float | None, kinds: Sequence[str]) -> list[list[Any]]:
@@ -117,13 +150,13 @@ def _tenths(value: float) -> float | int:
     return int(tenths) if tenths.is_integer() else tenths
 
 
-def _address(jpeg: bytes, style: Style) -> str:
-    """Returns the address of a thumbnail: the page's own, or that of its file, which is called after its
-    bytes so that pages that are made again keep what stays the same."""
+def _address(data: bytes, style: Style) -> str:
+    """Returns the address of an image: the page's own, or that of its file, which is called after its bytes
+    so that pages that are made again keep what stays the same."""
     if style.folder is None:
-        return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-    name = f"{hashlib.sha256(jpeg).hexdigest()[:20]}.jpg"
-    (style.folder / name).write_bytes(jpeg)
+        return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
+    name = f"{hashlib.sha256(data).hexdigest()[:20]}.{'png' if data.startswith(_PNG) else 'jpg'}"
+    (style.folder / name).write_bytes(data)
     return f"{style.address}/{name}"
 
 

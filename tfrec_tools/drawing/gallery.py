@@ -17,6 +17,7 @@ from tfrec_tools.drawing.page_files import published_page
 from tfrec_tools.drawing.palette import FAULT, ink, palette
 from tfrec_tools.drawing.previews import Chosen, Waiting, show
 from tfrec_tools.drawing.templates import embedded_json, filled
+from tfrec_tools.errors import counted, inflected
 from tfrec_tools.system import workers
 from tfrec_tools.system.options import Progress, silent
 
@@ -103,7 +104,8 @@ def issues_page(
             left.subtract({issue.code for issue in of_record})
             chosen.append(partial(show, record, place, of_record, is_checked=True))
     counts = Counter(issue.code for issue in issues)
-    lead = f"{len(issues)} issue(s) of {len(counts)} kind(s); the first {EXAMPLES} images of each are below"
+    found = f"{counted(len(issues), 'issue')} of {counted(len(counts), 'kind')}"
+    lead = f"{found}; the first {EXAMPLES} images of each are below"
     head = Head(f"Issues of {name}", lead, _rows(issues, counts))
     return render(head, Chosen(chosen, len(chosen), tuple(classes))).html
 
@@ -126,7 +128,7 @@ def render(head: Head, chosen: Chosen, style: Style | None = None, done: Done = 
         __package__,
         "gallery.html",
         title=head.title,
-        lead=head.lead or counted(len(cards), chosen.total, boxes),
+        lead=head.lead or extent(len(cards), chosen.total, boxes),
         table=head.table,
         numbers=head.numbers,
         is_number=is_number,
@@ -170,10 +172,11 @@ def cards_of(images: Sequence[Waiting], style: Style, done: Done) -> list[dict[s
     return [each for part in made for each in part]
 
 
-def counted(images: int, total: int | None, boxes: int) -> str:
+def extent(images: int, total: int | None, boxes: int) -> str:
     """Returns "48 of 364 images, 120 boxes"."""
     of_total = f" of {total:,}" if total and total > images else ""
-    return f"{images:,}{of_total} images, {boxes:,} boxes"
+    noun = inflected(max(images, total or 0), "image")
+    return f"{images:,}{of_total} {noun}, {boxes:,} {inflected(boxes, 'box')}"
 
 
 def _data(

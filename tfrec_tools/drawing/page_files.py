@@ -13,7 +13,7 @@ from urllib.parse import quote
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.system.atomic import named_as, published
 
-_OURS = re.compile(r"[0-9a-f]{20}\.jpg")  # as `cards` calls thumbnails
+_OURS = re.compile(r"[0-9a-f]{20}\.(jpg|png)")  # as `cards` calls images
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from tfrec_tools.annotations.issues import CODES, Issue
 from tfrec_tools.dataset import staging
 from tfrec_tools.dataset.changes import Change, Outcome
 from tfrec_tools.dataset.engine import ticker
+from tfrec_tools.dataset.made_folder import sizes_below
 from tfrec_tools.dataset.manifest import SourceAccount
 from tfrec_tools.errors import AccountError, InputError
 from tfrec_tools.extraction import standing
@@ -120,7 +121,7 @@ def _extract(plan: Plan, options: ExtractOptions, folder: Path) -> Extracted:
 def _list(content: Path) -> None:
     """The extraction says which files it has."""
     (content / FILES).unlink(missing_ok=True)
-    sizes = standing.sizes_below(content)
+    sizes = sizes_below(content)
     (content / FILES).write_bytes(msgspec.json.format(msgspec.json.encode(sizes), indent=0) + b"\n")
 
 

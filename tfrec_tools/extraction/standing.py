@@ -18,8 +18,9 @@ import msgspec
 
 from tfrec_tools import __version__
 from tfrec_tools.dataset.changes import Change, differing, told
+from tfrec_tools.dataset.made_folder import sizes_below
 from tfrec_tools.dataset.manifest import SourceAccount
-from tfrec_tools.errors import InputError, readable
+from tfrec_tools.errors import InputError, counted, readable
 from tfrec_tools.system.regular_files import read_bytes
 
 SUMMARY = "extraction.json"
@@ -116,7 +117,7 @@ def _changes(out: Path, there: Standing, options: dict[str, str], digest: str) -
     sizes = sizes_below(out)
     other = [path for path, size in there.files.items() if sizes.get(path) != size]
     if other:
-        more = f" and {len(other) - 1} more file(s)" if other[1:] else ""
+        more = f" and {counted(len(other) - 1, 'more file')}" if other[1:] else ""
         yield Change("output", f"{other[0]}{more} missing or of another size")
 
 
@@ -135,13 +136,3 @@ def require_replaceable(
     if foreign is not None:
         reason = f"holds {foreign}, which the extraction did not write"
         raise InputError(out, f"{reason}; move it away, replace all with --overwrite, or {ADVICE}")
-
-
-def sizes_below(folder: Path) -> dict[str, int]:
-    """Returns {path: bytes} of the files below a folder, by name."""
-    found = {
-        path.relative_to(folder).as_posix(): path.lstat().st_size
-        for where, _, files in os.walk(folder)
-        for path in (Path(where, name) for name in files)
-    }
-    return dict(sorted(found.items()))

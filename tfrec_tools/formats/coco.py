@@ -176,11 +176,11 @@ def without_id(path: Path, index: int) -> Issue:
 def unlisted(path: Path, index: int, image: Image, names: Sequence[str]) -> list[Issue]:
     """Returns an issue where an image was annotated for a class that is none of the categories' names. Raises
     InputError where it was for none that is."""
-    unknown = sorted(set(image.labeled or ()) - set(names))
-    if not unknown:
+    labeled = image.labeled
+    if not labeled or not (unknown := sorted(set(labeled).difference(names))):
         return []
     listed = ", ".join(map(repr, unknown))
-    if set(unknown) == set(image.labeled or ()):
+    if set(unknown) == set(labeled):
         reason = f"labeled is {listed}, of which none is in categories"
         raise InputError(path, reason, where=f"images[{index}]")
     message = f"labeled names {listed}, not in categories"

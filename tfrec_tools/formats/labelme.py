@@ -17,7 +17,7 @@ from typing import Any
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import Source
-from tfrec_tools.errors import InputError, readable
+from tfrec_tools.errors import InputError, counted, readable
 from tfrec_tools.formats.drawn import Drawn, DrawnImage, source, without_masks
 from tfrec_tools.formats.file_names import annotation_files, below, plain
 from tfrec_tools.formats.json_documents import ForeignError, images_of
@@ -61,8 +61,8 @@ def _not_read(embedded: Sequence[str]) -> list[Issue]:
     if not embedded:
         return []
     message = (
-        f"imageData, the image inside of the file, is not read (in {len(embedded)} file(s) whose imagePath "
-        "is not there): image files are looked for by name"
+        f"imageData, the image inside of the file, is not read (in {counted(len(embedded), 'file')} whose "
+        "imagePath is not there): image files are looked for by name"
     )
     return [Issue("annotation-unread", embedded[0], None, message, False)]
 
@@ -122,12 +122,12 @@ def _box(kind: str, corners: Sequence[Point], shape: dict[str, Any]) -> tuple[Co
         return None, "", "box-missing", f"a {kind} has no box"
     if kind in _OUTLINES or kind in _TURNED:
         if len(corners) < 3:
-            return None, "", "box-missing", f"a {kind} of {len(corners)} point(s) has no box"
+            return None, "", "box-missing", f"a {kind} of {counted(len(corners), 'point')} has no box"
         return around_points(corners), "polygon" if kind in _OUTLINES else "rotated box", "", ""
     if kind not in ("rectangle", "circle", "mask"):
         return None, "", "annotation-unread", f"its shape_type is {shown(kind)}, which is not known"
     if len(corners) != 2 and not (kind == "rectangle" and len(corners) == 4):
-        return None, "", "annotation-unread", f"a {kind} of {len(corners)} point(s), expected 2"
+        return None, "", "annotation-unread", f"a {kind} of {counted(len(corners), 'point')}, expected 2"
     if kind == "circle":
         radius = math.dist(*corners)
         return from_centre(*corners[0], 2 * radius, 2 * radius), "circle", "", ""

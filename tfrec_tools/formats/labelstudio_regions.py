@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.errors import counted
 from tfrec_tools.formats import labelstudio_brush
 from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable
 from tfrec_tools.formats.json_values import number, numbers, pixels, points, shown, text
@@ -80,13 +81,13 @@ def _chosen(annotations: Sequence[Annotation]) -> tuple[Annotation | None, list[
 def _left_out(other: Annotation, annotations: int) -> Drawn | None:
     """Returns the regions of an annotation that does not count, under one issue."""
     count = len(list(_regions(other)))
-    why = f"{count} region(s) of one of {annotations} annotations of this image, of which one counts"
+    why = f"{counted(count, 'region')} of one of {annotations} annotations of this image, of which one counts"
     return Drawn(other.where, "", None, code="annotation-unread", why=why, count=count) if count else None
 
 
 def _unannotated(where: str, task: Task) -> Iterator[Issue]:
     skipped = "was skipped" if task.annotations else "has no annotation"
-    guessed = f"; {task.predictions} prediction(s) are none" if task.predictions else ""
+    guessed = f", though {counted(task.predictions, 'prediction')}" if task.predictions else ""
     yield Issue("image-unannotated", where, None, f"{task.filename} {skipped}{guessed}", False)
 
 

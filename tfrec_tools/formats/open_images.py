@@ -15,7 +15,7 @@ from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.errors import InputError, readable
+from tfrec_tools.errors import InputError, counted, readable
 from tfrec_tools.formats.csv_texts import rows
 
 _VERSION = re.compile(r"oidv\d+-")
@@ -94,12 +94,11 @@ def labeled_by_image(
     boxless = [(image, name) for image, name in seen if name not in boxed[image]]
     if boxless:
         image, name = boxless[0]
-        message = (
-            f"{len(boxless)} label(s) of classes without a box in their image, such as {name} in {image}"
-        )
+        labels = counted(len(boxless), "label")
+        message = f"{labels} of classes without a box in their image, such as {name} in {image}"
         issues.append(Issue("box-missing", place, None, message, False))
     if others:
-        message = f"{others} image(s) that have no boxes in the source are not read"
+        message = f"not read: {counted(others, 'image')} without boxes in the source"
         issues.append(Issue("image-unknown", place, None, message, True))
     return {image: classes | looked_for.get(image, _NOTHING) for image, classes in boxed.items()}, issues
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfrec_tools.annotations.issues import Issue
@@ -19,19 +19,44 @@ from tfrec_tools.system.regular_files import require_regular
 from tfrec_tools.system.remote_path import files_below
 
 
-def read(path: Path, kind: str | None = None, options: ReadOptions = DEFAULT) -> Source:
-    """Returns a source in a format, which is detected where none is named. A folder of a format whose sources
-    are files is read as the only file in it, or as parts that are called after splits."""
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A source as it lies on the disk, whose files were looked into: its format, its parts, if it has some,
+    and an issue for each file that is none of them."""
+
+    path: Path
+    kind: str
+    parts: tuple[Part, ...]
+    left_out: tuple[Issue, ...]
+
+
+def laid_out(path: Path, kind: str | None = None, writes: Path | None = None) -> Layout:
+    """Returns how a source of a format lies, which is detected where none is named. Raises InputError where
+    it is unclear which of a folder's files are meant.
+
+    writes   DIR/NAME of a set that is being written, which is left out of account
+    """
     require_regular(path)
-    kind = kind or detect(path, options.writes)
+    kind = kind or detect(path, writes)
+    return Layout(path, kind, *_parts(path, kind, writes))
+
+
+def read(path: Path, kind: str | None = None, options: ReadOptions = DEFAULT) -> Source:
+    """Returns a source in a format, which is detected where none is named."""
+    return read_layout(laid_out(path, kind, options.writes), options)
+
+
+def read_layout(layout: Layout, options: ReadOptions = DEFAULT) -> Source:
+    """Returns a source. A folder of a format whose sources are files is read as the only file in it, or as
+    parts that are called after splits."""
+    path, kind, pieces = layout.path, layout.kind, layout.parts
     form = FORMATS[kind]
-    pieces, left_out = _parts(path, kind, options.writes)
     if len(pieces) < 2:
         source = form.read(pieces[0].path if pieces else path, options)
     else:
         sources = [form.read(part.path, options) for part in pieces]
         source = parts.joined(path, pieces, sources, form.lists_classes)
-    return replace(source, issues=(*maskless(path, kind, options), *left_out, *source.issues))
+    return replace(source, issues=(*maskless(path, kind, options), *layout.left_out, *source.issues))
 
 
 def maskless(path: Path, kind: str, options: ReadOptions) -> tuple[Issue, ...]:
@@ -112,14 +137,14 @@ def _detect_folder(path: Path, writes: Path | None) -> str:
     return kind
 
 
-def images_folder(path: Path, kind: str | None = None, writes: Path | None = None) -> Path:
+def images_folder(layout: Layout) -> Path:
     """Returns where the images of a source are when nobody says: the folder JPEGImages, images, image_2
     (KITTI's) or another of such a name in the source's own folder, or in one between that and the folder that
     was named; else whichever of these holds images; else such a folder beside it. The images of a source of
-    parts are below it."""
-    pieces, _ = _parts(path, kind or detect(path, writes), writes)
+    parts are below it, or in such a folder beside it."""
+    path, pieces = layout.path, layout.parts
     if len(pieces) > 1:
-        return path
+        return path if _holds_images(path) else _nearby(path.resolve().parent) or path
     file = pieces[0].path if pieces else path
     if not path.is_dir():
         return _nearby(file.parent) or _nearby(file.parent.resolve().parent) or file.parent

@@ -3,8 +3,9 @@ read."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,17 @@ from tfrec_tools.system.regular_files import read_bytes
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class NewClass:
+    """A class of the merged map."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptClass:
+    """What a class of a source became."""
+
     name: str
     old_id: int
     new_name: str
@@ -24,21 +35,38 @@ class _Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class _Dropped:
+class DroppedClass:
+    """A class of a source that was left out."""
+
     name: str
     old_id: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class MergedSource:
+    """What became of the classes of a source."""
+
     path: str
-    classes: list[_Kept]
-    dropped: list[_Dropped]
+    classes: tuple[KeptClass, ...]
+    dropped: tuple[DroppedClass, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IdTables:
+    """NAME.id_tables.json: the merged map, the options that it depends on, and its sources."""
+
+    label_map: str
+    tool_version: str
+    options: dict[str, str]
+    classes: tuple[NewClass, ...]
+    sources: tuple[MergedSource, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    sources: list[_Source]
+    """What is read of the file."""
+
+    sources: tuple[MergedSource, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +83,12 @@ def beside(label_map: Path) -> Path:
 
 
 def as_json(out: Path, paths: Sequence[Path], merged: Merged, options: Mapping[str, str]) -> dict[str, Any]:
-    """Returns the tables of a merged map `out` of the maps `paths`, with the options that they depend on."""
-    return {
-        "label_map": readable(str(out)),
-        "tool_version": __version__,
-        "options": dict(options),
-        "classes": [{"id": label.id, "name": label.name} for label in merged.label_map.labels],
-        "sources": [
-            {
-                "path": readable(str(path)),
-                "classes": [_kept(row) for row in rows if row.new_id is not None],
-                "dropped": [{"name": row.name, "old_id": row.old_id} for row in rows if row.new_id is None],
-            }
-            for path, rows in zip(paths, merged.rows, strict=True)
-        ],
-    }
+    """Returns the IdTables of a merged map `out` of the maps `paths`, as JSON has them."""
+    classes = tuple(NewClass(label.id, label.name) for label in merged.label_map.labels)
+    sources = tuple(_source(path, rows) for path, rows in zip(paths, merged.rows, strict=True))
+    tables = IdTables(readable(str(out)), __version__, dict(options), classes, sources)
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(tables)))
+    return plain
 
 
 def read_tables(path: Path, label_map: LabelMap) -> Tables:
@@ -113,11 +132,17 @@ def new_names(tables: Tables | None, own: Mapping[int, str]) -> dict[str, str | 
     return renames
 
 
-def _rows(source: _Source) -> tuple[MergedClass, ...]:
+def _rows(source: MergedSource) -> tuple[MergedClass, ...]:
     rows = [MergedClass(row.name, row.old_id, row.new_name, row.new_id) for row in source.classes]
     rows += [MergedClass(row.name, row.old_id, None, None) for row in source.dropped]
     return tuple(sorted(rows, key=lambda row: row.old_id))
 
 
-def _kept(row: MergedClass) -> dict[str, Any]:
-    return {"name": row.name, "old_id": row.old_id, "new_name": row.new_name, "new_id": row.new_id}
+def _source(path: Path, rows: Sequence[MergedClass]) -> MergedSource:
+    kept = [
+        KeptClass(row.name, row.old_id, row.new_name, row.new_id)
+        for row in rows
+        if row.new_name is not None and row.new_id is not None
+    ]
+    dropped = [DroppedClass(row.name, row.old_id) for row in rows if row.new_id is None]
+    return MergedSource(readable(str(path)), tuple(kept), tuple(dropped))

@@ -17,6 +17,7 @@ from tfrec_tools.system.regular_files import read_text
 
 CONFIG = "pipeline.config"
 LABEL_MAP = "label_map.pbtxt"
+SCORES = "scores.json"  # {name of a class: score from which on it is taken}, where finetune wrote the folder
 MOST_CONFIG_BYTES = 4_000_000  # TFOD's have 10,000
 
 _STRING = r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""

@@ -9,6 +9,11 @@ from typing import Literal
 Kind = Literal["records", "annotations", "images", "label map", "model", "run", "config", "export", "archive"]
 
 
+# Words of a next command that stand for what only its user can name.
+TO_BE_NAMED = ("MERGED.pbtxt", "NEW.pbtxt", "RECORDS-*", "PHOTOS", "MODEL", "IMAGES")
+IMAGES_IN = "images are looked for in"  # a fact of annotations
+
+
 @dataclass(frozen=True, slots=True)
 class KnownClass:
     """A class of it: its id where it has one, and how many boxes are annotated, where it has any."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfrec_tools.detector.checkpoints import unsupported
+from tfrec_tools.detector.checkpoints.latest import checkpoint_folder, latest
 from tfrec_tools.detector.config.center_net import CenterNetConfig
 from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
 from tfrec_tools.detector.config.read import Config, read_pipeline
@@ -41,6 +42,7 @@ def folder(path: Path) -> Answer:
     """Returns what a model folder holds; where it does not open, why."""
     try:
         described = describe(path)
+        latest(checkpoint_folder(path))
     except InputError as fault:
         refuses = dict.fromkeys(_OF_MODELS, str(fault))
         return Answer(str(path), "model", "TFOD model folder that does not open", refuses=refuses)
@@ -144,9 +146,9 @@ def config(path: Path) -> Answer:
     try:
         described = read_pipeline(path)
     except InputError as fault:
-        return Answer(
-            str(path), "config", title, takes=("config",), refuses={"finetune --pipeline": str(fault)}
-        )
+        why = f"{fault.where}: {fault.reason}" if fault.where else fault.reason
+        refuses = {"finetune --pipeline": why}
+        return Answer(str(path), "config", title, takes=("config",), refuses=refuses, next=_rewritten(path))
     return Answer(
         str(path),
         "config",
@@ -154,8 +156,12 @@ def config(path: Path) -> Answer:
         facts=_facts(described),
         takes=("config", "finetune --pipeline (of classification weights)"),
         refuses=dict.fromkeys(("finetune --base", "detect", "evaluate", "export"), "takes a model folder"),
-        next=command("config", path, "--labels", "MERGED.pbtxt", "--out", "new.config"),
+        next=_rewritten(path),
     )
+
+
+def _rewritten(path: Path) -> str:
+    return command("config", path, "--labels", "MERGED.pbtxt", "--out", "new.config")
 
 
 def served(path: Path) -> Answer | None:

@@ -9,13 +9,15 @@ from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import evidence, registry
 from tfrec_tools.labels import pbtxt, zoo
-from tfrec_tools.recognition import models, sources
+from tfrec_tools.recognition import archives, models, sources
 from tfrec_tools.recognition.answer import Answer
+from tfrec_tools.system.archive_path import ArchivePath
 from tfrec_tools.system.regular_files import require_regular
 from tfrec_tools.system.stores import located
 
-_ARCHIVES = {".gz", ".tgz", ".tar"}
 _MANIFEST = ".manifest.json"
+_KINDS = "annotations, images, records or a model"
+_UNKNOWN = "is nothing that tfrec knows, expected annotations, an image, a label map, records or a model"
 
 
 def record_words(word: str) -> str | None:
@@ -42,7 +44,8 @@ def recognize(word: str) -> Answer:
             word, "no such file or folder, expected that, DIR/NAME of records, or a name from `tfrec models`"
         )
     require_regular(path)
-    return _folder(path) if path.is_dir() else _file(path)
+    answer = _folder(path) if path.is_dir() else _file(path)
+    return archives.within(word, answer) if isinstance(path, ArchivePath) else answer
 
 
 def _folder(path: Path) -> Answer:
@@ -55,11 +58,11 @@ def _folder(path: Path) -> Answer:
     try:
         kind = registry.detect(path)
     except InputError as unclear:
-        if evidence.strong(path):
-            return sources.unclear(path, unclear.reason)
-        if not sources.holds_images(path):
-            raise
-        return sources.images(path)
+        if held := evidence.strong(path):
+            return sources.unclear(path, unclear.reason, held)
+        if sources.holds_images(path):
+            return sources.images(path)
+        raise InputError(path, _nothing(path)) from None
     return sources.annotated(path, kind)
 
 
@@ -68,23 +71,34 @@ def _file(path: Path) -> Answer:
         return models.config(path)
     if (served := models.served(path)) is not None:
         return served
-    if path.suffix.lower() in _ARCHIVES:
-        reason = "an archive that is not read where it lies; unpack it (tar xf) and name the folder in it"
-        return Answer(str(path), "archive", "archive", refuses={"everything": reason})
+    if path.suffix.lower() in archives.PACKED:
+        return archives.packed(path)
     if sources.holds_images(path):
         return sources.images(path)
     if path.suffix.lower() == ".pbtxt" or pbtxt.is_label_map(path):
         return sources.label_map(path)
     try:
         kind = registry.detect(path)
-    except InputError as unclear:
+    except InputError as fault:
+        unclear = fault if len(evidence.of_file(path)) > 1 else InputError(path, _UNKNOWN)
         return _list_of_names(path, unclear)
     answer = sources.annotated(path, kind)
     return answer if answer.takes else _list_of_names(path, answer)
 
 
+def _nothing(path: Path) -> str:
+    """Returns what is said of a folder that is nothing, with what of its files may be something."""
+    known = {".pbtxt", ".config", *archives.PACKED, ".zip", ".tflite", ".onnx"}
+    files = sorted(file.name for file in path.iterdir() if file.suffix.lower() in known)
+    if files:
+        return f"holds nothing of its own, but {', '.join(files[:3])}; name a file, or the folder above"
+    return f"is a folder without {_KINDS}; its name, or that of the folder above, may be another"
+
+
 def _list_of_names(path: Path, otherwise: Answer | InputError) -> Answer:
     """Returns what a label map in JSON, YAML or lines is; else what the file is otherwise."""
+    if sources.is_of_one_image(path):
+        raise InputError(path, "is the boxes of one image, as YOLO has them; name the folder that holds all")
     try:
         return sources.label_map(path)
     except InputError:

@@ -28,7 +28,7 @@ from tfrec_tools.remapping.classes import Classes, classes_of
 from tfrec_tools.remapping.jobs import RemapJob
 from tfrec_tools.remapping.options import RemapOptions
 from tfrec_tools.remapping.sources import File, Record, RecordIndex, Set, find_records, find_sets, splits_of
-from tfrec_tools.system import workers
+from tfrec_tools.system import stores, workers
 from tfrec_tools.system.options import as_path, as_texts, recorded_texts, several
 from tfrec_tools.tfrecords.features import source_id
 
@@ -36,6 +36,7 @@ from tfrec_tools.tfrecords.features import source_id
 def remap(options: RemapOptions) -> Finished:
     """Remaps sets of records into one; the same input gives the same bytes, whatever the number of workers.
     When it is killed, the same call does the rest. InputError where the input cannot be used."""
+    options = replace(options, out=stores.written(options.prefix))
     publish.require_name(options.prefix)
     engine = partial(run, processes=options.workers, durable=not options.no_fsync)
     progress = partial(options.progress, "remapping records")

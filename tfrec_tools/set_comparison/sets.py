@@ -89,7 +89,9 @@ def compare_sets(a: str, b: str, progress: Progress = silent) -> ComparedSets:
 
 
 def write_page(out: Path, result: ComparedSets, count: int, progress: Progress = silent) -> int:
-    """Writes the page with at most so many images, those with most differences first; returns how many."""
+    """Writes the page, in a folder that may have to be made, with at most so many images, those with most
+    differences first; returns how many."""
+    out.parent.mkdir(parents=True, exist_ok=True)
     differing = [sum(change.kind != "same" for change in of_image) for of_image in result.changes]
     order = sorted(range(len(result.pairs)), key=lambda place: (-differing[place], place))[:count]
     chosen = Chosen(

@@ -20,9 +20,8 @@ from typing import IO, BinaryIO, Self
 
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.system.litter import is_litter
-from tfrec_tools.system.remote_path import RemotePath, Stat
+from tfrec_tools.system.remote_path import ARCHIVE_SUFFIX, RemotePath, Stat
 
-_SUFFIX = ".zip"
 _MAX_RATIO = 200  # annotations pack to a 50th at most; what packs better and is large is there to fill memory
 _MAX_PACKED_WELL = 100_000_000  # bytes unpacked
 
@@ -166,7 +165,8 @@ def _require_sound(archive: str, member: zipfile.ZipInfo, name: str, parts: list
 def _archive_parts(text: str) -> tuple[str, ...]:
     """Returns the paths that lead to a path and are called as archives are."""
     path = Path(text)
-    return tuple(str(above) for above in (*reversed(path.parents), path) if above.suffix.lower() == _SUFFIX)
+    above = (*reversed(path.parents), path)
+    return tuple(str(part) for part in above if part.suffix.lower() == ARCHIVE_SUFFIX)
 
 
 def _parted(text: str) -> tuple[str, str]:

@@ -70,8 +70,8 @@ def named_as(final: Path, hidden: Path) -> Iterator[None]:
         yield
     except OSError as fault:
         if isinstance(fault.filename, str | bytes | os.PathLike):
-            named = Path(os.fsdecode(fault.filename))
-            if named == hidden or hidden in named.parents:
+            named = os.fsdecode(fault.filename)
+            if named == str(hidden) or named.startswith((f"{hidden}/", f"{hidden}{os.sep}")):
                 fault.filename = str(final)
         raise
 
@@ -82,11 +82,28 @@ def require_free(folder: Path) -> None:
         raise InputError(folder, "is there already; give another --out, or remove it")
 
 
+def _aside(folder: Path) -> Path:
+    """Returns what a folder is called while another takes its place."""
+    return folder.with_name(f".{folder.name}.replaced")
+
+
+def restored(folder: Path) -> None:
+    """What a run was killed over while another folder took its place is there again, or gone."""
+    aside = _aside(folder)
+    if aside.is_dir() and not aside.is_symlink():
+        if folder.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.replace(folder)
+
+
 @contextmanager
-def published_folder(folder: Path) -> Iterator[Path]:
+def published_folder(folder: Path, *, replaces: bool = False) -> Iterator[Path]:
     """Yields a temporary folder beside `folder` to fill. It gets its final name when the block ends well, and
-    is removed when it does not. Raises InputError as from `require_free`."""
-    require_free(folder)
+    is removed when it does not. What it `replaces` stays until then, and goes; else raises InputError as from
+    `require_free`."""
+    if not replaces:
+        require_free(folder)
     part = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(part, ignore_errors=True)
     with named_as(folder, part):
@@ -94,8 +111,11 @@ def published_folder(folder: Path) -> Iterator[Path]:
     try:
         with named_as(folder, part):
             yield part
-        if folder.exists():
+        if replaces:
+            folder.replace(_aside(folder))
+        elif folder.exists():
             folder.rmdir()
         part.replace(folder)
+        restored(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -1,14 +1,18 @@
-"""URLs read by this machine through fsspec, where it is installed with what the store needs (gcsfs, s3fs)."""
+"""URLs read and written by this machine through fsspec, where it is installed with what the store needs
+(gcsfs, s3fs)."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.remote_path import RemotePath, Stat
+
+_EXTRAS = {"gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3"}  # of this package, by scheme
+_P = TypeVar("_P", bound="BucketPath")
 
 
 class BucketPath(RemotePath):
@@ -33,8 +37,44 @@ class BucketPath(RemotePath):
                 yield files.unstrip_protocol(name), _stat(info)
 
     def is_dir(self, **_: Any) -> bool:
+        with self._faults():
+            files, path = _opened(self)
+            return bool(files.isdir(path))
+
+
+class BucketOutput(BucketPath):
+    """A file to be written, or folders of such. What libraries remember of a folder is forgotten before it is
+    asked for: other processes write to it."""
+
+    def writer(self) -> BinaryIO:
         files, path = _opened(self)
-        return bool(files.isdir(path))
+        return files.open(path, "wb")  # type: ignore[no-any-return]
+
+    def stat_if_file(self) -> Stat | None:
+        self._forget()
+        return super().stat_if_file()
+
+    def below(self, deep: bool) -> Iterator[tuple[str, Stat]]:
+        self._forget()
+        return super().below(deep)
+
+    def is_dir(self, **_: Any) -> bool:
+        self._forget()
+        return super().is_dir()
+
+    def move(self, target: str) -> None:
+        """Stores know no renaming: they copy, and the name is there when the copy is whole."""
+        files, path = _opened(self)
+        files.cp_file(path, _opened(type(self)(target))[1])
+        files.rm_file(path)
+
+    def delete(self) -> None:
+        files, path = _opened(self)
+        files.rm_file(path)
+
+    def _forget(self) -> None:
+        files, path = _opened(self)
+        files.invalidate_cache(path)
 
 
 def _opened(path: BucketPath) -> tuple[Any, str]:
@@ -51,13 +91,15 @@ def _stat(info: dict[str, Any]) -> Stat:
     return Stat(info["size"], int.from_bytes(said))
 
 
-def located(path: Path) -> BucketPath:
+def located(path: Path, kind: type[_P]) -> _P:
     """Returns a URL as a path. Raises InputError where fsspec, or what it needs for the store, is not
     installed."""
-    remote = BucketPath(path)
+    remote = kind(path)
     try:
         _opened(remote)
     except (ImportError, ValueError) as fault:
         wanted = f"is a URL, which needs fsspec ({' '.join(str(fault).split())}) or --runner (Apache Beam)"
-        raise InputError(remote, wanted) from fault
+        extra = _EXTRAS.get(str(remote).partition(":")[0])
+        how = f"; pip install 'tfrec-tools[{extra}]'" if extra else ""
+        raise InputError(remote, f"{wanted}{how}") from fault
     return remote

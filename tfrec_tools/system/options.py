@@ -25,6 +25,7 @@ from typing import (
 )
 
 from tfrec_tools.errors import InputError, readable
+from tfrec_tools.system.remote_path import require_local
 
 StrPath = str | PathLike[str]
 Paths = StrPath | Sequence[StrPath]
@@ -72,6 +73,7 @@ class Option:
     bare         what the flag means without a value, where it may stand so
     argument     whether it stands on the command line by itself, without a flag
     recorded     whether what is written depends on it, so that a manifest and a run.toml keep it
+    stores       whether a path may be a URL, which names a file or folder of a store
     """
 
     help: str
@@ -83,6 +85,7 @@ class Option:
     bare: str = ""
     argument: bool = False
     recorded: bool = True
+    stores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,8 @@ class Options:
     progress: Progress = silent
 
     def __post_init__(self) -> None:
-        """InputError where a number is out of its range or a word is none of the choices."""
+        """InputError where a number is out of its range, a word is none of the choices, or a path is a URL
+        that nothing opens."""
         for declared in declarations(type(self)):
             _require_valid(declared, getattr(self, declared.name))
 
@@ -249,6 +253,8 @@ def _require_valid(declared: Declared, value: Any) -> None:
             _require_in_range(declared, item)
         elif declared.choices and isinstance(item, str) and str not in declared.kinds:
             _require_choice(declared, item)
+        elif Path in declared.kinds and not declared.option.stores and item is not None:
+            require_local(item, declared.flag)
 
 
 def _require_in_range(declared: Declared, number: float) -> None:

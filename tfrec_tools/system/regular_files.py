@@ -6,7 +6,11 @@ from __future__ import annotations
 import codecs
 import errno
 import os
+import shutil
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader, FileIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -72,6 +76,20 @@ def require_utf8(path: Path, start: bytes) -> None:
 def read_bytes(path: Path) -> bytes:
     with open_binary(path) as file:
         return bytes(file.read())
+
+
+@contextmanager
+def at_hand(path: Path) -> Iterator[Path]:
+    """Yields a file of a disk with a file's bytes, for who reads them more than once: a local file itself; of
+    a store a copy of the same name, which goes with the block."""
+    if not isinstance(path, RemotePath):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="tfrec-") as folder:
+        copy = Path(folder, path.name)
+        with path.open("rb", 0) as stream, copy.open("wb") as file:
+            shutil.copyfileobj(stream, file, _BLOCK_BYTES)
+        yield copy
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:

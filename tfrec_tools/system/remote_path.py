@@ -14,8 +14,8 @@ import re
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PosixPath
@@ -25,6 +25,7 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.system.litter import is_litter
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(?=[^/])(.*)")
+ARCHIVE_SUFFIX = ".zip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ def _as_url(text: str) -> str:
     return f"{match[1]}://{match[2]}" if match else text
 
 
-def require_writable(path: Path) -> None:
-    """Raises InputError where it is a URL for which nothing was chosen that writes it."""
+def require_local(path: Path | str, option: str) -> None:
+    """Raises InputError where what an option names is a URL, which would be made a folder of that name."""
     if is_url(path) and not isinstance(path, RemotePath):
-        reason = "is a URL, which only --runner writes (Apache Beam: pip install 'tfrec-tools[beam]')"
-        raise InputError(_as_url(str(path)), reason)
+        reason = "is a URL, expected a path of this machine; copy what lies in the store, or goes there"
+        raise InputError(option, reason, where=_as_url(str(path)))
 
 
 def is_file(path: Path) -> bool:
@@ -116,8 +117,10 @@ class RemotePath(PosixPath, ABC):
 
     def open(self, mode: str = "r", buffering: int = -1, *args: Any, **options: Any) -> Any:
         with self._faults():
-            choose = self.writer if "w" in mode else self.reader if buffering == 0 else self._copied
-            raw = choose()
+            if "w" in mode or buffering == 0:
+                raw: BinaryIO = _Stream(self.writer() if "w" in mode else self.reader(), self._faults)
+            else:
+                raw = self._copied()
         return raw if "b" in mode else io.TextIOWrapper(raw, *args, **options)
 
     def read_bytes(self) -> bytes:
@@ -196,8 +199,59 @@ class RemotePath(PosixPath, ABC):
         except InputError:
             raise
         except OSError as fault:
+            if fault.strerror is None:  # a library's own, which says in words alone what it is
+                raise self._said(fault, _code(fault)) from fault
             fault.filename = fault.filename or str(self)  # a full temporary disk does not say which
             raise
+        except NotImplementedError as fault:  # a store that is only read, such as a web server
+            raise self._only_read() from fault
         except Exception as fault:
-            reason = " ".join(str(fault).split()) or type(fault).__name__
-            raise OSError(errno.EIO, reason, str(self)) from fault
+            raise self._said(fault, errno.EIO) from fault
+
+    def _said(self, fault: Exception, code: int) -> OSError:
+        return OSError(code, " ".join(str(fault).split()) or type(fault).__name__, str(self))
+
+
+def _code(fault: OSError) -> int:
+    codes = {FileNotFoundError: errno.ENOENT, PermissionError: errno.EACCES, FileExistsError: errno.EEXIST}
+    return next((code for kind, code in codes.items() if isinstance(fault, kind)), errno.EIO)
+
+
+class _Stream(io.BufferedIOBase, BinaryIO):
+    """A stream of a store, whose faults are told as those of its path: much is read, and all is written, long
+    after it was opened."""
+
+    def __init__(self, raw: BinaryIO, faults: Callable[[], AbstractContextManager[None]]) -> None:
+        self._raw, self._faults = raw, faults
+
+    def readable(self) -> bool:
+        return self._raw.readable()
+
+    def writable(self) -> bool:
+        return self._raw.writable()
+
+    def seekable(self) -> bool:
+        return self._raw.seekable()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        with self._faults():
+            return self._raw.read(-1 if size is None else size)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        with self._faults():
+            return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._raw.tell()
+
+    def write(self, data: Any, /) -> int:
+        with self._faults():
+            return self._raw.write(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            try:
+                with self._faults():
+                    self._raw.close()
+            finally:
+                super().close()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.regular_files import read_text
+from tfrec_tools.system.remote_path import require_local
 
 Value = str | int | float | bool | list[str]
 _MOST_CHARACTERS = 1_000_000
@@ -26,6 +27,7 @@ def read_options(path: Path) -> dict[str, Value]:
     """Raises InputError where it is no TOML, or holds what no option can be."""
     import tomllib
 
+    require_local(path, "--config")
     try:
         text = read_text(path, "utf-8-sig")
         if len(text) > _MOST_CHARACTERS or _MANY_PARTS.search(text):

@@ -11,28 +11,23 @@ from pathlib import Path
 from tests.bench.grow import commands, scene_sets
 from tests.bench.grow.families import FAMILIES, Family
 from tests.bench.grow.figures import NEW
+from tfrec_tools.detector.training.length import Data
 
 _FORGETFUL = ("--pseudo-labels", "off", "--distill", "off", "--interpolate", "off")
 # Of random weights the backbone and the batch norms must learn as much as the rest.
-_FROM_NOTHING = ("--freeze", "none", "--backbone-lr-mult", "1")
-_NORMS = ("--train-batch-norm",)
-CALIBRATED = "calibrated"
+_FROM_NOTHING = ("--freeze", "none", "--backbone-lr-mult", "1", "--train-batch-norm")
+# What `--steps auto` makes of them, for batches of 8: joint training has as many after the base's.
+_GROWTH_STEPS = Data(scene_sets.NEW_IMAGES, len(NEW)).steps(8)
 SEEDS = ("1", "2", "3")  # of the rows that decide; the others have the first
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A run of `tfrec finetune` into FAMILY/NAME-SEED; its base is to be calibrated on records before, where
-    these are named."""
+    """A run of `tfrec finetune` into FAMILY/NAME-SEED."""
 
     name: str
     seed: str
     words: tuple[str, ...]
-    calibrated_on: str = ""
-
-    @property
-    def base(self) -> Path:
-        return Path(self.words[self.words.index("--base") + 1])
 
 
 def rows(family: str, out: Path) -> list[Row]:
@@ -53,27 +48,21 @@ def rows(family: str, out: Path) -> list[Row]:
         return "--base", str(folder / f"{row}-1" / "model")
 
     def from_nothing(row: str, count: int, images: str) -> list[Row]:
-        """Early rows first, whose last model is calibrated for the row itself. What joins old and new has as
-        many steps as the base and its growth together."""
+        """Early rows first. What joins old and new has as many steps as the base and its growth together."""
         how = (*_FROM_NOTHING, *_FORGETFUL, *_pace(made), *sets("--train", images))
         early = [f"early-{row}-{number}" for number in range(1, len(made.early_steps) + 1)]
         bases = [("--base", str(folder / "start")), *map(model, early)]
         made_rows = [
-            Row(name, "1", (*base, *known(count, tested=False), *how, *_NORMS, "--steps", str(steps)))
+            Row(name, "1", (*base, *known(count, tested=False), *how, "--steps", str(steps)))
             for name, base, steps in zip(early, bases, made.early_steps, strict=False)
         ]
-        base = ("--base", str(folder / f"{early[-1]}-1" / CALIBRATED)) if early else bases[-1]
-        steps = made.base_steps + (made.growth_steps if count else 0)
-        norms = () if early else _NORMS
-        words = (*base, *known(count, tested=True), *how, *norms, "--steps", str(steps))
-        return [*made_rows, Row(row, "1", words, calibrated_on=sets("--train", images)[1] if early else "")]
+        steps = made.base_steps + (_GROWTH_STEPS if count else 0)
+        words = (*bases[-1], *known(count, tested=True), *how, "--steps", str(steps))
+        return [*made_rows, Row(row, "1", words)]
 
     def grown(row: str, *words: str, seed: str = "1") -> Row:
-        steps = ("--steps", str(made.growth_steps))
         return Row(
-            row,
-            seed,
-            (*model("base"), *known(len(NEW), tested=True), *steps, *sets("--train", "new"), *words),
+            row, seed, (*model("base"), *known(len(NEW), tested=True), *sets("--train", "new"), *words)
         )
 
     def without_old(seed: str) -> Row:
@@ -83,10 +72,9 @@ def rows(family: str, out: Path) -> list[Row]:
         return grown("replay", *sets("--replay", "old"), "--replay-budget", "10%", seed=seed)
 
     def one_by_one(count: int) -> Row:
-        """A growth by the class number `count`, from the one before, for half of the steps."""
+        """A growth by the class number `count`, from the one before."""
         base = model(f"one-by-one-{count - 1}" if count > 1 else "base")
-        steps = ("--steps", str(made.growth_steps // 2))
-        words = (*base, *known(count, tested=count == len(NEW)), *steps, *sets("--train", f"new_{count}"))
+        words = (*base, *known(count, tested=count == len(NEW)), *sets("--train", f"new_{count}"))
         return Row(f"one-by-one-{count}", "1", words)
 
     return [
@@ -111,8 +99,6 @@ def make(family: str, out: Path, only: list[str] | None, seeds: list[str] | None
         _in_a_process("families", family, str(start))
     for row in rows(family, out):
         if (not only or row.name in only) and (not seeds or row.seed in seeds):
-            if row.calibrated_on and not row.base.exists():
-                _in_a_process("calibrate", str(row.base.with_name("model")), row.calibrated_on, str(row.base))
             commands.finetune(out / family / f"{row.name}-{row.seed}", "--seed", row.seed, *row.words)
 
 

@@ -21,6 +21,7 @@ from tests.bench.grow.figures import NEW, OLD, SIZE, Figure, scene
 
 _SEED = 2027
 _CROWDED_SHARE = 0.4
+NEW_IMAGES = 500
 ALL = (*OLD, *NEW)
 
 
@@ -37,7 +38,7 @@ class Part:
 
 PARTS = (
     Part("old", 1000, OLD, NEW, 0.3),
-    Part("new", 500, NEW, OLD, 0.75),
+    Part("new", NEW_IMAGES, NEW, OLD, 0.75),
     Part("val", 100, ALL, (), 0.0),
     Part("test", 400, ALL, (), 0.0),
 )

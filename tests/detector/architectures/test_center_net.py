@@ -59,7 +59,7 @@ def test_a_base_is_grown_taught_and_measured(inputs: Path, tmp_path: Path) -> No
 def test_its_learning_rate_is_lower_than_the_others() -> None:
     silent = replace(STEPS, lr=None, batch_size=8)
     peaks = [rates.learning_rate(goldens.detector(family), silent) for family in ("center_net", "fpnlite")]
-    assert peaks == [0.002, 0.02]
+    assert peaks == [0.01, 0.04]
     assert rates.learning_rate(goldens.detector("center_net"), STEPS) == STEPS.lr
 
 
@@ -84,7 +84,7 @@ def test_training_teaches_what_is_annotated_and_leaves_unknown_classes_alone(tmp
 def test_an_export_gives_what_the_original_gives(inputs: Path, tmp_path: Path, to: str) -> None:
     if to == "onnx":
         pytest.importorskip("tf2onnx", reason="the extra onnx is not installed")
-    agreement = export_model(ExportOptions(model=inputs / "base", to=to, out=tmp_path / "out"))  # type: ignore[arg-type]
+    agreement = export_model(ExportOptions(model=inputs / "base", to=to, out=tmp_path / "out")).agreement  # type: ignore[arg-type]
     assert (agreement.lost, agreement.compared) == (0, 10)
     assert agreement.raw_scores < 1e-5
     if to == "saved_model":
@@ -95,7 +95,7 @@ def test_an_export_gives_what_the_original_gives(inputs: Path, tmp_path: Path, t
 
 def test_tflite_has_the_outputs_of_a_single_shot_detector(inputs: Path, tmp_path: Path) -> None:
     options = ExportOptions(model=inputs / "base", to="tflite", out=tmp_path / "out")
-    agreement = export_model(options)
+    agreement = export_model(options).agreement
     assert (agreement.lost, agreement.compared) == (0, 10)
     assert agreement.raw_scores < 1e-5
     with pytest.warns(UserWarning, match="Interpreter is deprecated"):

@@ -350,6 +350,7 @@ def test_a_loss_that_is_not_built_stops_training_alone(loss: str, reason: str) -
         require_losses(Path("p"), text)
 
 
+@pytest.mark.slow
 def test_training_teaches_what_is_annotated_and_leaves_unknown_classes_alone(tmp_path: Path) -> None:
     labels = from_names(["red", "green"])
     base = tiny_rcnn.detector("red", "green")

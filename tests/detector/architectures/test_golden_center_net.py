@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.helpers import against_center_net, against_tfod, by_rule
+from tests.helpers import against_center_net, against_tfod, by_rule, threads
 from tfrec_tools.detector.architectures import registry
 from tfrec_tools.detector.config.center_net import CenterNetConfig, MobileNetV2Fpn
 from tfrec_tools.detector.config.read import read_pipeline
@@ -25,6 +25,7 @@ INDEXES = ["mobilenet_v2_fpn_sep", "resnet101_v1_fpn", "resnet50_v2", "resnet101
 
 
 @pytest.mark.parametrize("name", [MOBILENET, HOURGLASS])
+@threads.with_those_of_tfod
 def test_inference_and_training_are_tfods(shared: Path, name: str) -> None:
     folder = shared / "tfod" / name
     detector = load_detector(folder)
@@ -34,6 +35,7 @@ def test_inference_and_training_are_tfods(shared: Path, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BY_RULE)
+@threads.with_those_of_tfod
 def test_models_by_rule_are_tfods(shared: Path, tmp_path: Path, name: str) -> None:
     golden, images = shared / "tfod" / name, shared / "tfod" / MOBILENET
     detector = load_detector(by_rule.write_folder(golden, tmp_path / "model"))
@@ -43,6 +45,7 @@ def test_models_by_rule_are_tfods(shared: Path, tmp_path: Path, name: str) -> No
 
 
 @pytest.mark.slow
+@threads.with_those_of_tfod
 def test_the_stacked_hourglasses_are_tfods(shared: Path, tmp_path: Path) -> None:
     """Of 191 million parameters; alone in having outputs of two stacks."""
     golden, images = shared / "tfod" / "center_net_hourglass_104", shared / "tfod" / MOBILENET

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers import against_tfod, tiny
+from tests.helpers import against_tfod, threads, tiny
 from tfrec_tools.detector.architectures import ssd
 from tfrec_tools.detector.checkpoints import object_graph
 from tfrec_tools.detector.model import growth
@@ -24,6 +24,7 @@ def test_inference_is_tfods(shared: Path, image: int) -> None:
     against_tfod.check_inference(shared / "tfod" / FOLDER, f"image{image}.png", f"im{image}")
 
 
+@threads.with_those_of_tfod
 def test_training_is_tfods(shared: Path) -> None:
     """TFOD regularises the classifier of ImageNet too, which is still there and unused."""
     folder = shared / "tfod" / FOLDER

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.helpers import against_tfod
+from tests.helpers import against_tfod, threads
 from tests.helpers.places import SAMPLE
 from tfrec_tools.detector.config.read import parse_pipeline
 from tfrec_tools.detector.model import detector, growth
@@ -39,6 +39,7 @@ def test_inference_is_tfods(shared: Path, name: str, picture: str, key: str) -> 
 
 
 @pytest.mark.parametrize("name", WHOLE)
+@threads.with_those_of_tfod
 def test_training_is_tfods(shared: Path, name: str) -> None:
     against_tfod.check_training(shared / "tfod" / name)
 

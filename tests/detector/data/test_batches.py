@@ -77,8 +77,7 @@ def test_pictures_kept_decoded_are_the_same_and_read_once(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
     with image_reader(examples, cache) as pictures:
-        for index in range(4):
-            pictures.read(index)
+        list(batches.training_batches(CONFIG, pictures, mix, range(2)))
         file.unlink()
         found = list(batches.training_batches(CONFIG, pictures, mix, range(8)))
     for one, other in zip(expected, found, strict=True):
@@ -130,3 +129,63 @@ def test_every_training_batch_fits_the_signature_of_a_step(tmp_path: Path) -> No
         CONFIG, Encoded(examples), batches.mix(3, 0, 2, 0.0, seed=1), range(4)
     ):
         assert all(spec.is_compatible_with(part) for spec, part in zip(signature, batch, strict=True))
+
+
+def test_a_batch_has_what_each_image_has_without_gaps(tmp_path: Path) -> None:
+    """Images of 0 to 4 boxes, of which every third is a crowd, and none of which is in another's place."""
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["red", "green"], 5)
+    examples = [
+        replace(
+            example,
+            boxes=np.arange(4 * count, dtype=np.float32).reshape(-1, 4),
+            ids=np.arange(count, dtype=np.int32) % 2 + 1,
+            crowd=np.arange(count) % 3 == 0,
+            weights=np.arange(count, dtype=np.float32) + number,
+            labeled=frozenset({1 + number % 2}),
+        )
+        for number, (count, example) in enumerate(
+            zip(range(5), index_records([str(file)], RED_GREEN), strict=True)
+        )
+    ]
+    for size in (1, 5):
+        mix = batches.mix(5, 0, size, 0.0, seed=1)
+        made = batches.training_batches(CONFIG, Encoded(examples), mix, range(5 // size), augmentations=())
+        for step, (_, _, *known) in enumerate(made):
+            wanted = [examples[mix.index(place)] for place in range(step * size, (step + 1) * size)]
+            rows = 1 + max(int((~example.crowd).sum()) for example in wanted)
+            assert {part.shape[1] for part in known[:3]} == {rows}
+            for boxes, classes, weights, labeled, example in zip(*map(np.array, known), wanted, strict=True):
+                kept = ~example.crowd
+                beyond = rows - kept.sum()
+                assert np.array_equal(boxes, np.pad(example.boxes[kept], ((0, beyond), (0, 0))))
+                assert np.array_equal(weights, np.pad(example.weights[kept], (0, beyond)))
+                ids = np.pad(example.ids[kept], (0, beyond))
+                assert np.array_equal(classes, np.eye(3, dtype=np.float32)[ids][:, 1:])
+                assert np.flatnonzero(labeled).tolist() == [next(iter(example.labeled)) - 1]
+
+
+def test_boxes_that_a_crop_cuts_off_leave_no_gap(tmp_path: Path) -> None:
+    """Of many boxes along the edges some are lost, and those left are in their order, before all zeros."""
+    file = tiny.write_records(tmp_path / "a.tfrecord", ["red"], 1)
+    (example,) = index_records([str(file)], RED_GREEN)
+    start = np.linspace(0, 0.95, 20, dtype=np.float32)
+    boxes = np.stack([start, start, start + 0.05, start + 0.05], axis=1)
+    many = replace(
+        example,
+        boxes=boxes,
+        ids=np.ones(20, np.int32),
+        crowd=np.zeros(20, bool),
+        weights=np.arange(20, dtype=np.float32) + 1,
+    )
+    mix = batches.mix(1, 0, 4, 0.0, seed=1)
+    lost = 0
+    for _, _, _, classes, weights, _ in batches.training_batches(
+        CONFIG, Encoded([many]), mix, range(6), augmentations=("crop",)
+    ):
+        counts = classes.numpy()[:, :, 0].sum(axis=1).astype(int)
+        assert weights.shape[1] == 1 + counts.max()
+        for row, count in zip(weights.numpy(), counts, strict=True):
+            assert (np.diff(row[:count]) > 0).all()
+            assert not row[count:].any()
+        lost += int((20 - counts).sum())
+    assert lost > 20

@@ -92,8 +92,8 @@ def test_what_the_file_lacks_is_left_out_and_counted(tmp_path: Path) -> None:
     rows, left_out = results(read_coco_ids(truth), found)
     assert [row["image_id"] for row in rows] == [4, 5, 3]
     assert left_out.lines == [
-        f"2 detection(s) of 1 class that {truth} lacks were left out, such as 'cow'",
-        f"2 detection(s) of 2 images that {truth} lacks were left out, such as 'c.jpg'",
+        f"left out: 2 detections of 1 class that {truth} lacks, such as 'cow'",
+        f"left out: 2 detections of 2 images that {truth} lacks, such as 'c.jpg'",
     ]
 
 

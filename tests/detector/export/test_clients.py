@@ -31,6 +31,9 @@ _EXAMPLE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 _URL = "http://localhost:8501"
 _NAMES = ("red", "blue")
 _ROWS = 3  # of the best detections, which are compared
+_MOST = 10  # detections that the client of MediaPipe asks for
+_SCORE_APART = 4e-3  # a step of 8 bits
+_LITERT = "ai_edge_litert"
 
 
 @pytest.fixture(scope="module")
@@ -58,38 +61,81 @@ def _ran(folder: Path, program: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def _agrees(folder: Path, lines: list[str], kind: str) -> None:
-    """The best lines, which are `kind class score [ymin xmin ymax xmax]`, are detections of `detect`."""
+def _agrees(folder: Path, lines: list[str], kind: str, *, edge_px: int = 1, apart: float = 1e-2) -> None:
+    """The best lines, which are `kind class score [ymin xmin ymax xmax]`, are detections of `detect`: their
+    edges, divided by the image's where they are in pixels, are no further apart."""
     pixels = np.asarray(Image.open(folder / "photo.jpg"))
     (expected,) = finder(load_detector(folder / "model"))([pixels])
     assert len(lines) >= _ROWS
     for line in lines[:_ROWS]:
-        words = line.translate(str.maketrans("[],", "   ")).split()
-        assert words[0] == kind
-        score, *box = map(float, words[2:])
-        of_class = expected.ids == 1 + _NAMES.index(words[1])
-        near = np.abs(expected.boxes - np.clip(box, 0.0, 1.0)).max(axis=1) < 1e-2
-        assert (of_class & near & (np.abs(expected.scores - score) < 1e-3)).any(), line
+        name, score, box = _parts(line, kind)
+        of_class = expected.ids == 1 + _NAMES.index(name)
+        near = np.abs(expected.boxes - np.clip(np.divide(box, edge_px), 0.0, 1.0)).max(axis=1) < apart
+        assert (of_class & near & (np.abs(expected.scores - score) < _SCORE_APART)).any(), line
+
+
+def _suppresses_by_class(lines: list[str], kind: str) -> None:
+    """A box that both classes have is kept of both."""
+    boxes_of: dict[str, set[tuple[float, ...]]] = {name: set() for name in _NAMES}
+    for line in lines:
+        name, _, box = _parts(line, kind)
+        boxes_of[name].add(box)
+    assert set.intersection(*boxes_of.values())
+
+
+def _parts(line: str, kind: str) -> tuple[str, float, tuple[float, ...]]:
+    """Returns class, score and edges of a line."""
+    first, name, score, *box = line.translate(str.maketrans("[],", "   ")).split()
+    assert first == kind
+    return name, float(score), tuple(map(float, box))
 
 
 def _export(folder: Path, to: ExportFormat, out: str, **options: Any) -> None:
     export_model(ExportOptions(model=folder / "model", to=to, out=folder / out, **options))
 
 
+def _with_app(folder: Path, to: ExportFormat, made: Path) -> Path:
+    """A folder with the photo and an app of this format."""
+    photo = folder / "photo.jpg"
+    _export(folder, to, str(made / "app"), records=(str(photo),) if to == "tflite-int8" else ())
+    (made / "photo.jpg").symlink_to(photo)
+    return made
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("to", ["tflite", "tflite-fp16"])
-def test_a_client_of_tflite(folder: Path, tmp_path: Path, to: ExportFormat) -> None:
-    _export(folder, to, f"{to}-app")
-    (tmp_path / "app").symlink_to(folder / f"{to}-app")
-    (tmp_path / "photo.jpg").symlink_to(folder / "photo.jpg")
-    _agrees(folder, _ran(tmp_path, _example("Interpreter")), "tflite")
+@pytest.mark.parametrize("package", [_LITERT, "tensorflow"])
+def test_a_client_of_tflite(folder: Path, tmp_path: Path, to: ExportFormat, package: str) -> None:
+    program = _example("Interpreter")
+    if package == _LITERT and not find_spec(_LITERT):
+        pytest.skip("ai-edge-litert is not installed")
+    if package != _LITERT:
+        program = f"import sys; sys.modules['{_LITERT}'] = None\n{program}"
+    lines = _ran(_with_app(folder, to, tmp_path), program)
+    _agrees(folder, lines, "tflite")
+    _suppresses_by_class(lines, "tflite")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("to", ["tflite", "tflite-fp16", "tflite-int8"])
+def test_a_client_of_mediapipe(folder: Path, tmp_path: Path, to: ExportFormat) -> None:
+    """Which knows how to normalise and what the outputs are by the metadata alone."""
+    if not find_spec("mediapipe"):
+        pytest.skip("mediapipe is not installed")
+    lines = _ran(_with_app(folder, to, tmp_path), _example("mediapipe"))
+    assert len(lines) == _MOST
+    # Of a box that begins outside the image it says the edge and the whole length.
+    within = [line for line in lines if all(0 < edge < 64 for edge in _parts(line, "mediapipe")[2])]
+    _agrees(folder, within, "mediapipe", edge_px=64, apart=(3 if to == "tflite-int8" else 2) / 64)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (find_spec("tf2onnx") and find_spec("onnxruntime")), reason="no extra onnx")
 def test_a_client_of_onnx(folder: Path) -> None:
     _export(folder, "onnx", "onnx")
-    _agrees(folder, _ran(folder, _example("onnxruntime")), "onnx")
+    lines = _ran(folder, _example("onnxruntime"))
+    _agrees(folder, lines, "onnx")
+    _suppresses_by_class(lines, "onnx")
 
 
 @contextmanager
@@ -131,3 +177,4 @@ def test_a_client_of_tensorflow_serving(folder: Path) -> None:
     with _serving(folder / "served" / "saved_model") as address:
         lines = _ran(folder, program.replace(_URL, address))
     _agrees(folder, lines, "serving")
+    _suppresses_by_class(lines, "serving")

@@ -23,11 +23,12 @@ from tfrec_tools.detector.data.images import decode_image
 from tfrec_tools.detector.data.inputs import input_images
 from tfrec_tools.detector.data.resize import preprocess
 from tfrec_tools.detector.export import onnx, saved_model, tflite
-from tfrec_tools.detector.export.agreement import Agreement, Answer, Tolerance, agrees, compare, original
+from tfrec_tools.detector.export.agreement import Answer, Tolerance, agrees, compare, original
 from tfrec_tools.detector.export.entry import Entry
 from tfrec_tools.detector.export.export import _sample_images, export_model
 from tfrec_tools.detector.export.labels_file import label_lines
 from tfrec_tools.detector.export.pixels import pixels_of
+from tfrec_tools.detector.export.standing import Agreement
 from tfrec_tools.detector.inference.predictor import finder
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import load_detector
@@ -50,7 +51,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def export(inputs: Path, to: ExportFormat, out: Path, *, records: bool = False) -> Agreement:
     patterns = (str(inputs / "val.tfrecord"),) if records else ()
-    return export_model(ExportOptions(model=inputs / "model", to=to, out=out, records=patterns))
+    return export_model(ExportOptions(model=inputs / "model", to=to, out=out, records=patterns)).agreement
 
 
 def test_the_saved_model_has_tfods_signature(inputs: Path, tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_the_saved_model_has_tfods_signature(inputs: Path, tmp_path: Path) -> No
     assert (agreement.lost, agreement.compared) == (0, 10)
     assert agreement.raw_scores < 1e-5
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "checkpoint", "label_map.pbtxt", "labels.txt", "pipeline.config", "saved_model"
+        "checkpoint", "label_map.pbtxt", "labels.txt", "made_of.json", "pipeline.config", "saved_model"
     ]  # fmt: skip
     loaded = tf.saved_model.load(str(tmp_path / "out" / "saved_model"))
     signature = loaded.signatures["serving_default"]
@@ -133,7 +134,7 @@ def _sent(kind: ImageInput, images: Sequence[NDArray[np.uint8]]) -> tf.Tensor:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batches", [False, True])
 def test_whatever_comes_in_the_network_sees_the_same(kind: ImageInput, batches: bool) -> None:
-    config = tiny.detector("red").config
+    config = tiny.config()
     images = [IMAGE, IMAGE[:, ::-1]] if batches else [IMAGE]
     entry = Entry(kind, batches)
     canvases = tf.function(lambda sent: entry.canvases(config, sent), input_signature=[entry.spec])
@@ -328,7 +329,7 @@ def test_a_checkpoint_is_the_model_itself(inputs: Path, tmp_path: Path) -> None:
 
 
 def test_a_normalisation_is_found_from_what_it_does() -> None:
-    config = tiny.detector("red").config
+    config = tiny.config()
     pixels = pixels_of(config)
     np.testing.assert_allclose([*pixels.mean, *pixels.std], [127.5] * 6, rtol=1e-6)
     values = np.array([[0.0, 100.0, 255.0]], np.float32)
@@ -395,5 +396,9 @@ def test_the_command_says_how_near_the_copy_is(inputs: Path, tmp_path: Path) -> 
     assert (done.returncode, without_progress(done.stderr)) == (0, "")
     assert "Beside the original, scores differ by at most" in done.stdout
     again = run_cli(*words)
-    assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
-    assert "out: is there already" in again.stderr
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout.splitlines()[0].startswith("Finished before, by the same command")
+    assert again.stdout.splitlines()[1:] == done.stdout.splitlines()
+    other = run_cli(*words[:3], "tflite-fp16", *words[4:])
+    assert (other.returncode, len(other.stderr.splitlines())) == (1, 1)
+    assert "out: is there already, of other options (--to was tflite, is tflite-fp16)" in other.stderr

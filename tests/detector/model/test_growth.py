@@ -22,23 +22,34 @@ KERNEL = next(
 )
 
 
-def test_old_classes_keep_their_logits_to_the_bit() -> None:
-    base = tiny.detector("red", "green")
+@pytest.fixture(scope="module")
+def red() -> detector.Detector:
+    """A base that growing leaves as it is."""
+    return tiny.detector("red")
+
+
+@pytest.fixture(scope="module")
+def red_green() -> detector.Detector:
+    return tiny.detector("red", "green")
+
+
+def test_old_classes_keep_their_logits_to_the_bit(red_green: detector.Detector) -> None:
+    base = red_green
     grown = growth.grow(base, from_names(["red", "green", "blue"]), seed=1)
     before, after = base.network(PICTURES), grown.network(PICTURES)
     assert np.array_equal(before[0], after[0])
     assert np.array_equal(before[1], after[1][..., :3])
 
 
-def test_classes_are_carried_over_by_name_not_by_id() -> None:
-    base = tiny.detector("red", "green")
+def test_classes_are_carried_over_by_name_not_by_id(red_green: detector.Detector) -> None:
+    base = red_green
     grown = growth.grow(base, from_names(["green", "blue", "red"]), seed=1)
     before, after = base.network(PICTURES)[1].numpy(), grown.network(PICTURES)[1].numpy()
     assert np.array_equal(before[..., [0, 1, 2]], after[..., [0, 3, 1]])
 
 
-def test_a_new_class_starts_rare_and_small() -> None:
-    grown = growth.grow(tiny.detector("red"), from_names(["red", "green"]), seed=1)
+def test_a_new_class_starts_rare_and_small(red: detector.Detector) -> None:
+    grown = growth.grow(red, from_names(["red", "green"]), seed=1)
     values = tiny.floats(grown.network)
     kernel = values[KERNEL].reshape(16, 6, 3)
     bias = values[KERNEL.replace("pointwise_kernel", "bias")].reshape(6, 3)
@@ -47,26 +58,25 @@ def test_a_new_class_starts_rare_and_small() -> None:
     assert not np.array_equal(kernel[..., 2], kernel[..., 1])
 
 
-def test_the_same_seed_gives_the_same_rows() -> None:
+def test_the_same_seed_gives_the_same_rows(red: detector.Detector) -> None:
     labels = from_names(["red", "green"])
-    first, second = (
-        detector.values(growth.grow(tiny.detector("red"), labels, seed=s).network) for s in (5, 5)
+    first, second, other = (
+        detector.values(growth.grow(red, labels, seed=seed).network) for seed in (5, 5, 6)
     )
-    other = detector.values(growth.grow(tiny.detector("red"), labels, seed=6).network)
     assert np.array_equal(first[KERNEL], second[KERNEL])
     assert not np.array_equal(first[KERNEL], other[KERNEL])
 
 
-def test_everything_but_the_class_head_is_the_bases() -> None:
-    base = tiny.detector("red")
+def test_everything_but_the_class_head_is_the_bases(red: detector.Detector) -> None:
+    base = red
     grown = growth.grow(base, from_names(["red", "green"]), seed=1)
     before, after = detector.values(base.network), detector.values(grown.network)
     changed = {path for path in before if not np.array_equal(before[path], after[path])}
     assert changed == {KERNEL, KERNEL.replace("pointwise_kernel", "bias")}
 
 
-def test_losing_a_class_must_be_asked_for() -> None:
-    base = tiny.detector("red", "green")
+def test_losing_a_class_must_be_asked_for(red_green: detector.Detector) -> None:
+    base = red_green
     with pytest.raises(LabelConflict, match=r"lacks 'red'.*--drop-classes"):
         growth.grow(base, from_names(["green", "blue"]), seed=1)
     grown = growth.grow(base, from_names(["green", "blue"]), seed=1, drop_classes=True)

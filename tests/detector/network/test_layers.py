@@ -1,6 +1,8 @@
-"""Convolutions as products of matrices are the same convolutions."""
+"""Convolutions as products of matrices are the same convolutions; kernels start as in TFOD."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,3 +48,19 @@ def test_a_product_is_the_convolution_and_has_its_gradients(
         answers.append([outputs, *tape.gradient(total, watched)])
     for plain, product in zip(*answers, strict=True):
         np.testing.assert_allclose(product, plain, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("configured", [(), ("depthwise",), ("depthwise", "pointwise")])
+def test_a_config_reaches_the_kernels_that_it_reaches_in_tfod(configured: tuple[layers.Kernel, ...]) -> None:
+    """Any other starts as in Keras, within the square root of 6 by the sum of its fans, and costs nothing."""
+    costly = replace(HYPERPARAMS, l2_weight=1.0)
+    made = layers.separable(costly, 64, "separable", configured=configured)
+    assert isinstance(made, layers.SeparableConv)
+    made.build((None, 8, 8, 64))
+    for kernel, fans in (("depthwise", 9 * 64 + 9), ("pointwise", 64 + 64)):
+        values = np.asarray(getattr(made, f"{kernel}_kernel"))
+        if kernel in configured:
+            assert values.std() == pytest.approx(0.5, rel=0.1)
+        else:
+            assert np.abs(values).max() <= np.sqrt(6.0 / fans)
+        assert (getattr(made, f"{kernel}_regularizer") is not None) == (kernel in configured)

@@ -17,6 +17,7 @@ from tests.helpers import tiny
 from tests.helpers.browser import browser
 from tfrec_tools.detector.data.index import index_records
 from tfrec_tools.detector.evaluation.average_precision import AveragePrecision
+from tfrec_tools.detector.evaluation.bootstrap import Spread
 from tfrec_tools.detector.evaluation.calibration import Calibration, Shift
 from tfrec_tools.detector.evaluation.metrics import Confused
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
@@ -57,7 +58,13 @@ OPTIONS: dict[str, toml_options.Value] = {"lr": 0.02, "train": ["new-*"]}
 
 
 def test_the_page_in_a_browser(tmp_path: Path) -> None:
-    many = [replace(LINES[0], name=f"class {i}", boxes=i) for i in range(200)]
+    usual, best = (
+        AveragePrecision(0.4, ap50, 4, {"ap50": Spread(np.linspace(ap50 - 0.1, ap50, 1000), 50)})
+        for ap50 in (0.5, 1.0)
+    )
+    many = [
+        replace(LINES[0], name=f"class {i}", boxes=i, after=best if i == 100 else usual) for i in range(200)
+    ]
     page = tmp_path / "report.html"
     shown = {"Training": "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="}
     text = run_page.format_page([*many, *LINES[-3:]], BEST, FACTS, OPTIONS, LABELS, Attached(shown))
@@ -72,6 +79,10 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
         opened.run("document.querySelectorAll('th button')[2].click()")  # boxes, the most first
         assert opened.run(rows)[:2] == ["class 199", "class 198"]
         assert opened.run(rows)[-3:] == [line.name for line in LINES[-3:]]
+        opened.run("document.querySelectorAll('th button')[4].click()")  # AP50 after, with its interval
+        assert opened.run(rows)[0] == "class 100"
+        boxes = "document.querySelector('.scroll').getBoundingClientRect().height"
+        assert opened.run(boxes) < 900  # so that what is below is near
         assert opened.faults == []
 
 
@@ -91,7 +102,7 @@ def test_the_page_has_the_table_and_needs_nothing_else() -> None:
     for words in ("80 steps in 1.5 minutes (the time was up)", "harmonic mean of old and new AP50 50.0",
                   "the old classes lost 25.0 points of AP50", "blue0.2578.084.0", "0.37", "51.2", "new-*",
                   "1.2.3", "blue310.251.59", "pink2", "<red>blue325.0",
-                  "finished 2026-11-30T09:00:00+00:00", "measured with the 7 images that were chosen by, too",
+                  "finished 2026-11-30 09:00 UTC", "measured with the 7 images that were chosen by, too",
                   "new, to train with12", "best taken from about 0.62 on: blue +1.59.",
                   "too little to choose by: pink (2 boxes)"):  # fmt: skip
         assert words in text

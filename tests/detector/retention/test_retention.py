@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.helpers import poses, tiny
+from tests.helpers.finetuning import CONFIG
 from tfrec_tools.annotations.records import ImageRecord
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
@@ -23,6 +24,7 @@ from tfrec_tools.detector.model import growth
 from tfrec_tools.detector.model.class_rows import class_rows
 from tfrec_tools.detector.model.detector import Detector, assign, class_logits
 from tfrec_tools.detector.retention import pseudo_labels, replay, retention, weight_blending
+from tfrec_tools.detector.training.trainer import Trainer
 from tfrec_tools.errors import TfrecError
 from tfrec_tools.labels.label_map import LabelMap, from_names
 from tfrec_tools.labels.pbtxt import read_label_map
@@ -187,7 +189,8 @@ def test_the_best_blend_is_left() -> None:
     start = tiny.floats(detector.network)
     moved = {path: value + 1.0 for path, value in start.items()}
     assign(detector.network, moved)
-    ranked = weight_blending.choose(detector, start, frozenset({3}), lambda alpha: -abs(alpha - 0.55))
+    trainer = Trainer(detector, CONFIG)
+    ranked = weight_blending.choose(trainer, start, frozenset({3}), lambda alpha: -abs(alpha - 0.55))
     assert next(iter(ranked)) == 0.6
     bias = "model/_box_predictor/_box_prediction_head/_box_encoder_layers/0/bias"
     np.testing.assert_allclose(tiny.floats(detector.network)[bias], start[bias] + 0.6, atol=1e-6)

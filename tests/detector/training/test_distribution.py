@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -24,7 +25,9 @@ from tfrec_tools.detector import finetune
 from tfrec_tools.detector.data import batches
 from tfrec_tools.detector.data.images import Encoded
 from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.losses.ssd_losses import Losses, LossTerm
+from tfrec_tools.detector.model.detector import Detector
 from tfrec_tools.detector.training import history
 from tfrec_tools.detector.training.distribution import ALONE, Cluster, LostWorker, Vote, open_cluster
 from tfrec_tools.detector.training.run_notes import open_run
@@ -77,7 +80,7 @@ def start_two(*words: object, second: tuple[object, ...] = ()) -> list[subproces
 
 @pytest.fixture(scope="module")
 def trained(inputs: Path) -> Path:
-    """A training of each kind."""
+    """A training of each kind; workers do theirs in one process each, one after the other."""
     alone = start(
         "train",
         inputs,
@@ -90,10 +93,10 @@ def trained(inputs: Path) -> Path:
     )
     (said,) = finish(alone)
     assert alone.returncode == 0, said
-    for hows in (("ssd-multiworker-1", "rcnn-multiworker-1"), ("ssd-multiworker-1-shortened",)):
-        workers = start_two("train", inputs, *hows)
-        for process, said in zip(workers, finish(*workers), strict=True):
-            assert process.returncode == 0, said
+    hows = "ssd-multiworker-1", "rcnn-multiworker-1", "ssd-multiworker-1-shortened"
+    workers = start_two("train", inputs, *hows)
+    for process, said in zip(workers, finish(*workers), strict=True):
+        assert process.returncode == 0, said
     return inputs
 
 
@@ -148,6 +151,18 @@ def test_workers_read_what_the_chief_labelled(inputs: Path, tmp_path: Path) -> N
         assert stage in chief
         assert stage not in other
     assert f"reading {tmp_path / 'run/pseudo_labels/train.tfrecord'}" in other
+
+
+def test_the_chief_gives_what_its_variables_hold_now() -> None:
+    """Those of a second training in the same process, not those of the first."""
+    strategy = tf.distribute.MirroredStrategy(["/cpu:0"])
+    cluster = Cluster(strategy, worker=0, workers=2)
+    with strategy.scope():
+        first, second = (keras.Variable([value] * 2, trainable=False) for value in (1.0, 2.0))
+    for variable, value in ((first, 1.0), (second, 2.0), (first, 3.0)):
+        variable.assign([value] * 2)
+        (given,) = cluster.from_chief([variable.value])
+        assert given.numpy().tolist() == [value] * 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,6 +252,11 @@ def test_losses_of_parts_add_up_to_those_of_the_batch() -> None:
     assert found == [6.0 / 3.0 + 3.0, 9.0 / 3.0, 0.0]
 
 
+@pytest.fixture(scope="module")
+def alone() -> Detector:
+    return tiny.detector("red")
+
+
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
@@ -245,10 +265,13 @@ def test_losses_of_parts_add_up_to_those_of_the_batch() -> None:
         ({"jit": True}, "--jit: XLA cannot compile distillation"),
     ],
 )
-def test_what_cannot_be_trained_so_is_refused(changes: dict[str, object], found: str) -> None:
+def test_what_cannot_be_trained_so_is_refused(
+    alone: Detector, changes: dict[str, object], found: str
+) -> None:
     config = replace(strategies.TRAINING, **changes)  # type: ignore[arg-type]
+    itself = Teacher(alone.network, tf.constant([0]), tf.constant([0]))
     with pytest.raises(TfrecError, match=found):
-        strategies.trainer("ssd", config, ALONE)
+        Trainer(alone, config, itself)
 
 
 def test_workers_do_not_choose_a_batch_each() -> None:

@@ -82,7 +82,7 @@ def test_losses_and_gradients_are_those_of_two_networks(family: str) -> None:
             np.testing.assert_allclose(value, same, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("is_frozen", [True, False])
+@pytest.mark.parametrize("is_frozen", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_frozen_backbone_is_run_for_both(is_frozen: bool, tmp_path: Path) -> None:
     """So what the teacher's own would say makes no difference."""
     file = tiny.write_records(tmp_path / "a.tfrecord", ["red"], 2)

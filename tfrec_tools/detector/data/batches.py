@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -81,50 +82,81 @@ def training_batches(
     (B, N, K) one-hot, weights (B, N), labeled (B, K)), padded with zeros; N is at least 1. Images are varied
     by these kinds of augmentations."""
 
-    def prepare(place: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        encoded, boxes, ids, weights, labeled = tf.numpy_function(
-            fetch, [place], (reader.dtype, tf.float32, tf.int32, tf.float32, tf.float32), stateful=False
-        )
-        boxes = tf.ensure_shape(boxes, (None, 4))
-        ids, weights = tf.ensure_shape(ids, (None,)), tf.ensure_shape(weights, (None,))
-        seed = tf.stack([tf.cast(place, tf.int32), mix.seed])
-        image, boxes, kept = augment.vary(augmentations, reader.pixels(encoded), boxes, seed)
-        kept |= tf.range(tf.size(ids)) == tf.size(ids) - 1  # the row of zeros
-        rows = tf.where(kept)[:, 0]
-        boxes, ids, weights = (tf.gather(part, rows) for part in (boxes, ids, weights))
-        boxes = tf.where((ids > 0)[:, None], boxes, 0.0)
-        classes = tf.one_hot(ids - 1, config.num_classes)  # id 0 gives zeros
-        canvas, window = resize.preprocess(config, image)
-        boxes *= tf.tile(window, [2])
-        return canvas, window, boxes, classes, weights, tf.ensure_shape(labeled, (config.num_classes,))
-
-    def fetch(
-        place: NDArray[np.int64],
-    ) -> tuple[bytes | NDArray[np.uint8], *_Known]:
-        index = mix.index(int(place))
-        return reader.read(index), *_known(reader.examples[index], config.num_classes)
-
     number, shares = share
     size = mix.batch_size // shares
-    places = tf.data.Dataset.range(steps.start * mix.batch_size, steps.stop * mix.batch_size)
-    places = places.filter(lambda place: place % mix.batch_size // size == number)
+    rows = 1 + max(int(np.count_nonzero(~example.crowd)) for example in reader.examples)
+
+    def fetch(step: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+        first = int(step) * mix.batch_size + number * size
+        indices = [mix.index(place) for place in range(first, first + size)]
+        known = [_known(reader.examples[index], rows, config.num_classes) for index in indices]
+        places = np.arange(first, first + size).astype(np.int32)
+        return places, reader.take(indices), *map(np.stack, zip(*known, strict=True))
+
+    def prepare(
+        place: tf.Tensor, taken: tf.Tensor, boxes: tf.Tensor, ids: tf.Tensor, *known: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        seed = tf.stack([place, mix.seed])
+        image, boxes, kept = augment.vary(augmentations, reader.pixels(taken), boxes, seed)
+        canvas, window = resize.preprocess(config, image)
+        return canvas, window, boxes, tf.where(kept, ids, 0), *known
+
+    def finish(
+        canvases: tf.Tensor,
+        windows: tf.Tensor,
+        boxes: tf.Tensor,
+        ids: tf.Tensor,
+        weights: tf.Tensor,
+        labeled: tf.Tensor,
+    ) -> tuple[tf.Tensor, ...]:
+        boxes, ids, weights = _without_gaps(boxes, ids, weights)
+        boxes *= tf.tile(windows, [1, 2])[:, None]
+        classes = tf.one_hot(ids - 1, config.num_classes)  # id 0 gives zeros
+        return canvases, windows, boxes, classes, weights, labeled
+
+    specs = (
+        tf.TensorSpec((size,), tf.int32),
+        tf.TensorSpec((size,), reader.dtype),
+        tf.TensorSpec((size, rows, 4), tf.float32),
+        tf.TensorSpec((size, rows), tf.int32),
+        tf.TensorSpec((size, rows), tf.float32),
+        tf.TensorSpec((size, config.num_classes), tf.float32),
+    )
+    places = _fetched(tf.data.Dataset.range(steps.start, steps.stop), fetch, specs)
     prepared = places.map(prepare, num_parallel_calls=cores())
-    return _ahead(prepared.padded_batch(size, drop_remainder=True))
+    # All have as many rows: padded_batch would write each canvas twice.
+    return _ahead(prepared.batch(size, drop_remainder=True).map(finish))
 
 
 def evaluation_batches(
     config: Config, examples: Sequence[IndexedExample], batch_size: int
 ) -> tf.data.Dataset:
     """Returns batches of canvases (B, H, W, 3) and windows (B, 2), in order; the last may be smaller."""
-
     reader = Encoded(examples)
 
-    def prepare(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        encoded = tf.numpy_function(reader.read, [index], reader.dtype, stateful=False)
-        return resize.preprocess(config, reader.pixels(encoded))
+    def fetch(indices: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+        return (reader.take(indices.tolist()),)
 
-    prepared = tf.data.Dataset.range(len(examples)).map(prepare, num_parallel_calls=cores())
+    def prepare(taken: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return resize.preprocess(config, reader.pixels(taken))
+
+    indices = tf.data.Dataset.range(len(examples)).batch(batch_size)
+    places = _fetched(indices, fetch, (tf.TensorSpec((None,), reader.dtype),))
+    prepared = places.map(prepare, num_parallel_calls=cores())
     return _ahead(prepared.batch(batch_size))
+
+
+def _fetched(
+    asked: tf.data.Dataset, fetch: Callable[..., tuple[NDArray[Any], ...]], specs: Sequence[tf.TensorSpec]
+) -> tf.data.Dataset:
+    """Returns rows of what `fetch` gives for each element, arrays of these specs. Python is asked for whole
+    batches: a call for each image costs a tenth of decoding it."""
+
+    def ask(element: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        parts = tf.numpy_function(fetch, [element], [spec.dtype for spec in specs], stateful=False)
+        return tuple(tf.ensure_shape(part, spec.shape) for part, spec in zip(parts, specs, strict=True))
+
+    return asked.map(ask, num_parallel_calls=_BATCHES_AHEAD).unbatch()
 
 
 def _ahead(batches: tf.data.Dataset) -> tf.data.Dataset:
@@ -139,20 +171,35 @@ def _ahead(batches: tf.data.Dataset) -> tf.data.Dataset:
 _Known = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
 
 
-def _known(example: IndexedExample, num_classes: int) -> _Known:
-    """Returns boxes, ids, weights and labeled classes; the last box is a row of zeros with id 0, so that
-    there is always one. Crowds are left out, as TFOD leaves them out of training."""
-    rows = np.flatnonzero(~example.crowd)
-    count = len(rows)
-    boxes = np.zeros((count + 1, 4), np.float32)  # (N, 4)
-    ids = np.zeros(count + 1, np.int32)  # (N,)
-    weights = np.zeros(count + 1, np.float32)  # (N,)
+def _known(example: IndexedExample, rows: int, num_classes: int) -> _Known:
+    """Returns boxes, ids, weights and labeled classes; behind the boxes there are rows of zeros. Crowds are
+    left out, as TFOD leaves them out of training."""
+    kept = ~example.crowd
+    count = int(np.count_nonzero(kept))
+    boxes = np.zeros((rows, 4), np.float32)  # (N, 4)
+    ids = np.zeros(rows, np.int32)  # (N,)
+    weights = np.zeros(rows, np.float32)  # (N,)
     boxes[:count], ids[:count], weights[:count] = (
-        example.boxes[rows],
-        example.ids[rows],
-        example.weights[rows],
+        example.boxes[kept],
+        example.ids[kept],
+        example.weights[kept],
     )
     return boxes, ids, weights, _one_for_each(example.labeled, num_classes)
+
+
+def _without_gaps(
+    boxes: tf.Tensor, ids: tf.Tensor, weights: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns boxes (B, N, 4), ids (B, N) and weights (B, N) without those whose id is 0: each image's others
+    in their order, then zeros, at least one row."""
+    is_kept = ids > 0
+    most = 1 + tf.reduce_max(tf.reduce_sum(tf.cast(is_kept, tf.int32), axis=1))
+    rows = tf.argsort(tf.cast(~is_kept, tf.int32), axis=1, stable=True)[:, :most]
+    boxes, ids, weights = (
+        tf.where(mask, part, tf.zeros((), part.dtype))
+        for part, mask in ((boxes, is_kept[..., None]), (ids, is_kept), (weights, is_kept))
+    )
+    return tuple(tf.gather(part, rows, batch_dims=1) for part in (boxes, ids, weights))
 
 
 @lru_cache(maxsize=64)

@@ -6,11 +6,11 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -36,8 +36,8 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
 
 
 class ImageReader(Protocol):
-    """The images of some examples; `dtype` is of what `read` gives, of
-    which `pixels` makes (H, W, 3) uint8."""
+    """The images of some examples; `dtype` is of what `take` gives, of which `pixels` makes (H, W, 3)
+    uint8."""
 
     @property
     def examples(self) -> Sequence[IndexedExample]: ...
@@ -45,12 +45,12 @@ class ImageReader(Protocol):
     @property
     def dtype(self) -> tf.DType: ...
 
-    def read(self, index: int) -> bytes | NDArray[np.uint8]:
-        """Reads the image of one example; it is called from several threads."""
+    def take(self, indices: Sequence[int]) -> NDArray[Any]:
+        """Returns (N,) what `pixels` needs of each of these examples; it is called from several threads."""
         ...
 
-    def pixels(self, read: tf.Tensor) -> tf.Tensor:
-        """Decodes what `read` gives, within a graph."""
+    def pixels(self, taken: tf.Tensor) -> tf.Tensor:
+        """Returns the image of one of them, within a graph."""
         ...
 
 
@@ -61,11 +61,11 @@ class Encoded:
     examples: Sequence[IndexedExample]
     dtype = tf.string
 
-    def read(self, index: int) -> bytes:
-        return read_image(self.examples[index])
+    def take(self, indices: Sequence[int]) -> NDArray[np.object_]:
+        return np.array([read_image(self.examples[index]) for index in indices], object)
 
-    def pixels(self, read: tf.Tensor) -> tf.Tensor:
-        return decode(read)
+    def pixels(self, taken: tf.Tensor) -> tf.Tensor:
+        return decode(taken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +74,18 @@ class InMemory:
 
     examples: Sequence[IndexedExample]
     kept: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
-    dtype = tf.uint8
+    dtype = tf.int64
+
+    def take(self, indices: Sequence[int]) -> NDArray[np.int64]:
+        return np.array(indices, np.int64)
 
     def read(self, index: int) -> NDArray[np.uint8]:
         if index not in self.kept:
             self.kept[index] = _decoded(self.examples[index])
         return self.kept[index]
 
-    def pixels(self, read: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(read, (None, None, 3))
+    def pixels(self, taken: tf.Tensor) -> tf.Tensor:
+        return _pixels_of(self.read, taken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,10 @@ class OnDisk:
 
     examples: Sequence[IndexedExample]
     folder: Path
-    dtype = tf.uint8
+    dtype = tf.int64
+
+    def take(self, indices: Sequence[int]) -> NDArray[np.int64]:
+        return np.array(indices, np.int64)
 
     def read(self, index: int) -> NDArray[np.uint8]:
         file = self.folder / f"{index}.npy"
@@ -103,8 +109,8 @@ class OnDisk:
         pixels: NDArray[np.uint8] = np.load(file)
         return pixels
 
-    def pixels(self, read: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(read, (None, None, 3))
+    def pixels(self, taken: tf.Tensor) -> tf.Tensor:
+        return _pixels_of(self.read, taken)
 
 
 @contextmanager
@@ -128,6 +134,11 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     """Returns (H, W, 3) uint8."""
     image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     return tf.ensure_shape(image, (None, None, 3))
+
+
+def _pixels_of(read: Callable[[int], NDArray[np.uint8]], index: tf.Tensor) -> tf.Tensor:
+    pixels = tf.numpy_function(lambda number: read(int(number)), [index], tf.uint8, stateful=False)
+    return tf.ensure_shape(pixels, (None, None, 3))
 
 
 def _decoded(example: IndexedExample) -> NDArray[np.uint8]:

@@ -18,6 +18,7 @@ from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections, boxes_by_class
 from tfrec_tools.detector.evaluation.operating_points import USUAL, operating_point
 from tfrec_tools.detector.model.class_rows import ClassRow
+from tfrec_tools.errors import counted, listed
 
 FEWEST_BOXES = 5  # to choose by
 _LEAST = 1e-4  # of a score and of what it lacks to 1, so that its logit is finite
@@ -48,15 +49,16 @@ class Calibration:
     def note(self) -> str:
         """For people; nothing where nothing was to be done."""
         moved = [f"{shift.name} {shift.added:+.2f}" for shift in self.shifts if shift.added is not None]
-        left = [f"{shift.name} ({shift.boxes} boxes)" for shift in self.shifts if shift.added is None]
+        alone = [shift for shift in self.shifts if shift.added is None]
+        left = [f"{shift.name} ({counted(shift.boxes, 'box')})" for shift in alone]
         words = [self.reason]
         if self.level is not None:
             words.append(
                 f"Added to the logits of new classes, so that all are best taken from about {self.level:.2f} "
-                f"on: {', '.join(moved)}."
+                f"on: {listed(moved)}."
             )
         if left:
-            words.append(f"Not calibrated, with too little to choose by: {', '.join(left)}.")
+            words.append(f"Not calibrated, with too little to choose by: {listed(left)}.")
         return " ".join(filter(None, words))
 
 

@@ -31,13 +31,15 @@ def save_f1(metrics: Metrics, path: Path) -> None:
     """A PNG of F1 over the score from which on detections count, at IoU 0.5, with a curve a class and their
     mean."""
     with _letters_of_any_script():
-        figure = _curves(metrics, "f1", lambda of_class: of_class.best.score if of_class.best else None)
+        figure = _curves(metrics, "f1", _best_score)
         figure.axes[0].set(xlabel="score from which on", ylabel="F1", title="IoU 0.5; the best score")
         figure.savefig(path, dpi=120, format="png")
 
 
 def _precision_recall(metrics: Metrics) -> Figure:
-    figure = _curves(metrics, "precision", lambda of_class: of_class.scores.ap50, metrics.overall.ap50)
+    figure = _curves(
+        metrics, "precision", lambda of_class: _points(of_class.scores.ap50), metrics.overall.ap50
+    )
     figure.axes[0].set(xlabel="recall", ylabel="precision", title="IoU 0.5; AP50")
     return figure
 
@@ -45,11 +47,11 @@ def _precision_recall(metrics: Metrics) -> Figure:
 def _curves(
     metrics: Metrics,
     curve: Literal["precision", "f1"],
-    number: Callable[[ClassMetrics], float | None],
+    number: Callable[[ClassMetrics], str],
     of_mean: float | None = None,
 ) -> Figure:
     """Draws the curves of the classes with the most boxes at 0, 0.01, ..., 1, and their mean over all; each
-    is called by its name and a number, in points."""
+    is called by its name and a number."""
     figure = Figure(figsize=(7, 5.5), layout="constrained")
     axes = figure.add_subplot()
     places = np.linspace(0.0, 1.0, 101)
@@ -61,13 +63,13 @@ def _curves(
             getattr(class_metrics, curve),
             color=colours[class_metrics.name],
             linewidth=1.2,
-            label=f"{letters.legible(class_metrics.name)} {_points(number(class_metrics))}",
+            label=f"{letters.legible(class_metrics.name)} {number(class_metrics)}",
         )
     if metrics.classes:
         mean = np.mean([getattr(class_metrics, curve) for class_metrics in metrics.classes], axis=0)
         label = f"mean of {len(metrics.classes)}" + ("" if of_mean is None else f" {_points(of_mean)}")
         axes.plot(places, mean, color="black", linewidth=2.5, label=label)
-        axes.legend(fontsize="small", loc="lower left")
+        axes.legend(fontsize="small", loc="lower left" if curve == "precision" else "lower center")
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     axes.grid(alpha=0.3)
     return figure
@@ -112,6 +114,10 @@ def _letters_of_any_script() -> Iterator[None]:
         }
     ):
         yield
+
+
+def _best_score(of_class: ClassMetrics) -> str:
+    return "-" if of_class.best is None else f"{of_class.best.score:.2f}"
 
 
 def _points(share: float | None) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.system.regular_files import read_bytes
 
 _PIXEL_DIGITS = 2
@@ -62,12 +62,11 @@ class LeftOut:
     @property
     def lines(self) -> list[str]:
         """A line for each kind."""
-        kinds = (("class", "classes", self.classes), ("image", "images", self.images))
         return [
-            f"{counted.total()} detection(s) of {len(counted)} {one if len(counted) == 1 else several} that "
-            f"{self.path} lacks were left out, such as {counted.most_common(1)[0][0]!r}"
-            for one, several, counted in kinds
-            if counted
+            f"left out: {counted(lacking.total(), 'detection')} of {counted(len(lacking), noun)} that "
+            f"{self.path} lacks, such as {lacking.most_common(1)[0][0]!r}"
+            for noun, lacking in (("class", self.classes), ("image", self.images))
+            if lacking
         ]
 
 

@@ -13,10 +13,10 @@ from tfrec_tools.detector.data.index import IndexedExample, index_records, read_
 from tfrec_tools.detector.evaluation import charts, coco_ids
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections, find
 from tfrec_tools.detector.evaluation.metrics import Metrics, measure
-from tfrec_tools.detector.model.detector import load_detector
+from tfrec_tools.detector.model.detector import COMPILING, load_detector
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.models import EvaluateOptions
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted, listed
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.atomic import published_folder, require_free
 from tfrec_tools.system.options import as_path
@@ -32,6 +32,7 @@ def evaluate_model(options: EvaluateOptions, note: Callable[[str], None] = lambd
     elif options.like is not None:
         raise InputError("--like", "its results are written into --out; give --out DIR")
     like = None if options.like is None else coco_ids.read_coco_ids(as_path(options.like))
+    options.progress("opening the model", 0, None)
     detector = load_detector(model_folder(str(options.model)), options.label_map)
     reading = f"reading {' '.join(options.patterns)}"
     unknown: Counter[str] = Counter()
@@ -39,6 +40,7 @@ def evaluate_model(options: EvaluateOptions, note: Callable[[str], None] = lambd
         options.patterns, detector.labels, lambda done: options.progress(reading, done, None), unknown
     )
     _say_unknown(unknown, note)
+    options.progress("detecting", 0, len(examples), COMPILING)
     detections = find(
         detector,
         examples,
@@ -46,11 +48,13 @@ def evaluate_model(options: EvaluateOptions, note: Callable[[str], None] = lambd
         lambda done: options.progress("detecting", done, len(examples)),
         options.batch,
     )
+    options.progress("measuring", 0, None)
     measured = measure(
         examples, detections, detector.labels, min_score=options.score, voc07=options.voc07, intervals=True
     )
     metrics = replace(measured, left_out=dict(unknown.most_common()))
     if options.folder is not None:
+        options.progress("drawing curves", 0, None)
         with published_folder(options.folder) as part:
             _write(options, metrics, part)
             if like is not None:
@@ -64,8 +68,9 @@ def evaluate_model(options: EvaluateOptions, note: Callable[[str], None] = lambd
 def _say_unknown(unknown: Counter[str], note: Callable[[str], None]) -> None:
     """What a base is not measured by: it cannot know the classes that it is to learn."""
     if unknown:
-        listed = ", ".join(f"{count} of {name!r}" for name, count in unknown.most_common())
-        note(f"{unknown.total()} boxes of classes that the model does not know are left out: {listed}")
+        most = listed([f"{count} of {name!r}" for name, count in unknown.most_common()])
+        boxes = counted(unknown.total(), "box")
+        note(f"left out: {boxes} of classes that the model does not know, {most}")
 
 
 def _named(

@@ -14,11 +14,12 @@ from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.evaluation.overlaps import SAME_OBJECT, hits, ious
 from tfrec_tools.errors import InputError
+from tfrec_tools.labels import model_folders
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.regular_files import read_bytes
 
 USUAL = 0.5  # where there is nothing to choose a score by
-FILE = "scores.json"  # in a model folder: {name of a class: score}
+FILE = model_folders.SCORES
 
 SCORES = np.linspace(0.0, 1.0, 101).astype(np.float32)
 

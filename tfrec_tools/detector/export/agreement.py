@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tfrec_tools.detector.data.resize import preprocess
 from tfrec_tools.detector.export.outputs import candidates
+from tfrec_tools.detector.export.standing import Agreement
 from tfrec_tools.detector.model.detector import Detector
 
 Floats = NDArray[np.float32]
@@ -28,22 +29,6 @@ class Answer:
     ids: NDArray[np.int32]
     raw_boxes: Floats
     raw_scores: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Largest differences, in fractions of the image and of 1; raw_mean is the mean one of raw scores.
-
-    lost   of the best detections of the original, how many the exported model does not have
-    gaps   ids below the largest that no class of the label map has: labels.txt has ??? there
-    """
-
-    raw_boxes: float
-    raw_scores: float
-    raw_mean: float
-    lost: int
-    compared: int
-    gaps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

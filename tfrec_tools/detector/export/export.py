@@ -12,21 +12,22 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfrec_tools.dataset import made_folder
 from tfrec_tools.detector.config.center_net import CenterNetConfig
 from tfrec_tools.detector.data.images import decode_image
 from tfrec_tools.detector.data.inputs import InputImage, input_images
 from tfrec_tools.detector.export import agreement, onnx, saved_model, tflite, tflite_centers
-from tfrec_tools.detector.export.agreement import Agreement, Answer, Tolerance
+from tfrec_tools.detector.export.agreement import Answer, Tolerance
 from tfrec_tools.detector.export.entry import Entry
 from tfrec_tools.detector.export.full_disk import in_one_line
 from tfrec_tools.detector.export.labels_file import FILE as LABELS_FILE
 from tfrec_tools.detector.export.labels_file import label_lines
+from tfrec_tools.detector.export.standing import Exported, origin_of, stands
 from tfrec_tools.detector.model.detector import Detector, load_detector, save_detector
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.models import ExportOptions
 from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.labels.pbtxt import format_label_map
-from tfrec_tools.system.atomic import published_folder, require_free
 from tfrec_tools.system.options import as_path
 
 ImageArray = NDArray[np.uint8]
@@ -59,21 +60,29 @@ class Writer:
     tolerance: Tolerance
 
 
-def export_model(options: ExportOptions) -> Agreement:
-    """Fills --out, and says how far what stands there is from the original on an image. InputError where
-    an input cannot be used or the disk is full; TfrecError, and nothing in --out, where they do not agree."""
+def export_model(options: ExportOptions) -> Exported:
+    """Fills --out, or finds that done, and says how far what stands there is from the original on an image.
+    InputError where an input cannot be used or the disk is full; TfrecError, and nothing in --out, where they
+    do not agree."""
     options.require_possible()
-    out = as_path(options.out)
-    require_free(out)
+    with made_folder.claimed(as_path(options.out)):
+        return _export(options, model_folder(str(options.model)))
+
+
+def _export(options: ExportOptions, model: Path) -> Exported:
+    out, origin = as_path(options.out), origin_of(options, model)
+    there = stands(options, origin)
+    if there.result is not None:
+        return replace(there.result, outcome="unchanged", changed=())
     if options.to == "onnx":
         onnx.require()
-    detector = load_detector(model_folder(str(options.model)), options.label_map)
+    detector = load_detector(model, options.label_map)
     images = _sample_images(options.patterns) if options.patterns else []
     if options.to == "tflite-int8" and not images:
         raise TfrecError("--to tflite-int8 needs --records: images to calibrate with")
     lines, image = label_lines(detector.labels), images[0] if images else _made_image(detector)
     wanted = Wanted(Entry(options.input, options.batches), images)
-    with in_one_line(out, Path(tempfile.gettempdir())), published_folder(out) as folder:
+    with in_one_line(out, Path(tempfile.gettempdir())), made_folder.filled(out, there) as folder:
         chosen = FORMATS[options.to]
         chosen.write(detector, folder, wanted)
         (folder / LABELS_FILE).write_text(lines, encoding="utf-8")
@@ -88,7 +97,9 @@ def export_model(options: ExportOptions) -> Agreement:
                 f"{result.raw_scores:.2g}, {result.lost} of {result.compared} detections are lost; nothing "
                 "is written"
             )
-    return replace(result, gaps=detector.labels.gaps)
+        exported = Exported(replace(result, gaps=detector.labels.gaps))
+        made_folder.note(folder, origin, exported)
+    return replace(exported, outcome=there.outcome, changed=there.changed)
 
 
 def _sample_images(words: Sequence[str]) -> list[ImageArray]:

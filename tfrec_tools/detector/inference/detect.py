@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,47 +14,38 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tfrec_tools.annotations.issues import Issue
+from tfrec_tools.dataset import made_folder
 from tfrec_tools.detector.data.images import decode_image
 from tfrec_tools.detector.data.inputs import InputImage, input_images
 from tfrec_tools.detector.evaluation import coco_ids, operating_points
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.inference import result_files
 from tfrec_tools.detector.inference.predictor import Finder, finder
-from tfrec_tools.detector.model.detector import load_detector
+from tfrec_tools.detector.inference.standing import Summary, origin_of, stands
+from tfrec_tools.detector.model.detector import COMPILING, load_detector
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.models import DetectOptions
 from tfrec_tools.detector.reports import images
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import LabelMap
-from tfrec_tools.system.atomic import published_folder, require_free
 from tfrec_tools.system.options import as_path
-
-_NOT_TAKEN = ("image-damaged", "image-huge")
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What was found: images processed, boxes by class, the scores from which on they count, and what was odd
-    about files. Those whose issue is `image-damaged` or `image-huge` were not looked at. `left_out`: a line
-    for each kind of detections that the file of --like has no ids for."""
-
-    images: int
-    boxes: Counter[str]
-    scores: dict[str, float]
-    issues: tuple[Issue, ...]
-    left_out: tuple[str, ...] = ()
-
-    @property
-    def damaged(self) -> tuple[Issue, ...]:
-        return tuple(issue for issue in self.issues if issue.code in _NOT_TAKEN)
 
 
 def detect_images(options: DetectOptions) -> Summary:
-    """Fills --out with detections.json, detections.csv and drawn/NAME.png. A damaged image is passed over and
-    named among the issues. InputError where an input cannot be used, or no image can be looked at."""
-    require_free(as_path(options.out))
+    """Fills --out with detections.json, detections.csv and drawn/NAME.png, or finds that done. A damaged
+    image is passed over and named among the issues. InputError where an input cannot be used, or no image can
+    be looked at."""
+    with made_folder.claimed(as_path(options.out)):
+        return _detect(options, model_folder(str(options.model)))
+
+
+def _detect(options: DetectOptions, model: Path) -> Summary:
+    origin = origin_of(options, model)
+    there = stands(options, origin)
+    if there.result is not None:
+        return replace(there.result, outcome="unchanged", changed=())
     like = None if options.like is None else coco_ids.read_coco_ids(as_path(options.like))
-    model = model_folder(str(options.model))
+    options.progress("opening the model", 0, None)
     detector = load_detector(model, options.label_map)
     needed = _needed(options.score, model, detector.labels)
     rows: list[result_files.Row] = []
@@ -62,7 +53,8 @@ def detect_images(options: DetectOptions) -> Summary:
     names = _Names()
     paths: dict[int, str] = {}
     find = finder(detector)
-    with published_folder(as_path(options.out)) as out:
+    options.progress("detecting", 0, None, COMPILING)
+    with made_folder.filled(as_path(options.out), there) as out:
         (out / "drawn").mkdir()
         for batch in _batches(_sound(input_images(options.words), issues), options.batch):
             for image, pixels, detections in _detected(find, batch, needed):
@@ -76,11 +68,16 @@ def detect_images(options: DetectOptions) -> Summary:
         results, left_out = _results(rows, paths, like)
         coco_ids.write_results(out / "detections.json", results)
         result_files.write_csv(out / "detections.csv", rows)
-    scores = {
-        name: needed.get(label_id, operating_points.USUAL)
-        for label_id, name in detector.labels.name_by_id.items()
+        boxes, scores = Counter(row.name for row in rows), _scores(needed, detector.labels)
+        summary = Summary(names.count, dict(boxes.most_common()), scores, tuple(issues), left_out)
+        made_folder.note(out, origin, summary)
+    return replace(summary, outcome=there.outcome, changed=there.changed)
+
+
+def _scores(needed: operating_points.Needed, labels: LabelMap) -> dict[str, float]:
+    return {
+        name: needed.get(label_id, operating_points.USUAL) for label_id, name in labels.name_by_id.items()
     }
-    return Summary(names.count, Counter(row.name for row in rows), scores, tuple(issues), left_out)
 
 
 def _results(

@@ -33,6 +33,7 @@ from tfrec_tools.system.atomic import named_as
 Values = dict[str, NDArray[np.generic]]
 # Keras 3 calls a depthwise kernel "kernel", TFOD (Keras 2) "depthwise_kernel".
 _DEPTHWISE_KERNEL = "depthwise_kernel"
+COMPILING = "compiling"  # what `compiled_detect` does for a while before its first images are looked at
 
 
 @dataclass(frozen=True, slots=True, eq=False)

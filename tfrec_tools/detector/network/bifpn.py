@@ -86,7 +86,7 @@ def _node(config: BifpnConfig, index: int, level: int, inputs: list[_Map]) -> _M
         hyperparams,
         config.depth,
         f"{block}.1",
-        regularized=("depthwise", "pointwise"),
+        configured=("depthwise", "pointwise"),
         bias_init=_bias(config),
     )
     norm = layers.batch_norm(hyperparams, f"{block}.2")

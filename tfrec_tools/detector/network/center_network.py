@@ -222,7 +222,7 @@ def _head(
 
 def _conv(hyperparams: ConvHyperparams, filters: int, kernel_px: int, name: str, *, separable: bool) -> Call:
     if separable:
-        return layers.separable(hyperparams, filters, name, regularized=(), bias_init=0.0)
+        return layers.separable(hyperparams, filters, name, configured=(), bias_init=0.0)
     return layers.conv(hyperparams, filters, kernel_px, name, bias_init=0.0)
 
 

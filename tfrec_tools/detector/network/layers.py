@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -26,13 +26,27 @@ def path_of(name: str) -> str:
     return name.replace(".", "/").replace(">", ".S")
 
 
+class Moments(NamedTuple):
+    """Of the values of a batch that pass a norm, for each channel: their mean (C,), their unbiased variance
+    (C,), and how many there are."""
+
+    mean: tf.Tensor
+    variance: tf.Tensor
+    count: tf.Tensor
+
+
 class BatchNorm(keras.layers.Layer):
     """TFOD's batch norm (core/freezable_batch_norm.py): gamma and beta train even when the statistics are
     frozen, and the moving variance follows the unbiased variance of the batch. Keras 3's follows the
     biased one, and freezes gamma and beta together with the statistics. All four stay float32 in mixed
     precision. Where TFOD takes SyncBatchNormalization, the variance `is_biased` there too. Without gamma
     nothing is scaled.
+
+    use_batch_statistics  whether a pass in training is by the statistics of its batch
+    observe  where set, is called with these instead of moving the averages
     """
+
+    observe: Callable[[Moments], None] | None = None
 
     def __init__(
         self, momentum: float, epsilon: float, name: str, *, is_biased: bool = False, has_gamma: bool = True
@@ -56,8 +70,11 @@ class BatchNorm(keras.layers.Layer):
         if not (training and self.use_batch_statistics):
             return self._normalize(inputs, self.moving_mean, self.moving_variance, is_training=False)[0]
         outputs, mean, variance = self._normalize(inputs, [], [], is_training=True)
+        count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), tf.float32)
+        if self.observe is not None:
+            self.observe(Moments(mean, variance, count))
+            return outputs
         if self.is_biased:
-            count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), tf.float32)
             variance *= (count - 1.0) / count
         self.moving_mean.assign(self._step(self.moving_mean, mean))
         self.moving_variance.assign(self._step(self.moving_variance, variance))
@@ -227,21 +244,23 @@ def separable(
     name: str,
     *,
     stride: int = 1,
-    regularized: tuple[Kernel, ...] = ("depthwise",),
+    configured: tuple[Kernel, ...] = ("depthwise",),
     bias_init: float | None = None,
 ) -> Call:
-    """Returns a 3x3 separable convolution; TFOD regularises its depthwise kernel, in a BiFPN the pointwise
-    one too, and none of a head's. It has a bias where `bias_init` is given."""
-    regularizers = {kernel: l2(hyperparams.l2_weight) for kernel in regularized}
+    """Returns a 3x3 separable convolution. What a config says of kernels, how they start and what they cost,
+    reaches those that are `configured`: in TFOD the depthwise one, in a BiFPN the pointwise one too, and none
+    of a head's, as its Keras passes over a `kernel_initializer` and a `kernel_regularizer` here. The others
+    start as in Keras (glorot_uniform) and cost nothing. It has a bias where `bias_init` is given."""
+    arguments: dict[str, Any] = {}
+    for kernel in configured:
+        arguments[f"{kernel}_initializer"] = _initializer(hyperparams)
+        arguments[f"{kernel}_regularizer"] = l2(hyperparams.l2_weight)
     return SeparableConv(
         filters,
         3,
         strides=stride,
         padding="same",
-        depthwise_initializer=_initializer(hyperparams),
-        pointwise_initializer=_initializer(hyperparams),
-        depthwise_regularizer=regularizers.get("depthwise"),
-        pointwise_regularizer=regularizers.get("pointwise"),
+        **arguments,
         **_bias(bias_init),
         name=name,
     )

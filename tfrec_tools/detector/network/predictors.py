@@ -124,5 +124,5 @@ def _tower_conv(config: WeightSharedPredictor, path: str) -> Call:
 
 def _head(config: WeightSharedPredictor, channels: int, path: str, bias: float) -> Call:
     if config.use_depthwise:
-        return layers.separable(config.hyperparams, channels, path, regularized=(), bias_init=bias)
+        return layers.separable(config.hyperparams, channels, path, configured=(), bias_init=bias)
     return layers.conv(config.hyperparams, channels, 3, path, bias_init=bias)

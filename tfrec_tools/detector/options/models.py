@@ -20,6 +20,13 @@ _LABEL_MAP_DEFAULT = (
     "beside the folder"
 )
 MODEL_LABEL_MAP = Option("Label map (.pbtxt) of --model.", metavar="MAP", default=_LABEL_MAP_DEFAULT)
+IfChanged = Annotated[
+    bool,
+    Option(
+        "Replace the folder, if model, images, options or version are others than those it was made of.",
+        recorded=False,
+    ),
+]
 BASE_LABEL_MAP = Option(
     "Label map (.pbtxt) of --base.", Panel.MODELS, metavar="MAP", default=_LABEL_MAP_DEFAULT
 )
@@ -75,11 +82,18 @@ class DetectOptions(Options):
 
     images: Annotated[
         Paths,
-        Option("Image files, folders of them, or records: files, DIR/NAME, 'DIR/NAME-*'.", argument=True),
+        Option(
+            "Image files, folders of them, or records: files, DIR/NAME, 'DIR/NAME-*'.",
+            argument=True,
+            recorded=False,
+        ),
     ]
     _: KW_ONLY
-    model: Annotated[StrPath, Option(MODEL)]
-    out: Annotated[StrPath, Option("New folder for drawn/, detections.json and detections.csv.")]
+    model: Annotated[StrPath, Option(MODEL, recorded=False)]
+    out: Annotated[
+        StrPath, Option("New folder for drawn/, detections.json and detections.csv.", recorded=False)
+    ]
+    if_changed: IfChanged = False
     model_labels: Annotated[StrPath | None, MODEL_LABEL_MAP] = None
     score: Annotated[
         float | None,
@@ -116,16 +130,18 @@ class ExportOptions(Options):
     """Which model is written, and in which format."""
 
     _: KW_ONLY
-    model: Annotated[StrPath, Option(MODEL)]
+    model: Annotated[StrPath, Option(MODEL, recorded=False)]
     to: Annotated[ExportFormat, Option("The format.")]
-    out: Annotated[StrPath, Option("New folder for the exported model.")]
+    out: Annotated[StrPath, Option("New folder for the exported model.", recorded=False)]
+    if_changed: IfChanged = False
     model_labels: Annotated[StrPath | None, MODEL_LABEL_MAP] = None
     records: Annotated[
         Paths | None,
         Option(
             "Images like those that the model will see, whatever is annotated on them: image files, folders "
             "of them, or records. tflite-int8 is calibrated with 100 of them, every format is compared on "
-            "the first. May be repeated."
+            "the first. May be repeated.",
+            recorded=False,
         ),
     ] = None
     input: Annotated[

@@ -18,7 +18,7 @@ from tfrec_tools.detector.evaluation.differences import Difference, difference
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
 from tfrec_tools.detector.training.run_notes import NO_OLD_CLASSES, OF_AGREEMENT, Lost
-from tfrec_tools.errors import InputError
+from tfrec_tools.errors import InputError, counted
 from tfrec_tools.system.atomic import published
 from tfrec_tools.system.regular_files import read_text
 
@@ -196,7 +196,7 @@ def agreement_words(watching: Watching) -> str:
     learnt = f", {watching.learnt} of them learnt from as well" if watching.learnt else ""
     return (
         f"The old classes lost {watching.lost:.1f} points of their agreement with the base: AP50 by what the "
-        f"base is confident of, not by labels, on {watching.images} images{learnt}."
+        f"base is confident of, not by labels, on {counted(watching.images, 'image')}{learnt}."
     )
 
 

@@ -17,6 +17,7 @@ from tfrec_tools.detector.reports.comparison import (
     has_agreement_alone,
     point_rows,
 )
+from tfrec_tools.errors import counted
 from tfrec_tools.system.toml_options import Values, format_options
 
 _TASK = "object-detection"
@@ -36,7 +37,7 @@ def format_card(
     versions = ", ".join(f"{package} {version}" for package, version in facts.versions.items())
     parts = [
         _header(lines, facts, options),
-        f"# A detector of {len(classes)} classes",
+        f"# A detector of {counted(len(classes), 'class')}",
         f"Grown from `{facts.base}` by `tfrec finetune`; new: {', '.join(new) or 'none'}.",
         "## Licence and intended use",
         _TO_FILL_IN,
@@ -50,7 +51,7 @@ def format_card(
         *_scores(best),
         facts.calibration.note,
         "## How it was trained",
-        f"{facts.steps} steps ({facts.ended}), the weights of step {facts.best_step}"
+        f"{counted(facts.steps, 'step')} ({facts.ended}), the weights of step {facts.best_step}"
         + (f", finished {facts.finished}" if facts.finished else "")
         + f". {versions}.",
         f"Images varied by: {', '.join(facts.augmentations) or 'nothing'}.",
@@ -72,12 +73,13 @@ def _header(lines: Sequence[Line], facts: Facts, options: Values) -> str:
         for kind, shown, key in (("map_50", "AP50", "ap50"), ("map", "AP", "ap"))
     ]
     data = {"type": "tfrecord", "name": _measured_by(options)}
+    grown = f"{facts.base} grown to {counted(len(classes), 'class')}"
     results = [{"task": {"type": _TASK}, "dataset": data, "metrics": metrics}] if metrics else []
     said = {
         "library_name": "tfrec-tools",
         "pipeline_tag": _TASK,
         "tags": [_TASK, "tensorflow", "tfrec"],
-        "model-index": [{"name": f"{facts.base} grown to {len(classes)} classes", "results": results}],
+        "model-index": [{"name": grown, "results": results}],
     }
     return (
         f"---\nlicense: unknown  # to fill in\n{yaml.safe_dump(said, sort_keys=False, allow_unicode=True)}---"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from tfrec_tools.detector.evaluation.metrics import Confused
 from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
@@ -21,6 +22,7 @@ from tfrec_tools.detector.reports.comparison import (
 )
 from tfrec_tools.drawing.gallery import is_number
 from tfrec_tools.drawing.templates import filled
+from tfrec_tools.errors import counted
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.toml_options import Values
 
@@ -68,7 +70,7 @@ def format_page(
     return filled(
         "tfrec_tools.detector.reports",
         "run_page.html",
-        title=f"{facts.base} grown to {len(labels)} classes",
+        title=f"{facts.base} grown to {counted(len(labels), 'class')}",
         lead=_summary(lines, facts),
         scores=_scores(lines),
         points=[*_points(best), *_confused(attached.confused)],
@@ -85,9 +87,9 @@ def format_page(
 
 
 def _summary(lines: Sequence[Line], facts: Facts) -> str:
-    words = [f"{facts.steps} steps in {facts.seconds / 60:.1f} minutes ({facts.ended})"]
+    words = [f"{counted(facts.steps, 'step')} in {facts.seconds / 60:.1f} minutes ({facts.ended})"]
     if facts.finished:
-        words.append(f"finished {facts.finished}")
+        words.append(f"finished {moment(facts.finished)}")
     if facts.measured_with:
         words.append(f"measured with {facts.measured_with}")
     words.append(f"varied by: {', '.join(facts.augmentations) or 'nothing'}")
@@ -99,6 +101,11 @@ def _summary(lines: Sequence[Line], facts: Facts) -> str:
     if has_agreement_alone(lines) and facts.agreement is not None:
         sentences.append(agreement_words(facts.agreement))
     return " ".join(filter(None, sentences))
+
+
+def moment(text: str) -> str:
+    """Returns 2026-11-30 09:00 UTC of 2026-11-30T09:00:00+00:00."""
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _scores(lines: Sequence[Line]) -> _Table:

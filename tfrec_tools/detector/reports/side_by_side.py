@@ -19,6 +19,7 @@ from tfrec_tools.detector.evaluation.fates import KINDS, Fate, Kind, fates
 from tfrec_tools.detector.evaluation.operating_points import USUAL, Needed
 from tfrec_tools.detector.evaluation.wording import about, changed, changed_words, scored
 from tfrec_tools.drawing.gallery import Line, Numbers
+from tfrec_tools.errors import counted, inflected, listed
 from tfrec_tools.labels.label_map import LabelMap
 
 FIRST_SCORE = "AP50 A"  # the first column that counts no boxes
@@ -165,7 +166,9 @@ def _cells(line: ClassLine) -> tuple[str, ...]:
 def summary(result: Compared) -> str:
     """Returns what there is to say in sentences: of whom, on what, and what changed in the classes of
     both."""
-    words = [f"A is {result.first.name}, B is {result.second.name}, on {len(result.examples):,} images."]
+    count = len(result.examples)
+    on = f"on {count:,} {inflected(count, 'image')}"
+    words = [f"A is {result.first.name}, B is {result.second.name}, {on}."]
     if result.shared is None:
         words.append("They have no class in common.")
     elif result.shared.change is not None:
@@ -175,11 +178,10 @@ def summary(result: Compared) -> str:
         (result.first, result.second, "A"),
     ):
         if alone := sorted(side.ids - opposite.ids):
-            listed = ", ".join(result.labels.name_by_id[label_id] for label_id in alone[:8])
-            more = ", ..." if len(alone) > 8 else ""
-            words.append(f"Known to {letter} alone: {listed}{more}.")
+            names = listed([result.labels.name_by_id[label_id] for label_id in alone])
+            words.append(f"Known to {letter} alone: {names}.")
     if result.left_out:
         total = sum(result.left_out.values())
-        words.append(f"Left out: {total} boxes of classes that neither knows.")
+        words.append(f"Left out: {counted(total, 'box')} of classes that neither knows.")
     words.append(about(result.intervals))
     return " ".join(words)

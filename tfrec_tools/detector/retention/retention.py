@@ -19,6 +19,7 @@ from tfrec_tools.detector.model.detector import Detector, Values
 from tfrec_tools.detector.options.finetune import RetentionOptions
 from tfrec_tools.detector.retention import pseudo_labels, replay, weight_blending
 from tfrec_tools.detector.training import validation
+from tfrec_tools.detector.training.trainer import Trainer
 from tfrec_tools.detector.training.validation import Yardstick
 from tfrec_tools.errors import TfrecError
 
@@ -61,15 +62,15 @@ def teacher(memory: RetentionOptions, base: Detector, rows: Sequence[ClassRow]) 
 
 def blend(
     memory: RetentionOptions,
-    detector: Detector,
+    trainer: Trainer,
     start: Values,
     rows: Sequence[ClassRow],
     yardstick: Yardstick,
     progress: Callable[[int], None],
 ) -> dict[float, float]:
-    """Leaves the detector between its weights before training, `start`, and now; {alpha: harmonic mean of
-    old and new AP50, or of agreement on the old and AP50 of the new, as the yardstick has it} of those
-    compared. Nothing where there is nothing to weigh up: then all of the training is kept."""
+    """Leaves the trained detector between its weights before training, `start`, and now; {alpha: harmonic
+    mean of old and new AP50, or of agreement on the old and AP50 of the new, as the yardstick has it} of
+    those compared. Nothing where there is nothing to weigh up: then all of the training is kept."""
     old, new = old_ids(rows), new_ids(rows)
     if memory.interpolate == OFF or not old or not new:
         return {}
@@ -80,12 +81,12 @@ def blend(
 
     def measure(_alpha: float) -> float:
         nonlocal done
-        measured = validation.validate(detector, yardstick, rows, step=0)
+        measured = validation.validate(trainer.detector, yardstick, rows, step=0)
         done += 1
         progress(done)
         return measured.balance or 0.0
 
-    return weight_blending.choose(detector, start, new, measure, alphas)
+    return weight_blending.choose(trainer, start, new, measure, alphas)
 
 
 def calibrate(

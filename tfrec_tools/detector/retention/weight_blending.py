@@ -14,6 +14,7 @@ from tfrec_tools.detector.checkpoints import object_graph
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector, Values, assign
 from tfrec_tools.detector.network.heads import ClassHead
+from tfrec_tools.detector.training.trainer import Trainer
 
 # How much of the trained weights; 1 is training alone.
 ALPHAS = (1.0, 0.8, 0.6, 0.5, 0.4)
@@ -38,21 +39,27 @@ def blended(
 
 
 def choose(
-    detector: Detector,
+    trainer: Trainer,
     start: Values,
     new_ids: frozenset[int],
     measure: Callable[[float], float],
     alphas: tuple[float, ...] = ALPHAS,
 ) -> dict[float, float]:
-    """Leaves the detector with the best of the alphas; {alpha: what `measure` says of it}, the best first.
-    Of equals the one with more of the trained weights is taken."""
-    trained = detectors.values(detector.network)
+    """Leaves the trained detector with the best of the alphas; {alpha: what `measure` says of it}, the best
+    first. Of equals the one with more of the trained weights is taken."""
+    trained = detectors.values(trainer.detector.network)
+
+    def take(alpha: float) -> None:
+        assign(trainer.detector.network, blended(trainer.detector, start, trained, alpha, new_ids))
+        if alpha < 1.0:  # statistics between two are those of neither
+            trainer.measure_norms()
+
     measured = {}
     for alpha in alphas:
-        assign(detector.network, blended(detector, start, trained, alpha, new_ids))
+        take(alpha)
         measured[alpha] = measure(alpha)
     ranked = dict(sorted(measured.items(), key=lambda pair: (-pair[1], -pair[0])))
-    assign(detector.network, blended(detector, start, trained, next(iter(ranked)), new_ids))
+    take(next(iter(ranked)))
     return ranked
 
 

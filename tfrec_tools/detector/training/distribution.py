@@ -98,11 +98,13 @@ class Cluster:
         votes = self.local(_votes(self.strategy, tf.constant(wish)))
         return Vote(int(tf.reduce_max(tf.where(votes > 0.0))))
 
-    def from_chief(self, values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    def from_chief(self, values: Sequence[tf.Tensor | tf.Variable]) -> list[tf.Tensor]:
         """Returns the chief's values, for all workers; the shapes are the same everywhere."""
+        # A variable is no argument of a graph: it would stay the one that the graph was traced with.
+        tensors = [tf.convert_to_tensor(value) for value in values]
         if self.workers == 1:
-            return list(values)
-        return [self.local(value) for value in _from_first(self.strategy, list(values))]
+            return tensors
+        return [self.local(value) for value in _from_first(self.strategy, tensors)]
 
     def local(self, value: Any) -> tf.Tensor:
         """Returns what `strategy.run` gives, of a replica of this worker."""

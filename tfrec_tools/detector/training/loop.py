@@ -75,7 +75,7 @@ def train(
             _validate(trainer, log, validate)
     log.keep()
     if log.best is None:
-        trainer.stepper.update.use_average()
+        trainer.finish()
     else:
         detector.assign(trainer.detector.network, log.best)
     if trainer.step < trainer.length.last:
@@ -100,7 +100,7 @@ def help_training(trainer: Trainer, examples: TrainingSet, show: Show) -> None:
 
 
 def _validate(trainer: Trainer, log: Logbook, validate: Validate) -> None:
-    with trainer.stepper.update.averaged():
+    with trainer.finished():
         log.add_validation(validate(trainer.step), detector.values(trainer.detector.network))
     log.keep()
 
@@ -128,7 +128,7 @@ def _reason_to_end(watch: Watch, log: Logbook, pace: Pace) -> str | None:
 
 def _stop(trainer: Trainer, log: Logbook) -> NoReturn:
     log.keep()
-    trainer.stepper.update.use_average()
+    trainer.finish()
     detector.save_detector(trainer.detector, log.out / "model")
     raise Interrupted(
         f"stopped after step {trainer.step} of {trainer.length.last}; the model so far is in "

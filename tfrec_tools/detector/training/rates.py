@@ -11,9 +11,8 @@ import keras
 
 from tfrec_tools.detector.architectures import registry
 from tfrec_tools.detector.checkpoints import object_graph
-from tfrec_tools.detector.config.center_net import CenterNetConfig
-from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
 from tfrec_tools.detector.config.read import Config
+from tfrec_tools.detector.config.ssd import SsdConfig
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector
 from tfrec_tools.detector.options.groups import BACKBONE, GROUPS
@@ -22,9 +21,9 @@ from tfrec_tools.errors import InputError
 
 # Of batches of 8. TFOD trains single-shot families and Faster R-CNN alike at 0.005 for 8 images (0.08 for
 # 128, 0.04 for 64, 0.01 for 16), Detectron2 and torchvision Faster R-CNN at 0.01 (0.02 for 16).
-_LR, _FASTER_RCNN_LR, _CENTER_NET_LR = 0.02, 0.01, 0.002
+_SINGLE_SHOT_LR, _LR = 0.04, 0.01
 _BATCH = 8
-_MOST_TIMES = 4.0  # TFOD's highest, 0.08; and nothing above was tried
+_MOST_TIMES = 2.0  # TFOD's highest, 0.08; little above was tried
 _SHOWN = 4  # names, of those that exist
 
 
@@ -42,18 +41,16 @@ class GroupLine:
 
 def learning_rate(detector: Detector, config: TrainConfig) -> float:
     """Returns the rate at its peak, of all that has none of its own. By default it grows with the batch,
-    whose gradient is a mean over more images (Goyal et al. 2017, "Accurate, Large Minibatch SGD"), to four
-    times that of 8 at most. CenterNet's losses are sums over few cells of a fine map, and distances in cells:
-    at the rate of the others it forgets what it knew (TFOD trains it with Adam at 0.001)."""
+    whose gradient is a mean over more images (Goyal et al. 2017, "Accurate, Large Minibatch SGD"), to twice
+    that of 8 at most. CenterNet's losses are sums over few cells of a fine map, and distances in cells:
+    at the rate of single-shot families it forgets what it knew."""
     if config.lr is not None:
         return config.lr
     return _of_family(detector.config) * min((config.batch_size or _BATCH) / _BATCH, _MOST_TIMES)
 
 
 def _of_family(config: Config) -> float:
-    if isinstance(config, CenterNetConfig):
-        return _CENTER_NET_LR
-    return _FASTER_RCNN_LR if isinstance(config, FasterRcnnConfig) else _LR
+    return _SINGLE_SHOT_LR if isinstance(config, SsdConfig) else _LR
 
 
 def rate_of(detector: Detector, config: TrainConfig, group: str) -> float:

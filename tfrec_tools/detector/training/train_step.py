@@ -23,8 +23,8 @@ from tfrec_tools.detector.losses.matching import Draw, GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import Losses
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector, layers_of
-from tfrec_tools.detector.network.layers import BatchNorm, Conv, SeparableConv
-from tfrec_tools.detector.training import rates
+from tfrec_tools.detector.network.layers import BatchNorm, Conv, Moments, SeparableConv
+from tfrec_tools.detector.training import norm_statistics, rates
 from tfrec_tools.detector.training.distribution import Cluster, summed
 from tfrec_tools.detector.training.optimizer import Update, beside
 from tfrec_tools.detector.training.precision import LossScale, computing_in
@@ -82,9 +82,12 @@ class Stepper:
         self._teacher = _joined(detector, config, teacher)
         self._cluster = cluster
         is_cpu = not tf.config.list_physical_devices("GPU")
-        for layer in layers_of(detector.network):
-            if isinstance(layer, BatchNorm):
-                layer.use_batch_statistics = config.train_batch_norm
+        network = layers_of(detector.network)
+        norms = [layer for layer in network if isinstance(layer, BatchNorm)]
+        self.following = norms if config.train_batch_norm else []  # the statistics of the batches
+        for norm in norms:
+            norm.use_batch_statistics = config.train_batch_norm
+        for layer in network:
             if isinstance(layer, Conv | SeparableConv):
                 layer.as_product = is_cpu
         with cluster.strategy.scope():
@@ -101,6 +104,8 @@ class Stepper:
         self.run = tf.function(self._step_everywhere, input_signature=[place, *signature])
         signature = batches.signature(detector.config, self._part)
         self._is_finite = tf.function(self._is_finite_alone, input_signature=[place, *signature])
+        # Of the steps done and a batch, what passes each norm that is `following`.
+        self.moments = tf.function(self._moments_of, input_signature=[place, *signature])
         self._denominators = _compiled(self._denominators_of, config.jit)
         self._backward_over = _compiled(self._backward_with, config.jit)
 
@@ -214,6 +219,16 @@ class Stepper:
             return tf.math.is_finite(tf.reduce_sum(losses) + tf.linalg.global_norm(gradients))
 
         return self._cluster.local(self._cluster.strategy.run(of_replica))
+
+    def _moments_of(self, step: tf.Tensor, *tensors: tf.Tensor) -> list[list[Moments]]:
+        def of_replica() -> list[list[Moments]]:
+            with norm_statistics.observed(self.following) as seen:
+                self._losses(_Piece(step, tf.constant(0), list(tensors)))
+            return seen
+
+        moments = self._cluster.strategy.run(of_replica)
+        found: list[list[Moments]] = tf.nest.map_structure(self._cluster.local, moments)
+        return found
 
 
 def _joined(detector: Detector, config: TrainConfig, teacher: Teacher | None) -> Teacher | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfrec_tools.detector.data import batches
-from tfrec_tools.detector.data.images import ImageReader, image_reader
+from tfrec_tools.detector.data.images import Encoded, ImageReader, image_reader
 from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.model.detector import Detector, Values
+from tfrec_tools.detector.training import norm_statistics
 from tfrec_tools.detector.training.distribution import ALONE, Cluster, Vote
 from tfrec_tools.detector.training.length import Length
 from tfrec_tools.detector.training.settings import TrainConfig, augmentations, require_trainable
@@ -59,6 +61,7 @@ class Trainer:
         self.step = 0
         self.length = Length(config.steps)
         self._apart_ids = apart
+        self._learnt: tuple[Sequence[IndexedExample], batches.Mix] | None = None
         self._cluster = cluster
         self.stepper = Stepper(detector, config, teacher, cluster)
 
@@ -89,6 +92,7 @@ class Trainer:
         mix = batches.mix(
             len(new), len(old), config.batch_size, config.replay_ratio, config.seed, len(unlabelled)
         )
+        self._learnt = examples, mix
         with self._cluster.together():
             self._follow_the_chief()
             wish = self._cluster.agree(Vote.END if is_over else Vote.GO_ON)
@@ -124,6 +128,35 @@ class Trainer:
             if self.step >= self.length.last:
                 break
         return Vote.GO_ON
+
+    def finish(self) -> None:
+        """Gives the detector the average of its weights over the last steps; training is over then."""
+        self.stepper.update.use_average()
+        self.measure_norms()
+
+    @contextmanager
+    def finished(self) -> Iterator[None]:
+        """Gives the detector for a while what it has after `finish`. The statistics stay as they are
+        measured: no step goes by them."""
+        with self.stepper.update.averaged():
+            self.measure_norms()
+            yield
+
+    def measure_norms(self) -> None:
+        """Measures the statistics of batch norms that follow the batches, with the weights as they are: over
+        the first batches of what `run` learns from, so that a run that goes on has the same ones. Where norms
+        stay as they are, nothing is done."""
+        if not self.stepper.following or not self._learnt:
+            return
+        examples, mix = self._learnt
+        steps = range(norm_statistics.batches(mix.batch_size))
+        of_batches = batches.training_batches(
+            self.detector.config, Encoded(examples), mix, steps, augmentations=self.augmentations
+        )
+        norm_statistics.measure(
+            self.stepper.following,
+            (self.stepper.moments(step, *batch) for step, batch in zip(steps, of_batches, strict=True)),
+        )
 
     def _take_the_chiefs_length(self) -> None:
         length = self.length

@@ -57,6 +57,7 @@ function frame(card, source, letterPx) {
   svg.append(...drawn.map(box => outlined(card, box)), ...named.map(labelled));
   const around = make("div", { class: "frame" }, image, svg);
   around.style.setProperty("--shape", width / height);
+  around.style.setProperty("--px", card.size ? card.size[0] : width);
   return around;
 }
 
@@ -169,12 +170,22 @@ function zoom(at) {
   zoomed = at;
   const large = frame(card, card.original || card.src, LARGE_LETTER_PX), image = large.querySelector("img");
   image.onerror = () => { image.onerror = null; image.src = card.src };  // the original lies there no more
+  large.onclick = () => setReal(!isReal());
   pick("large").replaceChildren(large);
   pick("caption").replaceChildren(...caption(card));
   if (!pick("zoom").open) pick("zoom").showModal();
   pick("before").disabled = next(-1) < 0;
   pick("after").disabled = next(1) < 0;
   fit(pick("large"));
+}
+
+// Each pixel of the image as one of the screen, to be scrolled, or the whole image.
+const isReal = () => pick("large").classList.contains("real");
+function setReal(on) {
+  pick("large").classList.toggle("real", on);
+  pick("real").setAttribute("aria-pressed", on);
+  fit(pick("large"));
+  if (on) pick("large").focus();
 }
 
 function next(step) {
@@ -207,6 +218,8 @@ pick("before").onclick = () => step(-1);
 pick("after").onclick = () => step(1);
 pick("clear").onclick = clear;
 pick("close").onclick = () => pick("zoom").close();
+pick("real").onclick = () => setReal(!isReal());
+pick("zoom").addEventListener("close", () => setReal(false));
 pick("zoom").onclick = event => { if (event.target === pick("zoom")) pick("zoom").close() };
 addEventListener("resize", () => { fit(pick("grid")); fit(pick("large")) });
 addEventListener("keydown", event => {
@@ -218,7 +231,9 @@ addEventListener("keydown", event => {
   }
   if (typing) return;
   const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (by) pick("zoom").open ? step(by) : turn(by);
+  const scrolls = isReal() && event.target === pick("large");  // then arrows move the image
+  if (by && !scrolls) pick("zoom").open ? step(by) : turn(by);
+  if (event.key === "z" && pick("zoom").open) setReal(!isReal());
   if (event.key === "/" && !pick("zoom").open) { event.preventDefault(); pick("text").focus() }
 });
 filter();

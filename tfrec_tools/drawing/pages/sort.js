@@ -2,7 +2,7 @@
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
   const value = (row, at) => row.cells[at].textContent.trim();
-  const number = text => text === "" ? NaN : Number(text.replace(/[,%]/g, ""));
+  const number = text => text === "" ? NaN : Number(text.split(" (")[0].replace(/[,%]/g, ""));  // an interval may follow
   function compare(one, other, at, down) {
     const a = value(one, at), b = value(other, at), x = number(a), y = number(b);
     if (isNaN(x) !== isNaN(y)) return isNaN(x) ? 1 : -1;
