@@ -14,7 +14,7 @@ from tfrec_tools.labels.pbtxt import format_label_map
 
 def tfrec(*words: object, cwd: Path | None = None, code: int = 0, encoding: str = "utf-8") -> tuple[str, str]:
     """Runs the command in a process of its own; what it prints to stdout, and to stderr besides progress."""
-    environment = os.environ | {"COLUMNS": "200", "NO_COLOR": "1"}
+    environment = os.environ | {"COLUMNS": "400", "NO_COLOR": "1"}  # no path makes a line go on in the next
     done = subprocess.run(
         [sys.executable, "-m", "tfrec_tools", *map(str, words)],
         cwd=cwd,
