@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,10 @@ def lines_of(folder: Path, **changed: str) -> list[str]:
         for part in (f"--{key.replace('_', '-')}", value)
     ]
     program = _WITHOUT_TENSORFLOW.format(words=["finetune", *options])
-    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, encoding="utf-8")
+    wide = os.environ | {"COLUMNS": "400", "NO_COLOR": "1"}  # no path makes a line go on in the next
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=wide, capture_output=True, encoding="utf-8"
+    )
     assert done.returncode == 1
     return [line for line in done.stderr.splitlines() if not line.startswith("loading tensorflow")]
 
@@ -91,7 +95,7 @@ def test_a_typo_is_told_at_once(folder: Path, changed: dict[str, str], line: str
 
 def test_what_is_odd_is_said_at_once(folder: Path) -> None:
     *odd, steps, last = lines_of(folder, labels="more.pbtxt", val="records/new")
-    assert steps.startswith("tfrec: 600 steps of 8: ")
+    assert steps.startswith("tfrec: 750 steps of 8: ")
     assert [line.partition(" in --")[0].partition(" images")[0] for line in odd] == [
         "tfrec: warning: no box of 'fig'",
         "tfrec: warning: no box of 'fig'",
@@ -102,7 +106,7 @@ def test_what_is_odd_is_said_at_once(folder: Path) -> None:
 
 def test_without_val_it_is_said_what_stands_for_it(folder: Path) -> None:
     aside, steps, last = lines_of(folder, val="")
-    assert steps.startswith("tfrec: 400 steps of 8: each of 51 new images ")
+    assert steps.startswith("tfrec: 638 steps of 8: each of 51 new images ")
     assert aside == (
         "tfrec: --train: 9 of its 60 images are set aside to choose and to measure by, and are never "
         "learnt from: those whose bytes, hashed with --seed 0, come first; --val names others"
@@ -126,7 +130,7 @@ def six_images(folder: Path) -> str:
 
 def test_what_is_right_needs_tensorflow(folder: Path) -> None:
     steps, line = lines_of(folder)
-    assert steps == "tfrec: 400 steps of 8: each of 60 new images 53 times (3200 looks are the least)"
+    assert steps == "tfrec: 750 steps of 8: each of 60 new images 100 times (100 is the most)"
     assert line == (
         "tfrec: error: this command needs TensorFlow (tensorflow is not installed): pip install "
         "'tfrec-tools[train]'"

@@ -16,8 +16,8 @@ from tfrec_tools.detector.training.length import Data
 _FORGETFUL = ("--pseudo-labels", "off", "--distill", "off", "--interpolate", "off")
 # Of random weights the backbone and the batch norms must learn as much as the rest.
 _FROM_NOTHING = ("--freeze", "none", "--backbone-lr-mult", "1", "--train-batch-norm")
-# What `--steps auto` makes of them, for batches of 8: joint training has as many after the base's.
-_GROWTH_STEPS = Data(scene_sets.NEW_IMAGES, len(NEW)).steps(8)
+# Images that a growth looks at by `--steps auto`: joint training looks at as many after the base's.
+_GROWTH_LOOKS = Data(scene_sets.NEW_IMAGES, len(NEW)).looks()
 SEEDS = ("1", "2", "3")  # of the rows that decide; the others have the first
 
 
@@ -48,7 +48,7 @@ def rows(family: str, out: Path) -> list[Row]:
         return "--base", str(folder / f"{row}-1" / "model")
 
     def from_nothing(row: str, count: int, images: str) -> list[Row]:
-        """Early rows first. What joins old and new has as many steps as the base and its growth together."""
+        """Early rows first. What joins old and new looks at as many images as base and growth together."""
         how = (*_FROM_NOTHING, *_FORGETFUL, *_pace(made), *sets("--train", images))
         early = [f"early-{row}-{number}" for number in range(1, len(made.early_steps) + 1)]
         bases = [("--base", str(folder / "start")), *map(model, early)]
@@ -56,7 +56,7 @@ def rows(family: str, out: Path) -> list[Row]:
             Row(name, "1", (*base, *known(count, tested=False), *how, "--steps", str(steps)))
             for name, base, steps in zip(early, bases, made.early_steps, strict=False)
         ]
-        steps = made.base_steps + (_GROWTH_STEPS if count else 0)
+        steps = made.base_steps + (-(-_GROWTH_LOOKS // made.base_batch) if count else 0)
         words = (*bases[-1], *known(count, tested=True), *how, "--steps", str(steps))
         return [*made_rows, Row(row, "1", words)]
 

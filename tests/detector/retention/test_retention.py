@@ -144,10 +144,26 @@ def test_distillation_holds_only_where_the_teacher_is_sure() -> None:
     student_logits, student_codes = tf.Variable(logits + 1.0), tf.Variable(codes + 1.0)
     with tf.GradientTape() as tape:
         found = total(distillation.Answers(student_codes, student_logits))
-    assert float(found) == pytest.approx(2.0)
+    scores, moved = (1.0 / (1.0 + np.exp(-(np.array([4.0, -5.0]) + by))) for by in (0.0, 1.0))
+    divergence = scores * np.log(scores / moved) + (1.0 - scores) * np.log((1.0 - scores) / (1.0 - moved))
+    assert float(found) == pytest.approx(divergence.sum() + 1.0, rel=1e-5)
     for gradient in tape.gradient(found, [student_logits, student_codes]):
         assert gradient.numpy()[0, -1].all()
         assert not gradient.numpy()[0, :-1].any()
+
+
+def test_a_class_that_scores_next_to_nothing_may_move() -> None:
+    codes, boxes, certain = tf.zeros((1, 1, 4)), tf.ones((1, 1, 4)), tf.ones((1, 1), tf.bool)
+
+    def answers(logit: float) -> distillation.Answers:
+        return distillation.Answers(codes, tf.constant([[[logit]]]))
+
+    def loss(teacher: float, student: float) -> float:
+        return float(distillation.loss(answers(teacher), answers(student), boxes, certain)[0].numerator)
+
+    assert loss(0.0, 1.0) > 0.1
+    assert loss(-5.0, -6.0) < 0.003  # scores of 0.007 and 0.002
+    assert loss(-5.0, 1.0) > 1.0  # but not as far as an object
 
 
 def grown() -> tuple[Detector, Detector]:

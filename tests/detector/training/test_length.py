@@ -29,11 +29,12 @@ from tfrec_tools.labels.label_map import from_names
 @pytest.mark.parametrize(
     ("images", "classes", "batch", "steps", "why"),
     [
-        (60, 2, 8, 400, "each of 60 new images 53 times (3200 looks are the least)"),  # as in the README
-        (60, 2, 16, 200, "each of 60 new images 53 times"),
-        (60, 2, 1, 3200, "each of 60 new images 53 times"),
-        (60, 2, 64, 100, "each of 60 new images 107 times (the fewest that there are by --steps auto"),
-        (100, 5, 8, 1000, "each of 100 new images 80 times (1600 looks for each of 5 new classes)"),
+        (60, 1, 8, 400, "each of 60 new images 53 times (3200 looks are the least)"),
+        (60, 1, 16, 200, "each of 60 new images 53 times"),
+        (60, 1, 1, 3200, "each of 60 new images 53 times"),
+        (60, 1, 64, 100, "each of 60 new images 107 times (the fewest that there are by --steps auto"),
+        (60, 2, 8, 750, "each of 60 new images 100 times (100 is the most)"),  # bin/demo
+        (500, 5, 8, 2000, "each of 500 new images 32 times (3200 looks for each of 5 new classes)"),
         (60, 10, 8, 750, "each of 60 new images 100 times (100 is the most)"),
         (848, 1, 8, 1272, "each of 848 new images 12 times (12 is the least)"),
         (0, 1, 8, 400, "each of 0 new images"),
@@ -57,7 +58,7 @@ def test_more_images_classes_or_smaller_batches_never_shorten() -> None:
 def test_what_was_noted_is_what_a_run_goes_on_with(tmp_path: Path) -> None:
     notes = length.length_notes(tmp_path)
     assert length.noted_length(notes) is None
-    assert length.settled(0, Data(60, 2), 8, notes) == Length(400)
+    assert length.settled(0, Data(60, 1), 8, notes) == Length(400)
     assert length.settled(0, Data(6000, 2), 8, notes) == Length(400)  # other data: still the same run
     short = Length(400, shortened=120, since=7)
     length.note(notes, short)

@@ -39,11 +39,23 @@ class Answers(NamedTuple):
 def loss(
     teacher: Answers, student: Answers, boxes: tf.Tensor, is_certain: tf.Tensor
 ) -> tuple[LossTerm, LossTerm]:
-    """Returns mean squared difference of the logits on the anchors `is_certain` (B, A) bool, and of the codes
-    on those of them that non-maximum suppression leaves. boxes (B, A, 4) are the teacher's."""
-    logits = tf.reduce_mean(tf.math.squared_difference(teacher.logits, student.logits), axis=-1)  # (B, A)
+    """Returns the mean divergence of the scores, added up over classes, on the anchors `is_certain` (B, A)
+    bool, and the mean squared difference of the codes on those of them that non-maximum suppression leaves.
+    boxes (B, A, 4) are the teacher's.
+
+    Feng et al. hold the logits themselves by their squared difference. But whether a class scores 0.01 or
+    0.001 there makes no difference to what is detected, and what may not move is lost to the new classes."""
+    logits = tf.reduce_sum(_divergence(teacher.logits, student.logits), axis=-1)  # (B, A)
     codes = tf.reduce_mean(tf.math.squared_difference(teacher.codes, student.codes), axis=-1)  # (B, A)
     return _mean_where(logits, is_certain), _mean_where(codes, _best(boxes, _scores(teacher), is_certain))
+
+
+def _divergence(teacher: tf.Tensor, student: tf.Tensor) -> tf.Tensor:
+    """Returns Kullback and Leibler's divergence of the student's scores from the teacher's, each by its logit
+    a distribution of its own: an object of the class, or none."""
+    scores = tf.sigmoid(teacher)
+    apart = tf.nn.sigmoid_cross_entropy_with_logits(labels=scores, logits=student)
+    return apart - tf.nn.sigmoid_cross_entropy_with_logits(labels=scores, logits=teacher)
 
 
 def is_sure(teacher: Answers) -> tf.Tensor:

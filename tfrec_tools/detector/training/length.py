@@ -10,9 +10,9 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.system.atomic import published
 from tfrec_tools.system.toml_options import format_options, read_options
 
-# Images looked at, each time anew: what 400 steps of 8 are, which was enough for 60 images of 2 classes.
+# Images looked at, each time varied anew. docs/quality.md has what fewer and more of them gave.
 _FEWEST_LOOKS = 3200
-_LOOKS_OF_A_CLASS = 1600
+_LOOKS_OF_A_CLASS = 3200
 _FEWEST_EPOCHS, _MOST_EPOCHS = 12, 100
 _FEWEST_STEPS = 100  # fewer do not move the weights far, however large the batch
 
