@@ -24,7 +24,6 @@ _HASH = re.compile(r"#.")  # `#` alone is a name
 _COMMENT = re.compile(r"\s*#\s+\S")
 _CVATS = re.compile(r"[^:]+:(\d+,\d+,\d+)?:[^:]*:[^:]*|label:color_rgb:parts:actions\s*")
 _NUMBER = re.compile(r"(\d{1,9})(?:\s*[:,=]\s*|\s+)\S")
-_NOTHING = ("background", "???")
 _LONGEST_ID = 20  # characters; an id of more is a name
 
 _EXPECTED = (
@@ -123,7 +122,7 @@ def _count_themselves(names: Sequence[str]) -> bool:
 
 
 def _may_be_nothing(name: str) -> bool:
-    return name.lower().strip("_") in _NOTHING
+    return name.lower().strip("_") == "background"
 
 
 def require_no_background(path: Path, classes: ClassList) -> ClassList:
