@@ -174,6 +174,17 @@ def test_a_csv_with_quotes_and_fractions(folder: Path) -> None:
     assert (missing.source, missing.message) == ("odd.csv line 3", "line 10: cat has no xmin")
 
 
+@pytest.mark.usefixtures("small_pieces")
+def test_a_csv_whose_rows_state_other_sizes(folder: Path) -> None:
+    path = folder / "odd.csv"
+    sizes = ("a.png,,", "c.jpg,,", "a.png,,", "a.png,50,40", "a.png,99,40", "a.png,98,40")
+    rows = [f"{size},cat,1,1,9,{9 + number}" for number, size in enumerate(sizes)]
+    path.write_text("\n".join(["filename,width,height,class,xmin,ymin,xmax,ymax", *rows]))
+    finished = assert_same_set(folder, path, 2)
+    stated = [issue.source for issue in finished.issues if issue.message.startswith("line 6 states 99 x 40")]
+    assert stated == ["odd.csv line 2"]
+
+
 def test_a_csv_of_one_row_that_does_not_end(folder: Path) -> None:
     path = folder / "odd.csv"
     path.write_text("b.jpg,1,1,20,30,cat")

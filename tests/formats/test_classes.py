@@ -80,6 +80,8 @@ def test_convert_and_merge_labels_read_the_same_names(
             "# label:color_rgb:parts:actions\nbackground:::\ncat:1,2,3::",
             "CVAT's map of colours",
         ),
+        ("classes.txt", "0 cat\n1 dog", "each line begins with its number"),
+        ("obj.names", "1: cat\n# two\n2: dog\n3:emu", "each line begins with its number"),
         ("data.yaml", "names: [cat, , dog]", "broken YAML"),
         ("data.yaml", "names:\n- cat\n-\n- dog", "name 1 is empty"),
     ],
@@ -91,6 +93,27 @@ def test_yolo_refuses_where_it_is_unclear_which_class_has_which_number(
     (tmp_path / file).write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=f"{file}: .*{reason}"):
         registry.read(tmp_path, "yolo")
+
+
+@pytest.mark.parametrize("first", ["background", "Background", "__background__", "_background_"])
+def test_a_list_that_may_count_the_background(tmp_path: Path, first: str) -> None:
+    with pytest.raises(InputError, match=r"stands first, .* leave its line out"):
+        read(tmp_path / "labels.txt", f"{first}\ncat\n")
+    said = read(tmp_path / "labels.yaml", f"- '{first}'\n- cat\n")
+    assert [label.name for label in said.labels] == [first, "cat"]
+
+
+@pytest.mark.parametrize("names", [("7 up",), ("1 cat", "3 dog"), ("2 a", "3 b"), ("0x", "1x"), ("0", "1")])
+def test_names_that_begin_with_numbers(tmp_path: Path, names: tuple[str, ...]) -> None:
+    listed = read(tmp_path / "a.txt", formatted(from_names(names), tmp_path / "a.txt"))
+    assert tuple(label.name for label in listed.labels) == names
+
+
+def test_a_list_is_not_written_where_it_would_not_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"begin with numbers .* choose .pbtxt or .json"):
+        formatted(from_names(["1 a", "2 b"]), tmp_path / "a.txt")
+    with pytest.raises(InputError, match=r"begins with what .* choose .pbtxt or .json"):
+        formatted(from_names(["background", "b"]), tmp_path / "a.txt")
 
 
 def test_line_breaks_in_yaml(tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ RUNS = {"size": [80, 100], "counts": [2420, 40, 3080, 40, 2420]}  # columns 30 a
 ONE: dict[str, Any] = {"image_id": 1, "category_id": 1}
 ABSENT = object()
 NO_BOXES = [
-    *(ABSENT, None, [], [1, 2, 3], [1, 2, 3, 4, 5], ["1", "2", "3", "4"], "1 2 3 4", {"x": 1}, 7),
+    *(ABSENT, None, [], [1, 2, 3], [1, 2, 3, 4, 5], ["1", "2", "3", "four"], "1 2 3 4", {"x": 1}, 7),
     *([[1, 2], [3, 4]], [True, 1, 2, 3], [None, 1, 2, 3]),
 ]
 
@@ -462,3 +462,79 @@ def test_annotations_may_have_weights(tmp_path: Path) -> None:
     said = [{"image_id": i, "category_id": 1, "training_weight": w} for i, w in enumerate(weights)]
     path = coco_of(tmp_path, images, [*said, {"image_id": 0, "category_id": 1, "weight": 80}])
     assert [record.weights for record in registry.read(path).records] == [(0.5, 1), (), ()]
+
+
+LVIS = ({"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}, {"id": 7, "name": "emu"})
+
+
+@pytest.mark.parametrize(
+    ("negative", "partial", "expected"),
+    [
+        ([2], [], {"cat", "dog"}),
+        (["7", 2.0], [1], {"dog", "emu"}),
+        ([99], None, {"cat"}),
+        (None, [], {"cat"}),
+        (None, None, None),
+    ],
+)
+def test_lvis_says_what_each_image_was_annotated_for(
+    tmp_path: Path, negative: Any, partial: Any, expected: set[str] | None
+) -> None:
+    said = {"neg_category_ids": negative, "not_exhaustive_category_ids": partial}
+    image = {"id": 1} | {key: ids for key, ids in said.items() if ids is not None}
+    path = coco_of(tmp_path, [image, {"id": 2}], [{"image_id": 1, "category_id": 1}], LVIS)
+    (record, other) = read_coco(path).records
+    everything = {"cat", "dog", "emu"}
+    assert record.labeled == (everything if expected is None else expected)
+    assert other.labeled == everything
+
+
+def test_an_image_of_lvis_that_says_nothing(tmp_path: Path) -> None:
+    image = {"id": 1, "neg_category_ids": [], "not_exhaustive_category_ids": [1]}
+    source = read_coco(coco_of(tmp_path, [image], [{"image_id": 1, "category_id": 1}], LVIS))
+    assert faults(source) == ["image-unannotated"]
+    listed, _, pieces = coco_parts.index(tmp_path / "instances.json")
+    names = [str(category.name) for category in listed]
+    items = [item for piece in pieces if piece.key == "images" for _, item in coco_parts.images(piece)]
+    with pytest.raises(InputError, match=r"images\[0\]: neg_category_ids .* convert --runner"):
+        coco_parts.joined(tmp_path / "instances.json", items, [], names)
+
+
+@pytest.mark.parametrize(
+    ("image", "filename"),
+    [
+        ({"coco_url": "http://images.cocodataset.org/val2017/7.jpg"}, "val2017/7.jpg"),
+        ({"coco_url": 7}, ""),
+        ({"file_name": "b.jpg", "coco_url": "http://x.org/val2017/7.jpg"}, "b.jpg"),
+        ({"file_name": "https://x.org/d/a%20b.jpg?signed=1"}, "d/a b.jpg"),
+        ({"file_name": "gs://bucket/d/a.jpg"}, "d/a.jpg"),
+        ({"file_name": "d/a%20b.jpg?"}, "d/a%20b.jpg?"),
+    ],
+)
+def test_coco_names_of_images_that_are_addresses(
+    tmp_path: Path, image: dict[str, Any], filename: str
+) -> None:
+    document = {"images": [{"id": 1} | image], "annotations": [], "categories": list(CAT)}
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    (record,) = read_coco(tmp_path / "a.json").records
+    assert record.filename == filename
+
+
+@pytest.mark.parametrize("box", [[1, 2, 3, 4], ["1", "2.0", " 3", "4e0"], [1, "+2", "3.", "0.4E+1"]])
+@pytest.mark.parametrize("ignore", [1, True, "1", "true"])
+def test_coco_numbers_that_are_texts_and_boxes_to_be_ignored(tmp_path: Path, box: Any, ignore: Any) -> None:
+    said: dict[str, Any] = {"image_id": 1, "category_id": 1}
+    annotations = [said | {"bbox": box, "area": box[0], "ignore": ignore}, said | {"ignore": 0}]
+    source = read_coco(coco_of(tmp_path, [{"id": 1}], annotations))
+    (record,) = source.records
+    assert record.boxes_xyxy.tolist() == [[1, 2, 4, 6]] * 2
+    assert (record.difficult.tolist(), record.area[0]) == ([True, False], 1)
+    assert not source.issues
+
+
+@pytest.mark.parametrize("number", ["1,5", "1_0", "", "0x1", "1.2.3", "--1", "9" * 400, "e3"])
+def test_coco_texts_that_are_no_numbers(tmp_path: Path, number: str) -> None:
+    annotations = [{"image_id": 1, "category_id": 1, "bbox": [1, 2, number, 4]}]
+    source = read_coco(coco_of(tmp_path, [{"id": 1}], annotations))
+    assert faults(source) == ["box-missing"]
+    assert_balanced(source)

@@ -151,6 +151,50 @@ def test_csv_two_columns_of_one_name(tmp_path: Path, header: str, row: str, name
     assert record.boxes_xyxy[0].tolist() == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("other", ["name", "Class Name", "label", "category_name"])
+def test_csv_two_columns_that_may_be_the_class(tmp_path: Path, other: str) -> None:
+    path = csv_file(
+        tmp_path, f"image,xmin,ymin,xmax,ymax,confidence,class,{other}", "a.jpg,1,2,3,4,0.9,0,cat"
+    )
+    assert registry.detect(tmp_path) == "csv"
+    with pytest.raises(
+        InputError, match=rf"'class' and '{other}' .* --columns class=class or .* class={other}"
+    ):
+        registry.read(path)
+    for column, name in (("class", "0"), (other, "cat")):
+        (record,) = registry.read(path, options=ReadOptions(columns=(("class", column),))).records
+        assert record.names == (name,)
+
+
+@pytest.mark.parametrize("column", range(6))
+@pytest.mark.parametrize("number", ["1,000", "-12,345", "999,999"])
+def test_csv_a_comma_before_three_digits(tmp_path: Path, column: int, number: str) -> None:
+    cells = [number if i == column else "7" for i in range(6)]
+    header = "filename;class;xmin;ymin;xmax;ymax;width;height"
+    with pytest.raises(InputError, match=rf"line 2: \w+ is '{number}', expected .* as it may be either"):
+        registry.read(csv_file(tmp_path, header, ";".join(["a.jpg", "cat", *cells])))
+    cells[0 if column in (1, 2, 3) else 1 if column == 0 else 9 - column] = "0,5"
+    if number[0] != "-":
+        (record,) = registry.read(csv_file(tmp_path, header, ";".join(["a.jpg", "cat", *cells]))).records
+        assert [*record.boxes_xyxy[0], record.width, record.height] == [
+            int(value) if i > 3 else value
+            for i, value in enumerate(float(cell.replace(",", ".")) for cell in cells)
+        ]
+
+
+def test_csv_rows_that_state_other_sizes(tmp_path: Path) -> None:
+    rows = ["a.jpg,60,40,x,1,1,2,2", "b.jpg,,,y,1,1,2,2", "a.jpg,,,y,1,1,2,2", "a.jpg,120,80,z,1,1,2,2"]
+    rows += ["a.jpg,30,20,z,1,1,2,2", "b.jpg,60,40,y,1,1,2,2"]
+    source = read_csv(csv_of(tmp_path, *rows))
+    assert [(issue.code, issue.source, issue.message) for issue in source.issues] == [
+        ("size-mismatch", "labels.csv line 2", "line 5 states 120 x 80 where earlier ones state 60 x 40")
+    ]
+    assert [(record.width, record.height) for record in source.records] == [(60, 40), (60, 40)]
+    assert_balanced(source)
+    fractions = [row.replace("1,1,2,2", "0.1,0.1,0.2,0.2") for row in rows]
+    assert not read_csv(csv_of(tmp_path, *fractions)).issues
+
+
 def test_csv_open_images(tmp_path: Path) -> None:
     path = csv_file(
         tmp_path,

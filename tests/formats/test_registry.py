@@ -58,6 +58,23 @@ def test_what_is_no_source(tmp_path: Path) -> None:
         registry.detect(tmp_path / "none")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("a.csv", "caf\xe9,width", "UTF-8"),
+        ("sub/a.csv", "a.jpg,10,20,cat,1,2,3,4\n", "say --columns"),
+        ("a.json", '[{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]', "COCO results"),
+    ],
+)
+def test_a_folder_whose_only_file_is_unclear(tmp_path: Path, name: str, text: str, reason: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text, encoding="latin-1")
+    with pytest.raises(InputError, match=rf"; name {tmp_path / name} to be told why"):
+        registry.detect(tmp_path)
+    with pytest.raises(InputError, match=reason):
+        registry.read(tmp_path / name)
+
+
 def test_images_stand_nearby(tmp_path: Path) -> None:
     annotations = voc(tmp_path)
     assert registry.images_folder(registry.laid_out(annotations)) == annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.helpers.small_sets import save_picture, save_pictures, tfrecord
@@ -18,7 +19,7 @@ from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.images import headers
 from tfrec_tools.images.loading import EncodedImage
 from tfrec_tools.labels import label_map
-from tfrec_tools.tfrecords.example import encode_example
+from tfrec_tools.tfrecords.example import encode_example, parse_example
 from tfrec_tools.tfrecords.framing import read, write
 
 
@@ -110,6 +111,74 @@ def test_boxes_without_a_name_are_dropped_and_the_rest_keep_their_numbers(tmp_pa
     write(path, [old_record(picture, ("",), ids)] * 2)
     with pytest.raises(InputError, match=r"no box has a class name, .* \(--record-labels\)"):
         registry.read(path)
+
+
+def without(data: bytes, *keys: str) -> bytes:
+    message = example_pb2.Example.FromString(data)
+    for key in keys:
+        del message.features.feature[key]
+    return message.SerializeToString()
+
+
+def test_names_without_ids(tmp_path: Path) -> None:
+    data = save_picture(tmp_path / "a.jpg").read_bytes()
+    picture = EncodedImage(data, "jpeg", 60, 40)
+    labels = {"hen": 5, "cat": 2, "owl": 9, "emu": 8}
+    records = [old_record(picture, names, labels) for names in (("owl", "cat"), ("emu", "owl"), ("hen",))]
+    bare = [without(record, "image/object/class/label") for record in records]
+    path = tmp_path / "x.record"
+    write(path, bare)
+    source = registry.read(path)
+    assert (source.classes, faults(source)) == (("owl", "cat", "emu", "hen"), [])
+    assert [record.names for record in source.records] == [("owl", "cat"), ("emu", "owl"), ("hen",)]
+    write(path, [*bare[:2], records[2]])
+    assert registry.read(path).classes == ("hen", "owl", "cat", "emu")
+    (tmp_path / "map.pbtxt").write_text("item{id:1 name:'cat'} item{id:5 name:'hen'} item{id:9 name:'owl'}")
+    source = registry.read(path)
+    assert (source.classes, faults(source)) == (("cat", "hen", "owl", "emu"), [])
+    assert_balanced(source)
+    write(path, [without(record, "image/object/class/text") for record in bare])
+    assert faults(registry.read(path)) == ["annotation-damaged"] * 3
+
+
+@pytest.mark.parametrize("stated", [(), (0, 0), (60, 0), (0,), (60,)])
+def test_sizes_that_records_do_not_state_are_those_of_their_images(
+    tmp_path: Path, stated: tuple[int, ...]
+) -> None:
+    path = tfrecord(tmp_path)
+    whole = list(read(path))
+    before = [parse_example(data, "whole").record for data in whole]
+    keys = ("image/width", "image/height")
+    records = []
+    for data in whole:
+        message = example_pb2.Example.FromString(without(data, *keys))
+        for key, size in zip(keys, stated, strict=False):
+            message.features.feature[key].int64_list.value.append(size)
+        records.append(message.SerializeToString())
+    write(path, records)
+    after = [parse_example(data, "bare").record for data in records]
+    assert [(record.width, record.height) for record in after] == [(r.width, r.height) for r in before]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one.boxes_xyxy, other.boxes_xyxy)
+    assert not faults(registry.read(path))
+
+
+def test_a_record_without_a_size_and_with_no_image_that_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "x.record"
+    data = old_record(EncodedImage(b"\0" * 7200, "raw", 60, 40), ("cat",), {"cat": 1})
+    write(path, [without(data, "image/width", "image/height")])
+    (issue,) = registry.read(path).issues
+    assert (issue.code, issue.message) == ("annotation-damaged", "image/width: has 0 values, expected one")
+
+
+def test_names_of_other_bytes_stay_apart(tmp_path: Path) -> None:
+    picture = EncodedImage(save_picture(tmp_path / "a.jpg").read_bytes(), "jpeg", 60, 40)
+    message = example_pb2.Example.FromString(old_record(picture, ("a", "b"), {"a": 1, "b": 2}))
+    texts = message.features.feature["image/object/class/text"].bytes_list.value
+    texts[:] = [b"caf\xe8", b"caf\xe9"]
+    path = tmp_path / "x.record"
+    write(path, [message.SerializeToString()])
+    assert registry.read(path).classes == (r"caf\xe8", r"caf\xe9")
 
 
 @pytest.mark.parametrize("key", ["xmax", "ymin"])

@@ -172,6 +172,19 @@ def test_what_is_no_label_map(tmp_path: Path, text: str, reason: str) -> None:
         read(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("points", "fault"),
+    [((0, 0), "id 0 of 'p' stands more than once"), ((0, -1), "id -1 of 'p' is below 0"), ((1, 0), "")],
+)
+def test_ids_of_keypoints(tmp_path: Path, points: tuple[int, int], fault: str) -> None:
+    text = "".join(f"keypoints {{ id: {number} label: 'k{at}' }}" for at, number in enumerate(points))
+    if not fault:
+        assert len(read(tmp_path, f"item {{ id: 1 name: 'p' {text} }}").labels[0].keypoints) == 2
+        return
+    with pytest.raises(LabelConflict, match=f"keypoint {fault}"):
+        read(tmp_path, f"item {{ id: 1 name: 'p' {text} }}")
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none.pbtxt: cannot be read as a label map \(No such file"):
         read_label_map(tmp_path / "none.pbtxt")

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import model_folders, zoo
 from tfrec_tools.labels.label_map import ClassList, LabelMap, from_names
-from tfrec_tools.labels.lists import class_list, lines, parse_json, parse_yaml
+from tfrec_tools.labels.lists import class_list, lines, parse_json, parse_yaml, require_no_background
 from tfrec_tools.labels.pbtxt import begins_as_label_map, parse_pbtxt, read_text
 from tfrec_tools.system.remote_path import files_below
 
@@ -100,7 +100,10 @@ def _read_pbtxt(path: Path) -> ClassList:
 def _read_text(path: Path) -> ClassList:
     """Returns lines of names; some call their pbtxt a .txt."""
     text = read_text(path)
-    return parse_pbtxt(path, text) if begins_as_label_map(text) else lines(path, text)
+    if begins_as_label_map(text):
+        return parse_pbtxt(path, text)
+    classes = lines(path, text)
+    return require_no_background(path, classes) if path.suffix.lower() == ".txt" else classes
 
 
 def _read_yaml(path: Path) -> ClassList:

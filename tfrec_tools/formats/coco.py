@@ -25,7 +25,7 @@ from tfrec_tools.annotations.boxes import from_xywh
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source
 from tfrec_tools.errors import InputError, counted, readable
-from tfrec_tools.formats import coco_keypoints, json_arrays
+from tfrec_tools.formats import coco_federated, coco_keypoints, json_arrays
 from tfrec_tools.formats.coco_categories import (
     category_issues,
     category_numbers,
@@ -53,7 +53,7 @@ from tfrec_tools.formats.coco_schema import (
     odd_items,
     superfluous,
 )
-from tfrec_tools.formats.file_names import names_a_file
+from tfrec_tools.formats.file_names import names_a_file, of_address
 from tfrec_tools.formats.grouping import Boxes, Column, by_image, joined
 from tfrec_tools.formats.json_arrays import NONNUMBERS
 from tfrec_tools.formats.json_values import pixels
@@ -65,7 +65,7 @@ _PARTS = re.compile(rb'"(?:bbox|file_name|image_id|segmentation)"')
 _RESULTS = re.compile(rb'\s*\[\s*\{[^{}]*"image_id"\s*:')
 _HEAD_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
-_OF_BOXES = ("boxes_xyxy", "crowd", "area", "weight")  # columns that records are made of
+_OF_BOXES = ("boxes_xyxy", "crowd", "difficult", "area", "weight")  # columns that records are made of
 NEEDED = ("images", "annotations", "categories")
 _REPEATED = "image-duplicate"
 # What an annotation has, whatever its kind.
@@ -97,10 +97,11 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     root = superfluous(categories, frozenset(read_.columns["class_of"].tolist()))
     classes = classes_of(names, root)
     records, derived = _records(path, images, read_, names, frozenset(classes), keypoints.by_class)
+    records, unsaid = coco_federated.labeled(records, images.items, categories, names)
     of_rows = [issue for _, issue in sorted([*read_.issues, *derived], key=lambda pair: pair[0])]
     other_issues, unread = others(path, arrays)
     of_file = (*category_issues(path, categories, root), *keypoints.issues)
-    issues = (*of_file, *odd_images, *of_rows, *read_.repeated, *other_issues)
+    issues = (*of_file, *odd_images, *unsaid, *of_rows, *read_.repeated, *other_issues)
     account = Account(
         files=1,
         found=read_.found + unread,
@@ -282,6 +283,7 @@ def piece_of(
         "boxes_xyxy": from_xywh(np.fromiter(numbers, np.float64).reshape(-1, 4)),
         "area": np.array(areas, np.float64),
         "crowd": np.array([bool(item.iscrowd) for item in part], bool),
+        "difficult": np.array([bool(item.ignore) for item in part], bool),
         "id": np.array([int64(item.id) for item in part], np.int64),
         "weight": np.array(
             [math.nan if item.training_weight is None else item.training_weight for item in part], np.float64
@@ -338,6 +340,8 @@ def _records(
         columns["row"] = np.arange(len(columns["image_of"]))
     if np.isnan(columns["weight"]).all():  # as nearly always
         del columns["weight"]
+    if not columns["difficult"].any():
+        del columns["difficult"]
     sorted_columns, bounds = by_image(columns, len(images.keys))
     rows = sorted_columns.pop("row").tolist() if derived else []
     labels = [names[i] for i in sorted_columns["class_of"].tolist()]
@@ -387,6 +391,7 @@ def record_of(
     """
     columns, unset = boxes.columns, boxes.unset
     source, filename = source_of(path, index), image.file_name
+    filename = of_address(filename) if "://" in filename else filename
     filename = filename if names_a_file(filename) else ""
     return ImageRecord(
         image_id=(filename or source) if image.id is None else key_of(image.id),
@@ -396,7 +401,7 @@ def record_of(
         boxes_xyxy=columns["boxes_xyxy"],
         names=boxes.names,
         crowd=columns["crowd"],
-        difficult=unset,
+        difficult=columns.get("difficult", unset),
         truncated=unset,
         occluded=unset,
         group_of=unset,

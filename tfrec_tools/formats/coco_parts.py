@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats import coco, coco_keypoints, json_arrays
+from tfrec_tools.formats import coco, coco_federated, coco_keypoints, json_arrays
 from tfrec_tools.formats.coco_categories import category_numbers, listed_categories
 from tfrec_tools.formats.coco_schema import (
     EXPECTED,
@@ -166,6 +166,9 @@ def joined(
     issues = [
         ((0, number), coco.repeated_image(path, key_of(image.id), number, index)) for number, _ in others
     ]
+    if coco_federated.says(image):
+        reason = "neg_category_ids and not_exhaustive_category_ids are not read in pieces"
+        raise InputError(path, f"{reason}; use `tfrec convert --runner`", where=f"images[{index}]")
     if image.id is None:
         issues.append(((0, index), coco.without_id(path, index)))
     issues += [((0, index), issue) for issue in coco.unlisted(path, index, image, names)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ NO_KEYPOINTS = msgspec.Raw(b"")  # this very object is what an annotation withou
 _NO_KEY = "\0"  # of ids that are null or absent
 _NO_BOX = (float("nan"),) * 4
 _TRUE = (1, "1", "true", "True")
+_NUMBER = re.compile(r"\s*[-+]?(\d{1,300}(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?\s*", re.ASCII)
 
 Id = int | float | str  # as people's exporters write them
 
@@ -28,6 +30,8 @@ class Image(msgspec.Struct, gc=False):
     width: float | str | None = None
     height: float | str | None = None
     labeled: list[str] | None = None  # ours: the names of the categories that it was annotated for
+    neg_category_ids: list[Id] | None = None  # LVIS: of which it was found to have none
+    not_exhaustive_category_ids: list[Id] | None = None  # LVIS: of which not all are annotated
 
 
 class Category(msgspec.Struct, gc=False):
@@ -47,6 +51,7 @@ class Annotation(msgspec.Struct, gc=False):
     segmentation: msgspec.Raw = msgspec.Raw(b"")
     keypoints: msgspec.Raw = NO_KEYPOINTS
     training_weight: float | None = None  # ours: `weight` may be that of the object
+    ignore: float | bool | None = None  # what pycocotools and VOC's converters call VOC's difficult
 
 
 class Mended(Annotation, gc=False):
@@ -124,7 +129,16 @@ def _image(item: Any) -> Image:
         for side in ("width", "height")
     )
     filename = str(name) if isinstance(name, str | int) else ""
-    return Image(_id(fields.get("id")), filename, width, height, _names(fields.get("labeled")))
+    if "file_name" not in fields and isinstance(url := fields.get("coco_url"), str):
+        filename = url  # LVIS has no other
+    negative, partial = (_ids(fields.get(f"{key}_category_ids")) for key in ("neg", "not_exhaustive"))
+    return Image(
+        _id(fields.get("id")), filename, width, height, _names(fields.get("labeled")), negative, partial
+    )
+
+
+def _ids(listed: Any) -> list[Id] | None:
+    return [item for item in listed if _id(item) is not None] if isinstance(listed, list) else None
 
 
 def _names(labeled: Any) -> list[str] | None:
@@ -136,18 +150,19 @@ def _names(labeled: Any) -> list[str] | None:
 def _annotation(item: Any, keypoints: bool) -> Annotation:
     if not isinstance(item, dict):
         return Odd(None, None, _NO_BOX, code="annotation-unread", why=f"is {str(item)[:40]!r}, no object")
-    area, crowd = item.get("area"), item.get("iscrowd")
+    area = _valued(item.get("area"))
     code, why, bbox, count = _box(item, keypoints)
     fields: dict[str, Any] = {
         "image_id": _id(item.get("image_id")),
         "category_id": _id(item.get("category_id")),
         "bbox": bbox,
-        "iscrowd": isinstance(crowd, int | float | str) and crowd in _TRUE,
-        "area": area if is_number(area) or (isinstance(area, str) and area in NONNUMBERS) else None,
+        "iscrowd": _is_true(item.get("iscrowd")),
+        "area": area if is_number(area) else None,
         "id": _id(item.get("id")),
         "segmentation": msgspec.Raw(msgspec.json.encode(item.get("segmentation"))),
         "keypoints": msgspec.Raw(msgspec.json.encode(item.get("keypoints"))),
         "training_weight": weight if is_number(weight := item.get("training_weight")) else None,
+        "ignore": _is_true(item.get("ignore")),
     }
     return Odd(**fields, code=code, why=why, count=count)
 
@@ -176,8 +191,15 @@ def _box(item: dict[str, Any], keypoints: bool) -> tuple[str, str, Box, int]:
     return "box-missing", f"{said}, and its segmentation has no box{advice}", _NO_BOX, 1
 
 
+def _is_true(value: Any) -> bool:
+    return isinstance(value, int | float | str) and value in _TRUE
+
+
 def _valued(value: Any) -> Any:
-    return NONNUMBERS.get(value, value) if isinstance(value, str) else value
+    """Returns the number that a text stands for; anything else as it is."""
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value) else NONNUMBERS.get(value, value)
+    return value
 
 
 def _id(value: Any) -> Id | None:

@@ -23,6 +23,7 @@ _BRACKETS = str.maketrans(dict.fromkeys("[](){},;|", " "))
 _GROUP = re.compile(r"[^\[\](){};|]+")
 _PYTHONS = str.maketrans("()", "[]")
 _NO_BOXES = frozenset(("no_box", "no box", "nobox", "no_boxes"))  # Global Wheat 2021 writes the first
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
 _HUGE = 1e300  # an integer beyond is no float
 
 
@@ -69,7 +70,8 @@ def numbers_of(
     path: Path, lines: NDArray[np.intp], texts: Mapping[str, Column], names: Sequence[str]
 ) -> NDArray[np.float64]:
     """Returns (rows, names) float64, as Python reads them: pandas may round otherwise. NaN where nothing
-    stands."""
+    stands. InputError names the line of what is no number, or of a comma that may stand before thousands or
+    decimals, where none of the rows shows which."""
     numbers = np.full((len(lines), len(names)), np.nan)
     for column, name in enumerate(names):
         if name not in texts:
@@ -80,15 +82,30 @@ def numbers_of(
         try:
             numbers[:, column] = texts[name].astype(np.float64)
         except ValueError:
+            commas = _has_decimal_commas(texts, names)
             numbers[:, column] = [
-                _number(path, name, int(line), text) for line, text in zip(lines, texts[name], strict=True)
+                _number(path, name, int(line), text, commas)
+                for line, text in zip(lines, texts[name], strict=True)
             ]
     return numbers
 
 
-def _number(path: Path, name: str, line: int, text: str) -> float:
+def _has_decimal_commas(texts: Mapping[str, Column], names: Sequence[str]) -> bool:
+    """Returns whether some number can only have its comma before decimals: not three digits stand behind it,
+    or nothing but 0 before it."""
+    columns = (texts[name] for name in names if name in texts and texts[name].dtype != np.float64)
+    return any("," in text and not _THOUSANDS.fullmatch(text) for column in columns for text in column)
+
+
+def _number(path: Path, name: str, line: int, text: str, commas: bool) -> float:
     if text.lower() in BLANKS:
         return math.nan
+    if not commas and _THOUSANDS.fullmatch(text):
+        whole, decimal = text.replace(",", ""), text.replace(",", ".")
+        reason = (
+            f"{name.removeprefix('image_')} is {text!r}, expected {whole} or {decimal}, as it may be either"
+        )
+        raise InputError(path, reason, where=f"line {line}")
     try:
         return float(text.replace(",", ".") if text.count(",") == 1 else text)
     except ValueError:

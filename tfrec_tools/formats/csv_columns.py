@@ -69,7 +69,14 @@ class CsvLayout:
 
 def layout(path: Path, options: ReadOptions = DEFAULT) -> CsvLayout:
     """Reads the layout from the file's first line and what the user says of it. InputError lists the columns
-    that are missing and those that there are."""
+    that are missing and those that there are, or of which it is unclear which one is meant."""
+    read = _layout(path, options)
+    _require_clear(path, read, dict(options.columns))
+    return read
+
+
+def _layout(path: Path, options: ReadOptions) -> CsvLayout:
+    """Returns the layout with the first of several columns that may be meant."""
     line = _first_line(path)
     separator = max(_SEPARATORS, key=_outside_quotes(line).count)
     header = _cells(path, line, separator)
@@ -109,9 +116,7 @@ def _columns(path: Path, header: list[str], options: ReadOptions) -> tuple[dict[
         return {name: number for number, name in enumerate(_RETINANET)}, False
     if (numbered := _numbered(header, options)) is not None:
         return numbered, False
-    columns = _chosen(path, header, user_columns) | _by_name(header, user_columns)
-    _require_single(path, header, columns, user_columns)
-    return columns, True
+    return _chosen(path, header, user_columns) | _by_name(header, user_columns), True
 
 
 def _read(columns: Mapping[str, int], form: Form) -> dict[str, int]:
@@ -261,30 +266,40 @@ def _by_name(header: list[str], user_columns: Mapping[str, str]) -> dict[str, in
     return columns
 
 
-def _require_single(
-    path: Path, header: list[str], columns: Mapping[str, int], user_columns: Mapping[str, str]
-) -> None:
-    """Raises InputError where two columns have the name that one of ours was found by."""
+def _require_clear(path: Path, read: CsvLayout, user_columns: Mapping[str, str]) -> None:
+    """Raises InputError where two columns have the name that one of ours was found by, or where several may
+    hold the classes: such as the number of each in `class`, and what it is called in `name`."""
+    if read.first_line == 1:
+        return
+    header, columns, said = read.header, read.columns, user_columns.values()
     for name, number in columns.items():
-        if user_columns.get(name) == str(number):
+        if str(number) in said:
             continue
         alike = [i for i, other in enumerate(header) if plain(other) == plain(header[number])]
-        if header[number] == user_columns.get(name):
+        if header[number] in said:
             alike = [i for i in alike if header[i] == header[number]]
         if len(alike) > 1:
             numbers = " and ".join(map(str, alike))
             reason = f"columns {numbers} (from 0) are both {header[number]!r}; say --columns {name}={number}"
             raise InputError(path, f"{reason} or the other", where="line 1")
+    used = {number for name, number in columns.items() if name != "class"}
+    likely = [i for i, other in enumerate(header) if plain(other) in NAMES["class"] and i not in used]
+    if "class" in columns and "class" not in user_columns and len(likely) > 1:
+        listed = " and ".join(repr(header[i]) for i in likely)
+        flags = " or ".join(f"--columns class={header[i]}" for i in likely)
+        raise InputError(
+            path, f"columns {listed} may each be that of the classes; say {flags}", where="line 1"
+        )
 
 
 def shows(file: Path) -> bool:
     """Returns whether a CSV file has the columns that are needed, but for that of classes, and is no export
     of Label Studio, in which a control may be called box."""
     try:
-        header = layout(file).header
+        header = _layout(file, DEFAULT).header
     except (InputError, OSError):
         try:
-            header = layout(file, ReadOptions(class_names=("any",))).header
+            header = _layout(file, ReadOptions(class_names=("any",))).header
         except (InputError, OSError):
             return False
     return not set(header) >= _OF_LABEL_STUDIO

@@ -7,7 +7,7 @@ stands inside an unquoted cell the lines of messages may be wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import pairwise
@@ -21,7 +21,7 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.formats import csv_rows, open_images
 from tfrec_tools.formats.csv_columns import CsvLayout
 from tfrec_tools.formats.csv_forms import FLAGS
-from tfrec_tools.formats.csv_pieces import RowState, columns_of
+from tfrec_tools.formats.csv_pieces import OTHER_SIZE, RowState, columns_of, other_size
 from tfrec_tools.formats.csv_units import Units
 from tfrec_tools.formats.grouping import Boxes, Column, by_image
 from tfrec_tools.formats.options import ReadOptions
@@ -42,10 +42,12 @@ class Block:
 @dataclass(frozen=True, slots=True)
 class ImageRows:
     """Boxes of one image in the order of the file: the line where the image first stands in the block, the
-    size that it has there, the boxes' class names and columns, and issues of the image by line."""
+    size that is first stated of it and where, the boxes' class names and columns, and issues of the image by
+    line."""
 
     line: int
     size_wh: tuple[float, float]
+    size_line: int
     names: tuple[str, ...]
     columns: dict[str, Column]
     issues: list[tuple[int, Issue]]
@@ -109,7 +111,7 @@ def read(path: Path, block: Block) -> RowChunk:
     names = list(state.classes)
     labels = [names[i] for i in rows["class_of"]]
     kept = {name: rows[name] for name in ("boxes_xyxy", *FLAGS)}
-    images = zip(state.images, state.lines, state.sizes_wh, pairwise(bounds), strict=True)
+    images = zip(state.images, state.lines, state.sizes_wh, state.size_lines, pairwise(bounds), strict=True)
     issues: list[list[tuple[int, Issue]]] = [[] for _ in range(len(state.images) + 1)]
     for line, image, issue in state.issues:
         issues[image].append((line, issue))  # those of no image, -1, come last
@@ -117,11 +119,12 @@ def read(path: Path, block: Block) -> RowChunk:
         filename: ImageRows(
             line,
             size_wh,
+            size_line,
             tuple(labels[start:end]),
             {name: all_[start:end] for name, all_ in kept.items()},
             odd,
         )
-        for (filename, line, size_wh, (start, end)), odd in zip(images, issues, strict=False)
+        for (filename, line, size_wh, size_line, (start, end)), odd in zip(images, issues, strict=False)
     }
     if block.layout.first_line == 2:  # the header is in this block
         issues[-1] += [(0, issue) for issue in csv_rows.unread_columns(path, block.layout)]
@@ -138,6 +141,29 @@ def joined(
     columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
     columns["area"] = np.full(len(names), np.nan)
     first, boxes = parts[0], Boxes(names, columns, np.zeros(len(names), bool))
-    record = csv_rows.record_of((path, first.line), filename, first.size_wh, boxes, None, relative)
-    issues = [(line, replace(issue, source=record.source)) for part in parts for line, issue in part.issues]
-    return first.line, record, issues
+    size_wh = next((part.size_wh for part in parts if part.size_line), first.size_wh)
+    record = csv_rows.record_of((path, first.line), filename, size_wh, boxes, None, relative)
+    issues = [
+        (line, replace(issue, source=record.source))
+        for part in parts
+        for line, issue in part.issues
+        if issue.code != OTHER_SIZE
+    ]
+    resized = None if relative else _resized(record.source, parts)
+    return first.line, record, sorted([*issues, resized], key=_line) if resized else issues
+
+
+def _resized(source: str, parts: Sequence[ImageRows]) -> tuple[int, Issue] | None:
+    """Returns the issue of an image that has several sizes, after its line; None where it has one."""
+    earlier_wh = (0.0, 0.0)
+    for part in parts:
+        if earlier_wh != (0, 0) != part.size_wh and part.size_wh != earlier_wh:
+            return part.size_line, other_size(source, part.size_line, part.size_wh, earlier_wh)
+        if (of_part := next((pair for pair in part.issues if pair[1].code == OTHER_SIZE), None)) is not None:
+            return of_part[0], replace(of_part[1], source=source)
+        earlier_wh = max(earlier_wh, part.size_wh)
+    return None
+
+
+def _line(pair: tuple[int, Issue]) -> int:
+    return pair[0]

@@ -24,21 +24,25 @@ from tfrec_tools.formats.grouping import Column, joined
 
 _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 _TRUE = ("1", "true", "yes")
+OTHER_SIZE = "size-mismatch"  # of rows of one image, which says nothing of boxes that are fractions
 
 
 @dataclass(frozen=True, slots=True)
 class RowState:
-    """What the rows have said so far: numbers of images by name and of classes, the line where each image
-    first stands and the size that it has there, the units of the pieces' boxes, how many rows say that
-    something is there; and issues, with their lines and images (-1: none)."""
+    """What the rows have said so far: numbers of images by name and of classes; the line where each image
+    first stands, the size that is first stated of it, and where (0: nowhere); the units of the pieces' boxes;
+    how many rows say that something is there; issues, with their lines and images (-1: none); and images of
+    several sizes."""
 
     images: dict[str, int] = field(default_factory=dict)
     classes: dict[str, int] = field(default_factory=dict)
     lines: list[int] = field(default_factory=list)
     sizes_wh: list[tuple[float, float]] = field(default_factory=list)
+    size_lines: list[int] = field(default_factory=list)
     issues: list[tuple[int, int, Issue]] = field(default_factory=list)
     units: list[Units] = field(default_factory=list)
     found: list[int] = field(default_factory=list)
+    resized: set[int] = field(default_factory=set)
 
 
 def columns_of(
@@ -154,8 +158,44 @@ def _images(
         image_of[at] = number
         if number == len(state.lines):
             state.lines.append(int(lines[row]))
-            state.sizes_wh.append((float(sizes_wh[row, 0]), float(sizes_wh[row, 1])))
-    return image_of[spelling_of]
+            state.sizes_wh.append((0.0, 0.0))
+            state.size_lines.append(0)
+    of_rows = image_of[spelling_of]
+    state.issues.extend(_take_sizes(path, lines, of_rows, sizes_wh, state))
+    return of_rows
+
+
+def _take_sizes(
+    path: Path,
+    lines: NDArray[np.intp],
+    image_of: NDArray[np.int32],
+    sizes_wh: NDArray[np.float64],
+    state: RowState,
+) -> Iterator[tuple[int, int, Issue]]:
+    """Takes the first size that is stated of each image; yields an issue, after its line and image, for each
+    of which a later row states another: the boxes of one of them are pixels of another image."""
+    stated = np.flatnonzero((sizes_wh > 0).all(axis=1) & (image_of >= 0))
+    for image, at in zip(*np.unique(image_of[stated], return_index=True), strict=True):
+        if state.sizes_wh[image] == (0, 0):
+            width, height = sizes_wh[stated[at]].tolist()
+            state.sizes_wh[image], state.size_lines[image] = (width, height), int(lines[stated[at]])
+    if not len(stated):
+        return
+    first_wh = np.array(state.sizes_wh)[image_of[stated]]  # (stated, 2)
+    others = stated[(sizes_wh[stated] != first_wh).any(axis=1)]
+    for image, at in zip(*np.unique(image_of[others], return_index=True), strict=True):
+        if image not in state.resized:
+            state.resized.add(int(image))
+            line, size_wh = int(lines[others[at]]), sizes_wh[others[at]].tolist()
+            source = source_of(path, state.lines[image])
+            yield line, int(image), other_size(source, line, size_wh, state.sizes_wh[image])
+
+
+def other_size(source: str, line: int, size_wh: Sequence[float], earlier_wh: Sequence[float]) -> Issue:
+    """Returns the issue of an image of which a line states another size than earlier ones."""
+    size, earlier = (f"{width:g} x {height:g}" for width, height in (size_wh, earlier_wh))
+    message = f"line {line} states {size} where earlier ones state {earlier}"
+    return Issue(OTHER_SIZE, source, None, message, False)
 
 
 def _factors(column: Column) -> tuple[NDArray[np.intp], list[str], list[int]]:

@@ -26,7 +26,7 @@ from tfrec_tools.errors import readable
 from tfrec_tools.formats import csv_columns, open_images
 from tfrec_tools.formats.csv_columns import CsvLayout
 from tfrec_tools.formats.csv_forms import FLAGS
-from tfrec_tools.formats.csv_pieces import RowState, columns_of, source_of
+from tfrec_tools.formats.csv_pieces import OTHER_SIZE, RowState, columns_of, source_of
 from tfrec_tools.formats.csv_units import is_relative
 from tfrec_tools.formats.grouping import Boxes, Column, by_image
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
@@ -41,8 +41,9 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     columns = columns_of(path, open_binary(path), layout, 1, state)
     names = list(state.classes)
     relative = is_relative(path, state.units, options.coordinates)
-    issues = [issue for _, _, issue in state.issues]
-    dropped = Counter(issue.code for issue in issues)
+    odd = [issue for _, _, issue in state.issues]
+    dropped = Counter(issue.code for issue in odd if issue.code != OTHER_SIZE)
+    issues = [issue for issue in odd if not (relative and issue.code == OTHER_SIZE)]
     account = Account(1, sum(state.found), dropped, images=len(state.images))
     records = _records(path, state, columns, names, relative)
     records, of_labels = _labeled(path, layout, options, records)

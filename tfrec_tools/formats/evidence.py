@@ -96,6 +96,14 @@ def weak(folder: Path) -> dict[str, Path]:
     return found
 
 
+def likely(folder: Path) -> Path | None:
+    """Returns the first file in a folder or below that could be a source by its suffix; None where there is
+    none."""
+    files, _ = sifted(files_below(folder), folder)
+    known = suffixes()
+    return next((file for file in _spread(files) if file.suffix.lower() in known), None)
+
+
 def _is_ours(file: Path) -> bool:
     """Returns whether a file is a shard of a finished set that tfrec wrote."""
     try:

@@ -133,7 +133,11 @@ def _detect_folder(path: Path, writes: Path | None) -> str:
         return "tfrecord"
     if not kind:
         listed = ", ".join(form.title for form in FORMATS.values())
-        raise InputError(path, f"is a folder in which no annotations are found, expected those of {listed}")
+        likely = evidence.likely(path)
+        hint = f"; name {likely} to be told why it is none of these" if likely else ""
+        raise InputError(
+            path, f"is a folder in which no annotations are found, expected those of {listed}{hint}"
+        )
     return kind
 
 

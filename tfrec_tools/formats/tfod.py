@@ -32,23 +32,36 @@ from tfrec_tools.tfrecords.example import Parsed, parse_example, unknown_feature
 
 @dataclass(frozen=True, slots=True)
 class _Classes:
-    """The names that records give to ids, the label map's (of that file name) where they give none."""
+    """The names that records give to ids, the label map's (of that file name) where they give none; and names
+    of boxes without ids."""
 
     known: Mapping[int, str]
     subject: str
     seen: dict[int, dict[str, None]] = field(default_factory=dict)
+    unnumbered: dict[str, None] = field(default_factory=dict)
     keypoints: dict[tuple[str, ...], None] = field(default_factory=dict)
 
-    def name(self, label_id: int, text: str) -> str:
+    def name(self, label_id: int | None, text: str) -> str:
         """Returns "" where there is none."""
-        name = text.strip() or self.known.get(label_id, "")
-        if name:
+        name = text.strip() or ("" if label_id is None else self.known.get(label_id, ""))
+        if name and label_id is None:
+            self.unnumbered[name] = None
+        elif name and label_id is not None:
             self.seen.setdefault(label_id, {})[name] = None
         return name
 
-    def fault(self, label_id: int, text: str) -> str | None:
+    def fault(self, label_id: int | None, text: str) -> str | None:
         """Returns how a name that a record gives is not the one that the label map has for its id."""
+        if label_id is None:
+            return None
         return label_map.mismatch(label_id, text.strip(), self.known, self.subject)
+
+    def number(self) -> None:
+        """Gives the next ids to names that no record and no label map has an id for, in the order met."""
+        taken = {*self.known.values(), *(name for names in self.seen.values() for name in names)}
+        start = max((0, *self.known, *self.seen)) + 1
+        new = [name for name in self.unnumbered if name not in taken]
+        self.seen.update({label_id: {name: None} for label_id, name in enumerate(new, start)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +103,9 @@ def read_files(files: Sequence[Path], path: Path, options: ReadOptions) -> Files
     records = [item.record for item in read_ if item.record is not None]
     found, dropped = sum(item.found for item in read_), sum((item.dropped for item in read_), Counter[str]())
     if found and found == dropped["class-unknown"]:
-        reason = (
-            "no box has a class name, in the records or in a label map; give its .pbtxt (--record-labels)"
-        )
-        raise InputError(path, reason)
+        reason = f"no box has a class name, in the records or in {classes.subject or 'a label map'}"
+        raise InputError(path, f"{reason}; give its .pbtxt (--record-labels)")
+    classes.number()
     names = _names(classes)
     everything = frozenset(names)
     points = tfod_keypoints.without(path, records)
@@ -168,7 +180,8 @@ def _record(
     record = parsed.record
     fractions = boxes.normalise(record.boxes_xyxy, record.width or 1, record.height or 1)
     names, kept, issues = [], list[int](), list[Issue]()
-    for number, (label_id, text) in enumerate(zip(parsed.label_ids, record.names, strict=True)):
+    label_ids: Sequence[int | None] = parsed.label_ids or (None,) * len(record.names)
+    for number, (label_id, text) in enumerate(zip(label_ids, record.names, strict=True)):
         name = classes.name(label_id, text)
         names.append(name)
         if not name:

@@ -83,6 +83,13 @@ def mismatch(label_id: int, name: str, label_map: Mapping[int, str], subject: st
     return f"id {label_id} {has} in {subject}, but the record calls it {name!r}"
 
 
+def _keypoint_faults(label: Label) -> list[str]:
+    ids = [number for number, _ in label.keypoints]
+    texts = [f"keypoint id {number} of {label.name!r} is below 0" for number in ids if number < 0]
+    twice = [number for number in dict.fromkeys(ids) if ids.count(number) > 1]
+    return [*texts, *(f"keypoint id {number} of {label.name!r} stands more than once" for number in twice)]
+
+
 def faults(labels: Sequence[Label], lowest_id: int = 1) -> list[str]:
     """Returns all in which the classes of one map contradict each other or the format."""
     texts = [
@@ -91,6 +98,7 @@ def faults(labels: Sequence[Label], lowest_id: int = 1) -> list[str]:
     texts += [f"id {label.id} of {label.name!r} is above {_MAX_ID}" for label in labels if label.id > _MAX_ID]
     texts += [f"the name of id {label.id} is empty" for label in labels if not label.name]
     texts += [f"the name {label.name!a} is no text" for label in labels if label.name != readable(label.name)]
+    texts += [text for label in labels for text in _keypoint_faults(label)]
     names: dict[int, list[str]] = {}
     ids: dict[str, list[int]] = {}
     for label in labels:

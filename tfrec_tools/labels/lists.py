@@ -23,6 +23,7 @@ _LINE_BREAK = re.compile("[\n\r\x85\u2028\u2029]")  # as YAML has it
 _HASH = re.compile(r"#.")  # `#` alone is a name
 _COMMENT = re.compile(r"\s*#\s+\S")
 _CVATS = re.compile(r"[^:]+:(\d+,\d+,\d+)?:[^:]*:[^:]*|label:color_rgb:parts:actions\s*")
+_NUMBER = re.compile(r"(\d{1,9})(?:\s*[:,=]\s*|\s+)\S")
 _LONGEST_ID = 20  # characters; an id of more is a name
 
 _EXPECTED = (
@@ -92,7 +93,7 @@ def class_list(path: Path, tree: Tree) -> ClassList:
 def lines(path: Path, text: str) -> ClassList:
     """Returns a name a line, as in labels.txt and darknet's obj.names, or CVAT's labelmap.txt; ids count from
     1. Lines of `#`, white space and more are comments and do not count; empty lines between names do, as in
-    darknet. Raises InputError at `#name`, which may be either."""
+    darknet. Raises InputError at `#name`, which may be either, and where all lines are numbered."""
     if _is_cvats(text):
         return _numbered(path, _cvats_names(text))
     rows = [
@@ -106,7 +107,32 @@ def lines(path: Path, text: str) -> ClassList:
             raise InputError(path, reason, where=f"line {number}")
     if not any(name for _, name in rows):
         raise InputError(path, "is empty, expected a class name a line")
-    return _numbered(path, [name for _, name in rows])
+    names = [name for _, name in rows]
+    if _count_themselves(names):
+        reason = f"each line begins with its number ({names[0]!r}, {names[1]!r}), expected names alone"
+        raise InputError(path, f"{reason}; with numbers that are ids, or part of the names, write a .yaml")
+    return _numbered(path, names)
+
+
+def _count_themselves(names: Sequence[str]) -> bool:
+    """Returns whether names begin with 0, 1, ... or 1, 2, ..., as in the lists of TensorFlow Lite's tools:
+    these would become part of the names, and 0 another id."""
+    numbers = [match and int(match[1]) for match in map(_NUMBER.match, names)]
+    return len(names) > 1 and numbers in (list(range(len(names))), list(range(1, len(names) + 1)))
+
+
+def _may_be_nothing(name: str) -> bool:
+    return name.lower().strip("_") == "background"
+
+
+def require_no_background(path: Path, classes: ClassList) -> ClassList:
+    """Returns the classes; raises InputError where they begin with what stands for no class in lists that
+    count from 0, as TensorFlow Lite's do: its line would move the ids of all others."""
+    first = classes.labels[0].name
+    if _may_be_nothing(first):
+        reason = f"{first!r} stands first, which may be the background, with id 0 and no class"
+        raise InputError(path, f"{reason}; leave its line out, or, where it is a class, write a .yaml")
+    return classes
 
 
 def names_from_zero(path: Path, text: str) -> tuple[str, ...]:
@@ -284,6 +310,11 @@ def formatted(label_map: LabelMap, path: Path) -> str:
         raise InputError(path, "a list of names has no room for gaps in the ids; choose .pbtxt or .json")
     if write is format_lines and any("\n" in name or _HASH.match(name) for name in label_map.names):
         raise InputError(path, "a name has a line break or begins with #; choose .pbtxt or .json")
+    if write is format_lines and _count_themselves(label_map.names):
+        raise InputError(path, "the names begin with numbers as if they were ids; choose .pbtxt or .json")
+    is_txt = write is format_lines and path.suffix.lower() == ".txt"
+    if is_txt and any(map(_may_be_nothing, label_map.names[:1])):
+        raise InputError(path, "the list begins with what may be the background; choose .pbtxt or .json")
     return write(label_map)
 
 

@@ -106,7 +106,7 @@ class Classes:
         return *ways, self.own_subject, sorted(self.labeled), always, self.keypoints
 
     def _find(self, label_id: int | None, text: bytes | None) -> Class | None:
-        said = (text or b"").decode(errors="replace").strip()
+        said = (text or b"").decode(errors="backslashreplace").strip()
         by_id = self.own.get(label_id, "") if label_id is not None else ""
         if not (said or by_id):
             reason = f"class id {label_id} has no name in the record and none in a label map"

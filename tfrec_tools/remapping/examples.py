@@ -159,7 +159,7 @@ def _said(data: bytes, spans: Spans, classes: Classes) -> frozenset[str]:
     if lacking := [label_id for label_id in ids if label_id not in classes.own]:
         reason = f"{IMAGE_CLASS_LABEL} {lacking[0]} has no name in the record and none in a label map"
         raise UnknownClassError(f"{reason}; give its label map with --record-labels")
-    names = [text.decode(errors="replace").strip() for text in texts]
+    names = [text.decode(errors="backslashreplace").strip() for text in texts]
     return classes.of_labeled(names or [classes.own[label_id] for label_id in ids])
 
 
@@ -199,7 +199,9 @@ def _without(data: bytes, spans: Spans, kept: Sequence[bool]) -> Changes:
 
 def names_of(data: bytes, spans: Spans) -> list[str]:
     """Returns the names of the Example's boxes' classes."""
-    return [text.decode(errors="replace").strip() for text in values(data, spans, _TEXT) if text.strip()]
+    return [
+        text.decode(errors="backslashreplace").strip() for text in values(data, spans, _TEXT) if text.strip()
+    ]
 
 
 def values(data: bytes, spans: Spans, key: bytes) -> list[Any]:

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tfrec_tools._pb2 import example_pb2
 from tfrec_tools.annotations import boxes
 from tfrec_tools.annotations.records import ImageRecord, image_record
 from tfrec_tools.errors import InputError, counted
+from tfrec_tools.images.headers import read_header
 from tfrec_tools.images.loading import EncodedImage
 from tfrec_tools.labels.keypoints import KeypointLayout
 from tfrec_tools.tfrecords import keypoint_features, wire
@@ -65,7 +67,7 @@ class Parsed:
 
     record: ImageRecord
     image: EncodedImage
-    label_ids: tuple[int, ...]  # (N,)
+    label_ids: tuple[int, ...]  # (N,), or () where the Example gives names alone
     labeled_ids: tuple[int, ...]  # (C,)
     weights: tuple[float, ...] = ()  # (N,) or ()
     keypoint_names: tuple[str, ...] = ()  # (N * K,) or ()
@@ -105,7 +107,7 @@ def parse_example(data: bytes, source: str) -> Parsed:
     """The inverse of `encode_example`; also reads Examples of others that lack what is not needed. Raises
     InputError, naming `source`, where the bytes are no Example of an image with boxes."""
     features = _read_features(data, source)
-    width, height = _single(features, IMAGE_WIDTH, source), _single(features, IMAGE_HEIGHT, source)
+    width, height = _size(features, source)
     fractions = [features.get(key, []) for key in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX)]
     count = len(fractions[0])
     _require_counts(features, count, source)
@@ -121,7 +123,7 @@ def parse_example(data: bytes, source: str) -> Parsed:
         source=source,
         width=width,
         height=height,
-        boxes_xyxy=boxes.denormalise(fractions_xyxy, width, height),
+        boxes_xyxy=boxes.denormalise(fractions_xyxy, width or 1, height or 1),
         names=_texts(features.get(BOX_TEXT) or [b""] * count),
         crowd=features.get(BOX_IS_CROWD) or None,
         difficult=features.get(BOX_DIFFICULT) or None,
@@ -223,14 +225,31 @@ def _read_features(data: bytes, source: str) -> dict[str, Values]:
     return features
 
 
+def _size(features: Mapping[str, Values], source: str) -> tuple[int, int]:
+    """Returns width and height in pixels as the Example has them; where it says none, or 0, which TFOD's
+    decoder takes as well, those of its image. (0, 0) where neither can be known of an image that is stated to
+    have no size."""
+    stated = [features.get(key, ()) for key in (IMAGE_WIDTH, IMAGE_HEIGHT)]
+    if all(len(values) == 1 and values[0] > 0 for values in stated):
+        return stated[0][0], stated[1][0]
+    try:
+        header = read_header(_single(features, IMAGE_ENCODED, source), Path(source))
+    except InputError:
+        return _single(features, IMAGE_WIDTH, source), _single(features, IMAGE_HEIGHT, source)
+    return header.width, header.height
+
+
 def _require_counts(values_by_key: Mapping[str, Values], count: int, source: str) -> None:
-    """Each feature of boxes has a value a box, or none at all where it is not needed."""
+    """Each feature of boxes has a value a box, or none at all where it is not needed: ids are not where there
+    are names, by which TFOD's decoder goes where it has a label map."""
+    needed = {BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX}
+    if not values_by_key.get(BOX_TEXT):
+        needed.add(BOX_LABEL)
     for key, feature in FEATURES.items():
         number = len(values_by_key.get(key, ()))
-        optional = key not in (BOX_XMIN, BOX_YMIN, BOX_XMAX, BOX_YMAX, BOX_LABEL)
         if key == KEYPOINT_NUM:  # which is counted anew; others write one for the whole image
             continue
-        if feature.shape == "(N,)" and number != count and (number or not optional):
+        if feature.shape == "(N,)" and number != count and (number or key in needed):
             raise InputError(source, f"has {counted(number, 'value')} for {counted(count, 'box')}", where=key)
 
 
@@ -247,4 +266,5 @@ def _text(features: Mapping[str, Values], key: str) -> str:
 
 
 def _texts(values: Values) -> tuple[str, ...]:
-    return tuple(value.decode(errors="replace") for value in values)
+    """Returns them decoded; bytes that are no UTF-8 as \\xNN, so that different names stay different."""
+    return tuple(value.decode(errors="backslashreplace") for value in values)
