@@ -26,9 +26,9 @@ from tfrec_tools.detector.export import onnx, saved_model, tflite
 from tfrec_tools.detector.export.agreement import Answer, Tolerance, agrees, compare, original
 from tfrec_tools.detector.export.entry import Entry
 from tfrec_tools.detector.export.export import _sample_images, export_model
+from tfrec_tools.detector.export.exported import Agreement
 from tfrec_tools.detector.export.labels_file import label_lines
 from tfrec_tools.detector.export.pixels import pixels_of
-from tfrec_tools.detector.export.standing import Agreement
 from tfrec_tools.detector.inference.predictor import finder
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import load_detector

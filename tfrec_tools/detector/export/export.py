@@ -19,11 +19,12 @@ from tfrec_tools.detector.data.inputs import InputImage, input_images
 from tfrec_tools.detector.export import agreement, onnx, saved_model, tflite, tflite_centers
 from tfrec_tools.detector.export.agreement import Answer, Tolerance
 from tfrec_tools.detector.export.entry import Entry
+from tfrec_tools.detector.export.exported import Exported, origin_of
 from tfrec_tools.detector.export.full_disk import in_one_line
 from tfrec_tools.detector.export.labels_file import FILE as LABELS_FILE
 from tfrec_tools.detector.export.labels_file import label_lines
-from tfrec_tools.detector.export.standing import Exported, origin_of, stands
 from tfrec_tools.detector.model.detector import Detector, load_detector, save_detector
+from tfrec_tools.detector.model.standing import stands
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.models import ExportOptions
 from tfrec_tools.errors import InputError, TfrecError
@@ -71,9 +72,9 @@ def export_model(options: ExportOptions) -> Exported:
 
 def _export(options: ExportOptions, model: Path) -> Exported:
     out, origin = as_path(options.out), origin_of(options, model)
-    there = stands(options, origin)
+    there = stands(options, origin, Exported)
     if there.result is not None:
-        return replace(there.result, outcome="unchanged", changed=())
+        return there.result
     if options.to == "onnx":
         onnx.require()
     detector = load_detector(model, options.label_map)

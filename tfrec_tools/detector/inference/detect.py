@@ -21,8 +21,9 @@ from tfrec_tools.detector.evaluation import coco_ids, operating_points
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.inference import result_files
 from tfrec_tools.detector.inference.predictor import Finder, finder
-from tfrec_tools.detector.inference.standing import Summary, origin_of, stands
+from tfrec_tools.detector.inference.summary import Summary, origin_of
 from tfrec_tools.detector.model.detector import COMPILING, load_detector
+from tfrec_tools.detector.model.standing import stands
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.models import DetectOptions
 from tfrec_tools.detector.reports import images
@@ -41,9 +42,9 @@ def detect_images(options: DetectOptions) -> Summary:
 
 def _detect(options: DetectOptions, model: Path) -> Summary:
     origin = origin_of(options, model)
-    there = stands(options, origin)
+    there = stands(options, origin, Summary)
     if there.result is not None:
-        return replace(there.result, outcome="unchanged", changed=())
+        return there.result
     like = None if options.like is None else coco_ids.read_coco_ids(as_path(options.like))
     options.progress("opening the model", 0, None)
     detector = load_detector(model, options.label_map)
