@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,9 @@ from pycocotools.coco import COCO
 
 from tests.helpers import tiny
 from tests.helpers.command import without_progress
+from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import image_record
+from tfrec_tools.detector.data.images import decoded
 from tfrec_tools.detector.data.inputs import input_images
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections, find
 from tfrec_tools.detector.evaluation.coco_ids import write_results
@@ -178,3 +181,17 @@ def test_nothing_is_left_where_nothing_can_be_done(model: Path, tmp_path: Path) 
         assert (done.returncode, len(without_progress(done.stderr).splitlines())) == (1, 1)
         assert found in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["bad.jpg"]
+
+
+def test_a_damaged_image_of_a_record_is_passed_over(tmp_path: Path) -> None:
+    """Which only decoding tells, as a record's image is not looked at before."""
+    whole = _picture(tmp_path / "a.png").read_bytes()
+    record = image_record(image_id="1", filename="a.png", source="t", width=40, height=30)
+    examples = [encode_example(record, EncodedImage(data, "png", 40, 30), {}) for data in (b"none", whole)]
+    framing.write(tmp_path / "set.tfrecord", examples)
+    issues: list[Issue] = []
+    ((image, pixels),) = decoded(input_images([str(tmp_path / "set.tfrecord")]), issues)
+    assert (image.data, pixels.shape) == (whole, (30, 40, 3))
+    ((code, message),) = [(issue.code, issue.message) for issue in issues]
+    assert code == "image-damaged"
+    assert re.fullmatch(r"a\.png: TensorFlow cannot decode it \(.*\)", message)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tfrec_tools.dataset import made_folder
 from tfrec_tools.detector.config.center_net import CenterNetConfig
-from tfrec_tools.detector.data.images import decode_image
+from tfrec_tools.detector.data.images import decoded
 from tfrec_tools.detector.data.inputs import InputImage, input_images
 from tfrec_tools.detector.export import agreement, onnx, saved_model, tflite, tflite_centers
 from tfrec_tools.detector.export.agreement import Answer, Tolerance
@@ -114,10 +114,11 @@ def _sample_images(words: Sequence[str]) -> list[ImageArray]:
             kept.append(image)
         if len(kept) == 2 * _CALIBRATING:  # more than are needed, so that those in between can be spared
             kept, every = kept[::2], 2 * every
-    if not kept:
+    chosen = np.unique(np.linspace(0, len(kept) - 1, _CALIBRATING).round().astype(int)) if kept else ()
+    images = [pixels for _, pixels in decoded((kept[index] for index in chosen), [])]
+    if not images:
         raise InputError(" ".join(words), "holds no sound image")
-    chosen = np.unique(np.linspace(0, len(kept) - 1, _CALIBRATING).round().astype(int))
-    return [decode_image(kept[index].data, kept[index].name) for index in chosen]
+    return images
 
 
 def _made_image(detector: Detector) -> ImageArray:
