@@ -33,7 +33,7 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
     try:
         pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
     except tf.errors.InvalidArgumentError as fault:
-        reason = fault.message.partition("\n")[0]
+        reason = fault.message.partition("\n")[0].rpartition("}} ")[2]  # without TensorFlow's own names
         raise InputError(name, f"TensorFlow cannot decode it ({reason})") from fault
     return np.asarray(pixels)
 
