@@ -81,7 +81,8 @@ def write(
 
 def _in_eight_bits(converter: Any, resizer: Resizer, canvases: list[NDArray[np.float32]]) -> bytes:
     """Returns a model whose convolutions reckon in 8 bits, but for the last ones. What these say stays
-    float32, as do the peaks, which 8 bits cannot tell from their neighbours."""
+    float32, as do the peaks, which 8 bits cannot tell from their neighbours; the quantiser makes steps of
+    1/256 of a sigmoid all the same."""
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: representative(resizer, canvases)
     # Which operators are left out can be said to the quantiser alone, as TFLite's own debugger does.
