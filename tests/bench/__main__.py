@@ -5,6 +5,7 @@ Each runs as a whole process, files in the page cache. `convert --format FORMAT`
 that format beside the least that json, lxml and csv need (`--format all`: of each).
 
 `python -m tests.bench.intervals` and `python -m tests.bench.thresholds`: error bars, and calibrated scores.
+`python -m tests.bench.eight_bits`: what 8 bits cost a model.
 
 `python -m tests.bench input`: the trainer's input pipeline beside a bare one; `detect` and `train`: pictures
 and steps (`--batch N`) of each family (`--only FAMILY`); `export`: its exports beside the Keras model; in

@@ -33,7 +33,7 @@ _TFLITE: dict[str, dict[str, Any]] = {
 
 
 def main(families: Sequence[str], runs: int) -> None:
-    """Faster R-CNN has no TFLite, CenterNet none in 8 bits."""
+    """Faster R-CNN has no TFLite."""
     for family in families:
         made = full_size.detector(family)
         image = np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
@@ -53,8 +53,7 @@ def _clients(family: str, made: Detector, image: Images, folder: Path) -> dict[s
     if find_spec("tf2onnx") and find_spec("onnxruntime"):
         clients["onnx"] = _of_onnx(made, image, folder / "model.onnx")
     if family != "faster_rcnn":
-        is_centers = isinstance(made.config, CenterNetConfig)
-        kinds = _TFLITE if is_centers else _TFLITE | {"tflite-int8": {"images": [image] * _CALIBRATING}}
+        kinds = _TFLITE | {"tflite-int8": {"images": [image] * _CALIBRATING}}
         clients |= {name: _of_tflite(made, folder / name, words) for name, words in kinds.items()}
     return clients
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tfrec_tools.api.keywords import in_one_line, taking
 from tfrec_tools.detector import preflight
-from tfrec_tools.detector.export import standing
-from tfrec_tools.detector.export.standing import Agreement
+from tfrec_tools.detector.export.exported import Agreement, Exported, origin_of
+from tfrec_tools.detector.model.standing import finished_before
 from tfrec_tools.detector.options.comparing import CompareOptions
 from tfrec_tools.detector.options.finetune import FinetuneOptions
 from tfrec_tools.detector.options.models import EvaluateOptions, ExportOptions
@@ -170,7 +170,7 @@ def export(options: ExportOptions) -> Agreement:
     """Writes a model for others to run, as `tfrec export` does; returns how far what was written is from the
     original. Raises TfrecError, and writes nothing, where they do not agree."""
     preflight.require_images(options.patterns)
-    if (before := standing.finished_before(options)) is not None:
+    if (before := finished_before(options, origin_of, Exported)) is not None:
         return before.agreement
     from tfrec_tools.detector.export.export import export_model
 

@@ -20,12 +20,13 @@ def detect(options: DetectOptions, json: Json = False) -> None:
     """
     from tfrec_tools.cli import console, manner, tensorflow
     from tfrec_tools.detector import preflight
-    from tfrec_tools.detector.inference import standing
+    from tfrec_tools.detector.inference.summary import Summary, origin_of
+    from tfrec_tools.detector.model.standing import finished_before
 
     preflight.require_images(options.words)
     for note in preflight.model_notes(options.model, options.label_map):
         manner.note(note)
-    if (summary := standing.finished_before(options)) is None:
+    if (summary := finished_before(options, origin_of, Summary)) is None:
         with console.watched(options) as watched:
             tensorflow.load(watched.progress)
             from tfrec_tools.detector.inference import detect as story

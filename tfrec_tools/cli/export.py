@@ -19,13 +19,14 @@ def export(options: ExportOptions, json: Json = False) -> None:
     from tfrec_tools.cli import manner, tensorflow
     from tfrec_tools.cli.report import say_outcome
     from tfrec_tools.detector import preflight
-    from tfrec_tools.detector.export import standing
+    from tfrec_tools.detector.export.exported import Exported, origin_of
+    from tfrec_tools.detector.model.standing import finished_before
 
     options.require_possible()
     preflight.require_images(options.patterns)
     for note in preflight.model_notes(options.model, options.label_map):
         manner.note(note)
-    if (exported := standing.finished_before(options)) is None:
+    if (exported := finished_before(options, origin_of, Exported)) is None:
         tensorflow.load()
         from tfrec_tools.detector.export import export as story
 

@@ -29,7 +29,7 @@ _FOREIGN = {
     ".pth": "PyTorch model",
 }
 _OF_MODELS = ("finetune --base", "detect", "evaluate", "export")
-_INT8 = "export --to tflite-int8"
+_TFLITE = "export --to tflite"
 _GROW = ("--labels", "MERGED.pbtxt", "--train", "RECORDS-*", "--out", "run")
 
 
@@ -77,8 +77,8 @@ def _architecture(config: Config) -> str:
 
 def _not_exported(config: Config) -> dict[str, str]:
     """What of the exports is not for a model."""
-    if isinstance(config, CenterNetConfig):
-        return {_INT8: "not for CenterNet, whose peaks are lost in 8 bits"}
+    if isinstance(config, FasterRcnnConfig):
+        return {_TFLITE: "not for Faster R-CNN, as in TFOD"}
     return {}
 
 

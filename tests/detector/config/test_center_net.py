@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.places import DATA
+from tfrec_tools.detector.config.blocks import NmsConfig
 from tfrec_tools.detector.config.center_net import (
     CenterNetConfig,
     ChannelScaling,
@@ -64,6 +65,46 @@ def test_resnets_are_read(depth: int) -> None:
     assert _parsed(TEXT.replace("hourglass_10", f"resnet_v1_{depth}_fpn")).extractor == ResnetFpn(depth)
 
 
+SUPPRESSION = """num_classes: 2 post_processing { score_converter: SIGMOID batch_non_max_suppression {
+    score_threshold: 0.25 iou_threshold: 0.5 max_detections_per_class: 7 max_total_detections: 9
+    change_coordinate_frame: false %s } }"""
+
+
+@pytest.mark.parametrize("agnostic", [False, True])
+def test_a_suppression_is_read(agnostic: bool) -> None:
+    assert _parsed(TEXT).nms is None
+    more = f"use_class_agnostic_nms: {str(agnostic).lower()} use_hard_nms: true"
+    nms = _parsed(TEXT.replace("num_classes: 2", SUPPRESSION % more)).nms
+    assert nms == NmsConfig(0.25, 0.5, 7, 9, class_agnostic=agnostic)
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ("soft_nms_sigma: 0.5", "soft_nms_sigma: found 0.5, expected 0"),
+        ("use_combined_nms: true", "use_combined_nms: found true, expected false"),
+        ("use_static_shapes: true", "use_static_shapes: found true, expected false"),
+        ("use_partitioned_nms: true", "use_partitioned_nms: found true, expected false"),
+        ("use_class_agnostic_nms: true max_classes_per_detection: 2", "found 2, expected 1, as in TFOD"),
+        ("change_coordinate_frame: true", "found true, its default, which TFOD refuses for a CenterNet"),
+        ("iou_threshold: 1.5", "iou_threshold: found 1.5, expected 0 to 1"),
+        ("max_total_detections: 0", "max_total_detections: found 0, expected at least 1"),
+        ("max_detections_per_class: -1", "max_detections_per_class: found -1, expected at least 1"),
+        ("fancy: 1", "fancy: not understood"),
+        ("} calibration_config {", "post_processing.calibration_config: not understood"),
+    ],
+)
+def test_a_suppression_that_cannot_be_had_as_in_tfod_is_refused(more: str, found: str) -> None:
+    with pytest.raises(InputError, match=found):
+        _parsed(TEXT.replace("num_classes: 2", SUPPRESSION % more))
+
+
+def test_tfod_has_no_suppression_without_its_own_block() -> None:
+    for block, found in (("", "found 0 times"), ("batch_non_max_suppression {}", "found true, its default")):
+        with pytest.raises(InputError, match=found):
+            _parsed(TEXT.replace("num_classes: 2", f"num_classes: 2 post_processing {{ {block} }}"))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "found"),
     [
@@ -74,7 +115,6 @@ def test_resnets_are_read(depth: int) -> None:
         ),
         ("num_classes: 2", "num_classes: 2 mask_estimation_task {}", "mask_estimation_task: not supported"),
         ("num_classes: 2", "num_classes: 2 deepmac_mask_estimation {}", "deepmac_mask_estimation: not supp"),
-        ("num_classes: 2", "num_classes: 2 post_processing {}", "post_processing: not understood"),
         ("hourglass_10", "mobilenet_v2", "type: found 'mobilenet_v2'; supported: .* center_net"),
         ("hourglass_10", "hourglass_104", "found 64 x 64, expected multiples of 128"),
         (

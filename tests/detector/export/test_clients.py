@@ -125,8 +125,8 @@ def test_a_client_of_mediapipe(folder: Path, tmp_path: Path, to: ExportFormat) -
     lines = _ran(_with_app(folder, to, tmp_path), _example("mediapipe"))
     assert len(lines) == _MOST
     # Of a box that begins outside the image it says the edge and the whole length.
-    within = [line for line in lines if all(0 < edge < 64 for edge in _parts(line, "mediapipe")[2])]
-    _agrees(folder, within, "mediapipe", edge_px=64, apart=(3 if to == "tflite-int8" else 2) / 64)
+    begun = [line for line in lines if min(_parts(line, "mediapipe")[2][:2]) > 0]
+    _agrees(folder, begun, "mediapipe", edge_px=64, apart=(3 if to == "tflite-int8" else 2) / 64)
 
 
 @pytest.mark.slow

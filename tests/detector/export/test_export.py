@@ -26,9 +26,9 @@ from tfrec_tools.detector.export import onnx, saved_model, tflite
 from tfrec_tools.detector.export.agreement import Answer, Tolerance, agrees, compare, original
 from tfrec_tools.detector.export.entry import Entry
 from tfrec_tools.detector.export.export import _sample_images, export_model
+from tfrec_tools.detector.export.exported import Agreement
 from tfrec_tools.detector.export.labels_file import label_lines
 from tfrec_tools.detector.export.pixels import pixels_of
-from tfrec_tools.detector.export.standing import Agreement
 from tfrec_tools.detector.inference.predictor import finder
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import load_detector
@@ -36,6 +36,7 @@ from tfrec_tools.detector.options.models import ExportFormat, ExportOptions, Ima
 from tfrec_tools.errors import InputError, TfrecError
 from tfrec_tools.images.loading import EncodedImage
 from tfrec_tools.labels.label_map import Label, LabelMap
+from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import encode_example
 
 IMAGE = np.random.default_rng(5).integers(0, 255, (48, 80, 3), np.uint8)
@@ -275,9 +276,19 @@ def test_any_images_calibrate(tmp_path: Path) -> None:
     (tmp_path / "photos/b.jpg").write_bytes(b"none")
     images = _sample_images([str(tmp_path / "other.tfrecord"), str(tmp_path / "photos")])
     assert [image.shape for image in images] == [(64, 64, 3), (64, 64, 3), IMAGE.shape]
+    _damaged_records(tmp_path / "damaged.tfrecord", tmp_path / "photos/a.jpg")
+    assert len(_sample_images([str(tmp_path / "damaged.tfrecord")])) == 1
     (tmp_path / "photos/a.jpg").unlink()
     with pytest.raises(InputError, match="photos: holds no sound image"):
         _sample_images([str(tmp_path / "photos")])
+
+
+def _damaged_records(path: Path, photo: Path) -> None:
+    """Three, of which one is whole."""
+    whole = photo.read_bytes()
+    record = image_record(image_id="1", filename="a.jpg", source="t", width=80, height=48)
+    damaged = (b"none", whole, whole[:200])
+    framing.write(path, [encode_example(record, EncodedImage(data, "jpeg", 80, 48), {}) for data in damaged])
 
 
 def test_images_that_calibrate_are_spread_over_all(tmp_path: Path) -> None:
@@ -342,7 +353,7 @@ def test_label_lines_keep_the_place_of_ids_that_no_class_has() -> None:
     assert label_lines(labels) == "red\n???\nblue\n"
 
 
-@pytest.mark.parametrize("name", ["a\nb", "a\r"])
+@pytest.mark.parametrize("name", ["a\nb", "a\r", "a\u2028b", "a\x85", "a\x0bb"])
 def test_a_name_of_several_lines_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=r"t: id 1: 'a\\.*' has a line break, which labels.txt cannot say"):
         label_lines(LabelMap((Label(1, name),), "t"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +18,9 @@ from pycocotools.coco import COCO
 
 from tests.helpers import tiny
 from tests.helpers.command import without_progress
+from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import image_record
+from tfrec_tools.detector.data.images import decoded
 from tfrec_tools.detector.data.inputs import input_images
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections, find
 from tfrec_tools.detector.evaluation.coco_ids import write_results
@@ -72,6 +76,18 @@ def test_a_damaged_picture_has_no_data_but_an_issue(tmp_path: Path) -> None:
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (one,) = input_images([str(tmp_path / "cut.jpg")])
     assert (one.data, [issue.code for issue in one.issues]) == (b"", ["image-damaged"])
+
+
+def test_what_cannot_be_read_does_not_keep_the_others_away(tmp_path: Path) -> None:
+    _picture(tmp_path / "in" / "c.png")
+    (tmp_path / "in" / "a.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "in" / "b.png").symlink_to(tmp_path / "in" / "b.png")
+    os.mkfifo(tmp_path / "in" / "d.png")
+    found = list(input_images([str(tmp_path / "in")]))
+    assert [bool(image.data) for image in found if image.name == "c.png"] == [True]
+    issues = [issue for image in found for issue in image.issues]
+    assert {issue.code for issue in issues} == {"image-damaged"}
+    assert any(issue.message.startswith("a.png: cannot be read (No such file") for issue in issues)
 
 
 @pytest.mark.parametrize(
@@ -178,3 +194,17 @@ def test_nothing_is_left_where_nothing_can_be_done(model: Path, tmp_path: Path) 
         assert (done.returncode, len(without_progress(done.stderr).splitlines())) == (1, 1)
         assert found in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["bad.jpg"]
+
+
+def test_a_damaged_image_of_a_record_is_passed_over(tmp_path: Path) -> None:
+    """Which only decoding tells, as a record's image is not looked at before."""
+    whole = _picture(tmp_path / "a.png").read_bytes()
+    record = image_record(image_id="1", filename="a.png", source="t", width=40, height=30)
+    examples = [encode_example(record, EncodedImage(data, "png", 40, 30), {}) for data in (b"none", whole)]
+    framing.write(tmp_path / "set.tfrecord", examples)
+    issues: list[Issue] = []
+    ((image, pixels),) = decoded(input_images([str(tmp_path / "set.tfrecord")]), issues)
+    assert (image.data, pixels.shape) == (whole, (30, 40, 3))
+    ((code, message),) = [(issue.code, issue.message) for issue in issues]
+    assert code == "image-damaged"
+    assert re.fullmatch(r"a\.png: TensorFlow cannot decode it \([^{]*\)", message)

@@ -21,7 +21,7 @@ from tfrec_tools.detector.config.center_net import (
 from tfrec_tools.detector.losses import center_losses, distillation
 from tfrec_tools.detector.losses.matching import GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import Losses, LossTerm
-from tfrec_tools.detector.network import center_network
+from tfrec_tools.detector.network import center_network, peak_suppression
 from tfrec_tools.detector.network.backbones import hourglass, preact_resnet
 from tfrec_tools.detector.network.center_network import Maps
 from tfrec_tools.detector.network.detections import Detections
@@ -80,13 +80,17 @@ def decoded(network: keras.Model, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tens
 
 def select(config: CenterNetConfig, boxes: tf.Tensor, scores: tf.Tensor, windows: tf.Tensor) -> Detections:
     """Returns the best of what `decoded` gives. As TFOD does, it counts peaks in the padding too, whose boxes
-    have no area in the image."""
+    have no area in the image; a suppression removes them."""
     maps = tf.reshape(scores, (-1, *config.cells, config.num_classes))
     peaks = center_network.peaks(maps, config.peak_px, config.max_boxes)
     there = peaks.scores > 0.0
     best = tf.gather(boxes, peaks.cells, batch_dims=1) / tf.tile(windows, [1, 2])[:, None, :]
+    in_image = tf.clip_by_value(best, 0.0, 1.0)
+    if config.nms is not None:
+        of_peaks = tf.gather(scores, peaks.cells, batch_dims=1)
+        return peak_suppression.suppressed(config.nms, in_image, of_peaks, there)
     return Detections(
-        boxes=tf.where(there[..., None], tf.clip_by_value(best, 0.0, 1.0), 0.0),
+        boxes=tf.where(there[..., None], in_image, 0.0),
         scores=peaks.scores,
         ids=tf.where(there, peaks.columns + 1, 0),
     )

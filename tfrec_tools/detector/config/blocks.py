@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tfrec_tools.detector.config.fields import Fields
 from tfrec_tools.errors import InputError
@@ -70,10 +70,14 @@ class MatcherConfig:
 
 @dataclass(frozen=True, slots=True)
 class NmsConfig:
+    """Non-maximum suppression: of what scores more than `score_threshold`, a box that overlaps a better one
+    by an IoU of more than `iou_threshold` goes, class by class or, where `class_agnostic`, of any class."""
+
     score_threshold: float
     iou_threshold: float
     max_per_class: int
     max_total: int
+    class_agnostic: bool = False
 
 
 def read_resizer(resizer: Fields) -> Resizer:
@@ -172,16 +176,51 @@ def read_nms(block: Fields, converter: str) -> NmsConfig:
         raise block.fault("score_converter", f"found {word}, expected {converter}")
     nms = block.block("batch_non_max_suppression")
     nms.must_be("use_class_agnostic_nms", False, False)
-    nms.must_be("use_combined_nms", False, False)
     nms.ignore("use_static_shapes")
-    if (sigma := nms.number("soft_nms_sigma", 0.0)) != 0.0:
-        raise nms.fault("soft_nms_sigma", f"found {sigma:g}, expected 0")
-    config = NmsConfig(
-        score_threshold=nms.number("score_threshold", 0.0),
-        iou_threshold=nms.number("iou_threshold", 0.6),
-        max_per_class=nms.whole("max_detections_per_class", 100),
-        max_total=nms.whole("max_total_detections", 100),
-    )
+    config = _nms(nms)
     nms.done()
     block.done()
+    return config
+
+
+def read_nms_of_peaks(block: Fields) -> NmsConfig:
+    """Returns a CenterNet's post_processing block. TFOD takes its scores as they are, whatever its score
+    converter says, and refuses itself a suppression that it gives no window to (post_processing.py,
+    batch_multiclass_non_max_suppression)."""
+    block.ignore("score_converter", "logit_scale")
+    nms = block.block("batch_non_max_suppression")
+    if nms.flag("change_coordinate_frame", True):
+        reason = "found true, its default, which TFOD refuses for a CenterNet; expected false"
+        raise nms.fault("change_coordinate_frame", reason)
+    for name in ("use_static_shapes", "use_partitioned_nms"):  # TFOD mixes up what belongs to which box
+        nms.must_be(name, False, False)
+    nms.ignore("use_hard_nms", "use_cpu_nms")  # how the same is computed
+    agnostic = nms.flag("use_class_agnostic_nms", False)
+    classes = nms.whole("max_classes_per_detection", 1)
+    if agnostic and classes != 1:
+        raise nms.fault("max_classes_per_detection", f"found {classes}, expected 1, as in TFOD")
+    config = replace(_nms(nms), class_agnostic=agnostic)
+    nms.done()
+    block.done()
+    return config
+
+
+def _nms(block: Fields) -> NmsConfig:
+    block.must_be("use_combined_nms", False, False)
+    if (sigma := block.number("soft_nms_sigma", 0.0)) != 0.0:
+        raise block.fault("soft_nms_sigma", f"found {sigma:g}, expected 0")
+    config = NmsConfig(
+        score_threshold=block.number("score_threshold", 0.0),
+        iou_threshold=block.number("iou_threshold", 0.6),
+        max_per_class=block.whole("max_detections_per_class", 100),
+        max_total=block.whole("max_total_detections", 100),
+    )
+    if not 0.0 <= config.iou_threshold <= 1.0:
+        raise block.fault("iou_threshold", f"found {config.iou_threshold:g}, expected 0 to 1")
+    for name, most in (
+        ("max_detections_per_class", config.max_per_class),
+        ("max_total_detections", config.max_total),
+    ):
+        if most < 1:
+            raise block.fault(name, f"found {most}, expected at least 1")
     return config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tfrec_tools.detector.config.blocks import Resizer, read_resizer
+from tfrec_tools.detector.config.blocks import NmsConfig, Resizer, read_nms_of_peaks, read_resizer
 from tfrec_tools.detector.config.fields import SUPPORTED, Fields
 
 STRIDE_PX = 4  # of the maps that the heads give
@@ -95,7 +95,8 @@ class CenterLoss:
 @dataclass(frozen=True, slots=True)
 class CenterNetConfig:
     """Objects as points (Zhou et al. 2019): a heatmap of centres a class, and at each centre a size and an
-    offset. `peak_px` is the side of the window in which a peak is the highest."""
+    offset. `peak_px` is the side of the window in which a peak is the highest; `nms` suppresses what is left
+    of the peaks, where there is one."""
 
     num_classes: int
     resizer: Resizer
@@ -109,6 +110,7 @@ class CenterNetConfig:
     loss: CenterLoss
     max_boxes: int
     peak_px: int
+    nms: NmsConfig | None = None
 
     @property
     def pixels(self) -> str:
@@ -163,6 +165,7 @@ def read_center_net(block: Fields) -> CenterNetConfig:
         loss=_loss(detection, center),
         max_boxes=center.whole("max_box_predictions", 100),
         peak_px=center.whole("peak_max_pool_kernel_size", 3),
+        nms=read_nms_of_peaks(block.block("post_processing")) if block.has("post_processing") else None,
     )
     _require_fitting(block, config)
     center.ignore("use_labeled_classes")  # here classes that were not annotated are always left out

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.detector.data.index import IndexedExample, read_image
+from tfrec_tools.detector.data.inputs import InputImage
 from tfrec_tools.errors import InputError, TfrecError
 
 _MOST_MEMORY = 0.8  # of what is free; the training needs some too
@@ -31,8 +33,26 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
     try:
         pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
     except tf.errors.InvalidArgumentError as fault:
-        raise InputError(name, f"TensorFlow cannot decode it ({fault.message})") from fault
+        reason = fault.message.partition("\n")[0].rpartition("}} ")[2]  # without TensorFlow's own names
+        raise InputError(name, f"TensorFlow cannot decode it ({reason})") from fault
     return np.asarray(pixels)
+
+
+def decoded(
+    candidates: Iterable[InputImage], issues: list[Issue]
+) -> Iterator[tuple[InputImage, NDArray[np.uint8]]]:
+    """Yields the images that can be decoded, with their pixels (H, W, 3); what is odd about any is added to
+    `issues`, and so is that a record's image cannot be, which only decoding tells."""
+    for image in candidates:
+        issues += image.issues
+        if not image.data:
+            continue
+        try:
+            pixels = decode_image(image.data, image.name)
+        except InputError as fault:
+            issues.append(Issue("image-damaged", image.path, None, str(fault), fixed=False))
+        else:
+            yield image, pixels
 
 
 class ImageReader(Protocol):

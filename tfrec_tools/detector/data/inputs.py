@@ -78,7 +78,12 @@ def places(word: str) -> list[Path]:
 def _read(path: Path) -> Iterator[tuple[str, str, bytes, tuple[Issue, ...]]]:
     """Yields (source_id or "", name, data, issues)"""
     if not shards.is_record_file(path):
-        loaded = loading.load(ByteRange(path), (0, 0), path.name)
+        try:
+            loaded = loading.load(ByteRange(path), (0, 0), path.name)
+        except InputError as fault:  # a link to nothing, say: no reason to look at none of the others
+            issue = Issue("image-damaged", path.name, None, f"{path.name}: {fault.reason}", fixed=False)
+            yield "", path.name, b"", (issue,)
+            return
         yield "", path.name, loaded.image.data if loaded.image else b"", loaded.issues
         return
     for number, data in enumerate(framing.read(path)):

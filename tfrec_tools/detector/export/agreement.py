@@ -9,8 +9,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfrec_tools.detector.data.resize import preprocess
+from tfrec_tools.detector.export.exported import Agreement
 from tfrec_tools.detector.export.outputs import candidates
-from tfrec_tools.detector.export.standing import Agreement
 from tfrec_tools.detector.model.detector import Detector
 
 Floats = NDArray[np.float32]

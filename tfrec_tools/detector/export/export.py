@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 
 from tfrec_tools.dataset import made_folder
 from tfrec_tools.detector.config.center_net import CenterNetConfig
-from tfrec_tools.detector.data.images import decode_image
+from tfrec_tools.detector.data.images import decoded
 from tfrec_tools.detector.data.inputs import InputImage, input_images
 from tfrec_tools.detector.export import agreement, onnx, saved_model, tflite, tflite_centers
 from tfrec_tools.detector.export.agreement import Answer, Tolerance
 from tfrec_tools.detector.export.entry import Entry
+from tfrec_tools.detector.export.exported import Exported, origin_of
 from tfrec_tools.detector.export.full_disk import in_one_line
 from tfrec_tools.detector.export.labels_file import FILE as LABELS_FILE
 from tfrec_tools.detector.export.labels_file import label_lines
-from tfrec_tools.detector.export.standing import Exported, origin_of, stands
 from tfrec_tools.detector.model.detector import Detector, load_detector, save_detector
+from tfrec_tools.detector.model.standing import stands
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.models import ExportOptions
 from tfrec_tools.errors import InputError, TfrecError
@@ -71,9 +72,9 @@ def export_model(options: ExportOptions) -> Exported:
 
 def _export(options: ExportOptions, model: Path) -> Exported:
     out, origin = as_path(options.out), origin_of(options, model)
-    there = stands(options, origin)
+    there = stands(options, origin, Exported)
     if there.result is not None:
-        return replace(there.result, outcome="unchanged", changed=())
+        return there.result
     if options.to == "onnx":
         onnx.require()
     detector = load_detector(model, options.label_map)
@@ -113,10 +114,11 @@ def _sample_images(words: Sequence[str]) -> list[ImageArray]:
             kept.append(image)
         if len(kept) == 2 * _CALIBRATING:  # more than are needed, so that those in between can be spared
             kept, every = kept[::2], 2 * every
-    if not kept:
+    chosen = np.unique(np.linspace(0, len(kept) - 1, _CALIBRATING).round().astype(int)) if kept else ()
+    images = [pixels for _, pixels in decoded((kept[index] for index in chosen), [])]
+    if not images:
         raise InputError(" ".join(words), "holds no sound image")
-    chosen = np.unique(np.linspace(0, len(kept) - 1, _CALIBRATING).round().astype(int))
-    return [decode_image(kept[index].data, kept[index].name) for index in chosen]
+    return images
 
 
 def _made_image(detector: Detector) -> ImageArray:

@@ -14,7 +14,7 @@ def label_lines(labels: LabelMap) -> str:
     a line."""
     names = labels.name_by_id
     for label_id, name in names.items():
-        if "\n" in name or "\r" in name:
+        if name.splitlines() != [name]:  # by Python's rules, as its clients read it
             reason = f"{name!r} has a line break, which {FILE} cannot say; rename the class"
             raise InputError(labels.subject, reason, where=f"id {label_id}")
     every = (names.get(label_id, _PLACEHOLDER) for label_id in range(1, max(names) + 1))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tensorflow.lite.tools import flatbuffer_utils
 
 from tfrec_tools.detector.architectures import ssd
+from tfrec_tools.detector.config.blocks import Resizer
 from tfrec_tools.detector.config.ssd import SsdConfig
 from tfrec_tools.detector.data.resize import preprocess
 from tfrec_tools.detector.export.agreement import Answer
@@ -70,7 +71,9 @@ def write(
             halve(converter)
         if images:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = lambda: _representative(detector, pixels, images)
+            converter.representative_dataset = lambda: representative(
+                resizer, (_canvas_of_bytes(detector, pixels, image) for image in images)
+            )
             converter.inference_input_type = tf.uint8
         model = flatbuffer_utils.convert_bytearray_to_object(bytearray(converter.convert()))
     _put_in_order(model)
@@ -91,8 +94,8 @@ def run(path: Path, detector: Detector, pixels_hwc: NDArray[np.uint8]) -> Answer
     (input_details,) = interpreter.get_input_details()
     canvas = image.numpy()[None]
     if input_details["dtype"] == np.uint8:
-        canvas = np.round(pixels_of(config).bytes_of(canvas)).astype(np.uint8)
-    interpreter.set_tensor(input_details["index"], canvas)
+        canvas = pixels_of(config).bytes_of(canvas)
+    interpreter.set_tensor(input_details["index"], as_wanted(input_details, canvas))
     interpreter.invoke()
     boxes, classes, scores, count = (
         interpreter.get_tensor(details["index"])[0] for details in interpreter.get_output_details()
@@ -107,6 +110,11 @@ def run(path: Path, detector: Detector, pixels_hwc: NDArray[np.uint8]) -> Answer
         decoded.numpy(),
         raw_scores,
     )
+
+
+def as_wanted(input_details: dict[str, Any], canvas: NDArray[np.float32]) -> NDArray[Any]:
+    """Returns a canvas as a model's input is: rounded where it takes bytes."""
+    return np.round(canvas).astype(np.uint8) if input_details["dtype"] == np.uint8 else canvas
 
 
 def _ssd_config(detector: Detector) -> SsdConfig:
@@ -154,16 +162,19 @@ def _centres(anchors: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([(anchors[:, :2] + anchors[:, 2:]) / 2, anchors[:, 2:] - anchors[:, :2]], axis=1)
 
 
-def _representative(
-    detector: Detector, pixels: Pixels, images: Sequence[NDArray[np.uint8]]
+def representative(
+    resizer: Resizer, canvases: Iterable[NDArray[np.float32]]
 ) -> Iterator[list[NDArray[np.float32]]]:
-    """Yields canvases of 0..255; a black and a white one too, so that the input's range is a byte's own."""
-    resizer = detector.config.resizer
+    """Yields canvases (H, W, 3) of 0..255 as the converter wants them; a black and a white one too, so that
+    the input's range is a byte's own."""
     shape = (1, resizer.height_px, resizer.width_px, 3)
     yield from ([np.full(shape, value, np.float32)] for value in (0, 255))
-    for pixels_hwc in images:
-        image = preprocess(detector.config, tf.constant(pixels_hwc))[0].numpy()
-        yield [pixels.bytes_of(image)[None].astype(np.float32)]
+    yield from ([canvas[None].astype(np.float32)] for canvas in canvases)
+
+
+def _canvas_of_bytes(detector: Detector, pixels: Pixels, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Returns (H, W, 3) of 0..255, whose padding normalises to 0."""
+    return pixels.bytes_of(preprocess(detector.config, tf.constant(image))[0].numpy())
 
 
 def _operator(model: Any) -> Any:

@@ -15,21 +15,28 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.python.convert import mlir_quantize
+from tensorflow.lite.python.util import modify_model_io_type
 from tensorflow.lite.tools import flatbuffer_utils
 
 from tfrec_tools.detector.architectures import center_net
+from tfrec_tools.detector.config.blocks import Resizer
 from tfrec_tools.detector.config.center_net import CenterNetConfig
 from tfrec_tools.detector.data.resize import fitted, normalized
 from tfrec_tools.detector.export.agreement import Answer
 from tfrec_tools.detector.export.pixels import Pixels
-from tfrec_tools.detector.export.tflite import halve, open_interpreter
+from tfrec_tools.detector.export.tflite import as_wanted, halve, open_interpreter, representative
 from tfrec_tools.detector.export.tflite_metadata import with_metadata
 from tfrec_tools.detector.export.weights import copied
 from tfrec_tools.detector.model.detector import Detector
-from tfrec_tools.errors import TfrecError
 
 # What a client has to do to the bytes: nothing.
 _AS_BYTES = Pixels(np.zeros(3, np.float32), np.ones(3, np.float32))
+_CONVOLUTIONS = (
+    schema.BuiltinOperator.CONV_2D,
+    schema.BuiltinOperator.DEPTHWISE_CONV_2D,
+    schema.BuiltinOperator.TRANSPOSE_CONV,
+)
 _GATHERS = (schema.BuiltinOperator.GATHER, schema.BuiltinOperator.GATHER_ND)
 
 
@@ -56,10 +63,8 @@ class MobileCenters(tf.Module):
 def write(
     detector: Detector, path: Path, images: Sequence[NDArray[np.uint8]] | None, *, half: bool = False
 ) -> None:
-    """Writes a model of float32, or whose weights are float16 (`half`). Raises TfrecError where images to
-    calibrate 8 bits with are given."""
-    if images:
-        raise TfrecError("--to tflite-int8 is not for CenterNet, whose peaks are lost in 8 bits; --to tflite")
+    """Writes a model of float32, or whose weights are float16 (`half`), or of 8 bits up to the last
+    convolutions where images (H, W, 3) are given to calibrate it with: it takes bytes then."""
     mobile, resizer = MobileCenters(detector), _config_of(detector).resizer
     spec = tf.TensorSpec((1, resizer.height_px, resizer.width_px, 3), tf.float32, name="input")
     with tempfile.TemporaryDirectory() as folder:
@@ -67,17 +72,52 @@ def write(
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if half:
             halve(converter)
-        model = flatbuffer_utils.convert_bytearray_to_object(bytearray(converter.convert()))
+        canvases = [_canvas(resizer, image)[0] for image in images or ()]
+        converted = _in_eight_bits(converter, resizer, canvases) if canvases else converter.convert()
+        model = flatbuffer_utils.convert_bytearray_to_object(bytearray(converted))
     _put_in_order(model)
-    path.write_bytes(with_metadata(model, detector.labels, _AS_BYTES))
+    path.write_bytes(with_metadata(model, detector.labels, None if images else _AS_BYTES))
+
+
+def _in_eight_bits(converter: Any, resizer: Resizer, canvases: list[NDArray[np.float32]]) -> bytes:
+    """Returns a model whose convolutions reckon in 8 bits, but for the last ones. What these say stays
+    float32, as do the peaks, which 8 bits cannot tell from their neighbours; the quantiser makes steps of
+    1/256 of a sigmoid all the same."""
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: representative(resizer, canvases)
+    # Which operators are left out can be said to the quantiser alone, as TFLite's own debugger does.
+    converter._experimental_calibrate_only = True
+    calibrated = converter.convert()
+    kept = _after_convolutions(flatbuffer_utils.convert_bytearray_to_object(bytearray(calibrated)))
+    quantised = mlir_quantize(calibrated, denylisted_nodes=kept)
+    return bytes(modify_model_io_type(quantised, tf.uint8, tf.float32))
+
+
+def _after_convolutions(model: Any) -> list[str]:
+    """Returns what the operators give, by name, that no convolution follows on: the last convolutions, and
+    all that is made of what they say."""
+    graph = model.subgraphs[0]
+    needed: set[int] = set()  # tensors that a convolution hangs on
+    kept = []
+    for operator in reversed(graph.operators):
+        if needed.isdisjoint(operator.outputs):
+            kept.append(graph.tensors[operator.outputs[0]].name.decode())
+        if not needed.isdisjoint(operator.outputs) or _kind(model, operator) in _CONVOLUTIONS:
+            needed.update(operator.inputs)
+    return kept
+
+
+def _kind(model: Any, operator: Any) -> int:
+    return int(model.operatorCodes[operator.opcodeIndex].builtinCode)
 
 
 def run(path: Path, detector: Detector, pixels_hwc: NDArray[np.uint8]) -> Answer:
     """Returns what the written model says of an image (H, W, 3)."""
     config = _config_of(detector)
-    canvas, window = fitted(config.resizer, tf.cast(tf.constant(pixels_hwc), tf.float32))
+    canvas, window = _canvas(config.resizer, pixels_hwc)
     interpreter = open_interpreter(path)
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], canvas.numpy()[None])
+    (entry,) = interpreter.get_input_details()
+    interpreter.set_tensor(entry["index"], as_wanted(entry, canvas[None]))
     interpreter.invoke()
     boxes, classes, scores, count = (
         interpreter.get_tensor(details["index"])[0] for details in interpreter.get_output_details()
@@ -85,12 +125,18 @@ def run(path: Path, detector: Detector, pixels_hwc: NDArray[np.uint8]) -> Answer
     there = slice(0, int(count))
     raw_boxes, raw_scores = (interpreter.get_tensor(index) for index in _before_selection(path))
     return Answer(
-        np.clip(boxes[there] / np.tile(window.numpy(), 2), 0.0, 1.0),
+        np.clip(boxes[there] / np.tile(window, 2), 0.0, 1.0),
         scores[there],
         classes[there].astype(np.int32) + 1,
         raw_boxes.reshape(-1, 4),
         raw_scores.reshape(-1, config.num_classes),
     )
+
+
+def _canvas(resizer: Resizer, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Returns an image (H, W, 3) on the canvas, 0..255, and its window (2,)."""
+    canvas, window = fitted(resizer, tf.cast(tf.constant(image), tf.float32))
+    return canvas.numpy(), window.numpy()
 
 
 def _config_of(detector: Detector) -> CenterNetConfig:
@@ -109,7 +155,7 @@ def _before_selection(path: Path) -> tuple[int, int]:
     """Returns the tensors of all boxes and scores: what is gathered from, and what the last pool takes."""
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(path.read_bytes()))
     graph = model.subgraphs[0]
-    kinds = [model.operatorCodes[operator.opcodeIndex].builtinCode for operator in graph.operators]
+    kinds = [_kind(model, operator) for operator in graph.operators]
     inputs = [int(operator.inputs[0]) for operator in graph.operators]
     pooled = [
         index for kind, index in zip(kinds, inputs, strict=True) if kind == schema.BuiltinOperator.MAX_POOL_2D

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,20 +15,23 @@ from PIL import Image
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.dataset import made_folder
-from tfrec_tools.detector.data.images import decode_image
+from tfrec_tools.detector.data.images import decoded
 from tfrec_tools.detector.data.inputs import InputImage, input_images
 from tfrec_tools.detector.evaluation import coco_ids, operating_points
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.inference import result_files
 from tfrec_tools.detector.inference.predictor import Finder, finder
-from tfrec_tools.detector.inference.standing import Summary, origin_of, stands
+from tfrec_tools.detector.inference.summary import Summary, origin_of
 from tfrec_tools.detector.model.detector import COMPILING, load_detector
+from tfrec_tools.detector.model.standing import stands
 from tfrec_tools.detector.model.zoo import model_folder
 from tfrec_tools.detector.options.models import DetectOptions
 from tfrec_tools.detector.reports import images
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.options import as_path
+
+_Decoded = tuple[InputImage, NDArray[np.uint8]]  # an image and its pixels (H, W, 3)
 
 
 def detect_images(options: DetectOptions) -> Summary:
@@ -41,9 +44,9 @@ def detect_images(options: DetectOptions) -> Summary:
 
 def _detect(options: DetectOptions, model: Path) -> Summary:
     origin = origin_of(options, model)
-    there = stands(options, origin)
+    there = stands(options, origin, Summary)
     if there.result is not None:
-        return replace(there.result, outcome="unchanged", changed=())
+        return there.result
     like = None if options.like is None else coco_ids.read_coco_ids(as_path(options.like))
     options.progress("opening the model", 0, None)
     detector = load_detector(model, options.label_map)
@@ -56,7 +59,7 @@ def _detect(options: DetectOptions, model: Path) -> Summary:
     options.progress("detecting", 0, None, COMPILING)
     with made_folder.filled(as_path(options.out), there) as out:
         (out / "drawn").mkdir()
-        for batch in _batches(_sound(input_images(options.words), issues), options.batch):
+        for batch in _batches(decoded(input_images(options.words), issues), options.batch):
             for image, pixels, detections in _detected(find, batch, needed):
                 paths[image.image_id] = image.path
                 size_wh = (pixels.shape[1], pixels.shape[0])
@@ -90,15 +93,7 @@ def _results(
     return results, tuple(left_out.lines)
 
 
-def _sound(candidates: Iterable[InputImage], issues: list[Issue]) -> Iterator[InputImage]:
-    """Yields the images that can be decoded; their issues are added to `issues`."""
-    for image in candidates:
-        issues += image.issues
-        if image.data:
-            yield image
-
-
-def _batches(sound: Iterator[InputImage], size: int) -> Iterator[list[InputImage]]:
+def _batches(sound: Iterator[_Decoded], size: int) -> Iterator[list[_Decoded]]:
     while batch := list(islice(sound, size)):
         yield batch
 
@@ -110,10 +105,10 @@ def _needed(score: float | None, model: Path, labels: LabelMap) -> operating_poi
 
 
 def _detected(
-    find: Finder, batch: list[InputImage], needed: operating_points.Needed
+    find: Finder, batch: list[_Decoded], needed: operating_points.Needed
 ) -> Iterator[tuple[InputImage, NDArray[np.uint8], ImageDetections]]:
-    decoded = [decode_image(image.data, image.name) for image in batch]
-    for image, pixels, detections in zip(batch, decoded, find(decoded), strict=True):
+    found = find([pixels for _, pixels in batch])
+    for (image, pixels), detections in zip(batch, found, strict=True):
         yield image, pixels, operating_points.above_threshold(detections, needed)
 
 

@@ -1,18 +1,15 @@
-"""What `tfrec detect` found, kept with what it was made of; and whether that is there already, which is known
-without TensorFlow."""
+"""What `tfrec detect` found, kept with what it was made of; without TensorFlow."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.dataset import made_folder
 from tfrec_tools.dataset.changes import Change, Outcome
-from tfrec_tools.dataset.made_folder import Origin, Standing
+from tfrec_tools.dataset.made_folder import Origin
 from tfrec_tools.detector.model import origins
-from tfrec_tools.detector.model.zoo import local_folder
 from tfrec_tools.detector.options.models import DetectOptions
 from tfrec_tools.labels.model_folders import SCORES
 from tfrec_tools.system.options import as_path, recorded_texts
@@ -54,18 +51,3 @@ def origin_of(options: DetectOptions, model: Path) -> Origin:
         inputs["--like"] = origins.of_file(as_path(options.like))
     inputs["what is looked at"] = origins.of_images(options.words, whole_paths=options.like is not None)
     return Origin("detect", recorded_texts(options), origins.versions_of("tensorflow", "pillow"), inputs)
-
-
-def stands(options: DetectOptions, origin: Origin) -> Standing[Summary]:
-    """Raises InputError as `made_folder.standing` does."""
-    return made_folder.standing(as_path(options.out), origin, Summary, if_changed=options.if_changed)
-
-
-def finished_before(options: DetectOptions) -> Summary | None:
-    """Returns what the same command on the same input found; None where there is something to do. Raises
-    InputError where that cannot be done."""
-    model = local_folder(str(options.model))
-    if model is None:  # it is to be downloaded first
-        return None
-    result = stands(options, origin_of(options, model)).result
-    return None if result is None else replace(result, outcome="unchanged", changed=())
