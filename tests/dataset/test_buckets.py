@@ -4,6 +4,7 @@ where moto is installed its server for Amazon's S3."""
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -25,6 +26,7 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.preview import preview
 from tfrec_tools.remapping.options import RemapOptions
 from tfrec_tools.remapping.remap import remap
+from tfrec_tools.system import locks
 from tfrec_tools.system.fsspec_path import BucketOutput
 
 URL = "memory://bucket/records"
@@ -215,7 +217,13 @@ def test_amazons_s3(options: ConvertOptions, s3: Any, tmp_path: Path) -> None:
     s3.invalidate_cache()
     assert held(s3, "s3://bucket/deep/records") == on_disk(tmp_path / "here")
     assert convert(there).outcome == "unchanged"
-    assert convert(replace(there, if_changed=True, seed=1)).outcome == "rebuilt"
+    changed = replace(there, if_changed=True, seed=1)
+    with (
+        locks.held(BucketOutput(there.prefix), "set"),
+        pytest.raises(InputError, match=rf"set: another run \(process {os.getpid()} on"),
+    ):
+        convert(changed)
+    assert convert(changed).outcome == "rebuilt"
     (result,) = verified(VerifyOptions("s3://bucket/deep/records", against=options.sources))
     assert (result.faults, result.differences) == ((), ())
     assert stats.inspect(InspectOptions("s3://bucket/deep/records/set")).boxes == 5

@@ -109,6 +109,15 @@ class RemotePath(PosixPath, ABC):
         """Returns a stream whose bytes become the file when it is closed."""
         raise self._only_read()
 
+    def create(self, data: bytes) -> bool | None:  # noqa: ARG002
+        """Writes a file where there is none, in one step. Returns whether it did; None of a store that knows no
+        such step."""
+        return None
+
+    def write_bytes(self, data: Any) -> int:
+        with self.open("wb") as file:
+            return int(file.write(data))
+
     def move(self, target: str) -> None:  # noqa: ARG002
         """Moves it to a URL, whose file is replaced."""
         raise self._only_read()
