@@ -110,8 +110,8 @@ class RemotePath(PosixPath, ABC):
         raise self._only_read()
 
     def create(self, data: bytes) -> bool | None:  # noqa: ARG002
-        """Writes a file where there is none, in one step. Returns whether it did; None of a store that knows no
-        such step."""
+        """Writes a file where there is none, in one step. Returns whether it did; None of a store that knows
+        no such step."""
         return None
 
     def write_bytes(self, data: Any) -> int:
