@@ -62,7 +62,7 @@ def held(subject: Path, what: str) -> Iterator[None]:
     there."""
     lock = subject.with_name(f".{subject.name}.lock")
     if isinstance(lock, RemotePath):
-        with store_locks.held(lock, subject, what, _now()):
+        with named_as(subject, lock), store_locks.held(lock, subject, what, _now()):
             yield
         return
     with named_as(subject, lock):

@@ -1,5 +1,5 @@
 """Which run works on something in a store: an object beside it, written only where there is none (S3's
-If-None-Match, Google's ifGenerationMatch), that says whose run that is and is written anew while that goes on.
+If-None-Match, Google's ifGenerationMatch), that says whose run that is and is renewed while that goes on.
 
 Unlike the lock of a file it does not end with its process. So it is void when nobody has renewed it for a
 while, or when its process is of this machine and has ended.
@@ -53,7 +53,7 @@ class _Lock:
 @contextmanager
 def held(path: RemotePath, subject: Path, what: str, since: str) -> Iterator[None]:
     """No other run holds the lock until the block ends. Raises InputError of `subject` where another run
-    does; `what` says what that run is writing. A store that cannot write only what is not there has no locks."""
+    does; `what` says what that run is writing. A store that cannot write only what is not there has none."""
     lock = _Lock(path, uuid.uuid4().hex, since)
     if not _take(lock, subject, what):
         yield
