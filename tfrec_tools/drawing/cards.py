@@ -39,8 +39,8 @@ class Style:
     address   of that folder, as the page will name it
     page      where the page will lie, so that it can name original files; None where it may not
     side_px   the longer side of a thumbnail
-    most_bytes   of a thumbnail of SIDE_PX in the page itself, which is of SMALL_SIDE_PX where it has more; None
-              where that does not matter
+    most_bytes   of a thumbnail of SIDE_PX in the page itself, which is of SMALL_SIDE_PX where it has more;
+              None where that does not matter
     kinds     of boxes, in the order of their numbers
     """
 
