@@ -29,7 +29,7 @@ from tfrec_tools.system import stores
 from tfrec_tools.system.atomic import published
 from tfrec_tools.system.options import Progress, as_path, narrowed, silent
 from tfrec_tools.system.regular_files import open_unbuffered
-from tfrec_tools.system.remote_path import is_url
+from tfrec_tools.system.remote_path import spelled
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.example import Parsed, parse_example
 
@@ -45,7 +45,7 @@ class Written(NamedTuple):
 
 def preview(options: PreviewOptions) -> tuple[Chosen, Written]:
     """Writes what the options ask for. InputError where nothing can be shown."""
-    out, what = as_path(options.out), str(options.what)
+    out, what = as_path(options.out), spelled(options.what)
     is_sheet = require_suffix(out) == ".png"
     count = min(options.count, options.most_on_sheet) if is_sheet else options.count
     if is_source(what, options.format is not None):
@@ -70,9 +70,7 @@ def write(chosen: Chosen, title: str, out: Path, progress: Progress = silent) ->
 
 def is_source(what: str, format_given: bool) -> bool:
     """Returns whether the words name annotations rather than record files."""
-    path = Path(what)
-    if is_url(path):  # records of a store are read as a source
-        return True
+    path = stores.of_url(Path(what))
     if format_given or path.is_file():
         return format_given or not shards.is_record_file(path)
     try:

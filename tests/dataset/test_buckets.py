@@ -4,6 +4,7 @@ where moto is installed its server for Amazon's S3."""
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -19,12 +20,13 @@ from tfrec_tools.conversion.comparison import verified
 from tfrec_tools.conversion.convert import convert
 from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.conversion.preview_options import PreviewOptions
-from tfrec_tools.dataset import shards
-from tfrec_tools.dataset.options import VerifyOptions
+from tfrec_tools.dataset import shards, stats
+from tfrec_tools.dataset.options import InspectOptions, VerifyOptions
 from tfrec_tools.errors import InputError
 from tfrec_tools.preview import preview
 from tfrec_tools.remapping.options import RemapOptions
 from tfrec_tools.remapping.remap import remap
+from tfrec_tools.system import locks
 from tfrec_tools.system.fsspec_path import BucketOutput
 
 URL = "memory://bucket/records"
@@ -175,9 +177,9 @@ def test_a_bucket_is_no_name(options: ConvertOptions) -> None:
 
 
 def test_what_no_store_is_written_by(tmp_path: Path) -> None:
-    line = r"^--labels: s3://b/x.pbtxt: is a URL, expected a path of this machine; copy"
+    line = r"^--aliases: s3://b/x.json: is a URL, expected a path of this machine; copy"
     with pytest.raises(InputError, match=line):
-        RemapOptions("a", tmp_path / "b", labels="s3://b/x.pbtxt")
+        RemapOptions("a", tmp_path / "b", aliases="s3://b/x.json")
 
 
 def test_a_url_of_this_machine(options: ConvertOptions, tmp_path: Path) -> None:
@@ -215,8 +217,17 @@ def test_amazons_s3(options: ConvertOptions, s3: Any, tmp_path: Path) -> None:
     s3.invalidate_cache()
     assert held(s3, "s3://bucket/deep/records") == on_disk(tmp_path / "here")
     assert convert(there).outcome == "unchanged"
-    assert convert(replace(there, if_changed=True, seed=1)).outcome == "rebuilt"
+    changed = replace(there, if_changed=True, seed=1)
+    with (
+        locks.held(BucketOutput(there.prefix), "set"),
+        pytest.raises(InputError, match=rf"set: another run \(process {os.getpid()} on"),
+    ):
+        convert(changed)
+    assert convert(changed).outcome == "rebuilt"
     (result,) = verified(VerifyOptions("s3://bucket/deep/records", against=options.sources))
     assert (result.faults, result.differences) == ((), ())
+    assert stats.inspect(InspectOptions("s3://bucket/deep/records/set")).boxes == 5
+    again = RemapOptions("s3://bucket/deep/records/set-*", "s3://bucket/new/set", rename="dog=fox", workers=2)
+    assert remap(again).manifest.boxes == 5
     with pytest.raises(OSError, match=r"bucket does not exist: 's3://nobody/set'"):
         convert(replace(options, out="s3://nobody/set", workers=1))

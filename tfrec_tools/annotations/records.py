@@ -18,6 +18,7 @@ from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError, counted, readable
 from tfrec_tools.system.regular_files import Stamp, open_unbuffered, read_part
+from tfrec_tools.system.remote_path import RemotePath
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -55,7 +56,9 @@ class ByteRange:
         return os.path.normpath(path) if ".." in path else path, self.offset
 
     def sha256(self) -> bytes:
-        """Returns the digest of its bytes, which are never all in memory."""
+        """Returns the digest of its bytes, which are never all in memory but for those of a store."""
+        if isinstance(self.path, RemotePath):
+            return hashlib.sha256(self.read()).digest()
         digest = hashlib.sha256()
         left = self.length
         with open_unbuffered(self.path) as file:
@@ -67,9 +70,7 @@ class ByteRange:
 
     def head(self, count: int) -> bytes:
         """Returns its first bytes, at most so many."""
-        with open_unbuffered(self.path) as file:
-            file.seek(self.offset)
-            return file.read(count if self.length is None else min(count, self.length))
+        return read_part(self.path, self.offset, count if self.length is None else min(count, self.length))
 
     def read(self) -> bytes:
         """Raises ChangedError where the file is not what the stamp says; other errors as opening has them."""

@@ -49,10 +49,11 @@ def _compare_sets(options: CompareOptions, json: bool) -> None:
     """Of records, without TensorFlow."""
     from tfrec_tools.cli import console, manner
     from tfrec_tools.set_comparison import sets
+    from tfrec_tools.system.remote_path import spelled
 
     page = options.page
     with console.watched(options) as watched:
-        result = sets.compare_sets(str(options.a), str(options.b), watched.progress)
+        result = sets.compare_sets(spelled(options.a), spelled(options.b), watched.progress)
         shown = 0
         if page is not None:
             shown = sets.write_page(page, result, options.count, watched.progress)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.dataset.changes import Change, Outcome
 from tfrec_tools.dataset.manifest import Manifest, SourceAccount
+from tfrec_tools.detector.evaluation.measured import MetricsDocument
 from tfrec_tools.errors import Parts
 from tfrec_tools.extraction.standing import Summary
 from tfrec_tools.labels.id_tables import IdTables
@@ -331,64 +332,6 @@ class Detected:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
-    """COCO's average precisions; None where there are no such boxes. `intervals`: {name: 95 % interval}, None
-    where too few images have such boxes."""
-
-    ap: float | None
-    ap50: float | None
-    ap75: float | None
-    small: float | None
-    medium: float | None
-    large: float | None
-    intervals: dict[str, tuple[float, ...] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """Precision and recall where F1 is best."""
-
-    score: float
-    highest: float
-    precision: float
-    recall: float
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluatedClass:
-    """A class; `precision` at recalls 0, 0.01, ..., 1, `f1` when detections count from such scores on."""
-
-    id: int
-    name: str
-    boxes: int
-    scores: Scores
-    precision: tuple[float, ...]
-    f1: tuple[float, ...]
-    voc07: float | None
-    best: Point | None
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """Of evaluate: metrics.json.
-
-    confusion   rows as annotated, columns as found, in the order of `names`, then nothing
-    """
-
-    model: str
-    records: tuple[str, ...]
-    min_score: float | None
-    images: int
-    boxes: int
-    overall: Scores
-    voc07: float | None
-    classes: tuple[EvaluatedClass, ...]
-    names: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    left_out: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class ComparedClass:
     """A class, or all that both models know: its annotated boxes, and {kind: boxes or false alarms}, "lost"
     None of a class that A cannot know; AP50 and the scores from which on it counts, None of who cannot
@@ -517,7 +460,7 @@ DOCUMENTS: dict[str, Any] = {
     "finetune": Finetuned,
     "finetune--dry-run": Proof,
     "detect": Detected,
-    "evaluate": Evaluated,
+    "evaluate": MetricsDocument,
     "compare": ComparedModels,
     "compare--sets": ComparedSets,
     "export": Exported,

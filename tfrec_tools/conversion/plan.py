@@ -44,6 +44,7 @@ def with_paths(options: ConvertOptions, opened: Callable[[Path], Path]) -> Conve
         sources=tuple(map(opened, options.source_paths)),
         images=tuple(map(opened, as_paths(several(options.images)))) or None,
         labels=options.labels_path and opened(options.labels_path),
+        record_labels=options.record_labels and opened(as_path(options.record_labels)),
     )
 
 

@@ -14,6 +14,7 @@ RecordLabels = Annotated[
         "Label map that the ids of the records are of.",
         Panel.SOURCE,
         default="that of their manifest, else the only one beside them",
+        stores=True,
     ),
 ]
 
@@ -152,6 +153,7 @@ class InspectOptions(Options):
             "Records (files, folders, DIR/NAME of a set, patterns such as 'DIR/NAME-*'), or any other path.",
             argument=True,
             metavar="PATH",
+            stores=True,
         ),
     ]
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from tfrec_tools.dataset.manifest import Manifest, read_manifest
 from tfrec_tools.errors import InputError
+from tfrec_tools.system import stores
 from tfrec_tools.system.regular_files import require_regular
+from tfrec_tools.system.remote_path import RemotePath
 
 # Ours, and those that TFOD (x.record-00000-of-00010) and TFDS (x.tfrecord-00000-of-00010) write.
 _OURS = re.compile(r"(?P<name>.+)-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.tfrecord(?:\.gz)?")
@@ -117,8 +119,8 @@ def record_files(patterns: Sequence[str | Path]) -> list[Path]:
     """Returns the record files that patterns name, each once, in the order of the patterns and then by name.
 
     A pattern is a file, a folder (all its record files), a set's DIR/NAME (all its splits), DIR/NAME-SPLIT or
-    a shell pattern such as 'DIR/NAME-*'; sidecars that it matches are passed over. Raises InputError where a
-    pattern names no record file, or where shards of a set are missing.
+    a shell pattern such as 'DIR/NAME-*' (of a store, in the file's name only); sidecars that it matches are
+    passed over. Raises InputError where a pattern names no record file, or where shards of a set are missing.
     """
     unique: dict[Path, None] = {}
     for pattern in patterns:
@@ -131,16 +133,21 @@ def record_files(patterns: Sequence[str | Path]) -> list[Path]:
 
 
 def _matching(pattern: str | Path) -> list[Path]:
-    path = pattern if isinstance(pattern, Path) else Path(pattern)
+    path = stores.of_url(pattern if isinstance(pattern, Path) else Path(pattern))
     if path.is_file():
         return [path]
     if path.is_dir():
         return files_in(path)
     require_regular(path)
-    matches = sorted(Path(match) for match in glob.glob(str(pattern), recursive=True))  # noqa: PTH207
-    files = [match for match in matches if is_record_file(match)]
+    files = [match for match in sorted(_globbed(path)) if is_record_file(match)]
     files = files or sorted(entry for entry in _entries(path.parent) if _is_shard_of(entry, path.name))
     return files or sorted(path.with_name(file) for file in _listed(path))
+
+
+def _globbed(path: Path) -> list[Path]:
+    if isinstance(path, RemotePath):
+        return list(path.parent.glob(path.name))
+    return [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207
 
 
 def _require_complete(files: Iterable[Path]) -> None:

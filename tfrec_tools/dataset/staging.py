@@ -78,8 +78,8 @@ def claimed(out: Path) -> Iterator[None]:
     """The folder is there, and no other run works in it until the block ends. One that was made for nothing
     goes with the InputError that says why. Raises InputError where it is another's, or held."""
     folder = folder_of(out)
-    if isinstance(folder, RemotePath):  # whose store has no locks; a run's files are whole there
-        with named_as(out, folder):
+    if isinstance(folder, RemotePath):
+        with named_as(out, folder), locks.held(out, "set"):
             yield
         return
     is_new = not is_there(out)

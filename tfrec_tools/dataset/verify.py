@@ -144,7 +144,7 @@ def _record_faults(file: Path, here: Path, info: ShardInfo) -> Generator[str, No
     digest = hashlib.sha256()
     records = boxes = 0
     try:
-        for data in framing.read(here):
+        for data in framing.read(here, file):
             parsed = parse_example(data, f"{file}: record {records}")
             image = parsed.image.data
             rest = without_image(data, image)
@@ -154,7 +154,7 @@ def _record_faults(file: Path, here: Path, info: ShardInfo) -> Generator[str, No
             records += 1
             boxes += len(parsed.record.names)
     except InputError as fault:
-        yield str(fault).replace(str(here), str(file))
+        yield str(fault)
         return None
     if records != info.records:
         yield f"{file}: has {counted(records, 'record')}, the manifest says {info.records}"

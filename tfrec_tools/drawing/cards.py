@@ -39,6 +39,8 @@ class Style:
     address   of that folder, as the page will name it
     page      where the page will lie, so that it can name original files; None where it may not
     side_px   the longer side of a thumbnail
+    most_bytes   of a thumbnail of SIDE_PX in the page itself, which is of SMALL_SIDE_PX where it has more;
+              None where that does not matter
     kinds     of boxes, in the order of their numbers
     """
 
@@ -48,6 +50,7 @@ class Style:
     address: str = ""
     page: Path | None = None
     side_px: int = SIDE_PX
+    most_bytes: int | None = None
     kinds: Sequence[str] = ()
 
 
@@ -82,12 +85,12 @@ def _pixels(preview: Preview, style: Style) -> tuple[Image.Image | None, str]:
     the image, where that lies by itself; else, beside a page, a copy of its bytes where they are few, or a
     smaller image, on which masks are drawn."""
     image, side = preview.image, style.side_px
-    if style.page is None or style.folder is None or image is None:
-        return thumbnail(preview, side, style.colours), ""
+    own = _relative(preview.file, style.page) if preview.file and style.page else ""
+    if style.folder is None or image is None:
+        return _embedded(preview, style), "" if preview.record.masks else own
     is_small = max(image.width, image.height) <= side
     if not preview.record.masks and (is_small or preview.file or _is_shown(image.data)):
         small = thumbnail(preview, side, style.colours)
-        own = _relative(preview.file, style.page) if preview.file else ""
         copied = small is not None and not own and not is_small and _is_shown(image.data)
         return small, _address(image.data, style) if copied else own
     large = thumbnail(preview, LARGE_SIDE_PX, style.colours)
@@ -96,6 +99,14 @@ def _pixels(preview: Preview, style: Style) -> tuple[Image.Image | None, str]:
     small = large.copy()
     small.thumbnail((side, side))
     return small, _address(_jpeg(large), style)
+
+
+def _embedded(preview: Preview, style: Style) -> Image.Image | None:
+    """Returns the thumbnail that a page holds itself."""
+    large = thumbnail(preview, SIDE_PX, style.colours)
+    if large is not None and style.most_bytes is not None and len(_jpeg(large)) > style.most_bytes:
+        large.thumbnail((SMALL_SIDE_PX, SMALL_SIDE_PX))
+    return large
 
 
 def _is_shown(data: bytes) -> bool:

@@ -24,6 +24,7 @@ from tfrec_tools.system.options import Progress, silent
 EXAMPLES = 12  # images of each code on a page of issues
 MOST_EMBEDDED = 200  # images of a page that is one file; those of a larger one lie beside it
 _FEW = 60  # images
+_EMBEDDED_BYTES = 7_500_000  # of the images in a page that are more; base64 makes 10 MB of them
 _AT_A_TIME = 16  # images that a worker does
 _MOST_BARS = 200
 _LEAST_LOG2, _MOST_LOG2 = 3, 10  # bounds of the first and the last bar of sizes, in pixels
@@ -113,12 +114,14 @@ def issues_page(
 def render(head: Head, chosen: Chosen, style: Style | None = None, done: Done = lambda _: None) -> Page:
     """Returns the page; of `style` only where its thumbnails go is taken. They are made by processes beside
     this one."""
+    count = len(chosen.images)
     style = replace(
         style or Style(),
         colours=palette(chosen.classes),
         classes=frozenset(chosen.classes),
         kinds=chosen.kinds,
-        side_px=SIDE_PX if len(chosen.images) <= _FEW else SMALL_SIDE_PX,
+        side_px=SIDE_PX if count <= _FEW else SMALL_SIDE_PX,
+        most_bytes=None if count <= _FEW else _EMBEDDED_BYTES // count,
     )
     cards = cards_of(chosen.images, style, done)
     classes = numbered(cards, chosen.classes)
@@ -150,7 +153,7 @@ def write(out: Path, head: Head, chosen: Chosen, progress: Progress = silent) ->
 
     with published_page(out) as parts:
         is_large = count > MOST_EMBEDDED
-        style = Style(folder=parts.folder, address=parts.address, page=out) if is_large else Style()
+        style = Style(folder=parts.folder, address=parts.address, page=out) if is_large else Style(page=out)
         page = render(head, chosen, style, done)
         parts.page.write_bytes(page.html)
     return page

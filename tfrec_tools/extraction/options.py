@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from tfrec_tools.dataset.options import RecordLabels, WorkerOptions
+from tfrec_tools.system import stores
 from tfrec_tools.system.options import Option, Panel, Paths, StrPath, as_path, as_texts
 
 Kind = Literal["coco", "voc", "yolo", "csv", "yolo-segment"]  # the keys of formats.writers.WRITERS
@@ -22,6 +23,7 @@ class ExtractOptions(WorkerOptions):
             "Record files, folders of them, DIR/NAME of sets, or 'DIR/NAME-*'.",
             argument=True,
             recorded=False,
+            stores=True,
         ),
     ]
     _: KW_ONLY
@@ -78,4 +80,4 @@ class ExtractOptions(WorkerOptions):
 
     @property
     def labels_path(self) -> Path | None:
-        return None if self.record_labels is None else as_path(self.record_labels)
+        return None if self.record_labels is None else stores.of_url(as_path(self.record_labels))

@@ -22,6 +22,7 @@ from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.formats.writers import WRITERS, Writer
 from tfrec_tools.labels import pbtxt
 from tfrec_tools.labels.label_map import Label, LabelMap
+from tfrec_tools.system import stores
 from tfrec_tools.system.options import recorded_texts
 from tfrec_tools.tfrecords import framing
 from tfrec_tools.tfrecords.features import source_id
@@ -74,7 +75,7 @@ def make_plan(options: ExtractOptions) -> Plan:
     do not fit."""
     files = shards.record_files(options.patterns)
     _require_single_map(files, options)
-    subject = Path(", ".join(options.patterns))
+    subject = stores.of_url(Path(", ".join(options.patterns)))
     how = ReadOptions(masks=not options.no_masks, label_map=options.labels_path)
     read = tfod.read_files(files, subject, how)
     source = read.source

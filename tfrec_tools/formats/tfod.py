@@ -138,7 +138,7 @@ def _file(file: Path, classes: _Classes, options: ReadOptions) -> Iterator[_Read
     place = framing.unpacked(file)
     split = _split_of(file)
     offset = 0
-    for number, data in enumerate(framing.read(place)):
+    for number, data in enumerate(framing.read(place, file)):
         source, found = f"{readable(file.name)} record {number}", boxes_in(data)
         try:
             parsed = parse_example(data, source)

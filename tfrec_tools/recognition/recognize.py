@@ -11,9 +11,11 @@ from tfrec_tools.formats import evidence, registry
 from tfrec_tools.labels import pbtxt, zoo
 from tfrec_tools.recognition import archives, models, sources
 from tfrec_tools.recognition.answer import Answer
+from tfrec_tools.recognition.remote import in_store
 from tfrec_tools.system.archive_path import ArchivePath
 from tfrec_tools.system.regular_files import require_regular
-from tfrec_tools.system.stores import located
+from tfrec_tools.system.remote_path import RemotePath
+from tfrec_tools.system.stores import located, of_url
 
 _MANIFEST = ".manifest.json"
 _KINDS = "annotations, images, records or a model"
@@ -23,7 +25,7 @@ _UNKNOWN = "is nothing that tfrec knows, expected annotations, an image, a label
 def record_words(word: str) -> str | None:
     """Returns what names the records that a word means: record files, a set, its manifest, a folder of
     records, a shell pattern; None where it means anything else."""
-    path = Path(word)
+    path = of_url(Path(word))
     if path.name.endswith(_MANIFEST) and path.is_file():
         return str(path.with_name(path.name.removesuffix(_MANIFEST)))
     if path.is_dir():
@@ -41,11 +43,13 @@ def recognize(word: str) -> Answer:
         if (model := zoo.named(word)) is not None:
             return models.of_zoo(model)
         raise InputError(
-            word, "no such file or folder, expected that, DIR/NAME of records, or a name from `tfrec models`"
+            path, "no such file or folder, expected that, DIR/NAME of records, or a name from `tfrec models`"
         )
     require_regular(path)
     answer = _folder(path) if path.is_dir() else _file(path)
-    return archives.within(word, answer) if isinstance(path, ArchivePath) else answer
+    if isinstance(path, ArchivePath):
+        return archives.within(word, answer)
+    return in_store(answer) if isinstance(path, RemotePath) else answer
 
 
 def _folder(path: Path) -> Answer:

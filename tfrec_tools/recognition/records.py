@@ -7,6 +7,8 @@ from collections import Counter
 from tfrec_tools.dataset.stats import Stats
 from tfrec_tools.errors import counted
 from tfrec_tools.recognition.answer import Answer, KnownClass, command
+from tfrec_tools.recognition.remote import in_store
+from tfrec_tools.system.remote_path import is_url
 
 _TAKES = ("finetune --train", "evaluate", "compare", "preview", "detect", "extract", "remap")
 _SIZES = {
@@ -32,7 +34,7 @@ def answer(words: tuple[str, ...], stats: Stats) -> Answer:
         "sizes of images": _sizes(stats.sizes_wh),
         "first record": _first(stats),
     }
-    return Answer(
+    whole = Answer(
         " ".join(words),
         "records",
         f"TFRecords, {size}, {content}; every CRC is right",
@@ -42,6 +44,7 @@ def answer(words: tuple[str, ...], stats: Stats) -> Answer:
         {} if stats.sources else {"verify": "has no manifest beside it, as what `tfrec convert` writes has"},
         command("preview", *words, "--out", "page.html"),
     )
+    return in_store(whole) if any(map(is_url, words)) else whole
 
 
 def _per_image(per_image: Counter[int]) -> str:

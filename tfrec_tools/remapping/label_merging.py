@@ -17,7 +17,7 @@ from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.labels.merge import merge
 from tfrec_tools.labels.naming import MergeRules, Source
 from tfrec_tools.remapping.options import MergeLabelsOptions
-from tfrec_tools.system import locks
+from tfrec_tools.system import locks, stores
 from tfrec_tools.system.atomic import published
 from tfrec_tools.system.options import recorded_texts
 from tfrec_tools.system.regular_files import read_bytes
@@ -58,11 +58,11 @@ class MergedLabels:
 
 def read(options: MergeLabelsOptions) -> Merging:
     """Reads all classes. InputError where an input cannot be used, or is the output too."""
-    out = options.merged_path
-    _require_other(out, options.maps)
-    sources = tuple(read_classes(path) for path in options.maps)
+    out, maps = stores.written(options.merged_path), tuple(map(stores.of_url, options.maps))
+    _require_other(out, maps)
+    sources = tuple(map(read_classes, maps))
     rules = rules_of(options, sources, options.first_ids)
-    return Merging(out, options.maps, sources, rules, recorded_texts(options), options.if_changed)
+    return Merging(out, maps, sources, rules, recorded_texts(options), options.if_changed)
 
 
 def merge_labels(merging: Merging) -> MergedLabels:

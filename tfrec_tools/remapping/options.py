@@ -55,12 +55,16 @@ class MergeLabelsOptions(IdOptions):
             "DIR/NAME of records.",
             argument=True,
             recorded=False,
+            stores=True,
         ),
     ]
     new: Annotated[
         Paths | None,
         Option(
-            "Likewise one or several; their new names follow at the next ids.", argument=True, recorded=False
+            "Likewise one or several; their new names follow at the next ids.",
+            argument=True,
+            recorded=False,
+            stores=True,
         ),
     ] = None
     _: KW_ONLY
@@ -71,6 +75,7 @@ class MergeLabelsOptions(IdOptions):
             "NAME.id_tables.json.",
             Panel.OUTPUT,
             recorded=False,
+            stores=True,
         ),
     ]
     if_changed: Annotated[
@@ -101,6 +106,7 @@ class RecordOptions(IdOptions, PolicyOptions):
             "become one.",
             argument=True,
             recorded=False,
+            stores=True,
         ),
     ]
     _: KW_ONLY
@@ -110,6 +116,7 @@ class RecordOptions(IdOptions, PolicyOptions):
             "The merged label map: whatever merge-labels reads.",
             Panel.SOURCE,
             default="merged from the sets' own",
+            stores=True,
         ),
     ] = None
     table: Annotated[
@@ -118,6 +125,7 @@ class RecordOptions(IdOptions, PolicyOptions):
             "The tables of the merge, which say what renamed classes became.",
             Panel.SOURCE,
             default="NAME.id_tables.json beside --labels, if there",
+            stores=True,
         ),
     ] = None
     record_labels: RecordLabels = None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from operator import attrgetter
+from typing import Any
 
 from tfrec_tools import __version__
 from tfrec_tools.annotations import policies
@@ -36,11 +37,20 @@ from tfrec_tools.tfrecords.features import source_id
 def remap(options: RemapOptions) -> Finished:
     """Remaps sets of records into one; the same input gives the same bytes, whatever the number of workers.
     When it is killed, the same call does the rest. InputError where the input cannot be used."""
-    options = replace(options, out=stores.written(options.prefix))
+    options = _in_stores(options)
     publish.require_name(options.prefix)
     engine = partial(run, processes=options.workers, durable=not options.no_fsync)
     progress = partial(options.progress, "remapping records")
     return publish.finish(_set_plan(options), policies_of(options), engine, progress)
+
+
+def _in_stores(options: RemapOptions) -> RemapOptions:
+    """The options with files of stores where they name URLs."""
+    named = {name: getattr(options, name) for name in ("labels", "table", "record_labels")}
+    read: dict[str, Any] = {
+        name: stores.of_url(as_path(path)) for name, path in named.items() if path is not None
+    }
+    return replace(options, out=stores.written(options.prefix), **read)
 
 
 def policies_of(options: RemapOptions) -> Policies:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.system import store_locks
 from tfrec_tools.system.atomic import named_as
 from tfrec_tools.system.remote_path import RemotePath
 
@@ -57,11 +58,13 @@ def release(lock: Path, file: int | None) -> None:
 @contextmanager
 def held(subject: Path, what: str) -> Iterator[None]:
     """No other run writes `subject` until the block ends; the lock is the hidden file .NAME.lock beside it.
-    Raises InputError where another run does. A store in a cloud has no locks."""
-    if isinstance(subject, RemotePath):
-        yield
-        return
+    Raises InputError where another run does. Of stores, those have locks that can write only what is not
+    there."""
     lock = subject.with_name(f".{subject.name}.lock")
+    if isinstance(lock, RemotePath):
+        with named_as(subject, lock), store_locks.held(lock, subject, what, _now()):
+            yield
+        return
     with named_as(subject, lock):
         file = take(lock, subject, what, lambda: lock.parent.mkdir(parents=True, exist_ok=True))
     try:
@@ -78,9 +81,12 @@ def _is_taken(file: int) -> bool:
     return True
 
 
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def _say_who(file: int) -> None:
-    since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    who = {"pid": os.getpid(), "host": os.uname().nodename, "since": since}
+    who = {"pid": os.getpid(), "host": os.uname().nodename, "since": _now()}
     with suppress(OSError):  # a disk that is full keeps nobody from holding a lock
         os.ftruncate(file, 0)
         os.write(file, json.dumps(who).encode())

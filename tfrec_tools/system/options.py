@@ -25,7 +25,7 @@ from typing import (
 )
 
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.system.remote_path import require_local
+from tfrec_tools.system.remote_path import require_local, spelled
 
 StrPath = str | PathLike[str]
 Paths = StrPath | Sequence[StrPath]
@@ -202,7 +202,7 @@ def as_paths(values: Paths) -> tuple[Path, ...]:
 
 def as_texts(values: Any) -> tuple[str, ...]:
     """Returns texts and paths as texts."""
-    return tuple(map(str, several(values)))
+    return tuple(map(spelled, several(values)))
 
 
 def several(values: Any) -> tuple[Any, ...]:
@@ -277,4 +277,4 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    return str(value) if isinstance(value, PathLike) else value
+    return spelled(Path(value)) if isinstance(value, PathLike) else value

@@ -53,6 +53,12 @@ def open_unbuffered(path: Path) -> FileIO:
     return open(path, "rb", 0, opener=_regular)
 
 
+def open_stream(path: Path) -> BinaryIO:
+    """Opens a file that is read once, from its begin to its end, as `open_binary` does; one of a store comes
+    as it is read, and is not copied to the disk before."""
+    return path.open("rb", 0) if isinstance(path, RemotePath) else open_binary(path)
+
+
 def open_text(path: Path, encoding: str = "utf-8", newline: str | None = None) -> TextIO:
     """Opens a text as `open_binary` does. Raises InputError as from `require_utf8`."""
     file: Any = open_binary(path)
@@ -101,9 +107,7 @@ def read_part(path: Path, offset: int = 0, length: int | None = None, stamp: Sta
     """Returns `length` bytes of a file from `offset` on, or all that follow; as many as there are. Raises
     ChangedError where the file is not what `stamp` says, before or after; else as `open_binary` does."""
     if isinstance(path, RemotePath):
-        with path.open("rb", 0) as file:
-            file.seek(offset)
-            return bytes(file.read() if length is None else file.read(length))
+        return path.read_part(offset, length)
     try:
         opened, found = _opened(path, os.O_RDONLY | os.O_CLOEXEC)
     except NotRegularError as fault:

@@ -41,8 +41,9 @@ def is_url(path: Path | str) -> bool:
     return _URL.fullmatch(str(path)) is not None
 
 
-def _as_url(text: str) -> str:
-    """Restores the two slashes that a Path makes one of."""
+def spelled(path: os.PathLike[str] | str) -> str:
+    """Returns a path as its user wrote it: with the two slashes of a URL, of which a Path makes one."""
+    text = str(path)
     match = _URL.fullmatch(text)
     return f"{match[1]}://{match[2]}" if match else text
 
@@ -51,7 +52,7 @@ def require_local(path: Path | str, option: str) -> None:
     """Raises InputError where what an option names is a URL, which would be made a folder of that name."""
     if is_url(path) and not isinstance(path, RemotePath):
         reason = "is a URL, expected a path of this machine; copy what lies in the store, or goes there"
-        raise InputError(option, reason, where=_as_url(str(path)))
+        raise InputError(option, reason, where=spelled(path))
 
 
 def is_file(path: Path) -> bool:
@@ -93,6 +94,12 @@ class RemotePath(PosixPath, ABC):
     def below(self, deep: bool) -> Iterator[tuple[str, Stat]]:
         """Yields (URL, what it is) of the files in this folder, and where `deep` in those below it."""
 
+    def part(self, offset: int, length: int | None) -> bytes:
+        """Returns `length` bytes from `offset` on, or all that follow."""
+        with self.reader() as file:
+            file.seek(offset)
+            return file.read(-1 if length is None else length)
+
     @property
     def is_outermost(self) -> bool:
         """Whether no folder of the store is above it."""
@@ -102,6 +109,15 @@ class RemotePath(PosixPath, ABC):
         """Returns a stream whose bytes become the file when it is closed."""
         raise self._only_read()
 
+    def create(self, data: bytes) -> bool | None:  # noqa: ARG002
+        """Writes a file where there is none, in one step. Returns whether it did; None of a store that knows
+        no such step."""
+        return None
+
+    def write_bytes(self, data: Any) -> int:
+        with self.open("wb") as file:
+            return int(file.write(data))
+
     def move(self, target: str) -> None:  # noqa: ARG002
         """Moves it to a URL, whose file is replaced."""
         raise self._only_read()
@@ -110,7 +126,7 @@ class RemotePath(PosixPath, ABC):
         raise self._only_read()
 
     def __str__(self) -> str:
-        return _as_url(super().__str__())
+        return spelled(super().__str__())
 
     def __fspath__(self) -> str:
         return str(self)
@@ -126,6 +142,11 @@ class RemotePath(PosixPath, ABC):
     def read_bytes(self) -> bytes:
         with self.open("rb") as file:
             return bytes(file.read())
+
+    def read_part(self, offset: int, length: int | None) -> bytes:
+        """Returns `length` bytes from `offset` on, or all that follow; as many as there are."""
+        with self._faults():
+            return bytes(self.part(offset, length))
 
     def read_text(self, *args: Any, **options: Any) -> str:
         with self.open("r", -1, *args, **options) as file:

@@ -25,6 +25,12 @@ def located(path: Path) -> Path:
     return archive_path.located(path) or path
 
 
+def of_url(path: Path) -> Path:
+    """Returns a URL as a file of its store, and any other path as it is, ZIP archives included, which hold no
+    records and no models. Raises InputError where the store cannot be opened."""
+    return located(path) if is_url(path) else path
+
+
 def written(path: Path) -> Path:
     """Returns what is to be written: a URL as a file of its store, and other paths as they are. Raises
     InputError where that cannot be opened."""

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from io import BufferedIOBase, FileIO
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, NamedTuple
 import google_crc32c
 
 from tfrec_tools.errors import InputError
-from tfrec_tools.system.regular_files import open_binary
+from tfrec_tools.system.regular_files import open_stream
 from tfrec_tools.system.remote_path import RemotePath
 
 _HEADER = struct.Struct("<QI")
@@ -105,7 +105,7 @@ class Tally(BufferedIOBase):
 
 def tally(path: Path) -> Tally:
     """Returns the size and CRC-32C of a file."""
-    with open_binary(path) as file, Path(os.devnull).open("wb") as nowhere:
+    with open_stream(path) as file, Path(os.devnull).open("wb") as nowhere:
         counted = Tally(nowhere)
         while block := file.read(1 << 20):
             counted.write(block)
@@ -118,10 +118,12 @@ def _packed(file: Tally, compression: str) -> AbstractContextManager[Any]:
     return gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0)  # no name or time, which would differ
 
 
-def read(path: Path) -> Iterator[bytes]:
+def read(place: Path, path: Path | None = None) -> Iterator[bytes]:
     """Yields the records of a file, plain or gzip. Raises InputError with the record's number (from 0) and
-    the byte offset (in the unpacked data) where the file is cut off or damaged."""
-    with _open(path) as file:
+    the byte offset (in the unpacked data) where the file is cut off or damaged; of `path`, where the file is
+    a copy of that."""
+    path = path or place
+    with _open(place) as file:
         offset = index = 0
         while True:
             where = f"record {index} at byte {offset}"
@@ -152,8 +154,8 @@ class Frame(NamedTuple):
 def frames(file: FileIO, path: Path) -> Iterator[Frame]:
     """Yields the records of a plain file, found by one small read each; no CRC of data is checked. Raises
     InputError as of `read`."""
-    whole = os.fstat(file.fileno()).st_size
-    offset = index = 0
+    whole, offset, index = file.seek(0, os.SEEK_END), 0, 0
+    file.seek(0)
     ahead = file.read(HEADER_BYTES + _GLANCE)  # from the record's header on
     while offset < whole:
         where = f"record {index} at byte {offset}"
@@ -183,25 +185,30 @@ def read_at(file: FileIO, offset: int, sizes: Iterable[int], said: int, path: Pa
 
 def is_gzip(path: Path) -> bool:
     """A plain file may start with gzip's magic by chance, but then its CRC fits."""
-    with open_binary(path) as file:
+    with open_stream(path) as file:
         start = file.read(_HEADER.size)
     return start.startswith(_GZIP_MAGIC) and not _header_fits(start)
 
 
 def unpacked(file: Path) -> Path:
-    """Returns the file itself, or what a gzip file holds, in the temporary folder: by the same name, as it
-    stands in what is said of its images."""
-    if not is_gzip(file):
+    """Returns a plain file of this machine that can be read in any order: the file itself, or a copy in the
+    temporary folder of one that is of a store, or of what a gzip file holds: by the same name, as it stands
+    in what is said of its images."""
+    is_packed = is_gzip(file)
+    if not is_packed and not isinstance(file, RemotePath):
         return file
     target = _scratch() / f"{len(list(_scratch().iterdir()))}" / file.name
     target.parent.mkdir()
     try:
-        with open_binary(file) as opened, gzip.open(opened, "rb") as packed, target.open("wb") as out:
-            shutil.copyfileobj(packed, out, 1 << 20)
+        with _open(file) as opened, target.open("wb") as out:
+            shutil.copyfileobj(opened, out, 1 << 20)
     except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
         raise InputError(file, f"the gzip data is cut off or damaged ({fault})") from fault
     except OSError as fault:
-        raise InputError(file, f"cannot be unpacked into {target.parent} ({fault.strerror})") from fault
+        if fault.filename == str(file):  # the store's
+            raise
+        verb = "unpacked" if is_packed else "copied"
+        raise InputError(file, f"cannot be {verb} into {target.parent} ({fault.strerror})") from fault
     return target
 
 
@@ -212,11 +219,16 @@ def _scratch() -> Path:
     return folder
 
 
-def _open(path: Path) -> BinaryIO:
-    """Returns the file, unpacked."""
-    if is_gzip(path):
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    return open_binary(path)
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    """Opens the file, unpacked."""
+    is_packed = is_gzip(path)
+    with open_stream(path) as file:
+        if not is_packed:
+            yield file
+            return
+        with gzip.open(file, "rb") as unpacked_file:
+            yield unpacked_file  # type: ignore[misc]
 
 
 def _read_record(file: BinaryIO, path: Path, where: str) -> bytes | None:

@@ -18,6 +18,7 @@ from pycocotools.cocoeval import COCOeval
 from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation import charts, operating_points
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
+from tfrec_tools.detector.evaluation.measured import OperatingPoint
 from tfrec_tools.detector.evaluation.metrics import confusion, measure, most_confused
 from tfrec_tools.detector.evaluation.voc07 import average_precision_11
 from tfrec_tools.errors import InputError
@@ -223,9 +224,7 @@ def test_the_operating_point_leaves_out_what_evaluation_leaves_out() -> None:
 def test_scores_come_back_from_their_file(tmp_path: Path) -> None:
     file = tmp_path / operating_points.FILE
     assert operating_points.read_scores(file, LABELS) == {}
-    file.write_text(
-        operating_points.format_scores({"blue": operating_points.OperatingPoint(0.25, 0.3, 0.5, 0.5)})
-    )
+    file.write_text(operating_points.format_scores({"blue": OperatingPoint(0.25, 0.3, 0.5, 0.5)}))
     assert operating_points.read_scores(file, LABELS) == {3: 0.25}
     seen = found([LEFT, MIDDLE, RIGHT], [0.6, 0.4, 0.3], [1, 1, 3])
     assert operating_points.above_threshold(seen, {3: 0.25}).ids.tolist() == [1, 3]

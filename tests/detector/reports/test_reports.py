@@ -19,8 +19,8 @@ from tfrec_tools.detector.data.index import index_records
 from tfrec_tools.detector.evaluation.average_precision import AveragePrecision
 from tfrec_tools.detector.evaluation.bootstrap import Spread
 from tfrec_tools.detector.evaluation.calibration import Calibration, Shift
+from tfrec_tools.detector.evaluation.measured import OperatingPoint
 from tfrec_tools.detector.evaluation.metrics import Confused
-from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
 from tfrec_tools.detector.reports import comparison, images, model_card, run_page
 from tfrec_tools.detector.reports.run_page import Attached

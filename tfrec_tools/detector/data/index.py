@@ -20,6 +20,7 @@ from tfrec_tools.annotations.records import ByteRange
 from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels.label_map import LabelMap
+from tfrec_tools.system.remote_path import RemotePath
 from tfrec_tools.tfrecords import framing, spans
 from tfrec_tools.tfrecords.example import parse_example
 from tfrec_tools.tfrecords.features import IMAGE_ENCODED
@@ -106,10 +107,12 @@ def read_example(annotated: IndexedExample) -> bytes:
 
 def _examples(file: Path) -> Iterator[tuple[bytes, ByteRange | bytes]]:
     """Yields each Example, and how to come by it again."""
-    is_packed = framing.is_gzip(file)
+    is_far = isinstance(file, RemotePath)  # and its images are to be read again and again
+    place = framing.unpacked(file) if is_far else file
+    is_packed = framing.is_gzip(place)
     offset = framing.HEADER_BYTES
-    for data in framing.read(file):
-        yield data, data if is_packed else ByteRange(file, offset, len(data))
+    for data in framing.read(place, file):
+        yield data, data if is_packed else ByteRange(place, offset, len(data))
         offset += len(data) + framing.FOOTER_BYTES + framing.HEADER_BYTES
 
 

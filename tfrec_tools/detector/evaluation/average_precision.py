@@ -15,7 +15,8 @@ from pycocotools.cocoeval import COCOeval
 from tfrec_tools.detector.data import batches
 from tfrec_tools.detector.data.index import IndexedExample, silent
 from tfrec_tools.detector.evaluation import bootstrap
-from tfrec_tools.detector.evaluation.bootstrap import Interval, Spread
+from tfrec_tools.detector.evaluation.bootstrap import Spread
+from tfrec_tools.detector.evaluation.measured import Interval
 from tfrec_tools.detector.evaluation.spreads import ALL_AREAS, MOST, PLACES, spreads
 from tfrec_tools.detector.model.class_rows import AS_THEY_ARE, Renamed
 from tfrec_tools.detector.model.detector import Detector, compiled_detect

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.detector.evaluation.matches import Matches
+from tfrec_tools.detector.evaluation.measured import Interval
 
 RESAMPLES = 1000
 SEED = 0
@@ -27,7 +28,6 @@ _RECALLS = np.linspace(0.0, 1.0, 101)  # where COCO interpolates precision
 _MOST_ELEMENTS = 2**24  # of an array at a time
 
 Weights = NDArray[np.uint16]  # (I, R) how often each image is in each draw
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from tfrec_tools.detector.evaluation.metrics import ClassMetrics, Metrics
+from tfrec_tools.detector.evaluation.measured import ClassMetrics
+from tfrec_tools.detector.evaluation.metrics import Metrics
 from tfrec_tools.drawing import letters
 from tfrec_tools.drawing.palette import palette
 

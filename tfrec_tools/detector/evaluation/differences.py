@@ -12,7 +12,7 @@ from tfrec_tools.detector.evaluation.average_precision import (
     average_precision,
     mean,
 )
-from tfrec_tools.detector.evaluation.bootstrap import Interval
+from tfrec_tools.detector.evaluation.measured import Interval
 from tfrec_tools.labels.label_map import LabelMap
 
 

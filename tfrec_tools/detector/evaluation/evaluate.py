@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 from tfrec_tools.detector.data.index import IndexedExample, index_records, read_example
 from tfrec_tools.detector.evaluation import charts, coco_ids
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections, find
+from tfrec_tools.detector.evaluation.measured import MetricsDocument
 from tfrec_tools.detector.evaluation.metrics import Metrics, measure
 from tfrec_tools.detector.model.detector import COMPILING, load_detector
 from tfrec_tools.detector.model.zoo import model_folder
@@ -90,13 +91,9 @@ def _named(
 
 def document(options: EvaluateOptions, metrics: Metrics) -> dict[str, Any]:
     """What metrics.json says: Metrics as it is, with what it is of."""
-    return {
-        "model": str(options.model),
-        "records": list(options.patterns),
-        "min_score": options.score,
-        **asdict(metrics),
-        "confusion": metrics.confusion.tolist(),
-    }
+    measured = {each.name: getattr(metrics, each.name) for each in fields(metrics)}
+    measured["confusion"] = tuple(map(tuple, metrics.confusion.tolist()))
+    return asdict(MetricsDocument(str(options.model), options.patterns, options.score, **measured))
 
 
 def format_document(options: EvaluateOptions, metrics: Metrics) -> str:

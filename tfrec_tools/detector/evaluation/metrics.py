@@ -12,10 +12,10 @@ from pycocotools.cocoeval import COCOeval
 from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation import bootstrap
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections, boxes_by_class, coco_evaluation
-from tfrec_tools.detector.evaluation.bootstrap import Interval, Spread
+from tfrec_tools.detector.evaluation.bootstrap import Spread
+from tfrec_tools.detector.evaluation.measured import ClassMetrics, Scores
 from tfrec_tools.detector.evaluation.operating_points import (
     Needed,
-    OperatingPoint,
     f1_over_score,
     operating_point,
     reach,
@@ -24,41 +24,6 @@ from tfrec_tools.detector.evaluation.overlaps import SAME_OBJECT, ious
 from tfrec_tools.detector.evaluation.spreads import ALL_AREAS, MOST, PLACES, spreads
 from tfrec_tools.detector.evaluation.voc07 import average_precision_11
 from tfrec_tools.labels.label_map import LabelMap
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """COCO's average precisions, 0 to 1: over IoU 0.5 to 0.95, at 0.5, at 0.75, and of boxes below 32 x 32
-    pixels, below 96 x 96, and larger. None where there are no such boxes. `intervals` are {name: 95 %
-    interval} where they were asked for; None where too few images have such boxes."""
-
-    ap: float | None
-    ap50: float | None
-    ap75: float | None
-    small: float | None
-    medium: float | None
-    large: float | None
-    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ClassMetrics:
-    """The metrics of a class that has boxes to be found.
-
-    precision   at IoU 0.5 and recalls 0, 0.01, ..., 1: the best precision at that recall or more
-    f1          at IoU 0.5 when detections count from scores 0, 0.01, ..., 1 on
-    voc07       11-point AP at IoU 0.5; None where it was not asked for
-    best        where F1 is best; None where none of its boxes is found
-    """
-
-    id: int
-    name: str
-    boxes: int
-    scores: Scores
-    precision: tuple[float, ...]
-    f1: tuple[float, ...]
-    voc07: float | None
-    best: OperatingPoint | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
+from tfrec_tools.detector.evaluation.measured import OperatingPoint
 from tfrec_tools.detector.evaluation.overlaps import SAME_OBJECT, hits, ious
 from tfrec_tools.errors import InputError
 from tfrec_tools.labels import model_folders
@@ -24,17 +24,6 @@ FILE = model_folders.SCORES
 SCORES = np.linspace(0.0, 1.0, 101).astype(np.float32)
 
 Needed = Mapping[int, float]  # {id: score from which on}; USUAL for others
-
-
-@dataclass(frozen=True, slots=True)
-class OperatingPoint:
-    """Precision and recall of a class at IoU 0.5 (0 to 1) when detections count from a score on; `score` is
-    in the middle between the last that counts, whose score is `highest`, and the next."""
-
-    score: float
-    highest: float
-    precision: float
-    recall: float
 
 
 def operating_point(

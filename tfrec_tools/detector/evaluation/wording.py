@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tfrec_tools.detector.evaluation.bootstrap import FEWEST_IMAGES, Interval
+from tfrec_tools.detector.evaluation.bootstrap import FEWEST_IMAGES
 from tfrec_tools.detector.evaluation.differences import Difference
+from tfrec_tools.detector.evaluation.measured import Interval
 
 _WITHIN_ERROR = "which is within its error"
 

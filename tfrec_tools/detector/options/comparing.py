@@ -9,6 +9,7 @@ from typing import Annotated
 from tfrec_tools.detector.options.models import MODEL
 from tfrec_tools.errors import InputError
 from tfrec_tools.system.options import Option, Options, Paths, StrPath, as_path, as_texts
+from tfrec_tools.system.remote_path import require_local
 
 LABELS_A, LABELS_B = "--labels-a", "--labels-b"
 
@@ -23,13 +24,16 @@ class CompareOptions(Options):
             f"A, the one before. With --records: {MODEL} Without: a set of records, DIR/NAME.",
             argument=True,
             metavar="A",
+            stores=True,
         ),
     ]
-    b: Annotated[StrPath, Option("B, the one after, of the same kind.", argument=True, metavar="B")]
+    b: Annotated[
+        StrPath, Option("B, the one after, of the same kind.", argument=True, metavar="B", stores=True)
+    ]
     _: KW_ONLY
     records: Annotated[
         Paths | None,
-        Option("Annotated records to compare two models on: 'DIR/NAME-*'; may be repeated."),
+        Option("Annotated records to compare two models on: 'DIR/NAME-*'; may be repeated.", stores=True),
     ] = None
     out: Annotated[
         StrPath | None, Option("The page to write, a .html; none without.", metavar="PAGE.html")
@@ -67,7 +71,10 @@ class CompareOptions(Options):
 
     @property
     def models(self) -> tuple[tuple[str, Path | None, str], tuple[str, Path | None, str]]:
-        """Of A and of B: what is meant, its label map, and the flag that gives that."""
+        """Of A and of B: what is meant, its label map, and the flag that gives that. InputError where it is
+        in a store."""
+        for name in ("a", "b"):
+            require_local(getattr(self, name), name)
         return (
             (str(self.a), _path(self.labels_a), LABELS_A),
             (str(self.b), _path(self.labels_b), LABELS_B),

@@ -193,7 +193,8 @@ class RetentionOptions(Options):
 
     _: KW_ONLY
     replay: Annotated[
-        Paths | None, Option("Records of old images to mix in; may be repeated.", Panel.RETENTION)
+        Paths | None,
+        Option("Records of old images to mix in; may be repeated.", Panel.RETENTION, stores=True),
     ] = None
     replay_budget: Annotated[
         str,
@@ -282,13 +283,17 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
         StrPath,
         Option("Label map of the grown model: whatever merge-labels reads, as it writes it.", Panel.MODELS),
     ]
-    train: Annotated[Paths, Option("Records of the new images: 'DIR/NAME-*'; may be repeated.", Panel.MODELS)]
+    train: Annotated[
+        Paths,
+        Option("Records of the new images: 'DIR/NAME-*'; may be repeated.", Panel.MODELS, stores=True),
+    ]
     val: Annotated[
         Paths | None,
         Option(
             "Records to choose by, and to measure with before and after; may be repeated.",
             Panel.MODELS,
             default="15 % of --train are set aside",
+            stores=True,
         ),
     ] = None
     out: Annotated[
@@ -319,7 +324,9 @@ class FinetuneOptions(TrainingOptions, RetentionOptions):
     test: Annotated[
         Paths | None,
         Option(
-            "Records to measure with instead, which nothing is chosen by; may be repeated.", Panel.MEASURING
+            "Records to measure with instead, which nothing is chosen by; may be repeated.",
+            Panel.MEASURING,
+            stores=True,
         ),
     ] = None
     eval_every: Annotated[

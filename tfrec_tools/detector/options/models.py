@@ -38,7 +38,7 @@ class EvaluateOptions(Options):
 
     _: KW_ONLY
     model: Annotated[StrPath, Option(MODEL)]
-    records: Annotated[Paths, Option("Annotated records: 'DIR/NAME-*'; may be repeated.")]
+    records: Annotated[Paths, Option("Annotated records: 'DIR/NAME-*'; may be repeated.", stores=True)]
     model_labels: Annotated[StrPath | None, MODEL_LABEL_MAP] = None
     out: Annotated[StrPath | None, Option("New folder for metrics.json and the charts.")] = None
     score: Annotated[

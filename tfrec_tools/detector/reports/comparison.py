@@ -12,10 +12,9 @@ from typing import Any
 
 from tfrec_tools.detector.evaluation import average_precision
 from tfrec_tools.detector.evaluation.average_precision import AveragePrecision, mean
-from tfrec_tools.detector.evaluation.bootstrap import Interval
 from tfrec_tools.detector.evaluation.calibration import NONE, Calibration
 from tfrec_tools.detector.evaluation.differences import Difference, difference
-from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
+from tfrec_tools.detector.evaluation.measured import Interval, OperatingPoint
 from tfrec_tools.detector.model.class_rows import ClassRow
 from tfrec_tools.detector.training.run_notes import NO_OLD_CLASSES, OF_AGREEMENT, Lost
 from tfrec_tools.errors import InputError, counted

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tfrec_tools.detector.evaluation.operating_points import FILE, OperatingPoint
+from tfrec_tools.detector.evaluation.measured import OperatingPoint
+from tfrec_tools.detector.evaluation.operating_points import FILE
 from tfrec_tools.detector.evaluation.wording import about, changed_words, scored
 from tfrec_tools.detector.reports import comparison
 from tfrec_tools.detector.reports.comparison import (

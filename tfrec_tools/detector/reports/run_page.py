@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from tfrec_tools.detector.evaluation.measured import OperatingPoint
 from tfrec_tools.detector.evaluation.metrics import Confused
-from tfrec_tools.detector.evaluation.operating_points import OperatingPoint
 from tfrec_tools.detector.evaluation.wording import about, changed, changed_words, scored
 from tfrec_tools.detector.reports import comparison
 from tfrec_tools.detector.reports.comparison import (

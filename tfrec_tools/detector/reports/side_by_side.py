@@ -13,9 +13,9 @@ from tfrec_tools.detector.evaluation.average_precision import (
     average_precision,
     mean,
 )
-from tfrec_tools.detector.evaluation.bootstrap import Interval
 from tfrec_tools.detector.evaluation.differences import Difference, difference
 from tfrec_tools.detector.evaluation.fates import KINDS, Fate, Kind, fates
+from tfrec_tools.detector.evaluation.measured import Interval
 from tfrec_tools.detector.evaluation.operating_points import USUAL, Needed
 from tfrec_tools.detector.evaluation.wording import about, changed, changed_words, scored
 from tfrec_tools.drawing.gallery import Line, Numbers

@@ -61,7 +61,8 @@ function frame(card, source, letterPx) {
   return around;
 }
 
-// Letters and dots are as large in a small image as in a large one; labels lie above their boxes, within the image.
+// Letters and dots are as large in a small image as in a large one; labels lie above their boxes, within the image. Where
+// they would lie on one another in a small image, the lower ones are left out.
 function fit(within) {
   const all = [...within.querySelectorAll(".frame svg")];
   const scales = all.map(svg => svg.viewBox.baseVal.width / (svg.clientWidth || 1));
@@ -69,7 +70,12 @@ function fit(within) {
     const letter = svg.dataset.letters * scales[i], { width, height } = svg.viewBox.baseVal;
     svg.style.fontSize = `${letter}px`;
     for (const dot of svg.querySelectorAll("circle")) dot.setAttribute("r", DOT_PX * scales[i]);
-    for (const label of svg.querySelectorAll(".label")) place(label, letter, width, height);
+    const isSmall = Number(svg.dataset.letters) === LETTER_PX, shown = [];
+    for (const label of [...svg.querySelectorAll(".label")].reverse()) {
+      const at = place(label, letter, width, height), isHidden = isSmall && shown.some(other => overlap(at, other));
+      label.setAttribute("visibility", isHidden ? "hidden" : "visible");
+      if (!isHidden) shown.push(at);
+    }
   });
 }
 
@@ -79,11 +85,15 @@ function place(label, letter, width, height) {
   const left = Number(label.dataset.x), top = Number(label.dataset.y);
   const x = Math.max(0, Math.min(left, width - long));
   const y = Math.max(0, Math.min(top >= high ? top - high : top, height - high));
-  for (const [key, value] of Object.entries({ x, y, width: long, height: high })) back.setAttribute(key, value);
+  const at = { x, y, width: long, height: high };
+  for (const [key, value] of Object.entries(at)) back.setAttribute(key, value);
   text.setAttribute("x", x + pad);
   text.setAttribute("y", y + letter);
   text.textContent = said;
+  return at;
 }
+
+const overlap = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 
 const ruler = document.createElement("canvas").getContext("2d"), lengths = new Map();
 ruler.font = '600 100px system-ui, "Segoe UI", "Noto Sans", sans-serif';
