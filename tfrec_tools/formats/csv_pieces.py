@@ -175,14 +175,13 @@ def _take_sizes(
     """Takes the first size that is stated of each image; yields an issue, after its line and image, for each
     of which a later row states another: the boxes of one of them are pixels of another image."""
     stated = np.flatnonzero((sizes_wh > 0).all(axis=1) & (image_of >= 0))
-    for image, at in zip(*np.unique(image_of[stated], return_index=True), strict=True):
+    images, first, at_image = np.unique(image_of[stated], return_index=True, return_inverse=True)
+    for image, at in zip(images.tolist(), stated[first].tolist(), strict=True):
         if state.sizes_wh[image] == (0, 0):
-            width, height = sizes_wh[stated[at]].tolist()
-            state.sizes_wh[image], state.size_lines[image] = (width, height), int(lines[stated[at]])
-    if not len(stated):
-        return
-    first_wh = np.array(state.sizes_wh)[image_of[stated]]  # (stated, 2)
-    others = stated[(sizes_wh[stated] != first_wh).any(axis=1)]
+            width, height = sizes_wh[at].tolist()
+            state.sizes_wh[image], state.size_lines[image] = (width, height), int(lines[at])
+    firsts_wh = np.array([state.sizes_wh[image] for image in images.tolist()]).reshape(-1, 2)
+    others = stated[(sizes_wh[stated] != firsts_wh[at_image]).any(axis=1)]
     for image, at in zip(*np.unique(image_of[others], return_index=True), strict=True):
         if image not in state.resized:
             state.resized.add(int(image))
