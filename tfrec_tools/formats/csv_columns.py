@@ -71,12 +71,13 @@ def layout(path: Path, options: ReadOptions = DEFAULT) -> CsvLayout:
     """Reads the layout from the file's first line and what the user says of it. InputError lists the columns
     that are missing and those that there are, or of which it is unclear which one is meant."""
     read = _layout(path, options)
-    _require_clear(path, read, dict(options.columns))
+    if read.first_line > 1:
+        _require_clear_class(path, read, dict(options.columns))
     return read
 
 
 def _layout(path: Path, options: ReadOptions) -> CsvLayout:
-    """Returns the layout with the first of several columns that may be meant."""
+    """Returns the layout with the first of several columns that may be the class."""
     line = _first_line(path)
     separator = max(_SEPARATORS, key=_outside_quotes(line).count)
     header = _cells(path, line, separator)
@@ -116,7 +117,9 @@ def _columns(path: Path, header: list[str], options: ReadOptions) -> tuple[dict[
         return {name: number for number, name in enumerate(_RETINANET)}, False
     if (numbered := _numbered(header, options)) is not None:
         return numbered, False
-    return _chosen(path, header, user_columns) | _by_name(header, user_columns), True
+    columns = _chosen(path, header, user_columns) | _by_name(header, user_columns)
+    _require_single(path, header, columns, user_columns)
+    return columns, True
 
 
 def _read(columns: Mapping[str, int], form: Form) -> dict[str, int]:
@@ -266,22 +269,26 @@ def _by_name(header: list[str], user_columns: Mapping[str, str]) -> dict[str, in
     return columns
 
 
-def _require_clear(path: Path, read: CsvLayout, user_columns: Mapping[str, str]) -> None:
-    """Raises InputError where two columns have the name that one of ours was found by, or where several may
-    hold the classes: such as the number of each in `class`, and what it is called in `name`."""
-    if read.first_line == 1:
-        return
-    header, columns, said = read.header, read.columns, user_columns.values()
+def _require_single(
+    path: Path, header: list[str], columns: Mapping[str, int], user_columns: Mapping[str, str]
+) -> None:
+    """Raises InputError where two columns have the name that one of ours was found by."""
     for name, number in columns.items():
-        if str(number) in said:
+        if user_columns.get(name) == str(number):
             continue
         alike = [i for i, other in enumerate(header) if plain(other) == plain(header[number])]
-        if header[number] in said:
+        if header[number] == user_columns.get(name):
             alike = [i for i in alike if header[i] == header[number]]
         if len(alike) > 1:
             numbers = " and ".join(map(str, alike))
             reason = f"columns {numbers} (from 0) are both {header[number]!r}; say --columns {name}={number}"
             raise InputError(path, f"{reason} or the other", where="line 1")
+
+
+def _require_clear_class(path: Path, read: CsvLayout, user_columns: Mapping[str, str]) -> None:
+    """Raises InputError where several columns may hold the classes: such as the number of each in `class`,
+    and what it is called in `name`."""
+    header, columns = read.header, read.columns
     used = {number for name, number in columns.items() if name != "class"}
     likely = [i for i, other in enumerate(header) if plain(other) in NAMES["class"] and i not in used]
     if "class" in columns and "class" not in user_columns and len(likely) > 1:
