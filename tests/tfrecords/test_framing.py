@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from io import FileIO
 from pathlib import Path
 
@@ -62,6 +63,19 @@ def test_gzip_is_read(tmp_path: Path) -> None:
     framing.write(plain, RECORDS)
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     assert list(framing.read(packed)) == RECORDS
+
+
+@pytest.mark.parametrize("level", [0, 1, 6, 9])
+def test_zlib_is_named_for_what_it_is(tmp_path: Path, level: int) -> None:
+    plain = tmp_path / "a.tfrecord"
+    framing.write(plain, RECORDS)
+    packed = tmp_path / "b.tfrecord"
+    packed.write_bytes(zlib.compress(plain.read_bytes(), level))
+    line = r"^[^\n]*begins as zlib's data, [^\n]* GZIP or none$"
+    with pytest.raises(InputError, match=line):
+        list(framing.read(packed))
+    with FileIO(packed) as file, pytest.raises(InputError, match=line):
+        list(framing.frames(file, packed))
 
 
 def test_a_plain_file_may_begin_like_gzip(tmp_path: Path) -> None:

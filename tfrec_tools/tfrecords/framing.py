@@ -248,6 +248,9 @@ def _length(header: bytes, path: Path, where: str) -> int:
     """Reads the length of a record's data, in bytes."""
     if not _header_fits(header):
         _require_whole(path, where, len(header), _HEADER.size, "header")
+        if where.startswith("record 0 ") and _begins_as_zlib(header):
+            reason = "begins as zlib's data, which is not read, expected a plain TFRecord file or gzip's"
+            raise InputError(path, f"{reason}; write it with the compression GZIP or none")
         raise InputError(
             path, "the CRC of its length is wrong: the file is damaged or no TFRecord file", where=where
         )
@@ -257,6 +260,11 @@ def _length(header: bytes, path: Path, where: str) -> int:
             path, f"it claims {length} bytes, more than the 2 GiB that an Example may have", where=where
         )
     return length
+
+
+def _begins_as_zlib(header: bytes) -> bool:
+    """Returns whether a file begins as RFC 1950 says, deflated with a window of 32 KiB."""
+    return header[0] == 0x78 and int.from_bytes(header[:2]) % 31 == 0
 
 
 def _require_crc(pieces: Pieces, said: int, path: Path, where: str) -> None:
