@@ -18,7 +18,7 @@ _TYPES: dict[str, Any] = {
     "null": type(None),
 }
 _KNOWN = {"$ref", "$defs", "$schema", "title", "description", "default", "type", "enum", "anyOf"}
-_KNOWN |= {"properties", "required", "additionalProperties", "items"}
+_KNOWN |= {"properties", "required", "additionalProperties", "items", "prefixItems", "minItems", "maxItems"}
 
 
 def require_valid(document: Any, name: str) -> None:
@@ -51,5 +51,17 @@ def faults(value: Any, schema: Any, defs: Any, where: str) -> Iterator[str]:
             else:
                 yield from faults(item, more, defs, f"{where}.{key}")
     elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from faults(item, schema.get("items", {}), defs, f"{where}[{number}]")
+        yield from _faults_of_items(value, schema, defs, where)
+
+
+def _faults_of_items(values: list[Any], schema: Any, defs: Any, where: str) -> Iterator[str]:
+    """Yields where items are none of an array's or a tuple's schema, or are too few or too many."""
+    if not schema.get("minItems", 0) <= len(values) <= schema.get("maxItems", len(values)):
+        yield f"{where} has {len(values)} items"
+    first, others = schema.get("prefixItems", []), schema.get("items", {})
+    for number, item in enumerate(values):
+        of_item = first[number] if number < len(first) else others
+        if of_item is False:
+            yield f"{where}[{number}] is one more than the schema has"
+        else:
+            yield from faults(item, of_item, defs, f"{where}[{number}]")
