@@ -14,6 +14,7 @@ from statistics import correlation, mean
 import numpy as np
 
 _FEWEST = 3  # runs, below which a correlation says nothing
+_KNOWN = 0.2  # AP50 of a base, below which it has nothing to be agreed with, as one of random weights
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ def main() -> None:
 
 
 def losses(folder: Path) -> Iterator[Lost]:
-    """Yields what the old classes of all runs below a folder lost, where both can be said."""
+    """Yields what the old classes that the bases of all runs below a folder know lost, where both can be
+    said."""
     for report in sorted(folder.rglob("report.json")):
         for line in json.loads(report.read_text(encoding="utf-8"))["classes"]:
             agreement, before, after = line.get("agreement"), line["before"], line["after"]
-            if line["group"] == "old" and agreement and before and after:
+            is_known = line["group"] == "old" and before and before["ap50"] >= _KNOWN
+            if is_known and agreement and after:
                 yield Lost(
                     str(report.parent.relative_to(folder)),
                     line["name"],
