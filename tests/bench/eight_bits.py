@@ -30,19 +30,19 @@ def main() -> None:
     for name in ("model", "records", "calibrate"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--images", type=int, default=100, help="of the records, the first ones")
-    given = parser.parse_args()
-    detector = load_detector(Path(given.model))
+    words = parser.parse_args()
+    detector = load_detector(Path(words.model))
     module = tflite_centers if isinstance(detector.config, CenterNetConfig) else tflite
-    calibrate = _decoded(given.calibrate, _CALIBRATING)
-    images = _decoded(given.records, given.images)
-    examples = index_records([given.records], detector.labels)[: given.images]
+    calibrate = _decoded(words.calibrate, _CALIBRATING)
+    images = _decoded(words.records, words.images)
+    examples = index_records([words.records], detector.labels)[: words.images]
     with tempfile.TemporaryDirectory() as temporary:
         for name, calibrating in (("tflite", None), ("tflite-int8", calibrate)):
             path = Path(temporary) / name
             module.write(detector, path, calibrating)
             answers = [module.run(path, detector, image) for image in images]
-            found = [ImageDetections(each.boxes, each.scores, each.ids) for each in answers]
-            scores = measure(examples, found, detector.labels, min_score=None, voc07=False).overall
+            detections = [ImageDetections(each.boxes, each.scores, each.ids) for each in answers]
+            scores = measure(examples, detections, detector.labels, min_score=None, voc07=False).overall
             kilobytes = path.stat().st_size / 1000
             print(f"{name:12} {kilobytes:8.0f} kB  AP50 {scores.ap50:.3f}  AP {scores.ap:.3f}", flush=True)
 
