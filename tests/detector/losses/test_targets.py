@@ -124,15 +124,18 @@ def test_losses_are_divided_by_the_matches_of_the_batch() -> None:
     np.testing.assert_allclose(one.alone[0], 0.5)
 
 
-def test_classes_that_stand_apart_are_divided_by_their_own_matches() -> None:
+def test_classes_that_stand_apart_are_divided_by_their_own_matches_and_emphasised() -> None:
     boxes = [[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0]]
     codes, logits = tf.ones((1, 4, 4)), tf.zeros((1, 4, 3))
     together = _assign(boxes, [0, 0, 1])
     apart = together._replace(apart=tf.constant([0.0, 0.0, 1.0]))
-    one, two = (ssd_losses.detection_losses(LOSS, codes, logits, targets) for targets in (together, apart))
-    # Three boxes of the same loss: their mean, or the mean of two and that of one.
-    np.testing.assert_allclose(two.alone[0], 2.0 * one.alone[0])
+    one, two = (
+        ssd_losses.detection_losses(LOSS, codes, logits, targets, emphasis)
+        for targets, emphasis in ((together, 1.0), (apart, 3.0))
+    )
+    # Three boxes of the same loss: their mean, or the mean of two and three times that of one.
+    np.testing.assert_allclose(two.alone[0], 4.0 * one.alone[0])
     focal = ssd_losses.sigmoid_focal(logits, together.classes.one_hot, LOSS.focal_gamma, LOSS.focal_alpha)
     of_column = tf.reduce_sum(focal, axis=[0, 1]).numpy()
     np.testing.assert_allclose(one.alone[1], of_column.sum() / 3, rtol=1e-6)
-    np.testing.assert_allclose(two.alone[1], of_column[:2].sum() / 2 + of_column[2], rtol=1e-6)
+    np.testing.assert_allclose(two.alone[1], of_column[:2].sum() / 2 + 3 * of_column[2], rtol=1e-6)

@@ -110,6 +110,34 @@ def test_pseudo_labels_are_boxes_doubts_or_background(tmp_path: Path) -> None:
     np.testing.assert_allclose(after.boxes[0], one.boxes[0])
 
 
+@pytest.mark.parametrize(
+    ("overlap", "score", "weights"),
+    [
+        (0.35, 0.9, [1.0]),
+        (0.35, 0.3, [0.0]),
+        (0.45, 0.9, [0.0]),
+        (0.45, 0.3, []),
+        (0.65, 0.9, [0.0]),
+        (0.75, 0.9, []),
+        (0.75, 0.3, []),
+    ],
+)
+def test_the_more_a_box_overlaps_an_annotated_one_the_surer_the_base_must_be(
+    tmp_path: Path, overlap: float, score: float, weights: list[float]
+) -> None:
+    file = tiny.write_records(
+        tmp_path / "new.tfrecord", ["blue"], 1, labels=LABELS, labeled=frozenset({"blue"})
+    )
+    (one,) = index_records([str(file)], LABELS)
+    ymin, xmin, ymax, xmax = one.boxes[0].tolist()
+    within = [ymin, xmin, ymin + overlap * (ymax - ymin), xmax]  # its share of the whole is their IoU
+    path = tmp_path / "pseudo.tfrecord"
+    added = pseudo_labels.write_records(path, [one], [found((within, score, 1))], {1: 0.5}, LABELS)
+    (after,) = index_records([str(path)], LABELS)
+    assert after.weights.tolist() == [1.0, *weights]
+    assert added == sum(weights)
+
+
 def test_boxes_that_are_added_have_no_keypoints(tmp_path: Path) -> None:
     convert(ConvertOptions(poses.coco(tmp_path), tmp_path / "out/new", labeled="person,car,dog"))
     labels = read_label_map(tmp_path / "out/new.label_map.pbtxt")

@@ -15,6 +15,7 @@ from tests.helpers.goldens import STEPS
 from tfrec_tools.detector.architectures import registry
 from tfrec_tools.detector.checkpoints import object_graph
 from tfrec_tools.detector.data.index import index_records
+from tfrec_tools.detector.losses import distillation
 from tfrec_tools.detector.losses.distillation import Teacher
 from tfrec_tools.detector.losses.matching import Draw, GroundTruth
 from tfrec_tools.detector.model import growth
@@ -60,12 +61,7 @@ def taught(base: Detector) -> Teacher:
 def test_losses_and_gradients_are_those_of_two_networks(family: str) -> None:
     base, grown = base_and_grown(family)
     config, family_of = grown.config, registry.of(grown.config)
-    size = config.resizer.height_px, config.resizer.width_px
-    images = tf.random.stateless_uniform((2, *size, 3), (0, 1), -1, 1)
-    boxes, classes = tf.constant([[[0.1, 0.1, 0.5, 0.6]]] * 2), tf.one_hot([[0], [2]], 3)
-    ones = (tf.ones((2, 1)), tf.ones((2, 3)), tf.ones(3))
-    draw = Draw(tf.constant([1, 1]), tf.constant(0), 2)
-    truth = GroundTruth(tf.ones((2, 2)), boxes, classes, *ones, draw=draw)
+    images, truth = _batch(grown)
     trained = [variable.value for variable in Update(grown, FROZEN).trained]
 
     def found(teacher: Teacher) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
@@ -80,6 +76,45 @@ def test_losses_and_gradients_are_those_of_two_networks(family: str) -> None:
     for one, other in zip(apart, found(taught(base)._replace(joined=joined)), strict=True):
         for value, same in zip(one, other, strict=True):
             np.testing.assert_allclose(value, same, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("family", goldens.FAMILIES)
+def test_beside_a_teacher_new_classes_weigh_more(family: str) -> None:
+    """But for Faster R-CNN's, where no losses stand apart."""
+    base, grown = base_and_grown(family)
+    family_of = registry.of(grown.config)
+    images, truth = _batch(grown)
+
+    def found(teacher: Teacher | None, apart: list[float]) -> list[tf.Tensor]:
+        known = truth._replace(apart=tf.constant(apart))
+        return family_of.training_losses(
+            grown.config, grown.network, images, known, teacher, training=False
+        ).alone[:2]
+
+    weight = distillation.EMPHASIS if family_of.HAS_SIGMOIDS else 1.0
+    for apart, times in (([0.0] * 3, 1.0), ([1.0] * 3, weight)):
+        alone, beside = found(None, apart), found(taught(base), apart)
+        np.testing.assert_allclose(beside, np.multiply(times, alone), rtol=1e-5)
+
+
+def test_where_no_other_class_is_taught_there_is_one_group(tmp_path: Path) -> None:
+    _, grown = base_and_grown("fpnlite")
+    files = [tiny.write_records(tmp_path / f"{name}.tfrecord", [name], 1) for name in ("red", "blue")]
+    red, blue = (index_records([str(file)], from_names(["red", "blue"])) for file in files)
+    for examples, expected in ((blue, [1.0] * 3), ([*red, *blue], [0.0, 1.0, 0.0])):
+        trainer = Trainer(grown, replace(STEPS, steps=1), apart=frozenset({2}))
+        trainer.run(examples, [], lambda _: None)
+        assert trainer.stepper.apart.numpy().tolist() == expected
+
+
+def _batch(detector: Detector) -> tuple[tf.Tensor, GroundTruth]:
+    """Two images, each with a box of another class."""
+    size = detector.config.resizer.height_px, detector.config.resizer.width_px
+    images = tf.random.stateless_uniform((2, *size, 3), (0, 1), -1, 1)
+    boxes, classes = tf.constant([[[0.1, 0.1, 0.5, 0.6]]] * 2), tf.one_hot([[0], [2]], 3)
+    ones = (tf.ones((2, 1)), tf.ones((2, 3)), tf.ones(3))
+    draw = Draw(tf.constant([1, 1]), tf.constant(0), 2)
+    return images, GroundTruth(tf.ones((2, 2)), boxes, classes, *ones, draw=draw)
 
 
 @pytest.mark.parametrize("is_frozen", [True, pytest.param(False, marks=pytest.mark.slow)])

@@ -117,7 +117,8 @@ def training_losses(
     targets = center_losses.assign(truth, config.loss.min_iou, config.cells, STRIDE_PX)
     stacks = _answers(network, images, teacher, training=training)
     ours = stacks[: center_network.count_stacks(config)]
-    losses = center_losses.losses(config.loss, ours, targets, truth)
+    emphasis = distillation.EMPHASIS if teacher else 1.0
+    losses = center_losses.losses(config.loss, ours, targets, truth, emphasis)
     if teacher is None:
         return losses
     return replace(losses, distillation=_distillation(config, teacher, ours[-1], stacks[-1]))
@@ -139,7 +140,8 @@ def _distillation(
 ) -> tuple[LossTerm, ...]:
     student = distillation.Answers(_codes(config, ours), _columns(ours, teacher.grown_columns))
     answers = distillation.Answers(_codes(config, base), _columns(base, teacher.base_columns))
-    return distillation.loss(answers, student, center_network.decode(base), distillation.is_sure(answers))
+    is_sure = distillation.is_sure(answers)
+    return distillation.loss(answers, student, center_network.decode(base), is_sure, distillation.EMPHASIS)
 
 
 def _codes(config: CenterNetConfig, maps: Maps) -> tf.Tensor:

@@ -99,7 +99,8 @@ def training_losses(
     )
     answers = _answers(network, images, teacher, training=training)
     codes, logits, *of_base = (tf.cast(answer, tf.float32) for answer in answers)
-    losses = ssd_losses.detection_losses(config.loss, codes, logits, targets)
+    emphasis = distillation.EMPHASIS if teacher else 1.0
+    losses = ssd_losses.detection_losses(config.loss, codes, logits, targets, emphasis)
     if teacher is None:
         return losses
     return replace(losses, distillation=_distillation(config, teacher, codes, logits, *of_base))
@@ -127,7 +128,8 @@ def _distillation(
     student = distillation.Answers(codes, tf.gather(logits, teacher.grown_columns + first, axis=-1))
     answers = distillation.Answers(base_codes, tf.gather(base_logits, teacher.base_columns + first, axis=-1))
     boxes = box_coding.decode(base_codes, tf.constant(anchor_boxes(config)), config.code_scales)
-    return distillation.loss(answers, student, boxes, distillation.is_sure(answers))
+    is_sure = distillation.is_sure(answers)
+    return distillation.loss(answers, student, boxes, is_sure, distillation.EMPHASIS)
 
 
 def class_heads(config: SsdConfig) -> list[ClassHead]:

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tfrec_tools.detector.config.center_net import CenterLoss
 from tfrec_tools.detector.losses import elementwise
 from tfrec_tools.detector.losses.matching import GroundTruth
-from tfrec_tools.detector.losses.ssd_losses import Losses, LossTerm
+from tfrec_tools.detector.losses.ssd_losses import Losses, by_group
 from tfrec_tools.detector.network.center_network import Maps
 
 _LOWEST = 1e-4  # TFOD's bounds of a probability
@@ -87,10 +87,15 @@ def deviations(sizes: tf.Tensor, min_iou: float) -> tf.Tensor:
     return (2.0 * tf.floor(radius) + 1.0) / 6.0
 
 
-def losses(config: CenterLoss, stacks: list[Maps], targets: CenterTargets, truth: GroundTruth) -> Losses:
-    """Returns the losses of a batch, of each stack against the same targets. TFOD divides them by the boxes
-    of the batch; here those of the classes that stand apart are divided by their own boxes, and the others by
-    the rest, as `ssd_losses.detection_losses` does."""
+def losses(
+    config: CenterLoss,
+    stacks: list[Maps],
+    targets: CenterTargets,
+    truth: GroundTruth,
+    emphasis: float = 1.0,
+) -> Losses:
+    """Returns the losses of a batch, of each stack against the same targets, in groups as
+    `ssd_losses.by_group` says."""
     known = targets.heatmaps, targets.doubts, targets.weights, config.alpha, config.beta
     of_classes = tf.add_n([elementwise.column_sums(_focal, maps.logits, *known) for maps in stacks]) / len(
         stacks
@@ -99,13 +104,7 @@ def losses(config: CenterLoss, stacks: list[Maps], targets: CenterTargets, truth
     apart = truth.apart * tf.ones_like(truth.taught)  # (K,)
     boxes = tf.cast(tf.reduce_any(truth.classes > 0.0, axis=-1) & (truth.weights > 0.0), tf.float32)
     boxes_apart = tf.linalg.matvec(truth.classes, apart)  # (B, N)
-    localization, classification = [], []
-    for of_group, columns in ((1.0 - boxes_apart, 1.0 - apart), (boxes_apart, apart)):
-        count = tf.reduce_sum(boxes * of_group)
-        localization.append(LossTerm(tf.reduce_sum(of_boxes * of_group), count))
-        total = config.center_weight * tf.reduce_sum(of_classes * columns)
-        classification.append(LossTerm(total, count))
-    return Losses(tuple(localization), tuple(classification))
+    return by_group(of_boxes, config.center_weight * of_classes, boxes, (boxes_apart, apart), emphasis)
 
 
 def _focal(

@@ -12,6 +12,9 @@ from tfrec_tools.detector.losses.ssd_losses import LossTerm
 
 _STDS = 2.0  # a score this many standard deviations above the mean of its image is sure
 _NMS_IOU = 0.5
+# What its losses weigh, and those of new classes, beside those of old classes' boxes: these are a base's
+# guesses for the most part, and the teacher speaks for their classes as well.
+EMPHASIS = 2.0
 _MAX_BOXES = 100
 
 
@@ -37,17 +40,18 @@ class Answers(NamedTuple):
 
 
 def loss(
-    teacher: Answers, student: Answers, boxes: tf.Tensor, is_certain: tf.Tensor
+    teacher: Answers, student: Answers, boxes: tf.Tensor, is_certain: tf.Tensor, weight: float = 1.0
 ) -> tuple[LossTerm, LossTerm]:
     """Returns the mean divergence of the scores, added up over classes, on the anchors `is_certain` (B, A)
-    bool, and the mean squared difference of the codes on those of them that non-maximum suppression leaves.
-    boxes (B, A, 4) are the teacher's.
+    bool, and the mean squared difference of the codes on those of them that non-maximum suppression leaves,
+    both weighed. boxes (B, A, 4) are the teacher's.
 
     Feng et al. hold the logits themselves by their squared difference. But whether a class scores 0.01 or
     0.001 there makes no difference to what is detected, and what may not move is lost to the new classes."""
     logits = tf.reduce_sum(_divergence(teacher.logits, student.logits), axis=-1)  # (B, A)
     codes = tf.reduce_mean(tf.math.squared_difference(teacher.codes, student.codes), axis=-1)  # (B, A)
-    return _mean_where(logits, is_certain), _mean_where(codes, _best(boxes, _scores(teacher), is_certain))
+    best = _best(boxes, _scores(teacher), is_certain)
+    return _mean_where(weight * logits, is_certain), _mean_where(weight * codes, best)
 
 
 def _divergence(teacher: tf.Tensor, student: tf.Tensor) -> tf.Tensor:

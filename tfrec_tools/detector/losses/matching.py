@@ -89,7 +89,8 @@ class Targets(NamedTuple):
     codes    (B, A, 4) float32 [ty tx th tw]
     code_weights  (B, A) float32
     matches  (B, A) int32, the row of the box; -1 unmatched, -2 ignored
-    apart  (K+1,) float32, 1 for each class whose losses are divided by the matches of such classes alone
+    apart  (K+1,) float32, 1 for each class whose losses are divided by the matches of such classes alone, and
+           for the background where all are
     """
 
     classes: ClassTargets
@@ -172,8 +173,13 @@ def assign(
         codes=matched_codes(matches, certain_boxes(truth), anchors, scale_factors),
         code_weights=matched * weights,
         matches=matches,
-        apart=tf.pad(truth.apart * tf.ones_like(truth.taught), first),
+        apart=_with_background(truth.apart * tf.ones_like(truth.taught), background),
     )
+
+
+def _with_background(apart: tf.Tensor, background: bool) -> tf.Tensor:
+    """Returns (K+1,), or (K,) where there is no background, which stands with the classes that do not."""
+    return tf.concat([tf.reduce_min(apart, keepdims=True), apart], axis=0) if background else apart
 
 
 def _columns(truth: GroundTruth, matches: tf.Tensor, background: bool) -> tf.Tensor:

@@ -70,25 +70,46 @@ def smooth_l1(codes: tf.Tensor, targets: tf.Tensor, delta: float) -> tf.Tensor:
     return tf.reduce_sum(0.5 * quadratic**2 + delta * (error - quadratic), axis=-1)
 
 
-def detection_losses(config: LossConfig, codes: tf.Tensor, logits: tf.Tensor, targets: Targets) -> Losses:
-    """Returns the losses of a batch: codes (B, A, 4), logits (B, A, K+1). TFOD divides them by the matches of
-    the batch; here those of the classes that stand apart are divided by the matches of their own boxes, and
-    the others by the rest. Else a class with few boxes beside one with many would hardly be taught."""
+def detection_losses(
+    config: LossConfig, codes: tf.Tensor, logits: tf.Tensor, targets: Targets, emphasis: float = 1.0
+) -> Losses:
+    """Returns the losses of a batch: codes (B, A, 4), logits (B, A, K+1), in groups as `by_group` says; a
+    group's boxes are its matches."""
     focal = elementwise.column_sums(
         _weighed_focal, logits, targets.classes, config.focal_gamma, config.focal_alpha
     )  # (K+1,)
     huber = smooth_l1(codes, targets.codes, config.smooth_l1_delta) * targets.code_weights  # (B, A)
     if config.normalize_by_code_size:
         huber /= 4.0
-    columns = targets.apart  # (K+1,)
-    anchors = targets.classes.of_columns(columns)  # (B, A)
+    return by_group(
+        config.localization_weight * huber,
+        config.classification_weight * focal,
+        targets.code_weights * float(config.normalize_by_matches),
+        (targets.classes.of_columns(targets.apart), targets.apart),
+        emphasis,
+    )
+
+
+def by_group(
+    of_boxes: tf.Tensor,
+    of_columns: tf.Tensor,
+    counts: tf.Tensor,
+    apart: tuple[tf.Tensor, tf.Tensor],
+    emphasis: float,
+) -> Losses:
+    """Returns losses of what is matched to boxes, of_boxes (...), and of columns of classes, of_columns (C,).
+    counts (...) are what they are divided by; apart (...) and (C,) are 1 for those of classes that stand
+    apart.
+
+    TFOD divides the losses by all boxes of a batch. Here those of the classes that stand apart are divided by
+    their own boxes, and the others by the rest: else a class with few boxes beside one with many would hardly
+    be taught. And they weigh `emphasis` times as much."""
+    boxes, columns = apart
     localization, classification = [], []
-    for of_anchors, of_columns in ((1.0 - anchors, 1.0 - columns), (anchors, columns)):
-        matches = tf.reduce_sum(targets.code_weights * of_anchors) * float(config.normalize_by_matches)
-        total = config.localization_weight * tf.reduce_sum(huber * of_anchors)
-        localization.append(LossTerm(total, matches))
-        total = config.classification_weight * tf.reduce_sum(focal * of_columns)
-        classification.append(LossTerm(total, matches))
+    for weight, of_group, in_group in ((1.0, 1.0 - boxes, 1.0 - columns), (emphasis, boxes, columns)):
+        count = tf.reduce_sum(counts * of_group)
+        localization.append(LossTerm(weight * tf.reduce_sum(of_boxes * of_group), count))
+        classification.append(LossTerm(weight * tf.reduce_sum(of_columns * in_group), count))
     return Losses(tuple(localization), tuple(classification))
 
 

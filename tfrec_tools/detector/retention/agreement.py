@@ -17,7 +17,7 @@ from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections, boxes_by_class
 from tfrec_tools.detector.evaluation.findings import Find
 from tfrec_tools.detector.evaluation.overlaps import ious
-from tfrec_tools.detector.retention.pseudo_labels import DOUBT, SAME_OBJECT_IOU
+from tfrec_tools.detector.retention.pseudo_labels import DOUBT, LIKELY_SAME_IOU
 from tfrec_tools.detector.training.validation import Yardstick, few
 from tfrec_tools.labels.label_map import LabelMap
 
@@ -111,7 +111,7 @@ def _believed(
     kept = np.isfinite(needed) & has_area & (detections.scores >= DOUBT)
     boxes, ids = detections.boxes[kept], detections.ids[kept]
     others = example.boxes[~np.isin(example.ids, list(thresholds))]
-    is_other = ious(boxes, others).max(axis=1, initial=0.0) > SAME_OBJECT_IOU
+    is_other = ious(boxes, others).max(axis=1, initial=0.0) > LIKELY_SAME_IOU
     heights, widths = (boxes[:, 2:] - boxes[:, :2]).astype(np.float64).T
     return replace(
         example,

@@ -3,6 +3,9 @@
 What the base is sure of becomes a box. What it half believes becomes a box of weight 0: there nothing is
 known of its class. The rest of the image is then background for the old classes as well. Weights are
 TFOD's own feature, `image/object/weight`.
+
+A base takes what it cannot know for what it knows, and its box is then about the annotated one. So the more
+it overlaps that, the surer the base must be: else its mistakes would be taught against the new classes.
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ from tfrec_tools.tfrecords.features import (
 )
 
 DOUBT = 0.1  # below this score, the base says that there is nothing
-SAME_OBJECT_IOU = 0.7  # with an annotated box: then the annotation is right and the base is wrong
+# With an annotated box. From the first on what the base is sure of is in doubt, and what it half believes is
+# wrong; from the second on, all of it is.
+LIKELY_SAME_IOU, _SAME_IOU = 0.4, 0.7
 _LOWEST, _HIGHEST = 0.2, 0.9  # of a chosen threshold
 
 
@@ -86,10 +91,12 @@ def _more(
     """Returns boxes (M, 4), ids (M,) and weights (M,) that the base adds."""
     needed = np.array([thresholds.get(int(label_id), np.inf) for label_id in detections.ids])
     unlabeled = np.array([int(label_id) not in example.labeled for label_id in detections.ids], bool)
-    is_new = ious(detections.boxes, example.boxes).max(axis=1, initial=0.0) <= SAME_OBJECT_IOU
     has_area = (detections.boxes[:, 2:] > detections.boxes[:, :2]).all(axis=1)  # CenterNet's may have none
-    kept = np.isfinite(needed) & unlabeled & is_new & has_area & (detections.scores >= DOUBT)
-    weights = (detections.scores >= needed).astype(np.float32)
+    overlaps = ious(detections.boxes, example.boxes).max(axis=1, initial=0.0)
+    is_sure = detections.scores >= needed
+    is_other = overlaps <= np.where(is_sure, _SAME_IOU, LIKELY_SAME_IOU)
+    kept = np.isfinite(needed) & unlabeled & is_other & has_area & (detections.scores >= DOUBT)
+    weights = (is_sure & (overlaps <= LIKELY_SAME_IOU)).astype(np.float32)
     return detections.boxes[kept], detections.ids[kept], weights[kept]
 
 

@@ -42,9 +42,9 @@ _UNREADABLE = (  # what NumPy and zipfile raise at a file that is cut, foreign, 
 
 class Trainer:
     """A detector in training, with a teacher or without; `step` is how many steps it has done, of `length`.
-    The classes `apart`, by id, are taught as much as all others together, however few boxes they have. The
-    networks are to be made within the scope of the cluster's strategy. Raises TfrecError where the batch
-    cannot be cut so."""
+    The classes `apart`, by id, are taught as much as all others together, beside a teacher more, however few
+    boxes they have. The networks are to be made within the scope of the cluster's strategy. Raises TfrecError
+    where the batch cannot be cut so."""
 
     def __init__(
         self,
@@ -241,6 +241,7 @@ def _taught(examples: Sequence[IndexedExample], num_classes: int) -> NDArray[np.
 
 
 def _apart(ids: frozenset[int], taught: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns (K,) 1 for each of the ids; none where no other class is taught, so that there is one group."""
+    """Returns (K,) 1 for each of the ids, or for all where no other class is taught, so that there is one
+    group."""
     apart = np.isin(np.arange(1, len(taught) + 1), sorted(ids)).astype(np.float32)
-    return apart * float((taught * (1.0 - apart)).any())
+    return apart if (taught * (1.0 - apart)).any() else np.ones_like(apart)
