@@ -19,6 +19,7 @@ from tfrec_tools.detector.data.index import IndexedExample, index_records
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.evaluation.operating_points import USUAL
 from tfrec_tools.detector.losses import distillation
+from tfrec_tools.detector.losses.matching import GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import Losses
 from tfrec_tools.detector.model import growth
 from tfrec_tools.detector.model.class_rows import class_rows
@@ -178,6 +179,23 @@ def test_distillation_holds_only_where_the_teacher_is_sure() -> None:
     for gradient in tape.gradient(found, [student_logits, student_codes]):
         assert gradient.numpy()[0, -1].all()
         assert not gradient.numpy()[0, :-1].any()
+
+
+def test_a_teacher_may_know_what_is_not_likely_the_same_as_a_new_object() -> None:
+    """Boxes that overlap an annotated one by 0.3, 0.5 and 1, which is of a new class or not, or in doubt."""
+    boxes = tf.constant([[[0.0, 0.0, 0.3, 1.0], [0.0, 0.0, 0.5, 1.0], [0.0, 0.0, 1.0, 1.0]]])
+    known = {(0, 1.0): [True] * 3, (1, 1.0): [True, False, False], (1, 0.0): [True] * 3}
+    for (column, weight), expected in known.items():
+        truth = GroundTruth(
+            windows=tf.ones((1, 2)),
+            boxes=tf.ones((1, 1, 4)) * [0.0, 0.0, 1.0, 1.0],
+            classes=tf.one_hot([[column]], 2),
+            weights=tf.constant([[weight]]),
+            labeled=tf.ones((1, 2)),
+            taught=tf.ones(2),
+            apart=tf.constant([0.0, 1.0]),
+        )
+        assert distillation.may_know(boxes, truth).numpy().tolist() == [expected]
 
 
 def test_a_class_that_scores_next_to_nothing_may_move() -> None:

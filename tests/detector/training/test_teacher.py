@@ -97,6 +97,29 @@ def test_beside_a_teacher_new_classes_weigh_more(family: str) -> None:
         np.testing.assert_allclose(beside, np.multiply(times, alone), rtol=1e-5)
 
 
+@pytest.mark.parametrize("family", goldens.FAMILIES)
+def test_a_teacher_says_nothing_of_new_objects(family: str) -> None:
+    """What the base found is annotated as of a class that it does not know, or of one that it does."""
+    base, grown = base_and_grown(family)
+    family_of = registry.of(grown.config)
+    images, truth = _batch(grown)
+    boxes = family_of.detect(base.config, base.network, images, truth.windows).boxes
+    count = boxes.shape[1]
+    found = truth._replace(
+        boxes=boxes, classes=tf.one_hot(tf.fill((2, count), 2), 3), weights=tf.ones((2, count))
+    )
+
+    def held(apart: list[float]) -> float:
+        """How many of the teacher's boxes."""
+        known = found._replace(apart=tf.constant(apart))
+        losses = family_of.training_losses(
+            grown.config, grown.network, images, known, taught(base), training=False
+        )
+        return float(losses.distillation[-2].denominator)
+
+    assert held([0.0, 0.0, 1.0]) < held([0.0] * 3)
+
+
 def test_where_no_other_class_is_taught_there_is_one_group(tmp_path: Path) -> None:
     _, grown = base_and_grown("fpnlite")
     files = [tiny.write_records(tmp_path / f"{name}.tfrecord", [name], 1) for name in ("red", "blue")]

@@ -121,7 +121,7 @@ def training_losses(
     losses = center_losses.losses(config.loss, ours, targets, truth, emphasis)
     if teacher is None:
         return losses
-    return replace(losses, distillation=_distillation(config, teacher, ours[-1], stacks[-1]))
+    return replace(losses, distillation=_distillation(config, teacher, truth, ours[-1], stacks[-1]))
 
 
 def _answers(
@@ -136,12 +136,13 @@ def _answers(
 
 
 def _distillation(
-    config: CenterNetConfig, teacher: distillation.Teacher, ours: Maps, base: Maps
+    config: CenterNetConfig, teacher: distillation.Teacher, truth: GroundTruth, ours: Maps, base: Maps
 ) -> tuple[LossTerm, ...]:
     student = distillation.Answers(_codes(config, ours), _columns(ours, teacher.grown_columns))
     answers = distillation.Answers(_codes(config, base), _columns(base, teacher.base_columns))
-    is_sure = distillation.is_sure(answers)
-    return distillation.loss(answers, student, center_network.decode(base), is_sure, distillation.EMPHASIS)
+    boxes = center_network.decode(base)
+    is_certain = distillation.is_sure(answers) & distillation.may_know(boxes, truth)
+    return distillation.loss(answers, student, boxes, is_certain, distillation.EMPHASIS)
 
 
 def _codes(config: CenterNetConfig, maps: Maps) -> tf.Tensor:

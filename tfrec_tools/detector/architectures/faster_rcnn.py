@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfrec_tools.detector.checkpoints.object_graph import MODEL, ObjectGraph
 from tfrec_tools.detector.config.faster_rcnn import CODE_SCALES, INCEPTION, FasterRcnnConfig
 from tfrec_tools.detector.losses import rcnn_losses, sampling
-from tfrec_tools.detector.losses.distillation import Answers, Teacher, is_sure, loss
+from tfrec_tools.detector.losses.distillation import Answers, Teacher, is_sure, loss, may_know
 from tfrec_tools.detector.losses.matching import GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import Losses, LossTerm
 from tfrec_tools.detector.network import box_coding, detections, rcnn_network
@@ -95,7 +95,7 @@ def training_losses(
     )
     if teacher is None:
         return losses
-    distillation = _distillation(config, network, teacher, truth.windows, seen, *seen_by_base)
+    distillation = _distillation(config, network, teacher, truth, seen, *seen_by_base)
     return replace(losses, distillation=distillation)
 
 
@@ -135,7 +135,7 @@ def _distillation(
     config: FasterRcnnConfig,
     network: keras.Model,
     teacher: Teacher,
-    windows: tf.Tensor,
+    truth: GroundTruth,
     seen: FirstStageOutput,
     base_seen: FirstStageOutput,
 ) -> tuple[LossTerm, ...]:
@@ -145,12 +145,12 @@ def _distillation(
     boxes = box_coding.decode(base_seen.codes, anchors, CODE_SCALES)
     base = _objectness(base_seen)
     of_anchors = loss(base, _objectness(seen), boxes, is_sure(base))
-    asked, valid = rcnn_network.propose(config, anchors, base_seen.codes, base_seen.logits, windows)
+    asked, valid = rcnn_network.propose(config, anchors, base_seen.codes, base_seen.logits, truth.windows)
     asked, valid = asked[:, : config.box_loss.samples], valid[:, : config.box_loss.samples]
     refined = rcnn_network.refine(config, teacher.network, base_seen.features, asked, training=False)
     ours = rcnn_network.refine(config, network, seen.features, asked, training=False)
     answers = _answers(refined, teacher.base_columns), _answers(ours, teacher.grown_columns)
-    return of_anchors + loss(*answers, asked, valid)
+    return of_anchors + loss(*answers, asked, valid & may_know(asked, truth))
 
 
 def _objectness(seen: FirstStageOutput) -> Answers:

@@ -5,6 +5,7 @@ TFOD: meta_architectures/ssd_meta_arch.py
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -98,12 +99,12 @@ def training_losses(
         config.matcher, config.code_scales, tf.constant(anchor_boxes(config)), truth, config.background
     )
     answers = _answers(network, images, teacher, training=training)
-    codes, logits, *of_base = (tf.cast(answer, tf.float32) for answer in answers)
+    said = [tf.cast(answer, tf.float32) for answer in answers]
     emphasis = distillation.EMPHASIS if teacher else 1.0
-    losses = ssd_losses.detection_losses(config.loss, codes, logits, targets, emphasis)
+    losses = ssd_losses.detection_losses(config.loss, said[0], said[1], targets, emphasis)
     if teacher is None:
         return losses
-    return replace(losses, distillation=_distillation(config, teacher, codes, logits, *of_base))
+    return replace(losses, distillation=_distillation(config, teacher, truth, said))
 
 
 def _answers(
@@ -119,17 +120,16 @@ def _answers(
 def _distillation(
     config: SsdConfig,
     teacher: distillation.Teacher,
-    codes: tf.Tensor,
-    logits: tf.Tensor,
-    base_codes: tf.Tensor,
-    base_logits: tf.Tensor,
+    truth: matching.GroundTruth,
+    said: Sequence[tf.Tensor],
 ) -> tuple[ssd_losses.LossTerm, ...]:
+    codes, logits, base_codes, base_logits = said
     first = int(config.background)
     student = distillation.Answers(codes, tf.gather(logits, teacher.grown_columns + first, axis=-1))
     answers = distillation.Answers(base_codes, tf.gather(base_logits, teacher.base_columns + first, axis=-1))
     boxes = box_coding.decode(base_codes, tf.constant(anchor_boxes(config)), config.code_scales)
-    is_sure = distillation.is_sure(answers)
-    return distillation.loss(answers, student, boxes, is_sure, distillation.EMPHASIS)
+    is_certain = distillation.is_sure(answers) & distillation.may_know(boxes, truth)
+    return distillation.loss(answers, student, boxes, is_certain, distillation.EMPHASIS)
 
 
 def class_heads(config: SsdConfig) -> list[ClassHead]:

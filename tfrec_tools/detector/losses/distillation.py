@@ -8,6 +8,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from tfrec_tools.detector.losses import matching
+from tfrec_tools.detector.losses.matching import GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import LossTerm
 
 _STDS = 2.0  # a score this many standard deviations above the mean of its image is sure
@@ -67,6 +69,13 @@ def is_sure(teacher: Answers) -> tf.Tensor:
     scores = _scores(teacher)
     mean = tf.reduce_mean(scores, axis=1, keepdims=True)
     return scores > mean + _STDS * tf.math.reduce_std(scores, axis=1, keepdims=True)
+
+
+def may_know(boxes: tf.Tensor, truth: GroundTruth) -> tf.Tensor:
+    """Returns (B, A) bool: where the teacher's boxes (B, A, 4) are not about an annotated object of a class
+    that stands apart. Of those it knows nothing, and takes them for what it knows."""
+    overlaps = matching.iou(matching.boxes_apart(truth), boxes)  # (B, N, A)
+    return tf.reduce_max(overlaps, axis=1) < matching.LIKELY_SAME_IOU
 
 
 def _scores(teacher: Answers) -> tf.Tensor:

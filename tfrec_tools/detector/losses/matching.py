@@ -13,6 +13,9 @@ import tensorflow as tf
 from tfrec_tools.detector.config.blocks import MatcherConfig
 from tfrec_tools.detector.network import box_coding
 
+# From here on two boxes are of the same object, more likely than not.
+LIKELY_SAME_IOU = 0.4
+
 
 class Draw(NamedTuple):
     """What decides what is drawn at random for some images of a batch: a seed (2,) int32, and which rows
@@ -192,6 +195,12 @@ def _columns(truth: GroundTruth, matches: tf.Tensor, background: bool) -> tf.Ten
 def certain_boxes(truth: GroundTruth) -> tf.Tensor:
     """Returns (B, N, 4), zeros, which match nothing, for those in doubt."""
     return tf.where(truth.weights[..., None] > 0.0, truth.boxes, 0.0)
+
+
+def boxes_apart(truth: GroundTruth) -> tf.Tensor:
+    """Returns (B, N, 4), zeros, which match nothing, for those of other classes than stand apart."""
+    is_apart = tf.linalg.matvec(truth.classes, truth.apart * tf.ones_like(truth.taught)) > 0.0  # (B, N)
+    return tf.where(is_apart[..., None], certain_boxes(truth), 0.0)
 
 
 def matched_weights(truth: GroundTruth, matches: tf.Tensor) -> tf.Tensor:

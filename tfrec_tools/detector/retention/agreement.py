@@ -17,7 +17,8 @@ from tfrec_tools.detector.data.index import IndexedExample
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections, boxes_by_class
 from tfrec_tools.detector.evaluation.findings import Find
 from tfrec_tools.detector.evaluation.overlaps import ious
-from tfrec_tools.detector.retention.pseudo_labels import DOUBT, LIKELY_SAME_IOU
+from tfrec_tools.detector.losses.matching import LIKELY_SAME_IOU
+from tfrec_tools.detector.retention.pseudo_labels import DOUBT
 from tfrec_tools.detector.training.validation import Yardstick, few
 from tfrec_tools.labels.label_map import LabelMap
 

@@ -4,8 +4,9 @@ What the base is sure of becomes a box. What it half believes becomes a box of w
 known of its class. The rest of the image is then background for the old classes as well. Weights are
 TFOD's own feature, `image/object/weight`.
 
-A base takes what it cannot know for what it knows, and its box is then about the annotated one. So the more
-it overlaps that, the surer the base must be: else its mistakes would be taught against the new classes.
+A base takes what it cannot know for what it knows, and its box is then about the annotated one. Where it
+likely is, what the base is sure of is in doubt, and what it half believes is nothing: else its mistakes would
+be taught against the new classes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tfrec_tools.detector.data.index import IndexedExample, read_example, silent
 from tfrec_tools.detector.evaluation.average_precision import ImageDetections
 from tfrec_tools.detector.evaluation.operating_points import USUAL, operating_point
 from tfrec_tools.detector.evaluation.overlaps import ious
+from tfrec_tools.detector.losses.matching import LIKELY_SAME_IOU
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.atomic import published
 from tfrec_tools.tfrecords import framing
@@ -39,9 +41,7 @@ from tfrec_tools.tfrecords.features import (
 )
 
 DOUBT = 0.1  # below this score, the base says that there is nothing
-# With an annotated box. From the first on what the base is sure of is in doubt, and what it half believes is
-# wrong; from the second on, all of it is.
-LIKELY_SAME_IOU, _SAME_IOU = 0.4, 0.7
+_SAME_IOU = 0.7  # with an annotated box: then the annotation is right and the base is wrong
 _LOWEST, _HIGHEST = 0.2, 0.9  # of a chosen threshold
 
 
