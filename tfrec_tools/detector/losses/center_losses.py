@@ -101,10 +101,9 @@ def losses(
         stacks
     )  # (K,)
     of_boxes = tf.add_n([_distances(config, maps, targets) for maps in stacks]) / len(stacks)  # (B, N)
-    apart = truth.apart * tf.ones_like(truth.taught)  # (K,)
     boxes = tf.cast(tf.reduce_any(truth.classes > 0.0, axis=-1) & (truth.weights > 0.0), tf.float32)
-    boxes_apart = tf.linalg.matvec(truth.classes, apart)  # (B, N)
-    return by_group(of_boxes, config.center_weight * of_classes, boxes, (boxes_apart, apart), emphasis)
+    apart = truth.is_apart, truth.classes_apart
+    return by_group(of_boxes, config.center_weight * of_classes, boxes, apart, emphasis)
 
 
 def _focal(

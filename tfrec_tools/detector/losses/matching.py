@@ -51,6 +51,16 @@ class GroundTruth(NamedTuple):
     apart: tf.Tensor | float = 0.0
     draw: Draw = Draw()
 
+    @property
+    def classes_apart(self) -> tf.Tensor:
+        """(K,) float32, `apart` of each class."""
+        return self.apart * tf.ones_like(self.taught)
+
+    @property
+    def is_apart(self) -> tf.Tensor:
+        """(B, N) float32, 1 for each box of a class that stands apart."""
+        return tf.linalg.matvec(self.classes, self.classes_apart)
+
 
 class ClassTargets(NamedTuple):
     """What the class logits of a batch's anchors are to say, K+1 columns with the background, K without.
@@ -176,7 +186,7 @@ def assign(
         codes=matched_codes(matches, certain_boxes(truth), anchors, scale_factors),
         code_weights=matched * weights,
         matches=matches,
-        apart=_with_background(truth.apart * tf.ones_like(truth.taught), background),
+        apart=_with_background(truth.classes_apart, background),
     )
 
 
@@ -199,8 +209,7 @@ def certain_boxes(truth: GroundTruth) -> tf.Tensor:
 
 def boxes_apart(truth: GroundTruth) -> tf.Tensor:
     """Returns (B, N, 4), zeros, which match nothing, for those of other classes than stand apart."""
-    is_apart = tf.linalg.matvec(truth.classes, truth.apart * tf.ones_like(truth.taught)) > 0.0  # (B, N)
-    return tf.where(is_apart[..., None], certain_boxes(truth), 0.0)
+    return tf.where(truth.is_apart[..., None] > 0.0, certain_boxes(truth), 0.0)
 
 
 def matched_weights(truth: GroundTruth, matches: tf.Tensor) -> tf.Tensor:
