@@ -185,6 +185,16 @@ def test_a_csv_whose_rows_state_other_sizes(folder: Path) -> None:
     assert stated == ["odd.csv line 2"]
 
 
+@pytest.mark.usefixtures("small_pieces")
+def test_a_csv_whose_rows_name_splits(folder: Path) -> None:
+    path = folder / "odd.csv"
+    splits = ("a.png,", "c.jpg,val", "a.png,train", "b.jpg,Training", "a.png,valid", "c.jpg,validation")
+    rows = [f"{split},cat,1,1,9,{9 + number}" for number, split in enumerate(splits)]
+    path.write_text("\n".join(["filename,split,class,xmin,ymin,xmax,ymax", *rows]))
+    finished = assert_same_set(folder, path, 2)
+    assert [issue.source for issue in finished.issues if issue.code == "split-conflict"] == ["odd.csv line 2"]
+
+
 def test_a_csv_of_one_row_that_does_not_end(folder: Path) -> None:
     path = folder / "odd.csv"
     path.write_text("b.jpg,1,1,20,30,cat")

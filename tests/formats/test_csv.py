@@ -13,7 +13,7 @@ from tests.helpers.sources import assert_balanced, boxes_by_file
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats import registry
+from tfrec_tools.formats import csv_parts, registry
 from tfrec_tools.formats.csv_columns import COLUMNS
 from tfrec_tools.formats.options import ReadOptions
 
@@ -393,3 +393,46 @@ def test_csv_columns_with_shapes_are_named(tmp_path: Path) -> None:
         ("annotation-unread", "line 1: column 'x3' is not read"),
     ]
     assert_balanced(source)
+
+
+SPLIT_ROWS = ("filename,class,xmin,ymin,xmax,ymax,split", *(f"{name},c,1,1,5,5,{split}" for name, split in (
+    ("a.jpg", ""), ("b.jpg", "TRAIN"), ("a.jpg", "Validation"), ("c.jpg", "none of these"),
+    ("a.jpg", "val"), ("d.jpg", ""), ("a.jpg", "test"), ("a.jpg", "train"), ("b.jpg", "train"),
+)))  # fmt: skip
+SPLITS = {"a.jpg": "val", "b.jpg": "train", "c.jpg": "none of these", "d.jpg": None}
+CONFLICT = ("split-conflict", "labels.csv line 2", "line 8 puts it into test, an earlier one into val")
+
+
+def test_a_column_of_splits(tmp_path: Path) -> None:
+    source = read_csv(csv_of(tmp_path, *SPLIT_ROWS[1:], header=SPLIT_ROWS[0]))
+    assert {record.filename: record.split for record in source.records} == SPLITS
+    assert [(issue.code, issue.source, issue.message) for issue in source.issues] == [CONFLICT]
+    assert source.account.found == 9
+    assert not source.account.dropped
+
+
+@pytest.mark.parametrize("column", ["Subset", "data_split", "of"])
+def test_a_column_of_splits_that_is_called_otherwise(tmp_path: Path, column: str) -> None:
+    path = csv_of(tmp_path, *SPLIT_ROWS[1:], header=SPLIT_ROWS[0].replace("split", column))
+    options = ReadOptions(columns=(("split", column),)) if column == "of" else ReadOptions()
+    assert {record.filename: record.split for record in registry.read(path, "csv", options).records} == SPLITS
+
+
+@pytest.mark.parametrize("block_bytes", [1, 30, 60, 90, 1000])
+def test_blocks_give_the_same_splits_and_sizes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    sizes = ("width,height", ",", ",", "9,9", ",", "9,9", "9,9", "8,9", "7,9", "9,9")
+    header, *rows = [f"{row},{size}" for row, size in zip(SPLIT_ROWS, sizes, strict=True)]
+    path = csv_of(tmp_path, *rows, header=header)
+    whole = read_csv(path)
+    monkeypatch.setattr(csv_parts, "_BLOCK_BYTES", block_bytes)
+    read = [csv_parts.read(path, block) for block in csv_parts.blocks(path, ReadOptions())]
+    found = []
+    for record in whole.records:
+        parts = [chunk.parts[record.filename] for chunk in read if record.filename in chunk.parts]
+        _, joined, issues = csv_parts.joined(path, record.filename, parts, False)
+        assert (joined.split, joined.width, joined.height) == (record.split, record.width, record.height)
+        found += [issue for _, issue in issues]
+    assert found == list(whole.issues)
+    assert [issue.code for issue in found] == ["size-mismatch", "split-conflict"]

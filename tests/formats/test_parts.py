@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,20 @@ def test_the_name_of_an_image_says_nothing(tmp_path: Path) -> None:
         InputError, match="is in no split that its source, a file or a folder is called after"
     ):
         convert(ConvertOptions(folder, tmp_path / "out/set", split="source", workers=1))
+
+
+@pytest.mark.parametrize("split", ["../x", "fold 1", "a/b", "été", "a-b", "."])
+def test_a_split_that_no_file_is_called_after(tmp_path: Path, split: str) -> None:
+    save_pictures(tmp_path / "images")
+    path = tmp_path / "labels.csv"
+    path.write_text(f"filename,class,xmin,ymin,xmax,ymax,split\na.png,cat,1,1,9,9,{split}\n")
+    asked = ConvertOptions(path, tmp_path / "out/set", split="source", workers=1)
+    with pytest.raises(InputError) as caught:
+        convert(asked)
+    reason = f"labels.csv line 2 is in split {split!r}; a split is named by letters, digits and _ only"
+    assert str(caught.value) == f"--split: source: {reason}"
+    assert not list((tmp_path / "out").glob("*"))
+    convert(replace(asked, split=None))
 
 
 def test_sources_that_are_called_after_splits(tmp_path: Path) -> None:

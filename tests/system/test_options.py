@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import pytest
 
 from tfrec_tools.errors import InputError
@@ -72,6 +73,40 @@ def test_what_is_out_of_range_is_refused(values: dict[str, object], reason: str)
     with pytest.raises(InputError) as caught:
         Meal("soup", **values)  # type: ignore[arg-type]
     assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"guests": True}, "--guests: is True, expected a whole number or one of all"),
+        ({"guests": 2.5}, "--guests: is 2.5, expected a whole number or one of all"),
+        ({"guests": [2]}, "--guests: is [2], expected a whole number or one of all"),
+        ({"salt": "a little"}, "--salt: is 'a little', expected a number"),
+        ({"salt": None}, "--salt: is None, expected a number"),
+        ({"bread": 3}, "--bread: is 3, expected one of white, rye"),
+        ({"bread": ["rye"]}, "--bread: is ['rye'], expected one of white, rye"),
+        ({"notes": {"a": "b"}}, "--notes: is {'a': 'b'}, expected text, or a list of such"),
+        ({"notes": ["a", 3]}, "--notes: is 3, expected text, or a list of such"),
+        ({"place": 7}, "--place: is 7, expected a path or text"),
+        ({"place": ["here"]}, "--place: is ['here'], expected a path or text"),
+        ({"warm": "yes"}, "--warm: is 'yes', expected true or false"),
+        ({"warm": 1}, "--warm: is 1, expected true or false"),
+        ({"dishes": None}, "dishes: is None, expected a path or text, or a list of such"),
+        ({"dishes": ["soup", b"x"]}, "dishes: is b'x', expected a path or text, or a list of such"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused(values: dict[str, object], reason: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Meal(**{"dishes": "soup"} | values)  # type: ignore[arg-type]
+    assert str(caught.value) == reason
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    meal = Meal("soup", guests=np.int64(3), salt=np.float32(0.25))  # type: ignore[arg-type]
+    assert recorded(meal) == {"guests": 3, "salt": 0.25}
+    assert [type(value) for value in recorded(meal).values()] == [int, float]
+    with pytest.raises(InputError, match="--guests: is 12, expected at least 1 at most 9"):
+        Meal("soup", guests=np.int64(12))  # type: ignore[arg-type]
 
 
 def test_what_is_kept() -> None:

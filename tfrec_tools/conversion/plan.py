@@ -314,6 +314,9 @@ def _shares(options: ConvertOptions, items: Sequence[SourceImage]) -> tuple[spli
         nowhere = "is in no split that its source, a file or a folder is called after"
         reason = f"{unsaid[0]} {nowhere} ({len(unsaid)} of {counted(len(items), 'image')})"
         raise InputError("--split", reason, where=SOURCE_SPLIT)
+    if odd := [item.record for item in items if not splits.is_name(str(item.record.split))]:
+        reason = f"{odd[0].source} is in split {odd[0].split!r}; {splits.NAMED_BY}"
+        raise InputError("--split", reason, where=SOURCE_SPLIT)
     counts = Counter(str(item.record.split) for item in items)
     return tuple(splits.Share(name, count / len(items)) for name, count in sorted(counts.items()))
 

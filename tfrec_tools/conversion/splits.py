@@ -13,6 +13,7 @@ from tfrec_tools.dataset.partition import position
 from tfrec_tools.errors import InputError
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
+NAMED_BY = "a split is named by letters, digits and _ only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,19 @@ class Group:
     classes: frozenset[str]
 
 
+def is_name(split: str) -> bool:
+    """Returns whether files can be called after a split everywhere."""
+    return _NAME.fullmatch(split) is not None
+
+
 def parse_shares(text: str) -> tuple[Share, ...]:
     """Parses shares such as "train=0.8,val=0.1,test=0.1". Raises InputError where they are not shares of a
     whole."""
     shares = []
     for part in text.split(","):
         name, _, number = part.strip().partition("=")
-        if not _NAME.fullmatch(name):
-            raise InputError("--split", "a split is named by letters, digits and _ only", where=part)
+        if not is_name(name):
+            raise InputError("--split", NAMED_BY, where=part)
         try:
             shares.append(Share(name, float(number)))
         except ValueError:

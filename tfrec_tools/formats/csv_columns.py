@@ -18,6 +18,7 @@ from tfrec_tools.formats.csv_forms import (
     NAMES,
     POINTS,
     SIZES,
+    SPLIT,
     Form,
     form_of,
     plain,
@@ -125,7 +126,7 @@ def _columns(path: Path, header: list[str], options: ReadOptions) -> tuple[dict[
 def _read(columns: Mapping[str, int], form: Form) -> dict[str, int]:
     """Returns the columns that are read: the sizes of images by IMAGE_SIZES, which else may be those of
     boxes."""
-    names = ("filename", "class", *FLAGS, *form.columns)
+    names = ("filename", "class", SPLIT, *FLAGS, *form.columns)
     read = {name: columns[name] for name in names if name in columns}
     for size, of_image in zip(SIZES, IMAGE_SIZES, strict=True):
         plain_size = columns.get(size) if size not in form.columns else None

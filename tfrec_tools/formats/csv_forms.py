@@ -15,6 +15,7 @@ from tfrec_tools.formats.options import BOX_FORMATS
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 SIZES = ("width", "height")  # of the image
 BBOX = "bbox"
+SPLIT = "split"
 FLAGS = ("occluded", "truncated", "group_of", "difficult")
 _POINT, _CENTRE, _SIDES = ("x", "y"), ("cx", "cy"), ("w", "h")
 POINTS = {CORNERS[:2]: "xywh", _CENTRE: "cxcywh", _POINT: "xywh"}  # {which a size follows: kind of box}
@@ -52,6 +53,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "truncated": ("truncated", "istruncated"),
     "group_of": ("groupof", "isgroupof"),
     "difficult": ("difficult", "isdifficult"),
+    SPLIT: ("split", "subset", "partition", "datasplit", "datasetsplit"),
 }
 # What people write where there is no number, and instead of a class where there is nothing to be seen.
 BLANKS = frozenset(("", "nan", "null", "none", "na", "n/a", "nil", "-"))

@@ -21,7 +21,16 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.formats import csv_rows, open_images
 from tfrec_tools.formats.csv_columns import CsvLayout
 from tfrec_tools.formats.csv_forms import FLAGS
-from tfrec_tools.formats.csv_pieces import OTHER_SIZE, RowState, columns_of, other_size
+from tfrec_tools.formats.csv_images import (
+    NO_SIZE,
+    NO_SPLIT,
+    OF_IMAGES,
+    OTHER_SIZE,
+    OTHER_SPLIT,
+    Said,
+    otherwise,
+)
+from tfrec_tools.formats.csv_pieces import RowState, columns_of
 from tfrec_tools.formats.csv_units import Units
 from tfrec_tools.formats.grouping import Boxes, Column, by_image
 from tfrec_tools.formats.options import ReadOptions
@@ -42,12 +51,12 @@ class Block:
 @dataclass(frozen=True, slots=True)
 class ImageRows:
     """Boxes of one image in the order of the file: the line where the image first stands in the block, the
-    size that is first stated of it and where, the boxes' class names and columns, and issues of the image by
-    line."""
+    size and the split that are first stated of it, each with its line (0: none is), the boxes' class names
+    and columns, and issues of the image by line."""
 
     line: int
-    size_wh: tuple[float, float]
-    size_line: int
+    size: tuple[Said, int]
+    split: tuple[Said, int]
     names: tuple[str, ...]
     columns: dict[str, Column]
     issues: list[tuple[int, Issue]]
@@ -111,20 +120,21 @@ def read(path: Path, block: Block) -> RowChunk:
     names = list(state.classes)
     labels = [names[i] for i in rows["class_of"]]
     kept = {name: rows[name] for name in ("boxes_xyxy", *FLAGS)}
-    images = zip(state.images, state.lines, state.sizes_wh, state.size_lines, pairwise(bounds), strict=True)
+    said = [zip(of.said, of.lines, strict=True) for of in (state.sizes, state.splits)]
+    images = zip(state.images, state.lines, *said, pairwise(bounds), strict=True)
     issues: list[list[tuple[int, Issue]]] = [[] for _ in range(len(state.images) + 1)]
     for line, image, issue in state.issues:
         issues[image].append((line, issue))  # those of no image, -1, come last
     parts = {
         filename: ImageRows(
             line,
-            size_wh,
-            size_line,
+            size,
+            split,
             tuple(labels[start:end]),
             {name: all_[start:end] for name, all_ in kept.items()},
             odd,
         )
-        for (filename, line, size_wh, size_line, (start, end)), odd in zip(images, issues, strict=False)
+        for (filename, line, size, split, (start, end)), odd in zip(images, issues, strict=False)
     }
     if block.layout.first_line == 2:  # the header is in this block
         issues[-1] += [(0, issue) for issue in csv_rows.unread_columns(path, block.layout)]
@@ -141,27 +151,39 @@ def joined(
     columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
     columns["area"] = np.full(len(names), np.nan)
     first, boxes = parts[0], Boxes(names, columns, np.zeros(len(names), bool))
-    size_wh = next((part.size_wh for part in parts if part.size_line), first.size_wh)
-    record = csv_rows.record_of((path, first.line), filename, size_wh, boxes, None, relative)
-    issues = [
-        (line, replace(issue, source=record.source))
-        for part in parts
-        for line, issue in part.issues
-        if issue.code != OTHER_SIZE
+    sizes, splits = [part.size for part in parts], [part.split for part in parts]
+    said = _first(sizes, NO_SIZE), _first(splits, NO_SPLIT)
+    record = csv_rows.record_of((path, first.line), filename, said, boxes, None, relative)
+    of_parts = [
+        [(line, replace(issue, source=record.source)) for line, issue in part.issues] for part in parts
     ]
-    resized = None if relative else _resized(record.source, parts)
-    return first.line, record, sorted([*issues, resized], key=_line) if resized else issues
+    issues = [pair for pairs in of_parts for pair in pairs if pair[1].code not in OF_IMAGES]
+    contested = [
+        None if relative else _contested(record.source, sizes, of_parts, OTHER_SIZE),
+        _contested(record.source, splits, of_parts, OTHER_SPLIT),
+    ]
+    return first.line, record, sorted([*issues, *filter(None, contested)], key=_line)
 
 
-def _resized(source: str, parts: Sequence[ImageRows]) -> tuple[int, Issue] | None:
-    """Returns the issue of an image that has several sizes, after its line; None where it has one."""
-    earlier_wh = (0.0, 0.0)
-    for part in parts:
-        if earlier_wh != (0, 0) != part.size_wh and part.size_wh != earlier_wh:
-            return part.size_line, other_size(source, part.size_line, part.size_wh, earlier_wh)
-        if (of_part := next((pair for pair in part.issues if pair[1].code == OTHER_SIZE), None)) is not None:
-            return of_part[0], replace(of_part[1], source=source)
-        earlier_wh = max(earlier_wh, part.size_wh)
+def _first(statements: Iterable[tuple[Said, int]], nothing: Said) -> Said:
+    return next((said for said, line in statements if line), nothing)
+
+
+def _contested(
+    source: str,
+    statements: Sequence[tuple[Said, int]],
+    issues: Sequence[Sequence[tuple[int, Issue]]],
+    code: str,
+) -> tuple[int, Issue] | None:
+    """Returns the issue of an image of which parts, or rows of one part, say several things, after its line;
+    None where all say the same."""
+    earlier: Said | None = None
+    for (said, line), of_part in zip(statements, issues, strict=True):
+        if line and earlier not in (None, said):
+            return line, otherwise(source, line, said, earlier)
+        if (inside := next((pair for pair in of_part if pair[1].code == code), None)) is not None:
+            return inside
+        earlier = said if line else earlier
     return None
 
 

@@ -16,7 +16,8 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import readable
 from tfrec_tools.formats.csv_boxes import RowBoxes, boxes_of, numbers_of
 from tfrec_tools.formats.csv_columns import IMAGE_SIZES, CsvLayout
-from tfrec_tools.formats.csv_forms import BBOX, FLAGS, NO_CLASS
+from tfrec_tools.formats.csv_forms import BBOX, FLAGS, NO_CLASS, SPLIT
+from tfrec_tools.formats.csv_images import NO_SIZE, NO_SPLIT, Statements, otherwise, splits_of
 from tfrec_tools.formats.csv_tables import tables
 from tfrec_tools.formats.csv_units import Units, units_of, with_meanings
 from tfrec_tools.formats.file_names import names_a_file, plain
@@ -24,25 +25,22 @@ from tfrec_tools.formats.grouping import Column, joined
 
 _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 _TRUE = ("1", "true", "yes")
-OTHER_SIZE = "size-mismatch"  # of rows of one image, which says nothing of boxes that are fractions
 
 
 @dataclass(frozen=True, slots=True)
 class RowState:
     """What the rows have said so far: numbers of images by name and of classes; the line where each image
-    first stands, the size that is first stated of it, and where (0: nowhere); the units of the pieces' boxes;
-    how many rows say that something is there; issues, with their lines and images (-1: none); and images of
-    several sizes."""
+    first stands, its size and its split; the units of the pieces' boxes; how many rows say that something is
+    there; issues, with their lines and images (-1: none)."""
 
     images: dict[str, int] = field(default_factory=dict)
     classes: dict[str, int] = field(default_factory=dict)
     lines: list[int] = field(default_factory=list)
-    sizes_wh: list[tuple[float, float]] = field(default_factory=list)
-    size_lines: list[int] = field(default_factory=list)
+    sizes: Statements = field(default_factory=lambda: Statements(NO_SIZE))
+    splits: Statements = field(default_factory=lambda: Statements(NO_SPLIT))
     issues: list[tuple[int, int, Issue]] = field(default_factory=list)
     units: list[Units] = field(default_factory=list)
     found: list[int] = field(default_factory=list)
-    resized: set[int] = field(default_factory=set)
 
 
 def columns_of(
@@ -148,7 +146,6 @@ def _images(
     path: Path, lines: NDArray[np.intp], texts: Mapping[str, Column], state: RowState
 ) -> NDArray[np.int32]:
     """Returns (rows,) numbers of images by one spelling of their names, -1 where a row names none."""
-    sizes_wh = np.nan_to_num(numbers_of(path, lines, texts, IMAGE_SIZES), nan=0.0, posinf=0.0, neginf=0.0)
     spelling_of, spellings, first = _factors(texts["filename"])
     image_of = np.full(len(spellings), -1, np.int32)
     for at, (name, row) in enumerate(zip(spellings, first, strict=True)):
@@ -158,43 +155,31 @@ def _images(
         image_of[at] = number
         if number == len(state.lines):
             state.lines.append(int(lines[row]))
-            state.sizes_wh.append((0.0, 0.0))
-            state.size_lines.append(0)
+            state.sizes.add_image()
+            state.splits.add_image()
     of_rows = image_of[spelling_of]
-    state.issues.extend(_take_sizes(path, lines, of_rows, sizes_wh, state))
+    state.issues.extend(_take_statements(path, lines, of_rows, texts, state))
     return of_rows
 
 
-def _take_sizes(
+def _take_statements(
     path: Path,
     lines: NDArray[np.intp],
     image_of: NDArray[np.int32],
-    sizes_wh: NDArray[np.float64],
+    texts: Mapping[str, Column],
     state: RowState,
 ) -> Iterator[tuple[int, int, Issue]]:
-    """Takes the first size that is stated of each image; yields an issue, after its line and image, for each
-    of which a later row states another: the boxes of one of them are pixels of another image."""
-    stated = np.flatnonzero((sizes_wh > 0).all(axis=1) & (image_of >= 0))
-    images, first, at_image = np.unique(image_of[stated], return_index=True, return_inverse=True)
-    for image, at in zip(images.tolist(), stated[first].tolist(), strict=True):
-        if state.sizes_wh[image] == (0, 0):
-            width, height = sizes_wh[at].tolist()
-            state.sizes_wh[image], state.size_lines[image] = (width, height), int(lines[at])
-    firsts_wh = np.array([state.sizes_wh[image] for image in images.tolist()]).reshape(-1, 2)
-    others = stated[(sizes_wh[stated] != firsts_wh[at_image]).any(axis=1)]
-    for image, at in zip(*np.unique(image_of[others], return_index=True), strict=True):
-        if image not in state.resized:
-            state.resized.add(int(image))
-            line, size_wh = int(lines[others[at]]), sizes_wh[others[at]].tolist()
+    """Takes what rows say of their images; yields an issue, after its line and image, for each of which a
+    later row says otherwise: boxes are then pixels of two sizes, or the image is in two splits."""
+    sizes_wh = np.nan_to_num(numbers_of(path, lines, texts, IMAGE_SIZES), nan=0.0, posinf=0.0, neginf=0.0)
+    said = [(state.sizes, sizes_wh, (sizes_wh > 0).all(axis=1))]
+    if SPLIT in texts:
+        said.append((state.splits, splits_of(texts[SPLIT])[:, None], texts[SPLIT] != ""))
+    for statements, values, is_said in said:
+        rows = np.flatnonzero(is_said & (image_of >= 0))
+        for line, image, other in statements.take(lines[rows], image_of[rows], values[rows]):
             source = source_of(path, state.lines[image])
-            yield line, int(image), other_size(source, line, size_wh, state.sizes_wh[image])
-
-
-def other_size(source: str, line: int, size_wh: Sequence[float], earlier_wh: Sequence[float]) -> Issue:
-    """Returns the issue of an image of which a line states another size than earlier ones."""
-    size, earlier = (f"{width:g} x {height:g}" for width, height in (size_wh, earlier_wh))
-    message = f"line {line} states {size} where earlier ones state {earlier}"
-    return Issue(OTHER_SIZE, source, None, message, False)
+            yield line, image, otherwise(source, line, other, statements.said[image])
 
 
 def _factors(column: Column) -> tuple[NDArray[np.intp], list[str], list[int]]:

@@ -26,7 +26,8 @@ from tfrec_tools.errors import readable
 from tfrec_tools.formats import csv_columns, open_images
 from tfrec_tools.formats.csv_columns import CsvLayout
 from tfrec_tools.formats.csv_forms import FLAGS
-from tfrec_tools.formats.csv_pieces import OTHER_SIZE, RowState, columns_of, source_of
+from tfrec_tools.formats.csv_images import OF_IMAGES, OTHER_SIZE, Said
+from tfrec_tools.formats.csv_pieces import RowState, columns_of, source_of
 from tfrec_tools.formats.csv_units import is_relative
 from tfrec_tools.formats.grouping import Boxes, Column, by_image
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
@@ -42,7 +43,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     names = list(state.classes)
     relative = is_relative(path, state.units, options.coordinates)
     odd = [issue for _, _, issue in state.issues]
-    dropped = Counter(issue.code for issue in odd if issue.code != OTHER_SIZE)
+    dropped = Counter(issue.code for issue in odd if issue.code not in OF_IMAGES)
     issues = [issue for issue in odd if not (relative and issue.code == OTHER_SIZE)]
     account = Account(1, sum(state.found), dropped, images=len(state.images))
     records = _records(path, state, columns, names, relative)
@@ -91,8 +92,9 @@ def _records(
     no, unknown = np.zeros(len(labels), bool), np.full(len(labels), np.nan)
     said = {name: rows[name] for name in FLAGS if rows[name].any()}
     records = []
-    images = zip(state.images, state.lines, state.sizes_wh, pairwise(bounds), strict=True)
-    for filename, line, size_wh, (start, end) in images:
+    stated = zip(state.sizes.said, state.splits.said, strict=True)
+    images = zip(state.images, state.lines, stated, pairwise(bounds), strict=True)
+    for filename, line, of_image, (start, end) in images:
         unset = no[start:end]  # one view for all, of which there are as many as images
         columns_of_image = {
             "boxes_xyxy": rows["boxes_xyxy"][start:end],
@@ -101,25 +103,27 @@ def _records(
             **{name: all_[start:end] for name, all_ in said.items()},
         }
         boxes = Boxes(tuple(labels[start:end]), columns_of_image, unset)
-        records.append(record_of((path, line), filename, size_wh, boxes, labeled, relative))
+        records.append(record_of((path, line), filename, of_image, boxes, labeled, relative))
     return records
 
 
 def record_of(
     place: tuple[Path, int],
     filename: str,
-    size_wh: tuple[float, float],
+    said: tuple[Said, Said],
     boxes: Boxes,
     labeled: frozenset[str] | None,
     relative: bool,
 ) -> ImageRecord:
-    """Returns an image, whose place is the file and the line where it first stands, with its boxes."""
+    """Returns an image, whose place is the file and the line where it first stands, with its size and split,
+    as they are said, and its boxes."""
     columns = boxes.columns
+    (width, height), (split,) = said
     return ImageRecord(
         image_id=filename,
         filename=filename,
-        width=_pixels(size_wh[0]),
-        height=_pixels(size_wh[1]),
+        width=_pixels(width),
+        height=_pixels(height),
         boxes_xyxy=columns["boxes_xyxy"],
         names=boxes.names,
         crowd=boxes.unset,
@@ -131,6 +135,7 @@ def record_of(
         source=source_of(*place),
         labeled=labeled,
         relative=relative,
+        split=split or None,
     )
 
 

@@ -9,6 +9,7 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from enum import StrEnum
+from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 from typing import (
@@ -121,8 +122,8 @@ class Options:
     progress: Progress = silent
 
     def __post_init__(self) -> None:
-        """InputError where a number is out of its range, a word is none of the choices, or a path is a URL
-        that nothing opens."""
+        """InputError where a value is of another kind than its option's, a number is out of its range, a word
+        is none of the choices, or a path is a URL that nothing opens."""
         for declared in declarations(type(self)):
             _require_valid(declared, getattr(self, declared.name))
 
@@ -248,13 +249,45 @@ def _kinds(hinted: Any) -> Iterator[Any]:
 
 
 def _require_valid(declared: Declared, value: Any) -> None:
-    for item in several(value):
-        if isinstance(item, int | float) and not isinstance(item, bool):
+    given = several(value)
+    is_list_for_one = isinstance(value, list | tuple) and not declared.several
+    is_missing = value is None and (declared.required or declared.default is not None)
+    if is_list_for_one or is_missing:
+        raise _of_another_kind(declared, value)
+    for item in given:
+        _require_kind(declared, item)
+        if _is_number(item):
             _require_in_range(declared, item)
         elif declared.choices and isinstance(item, str) and str not in declared.kinds:
             _require_choice(declared, item)
-        elif Path in declared.kinds and not declared.option.stores and item is not None:
+        elif Path in declared.kinds and not declared.option.stores:
             require_local(item, declared.flag)
+
+
+def _require_kind(declared: Declared, item: Any) -> None:
+    if isinstance(item, str):
+        fits = bool(declared.choices) or not {str, Path}.isdisjoint(declared.kinds)
+    elif isinstance(item, bool):
+        fits = bool in declared.kinds
+    else:
+        fits = any(isinstance(item, _INSTANCES.get(kind, ())) for kind in declared.kinds)
+    if not fits:
+        raise _of_another_kind(declared, item)
+
+
+_INSTANCES: dict[Any, type] = {int: Integral, float: Real, Path: PathLike}
+_IN_WORDS = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path", str: "text"}
+
+
+def _of_another_kind(declared: Declared, value: Any) -> InputError:
+    wanted = [words for kind, words in _IN_WORDS.items() if kind in declared.kinds]
+    wanted += [f"one of {', '.join(declared.choices)}"] if declared.choices else []
+    or_several = ", or a list of such" if declared.several else ""
+    return InputError(declared.flag, f"is {value!r}, expected {' or '.join(wanted)}{or_several}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _require_in_range(declared: Declared, number: float) -> None:
@@ -277,4 +310,6 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
+    if _is_number(value):  # NumPy's too, which write themselves otherwise
+        return int(value) if isinstance(value, Integral) else float(value)
     return spelled(Path(value)) if isinstance(value, PathLike) else value
