@@ -26,8 +26,9 @@ NO_SPLIT: Said = ("",)
 @dataclass(frozen=True, slots=True)
 class Statements:
     """What is said of each image, by its number: what the first row says that says something, and in which
-    line (0: none does); and the images of which another row says otherwise."""
+    line (0: none does); and the images of which another row says otherwise, by the issue's code."""
 
+    code: str
     nothing: Said
     said: list[Said] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
@@ -56,15 +57,15 @@ class Statements:
 
 def splits_of(texts: Column) -> Column:
     """Returns (rows,) splits of texts of the column: "val" of "Validation", "" where nothing stands."""
-    return np.array([split_called(text) for text in texts], object)
+    called = {text: split_called(text) for text in set(texts.tolist())}
+    return np.array([called[text] for text in texts], object)
 
 
-def otherwise(source: str, line: int, said: Said, earlier: Said) -> Issue:
-    """Returns the issue of an image of which a line says otherwise than earlier ones."""
-    if len(said) == len(NO_SPLIT):
+def otherwise(code: str, source: str, line: int, said: Said, earlier: Said) -> Issue:
+    """Returns the issue of an image of which a line says otherwise than earlier ones, of OF_IMAGES."""
+    if code == OTHER_SPLIT:
         message = f"line {line} puts it into {said[0]}, an earlier one into {earlier[0]}"
-        return Issue(OTHER_SPLIT, source, None, message, True)
+        return Issue(code, source, None, message, True)
     size, before = (f"{width:g} x {height:g}" for width, height in (said, earlier))
-    return Issue(
-        OTHER_SIZE, source, None, f"line {line} states {size} where earlier ones state {before}", False
-    )
+    message = f"line {line} states {size} where earlier ones state {before}"
+    return Issue(code, source, None, message, False)

@@ -180,7 +180,7 @@ def _contested(
     earlier: Said | None = None
     for (said, line), of_part in zip(statements, issues, strict=True):
         if line and earlier not in (None, said):
-            return line, otherwise(source, line, said, earlier)
+            return line, otherwise(code, source, line, said, earlier)
         if (inside := next((pair for pair in of_part if pair[1].code == code), None)) is not None:
             return inside
         earlier = said if line else earlier

@@ -17,7 +17,15 @@ from tfrec_tools.errors import readable
 from tfrec_tools.formats.csv_boxes import RowBoxes, boxes_of, numbers_of
 from tfrec_tools.formats.csv_columns import IMAGE_SIZES, CsvLayout
 from tfrec_tools.formats.csv_forms import BBOX, FLAGS, NO_CLASS, SPLIT
-from tfrec_tools.formats.csv_images import NO_SIZE, NO_SPLIT, Statements, otherwise, splits_of
+from tfrec_tools.formats.csv_images import (
+    NO_SIZE,
+    NO_SPLIT,
+    OTHER_SIZE,
+    OTHER_SPLIT,
+    Statements,
+    otherwise,
+    splits_of,
+)
 from tfrec_tools.formats.csv_tables import tables
 from tfrec_tools.formats.csv_units import Units, units_of, with_meanings
 from tfrec_tools.formats.file_names import names_a_file, plain
@@ -36,8 +44,8 @@ class RowState:
     images: dict[str, int] = field(default_factory=dict)
     classes: dict[str, int] = field(default_factory=dict)
     lines: list[int] = field(default_factory=list)
-    sizes: Statements = field(default_factory=lambda: Statements(NO_SIZE))
-    splits: Statements = field(default_factory=lambda: Statements(NO_SPLIT))
+    sizes: Statements = field(default_factory=lambda: Statements(OTHER_SIZE, NO_SIZE))
+    splits: Statements = field(default_factory=lambda: Statements(OTHER_SPLIT, NO_SPLIT))
     issues: list[tuple[int, int, Issue]] = field(default_factory=list)
     units: list[Units] = field(default_factory=list)
     found: list[int] = field(default_factory=list)
@@ -179,7 +187,7 @@ def _take_statements(
         rows = np.flatnonzero(is_said & (image_of >= 0))
         for line, image, other in statements.take(lines[rows], image_of[rows], values[rows]):
             source = source_of(path, state.lines[image])
-            yield line, image, otherwise(source, line, other, statements.said[image])
+            yield line, image, otherwise(statements.code, source, line, other, statements.said[image])
 
 
 def _factors(column: Column) -> tuple[NDArray[np.intp], list[str], list[int]]:
