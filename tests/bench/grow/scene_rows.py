@@ -47,9 +47,10 @@ def rows(family: str, out: Path) -> list[Row]:
     def model(row: str) -> tuple[str, str]:
         return "--base", str(folder / f"{row}-1" / "model")
 
-    def from_nothing(row: str, count: int, images: str) -> list[Row]:
+    def from_nothing(row: str, count: int, *images: str) -> list[Row]:
         """Early rows first. What joins old and new looks at as many images as base and growth together."""
-        how = (*_FROM_NOTHING, *_FORGETFUL, *_pace(made), *sets("--train", images))
+        trains = [word for name in images for word in sets("--train", name)]
+        how = (*_FROM_NOTHING, *_FORGETFUL, *_pace(made), *trains)
         early = [f"early-{row}-{number}" for number in range(1, len(made.early_steps) + 1)]
         bases = [("--base", str(folder / "start")), *map(model, early)]
         made_rows = [
@@ -83,6 +84,7 @@ def rows(family: str, out: Path) -> list[Row]:
         replay("1"),
         *from_nothing("joint", len(NEW), "joint"),
         *(one_by_one(count) for count in range(1, len(NEW) + 1)),
+        *from_nothing("joint-five", len(NEW), "old", *(f"new_{count}" for count in range(1, len(NEW) + 1))),
         *(row for seed in SEEDS[1:] for row in (without_old(seed), replay(seed))),
     ]
 

@@ -18,8 +18,10 @@ _RUNS = {
     "without old images": "without-old-*",
     "10 % replayed": "replay-*",
     "five in a row": f"one-by-one-{len(NEW)}-*",
-    "joint": "joint-*",
+    "joint": "joint-[0-9]*",
+    "joint, labels of five in a row": "joint-five-*",
 }
+_FROM_NOTHING = ("base", "joint", "joint, labels of five in a row")
 _OF_EQUAL_STEPS = ("control", "without old images", "10 % replayed")  # whose seconds can be compared
 _COLUMNS = ("old", "new", "all", "of joint", "lost", "new to control", "seconds", "x control")
 
@@ -106,7 +108,7 @@ def family_rows(folder: Path) -> dict[str, Figures]:
         if not means["runs"]:
             continue
         seconds = _seconds(files[row]) if row in _OF_EQUAL_STEPS else None
-        grown = row not in ("base", "joint")
+        grown = row not in _FROM_NOTHING
         made[row] = Figures(
             runs=int(means["runs"]),
             old=_points(means.get("old")),
