@@ -85,7 +85,7 @@ def test_json_is_all_of_stdout(inputs: Path, tmp_path: Path) -> None:
     require_valid(proof, "finetune--dry-run")
     assert proof["max_difference"] == 0.0
     assert [(group["name"], group["lr"]) for group in proof["groups"]] == [
-        ("backbone", 0.001),
+        ("backbone", 0.003),
         ("neck", None),
         ("head", 0.5),
     ]

@@ -54,7 +54,7 @@ class TrainingOptions(Options):
             "Learning rate of the backbone, as a multiple of --lr.",
             Panel.TRAINING,
             minimum=0,
-            default="0.1",
+            default="0.3",
         ),
     ] = None
     freeze: Annotated[

@@ -18,7 +18,7 @@ from tfrec_tools.detector.training import precision
 from tfrec_tools.detector.training.distribution import Cluster
 from tfrec_tools.errors import TfrecError
 
-_BACKBONE_LR_MULT = 0.1
+_BACKBONE_LR_MULT = 0.3
 
 
 @dataclass(frozen=True, slots=True)
