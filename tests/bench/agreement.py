@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import correlation, mean
 
-import numpy as np
+import pandas as pd
 
 _FEWEST = 3  # runs, below which a correlation says nothing
 _KNOWN = 0.2  # AP50 of a base, below which it has nothing to be agreed with, as one of random weights
@@ -44,7 +44,7 @@ def losses(folder: Path) -> Iterator[Lost]:
             is_known = line["group"] == "old" and before and before["ap50"] >= _KNOWN
             if is_known and agreement and after:
                 yield Lost(
-                    str(report.parent.relative_to(folder)),
+                    str(report.parent.relative_to(folder.parent)),
                     line["name"],
                     100 * (before["ap50"] - after["ap50"]),
                     100 * (1 - agreement["ap50"]),
@@ -64,13 +64,11 @@ def table(rows: Sequence[Lost]) -> str:
 def foretold(what: str, rows: Sequence[Lost]) -> str:
     if len(rows) < _FEWEST:
         return f"{len(rows)} {what}: too few to correlate"
-    pair = np.array([(row.by_labels, row.by_agreement) for row in rows]).T  # (2, N)
+    pair = pd.DataFrame([(row.by_labels, row.by_agreement) for row in rows])
     off = mean(abs(row.by_labels - row.by_agreement) for row in rows)
-    ranks = pair.argsort(axis=1).argsort(axis=1)
-    return (
-        f"{len(rows)} {what}: correlation {correlation(*pair.tolist()):.3f}, of ranks "
-        f"{correlation(*ranks.tolist()):.3f}, {off:.1f} points apart in the mean"
-    )
+    plain, ranks = (correlation(*columns.T.to_numpy().tolist()) for columns in (pair, pair.rank()))
+    correlations = f"correlation {plain:.3f}, of ranks {ranks:.3f}"
+    return f"{len(rows)} {what}: {correlations}, {off:.1f} points apart in the mean"
 
 
 if __name__ == "__main__":
