@@ -7,11 +7,13 @@ Run as a module it writes a model folder: `python -m tests.bench.grow.families F
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench.grow.figures import OLD, SIZE
 from tests.helpers.places import DATA
+
+BASE_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +21,15 @@ class Family:
     """changes  {what stands in the test's config: what stands here}, each of which must be there
     early_steps  of rows before the base's own, so that none takes too long
     base_steps  of the base's own row, which is all of its training where nothing comes before
-    base_lr, base_batch  of all these"""
+    base_lr     of all these
+    width       of a ResNet's channels, where only a checkpoint can say it: Faster R-CNN's"""
 
     config: str
     changes: dict[str, str]
     early_steps: tuple[int, ...]
     base_steps: int
     base_lr: float
-    base_batch: int = 16
+    width: float = 1.0
 
 
 _SIDES = {"height: 64": f"height: {SIZE}", "width: 64": f"width: {SIZE}"}
@@ -97,9 +100,9 @@ FAMILIES = {
     ),
     "faster_rcnn": Family(
         "faster_rcnn",
+        # Its cells are of 16 px: images are enlarged for it.
         {
-            "_dimension: 96": f"_dimension: {SIZE}",
-            "scales: 0.125": "scales: 0.0625 scales: 0.125",
+            "_dimension: 96": "_dimension: 192",
             "box_predictor_depth: 16": "box_predictor_depth: 64",
             "minibatch_size: 32": "minibatch_size: 64",
             "max_proposals: 12": "max_proposals: 40",
@@ -108,10 +111,10 @@ FAMILIES = {
             "max_detections_per_class: 10": "max_detections_per_class: 20",
             "max_total_detections: 10": "max_total_detections: 40",
         },
-        (400, 400, 400),
-        400,
-        0.03,
-        base_batch=8,
+        (1000,),
+        1000,
+        0.08,
+        width=0.25,
     ),
     "center_net": Family(
         "center_net_mobilenet",
@@ -138,10 +141,20 @@ def pipeline(family: str) -> str:
 
 
 def main(family: str, folder: Path) -> None:
-    from tfrec_tools.detector.model.detector import new_detector, save_detector
+    import keras
+
+    from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
+    from tfrec_tools.detector.config.read import parse_pipeline
+    from tfrec_tools.detector.config.rewrite import Changes, rewrite_pipeline
+    from tfrec_tools.detector.model.detector import of_config, save_detector
     from tfrec_tools.labels.label_map import from_names
 
-    save_detector(new_detector(pipeline(family), from_names(OLD), seed=1), folder)
+    text = rewrite_pipeline(pipeline(family), Changes(len(OLD), "label_map.pbtxt"))
+    config = parse_pipeline(Path("pipeline.config"), text)
+    if isinstance(config, FasterRcnnConfig):
+        config = replace(config, width=FAMILIES[family].width)
+    keras.utils.set_random_seed(1)
+    save_detector(of_config(config, text, from_names(OLD)), folder)
 
 
 if __name__ == "__main__":

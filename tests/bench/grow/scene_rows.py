@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.grow import commands, scene_sets
-from tests.bench.grow.families import FAMILIES, Family
+from tests.bench.grow.families import BASE_BATCH, FAMILIES, Family
 from tests.bench.grow.figures import NEW
 from tfrec_tools.detector.training.length import Data
 
@@ -57,7 +57,7 @@ def rows(family: str, out: Path) -> list[Row]:
             Row(name, "1", (*base, *known(count, tested=False), *how, "--steps", str(steps)))
             for name, base, steps in zip(early, bases, made.early_steps, strict=False)
         ]
-        steps = made.base_steps + (-(-_GROWTH_LOOKS // made.base_batch) if count else 0)
+        steps = made.base_steps + (-(-_GROWTH_LOOKS // BASE_BATCH) if count else 0)
         words = (*bases[-1], *known(count, tested=True), *how, "--steps", str(steps))
         return [*made_rows, Row(row, "1", words)]
 
@@ -90,7 +90,7 @@ def rows(family: str, out: Path) -> list[Row]:
 
 
 def _pace(made: Family) -> tuple[str, ...]:
-    return "--batch", str(made.base_batch), "--lr", str(made.base_lr)
+    return "--batch", str(BASE_BATCH), "--lr", str(made.base_lr)
 
 
 def make(family: str, out: Path, only: list[str] | None, seeds: list[str] | None) -> None:

@@ -93,6 +93,7 @@ def training_batches(
         places = np.arange(first, first + size).astype(np.int32)
         return places, reader.take(indices), *map(np.stack, zip(*known, strict=True))
 
+    @tf.autograph.experimental.do_not_convert
     def prepare(
         place: tf.Tensor, taken: tf.Tensor, boxes: tf.Tensor, ids: tf.Tensor, *known: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
@@ -101,6 +102,7 @@ def training_batches(
         canvas, window = resize.preprocess(config, image)
         return canvas, window, boxes, tf.where(kept, ids, 0), *known
 
+    @tf.autograph.experimental.do_not_convert
     def finish(
         canvases: tf.Tensor,
         windows: tf.Tensor,
@@ -137,6 +139,7 @@ def evaluation_batches(
     def fetch(indices: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
         return (reader.take(indices.tolist()),)
 
+    @tf.autograph.experimental.do_not_convert
     def prepare(taken: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return resize.preprocess(config, reader.pixels(taken))
 
@@ -152,6 +155,7 @@ def _fetched(
     """Returns rows of what `fetch` gives for each element, arrays of these specs. Python is asked for whole
     batches: a call for each image costs a tenth of decoding it."""
 
+    @tf.autograph.experimental.do_not_convert
     def ask(element: tf.Tensor) -> tuple[tf.Tensor, ...]:
         parts = tf.numpy_function(fetch, [element], [spec.dtype for spec in specs], stateful=False)
         return tuple(tf.ensure_shape(part, spec.shape) for part, spec in zip(parts, specs, strict=True))

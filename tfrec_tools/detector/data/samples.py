@@ -28,6 +28,7 @@ def batches(
             sample.weights.astype(np.float32),
         )
 
+    @tf.autograph.experimental.do_not_convert
     def prepared(index: tf.Tensor) -> dict[str, tf.Tensor]:
         kinds = [tf.uint8, tf.float32, tf.int32, tf.float32]
         image, boxes, labels, weights = tf.numpy_function(read, [index], kinds)

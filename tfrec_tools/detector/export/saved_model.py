@@ -13,6 +13,7 @@ from tfrec_tools.detector.export.entry import Entry
 from tfrec_tools.detector.export.outputs import tfod_outputs
 from tfrec_tools.detector.export.weights import copied
 from tfrec_tools.detector.model.detector import Detector
+from tfrec_tools.detector.network.graphs import graph
 
 
 class Served(tf.Module):
@@ -23,7 +24,7 @@ class Served(tf.Module):
         self._detector, self._entry = detector, entry
         self._weights = copied(detector.network)
         self.variables_of_network = self._weights.copies
-        self.__call__ = tf.function(self._serve, input_signature=[entry.spec])
+        self.__call__ = graph(self._serve, input_signature=[entry.spec])
 
     def _serve(self, input_tensor: tf.Tensor) -> dict[str, tf.Tensor]:
         # Whoever runs a signature does not look at its shape: of two images the second would be ignored.

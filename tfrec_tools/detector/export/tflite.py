@@ -27,6 +27,7 @@ from tfrec_tools.detector.export.tflite_metadata import with_metadata
 from tfrec_tools.detector.export.weights import copied
 from tfrec_tools.detector.model.detector import Detector
 from tfrec_tools.detector.network import box_coding
+from tfrec_tools.detector.network.graphs import graph
 from tfrec_tools.errors import TfrecError
 
 OPERATOR = "TFLite_Detection_PostProcess"
@@ -43,7 +44,7 @@ class Mobile(tf.Module):
         self.variables_of_network = self._weights.copies
         self._finish = _post_processing(_ssd_config(detector))
 
-    @tf.function
+    @graph
     def __call__(self, image: tf.Tensor) -> Sequence[tf.Tensor]:
         config = _ssd_config(self._detector)
         with self._weights.in_place():
@@ -144,7 +145,7 @@ def _post_processing(config: SsdConfig) -> Any:
         f'attr {{ key: "{key}" value {{ {_attribute(value)} }} }}' for key, value in attributes.items()
     )
 
-    @tf.function(experimental_implements=f'name: "{OPERATOR}" {listed}')
+    @graph(experimental_implements=f'name: "{OPERATOR}" {listed}')
     def post_processing(codes: tf.Tensor, scores: tf.Tensor, anchors: tf.Tensor) -> tuple[tf.Tensor, ...]:  # noqa: ARG001
         return tuple(tf.constant(0.0, name=name) for name in ("boxes", "classes", "scores", "count"))
 

@@ -29,6 +29,7 @@ from tfrec_tools.detector.export.tflite import as_wanted, halve, open_interprete
 from tfrec_tools.detector.export.tflite_metadata import with_metadata
 from tfrec_tools.detector.export.weights import copied
 from tfrec_tools.detector.model.detector import Detector
+from tfrec_tools.detector.network.graphs import graph
 
 # What a client has to do to the bytes: nothing.
 _AS_BYTES = Pixels(np.zeros(3, np.float32), np.ones(3, np.float32))
@@ -50,7 +51,7 @@ class MobileCenters(tf.Module):
         self._weights = copied(detector.network)
         self.variables_of_network = self._weights.copies
 
-    @tf.function
+    @graph
     def __call__(self, image: tf.Tensor) -> Sequence[tf.Tensor]:
         with self._weights.in_place():
             boxes, scores = center_net.decoded(self._detector.network, normalized(self._config, image))

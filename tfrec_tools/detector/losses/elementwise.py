@@ -10,6 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfrec_tools.detector.network.graphs import graph
+
 # Of logits and what else it takes, tensors or nests of them: the loss of each logit.
 Loss = Callable[..., tf.Tensor]
 
@@ -38,4 +40,4 @@ def _with_slopes(loss: Loss) -> Callable[[tf.Tensor, Any], tuple[tf.Tensor, tf.T
             losses = loss(logits, *known)
         return losses, tape.gradient(losses, logits)
 
-    return tf.function(both, jit_compile=not tf.config.list_physical_devices("GPU"))
+    return graph(both, jit_compile=not tf.config.list_physical_devices("GPU"))

@@ -24,6 +24,7 @@ from tfrec_tools.detector.config.read import Config, parse_pipeline
 from tfrec_tools.detector.config.rewrite import Changes, rewrite_pipeline
 from tfrec_tools.detector.model.description import MODEL_LABELS, describe
 from tfrec_tools.detector.network.detections import Detections
+from tfrec_tools.detector.network.graphs import graph
 from tfrec_tools.detector.network.layers import path_of
 from tfrec_tools.errors import InputError, counted
 from tfrec_tools.labels.label_map import LabelMap
@@ -77,10 +78,15 @@ def new_detector(pipeline_text: str, labels: LabelMap, seed: int) -> Detector:
     """Returns a detector with random weights, for the ids of a label map."""
     keras.utils.set_random_seed(seed)
     text = rewrite_pipeline(pipeline_text, Changes(max(labels.name_by_id), "label_map.pbtxt"))
-    config = parse_pipeline(Path("pipeline.config"), text)
+    return of_config(parse_pipeline(Path("pipeline.config"), text), text, labels)
+
+
+def of_config(config: Config, pipeline_text: str, labels: LabelMap) -> Detector:
+    """Returns a detector with the weights that Keras draws, of a config that the text says, but for what a
+    checkpoint alone can say."""
     network = registry.of(config).build(config)
-    leaves = {path: (path, np.asarray(value)) for path, value in variables(network).items()}
-    return Detector(config, text, labels, network, object_graph.graph_of_paths(leaves))
+    leaves = {path: (path, value) for path, value in values(network).items()}
+    return Detector(config, pipeline_text, labels, network, object_graph.graph_of_paths(leaves))
 
 
 def resized(detector: Detector, labels: LabelMap, values: Values) -> Detector:
@@ -184,7 +190,7 @@ def compiled_detect(detector: Detector) -> Callable[[tf.Tensor, tf.Tensor], Dete
     """Returns `detect` of a detector as a graph, traced once for any number of images; kept for the base and
     the grown model, which are measured again and again with other weights."""
     canvas = (None, detector.config.resizer.height_px, detector.config.resizer.width_px, 3)
-    return tf.function(
+    return graph(
         lambda images, windows: detect(detector, images, windows),
         input_signature=[tf.TensorSpec(canvas, tf.float32), tf.TensorSpec((None, 2), tf.float32)],
     )

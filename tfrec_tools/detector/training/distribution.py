@@ -19,6 +19,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfrec_tools.detector.network.graphs import graph
 from tfrec_tools.errors import TfrecError
 
 _EXAMPLE = '{"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": 0}}'
@@ -185,12 +186,12 @@ def _reason(fault: Exception) -> str:
     return reasons[0].rstrip(".:") if reasons else type(fault).__name__
 
 
-@tf.function
+@graph
 def _votes(strategy: tf.distribute.Strategy, wish: tf.Tensor) -> Any:
     return strategy.run(lambda: summed(tf.one_hot(wish, len(Vote))))
 
 
-@tf.function
+@graph
 def _from_first(strategy: tf.distribute.Strategy, values: list[tf.Tensor]) -> Any:
     def of_replica() -> Any:
         is_first = tf.distribute.get_replica_context().replica_id_in_sync_group == 0

@@ -23,6 +23,7 @@ from tfrec_tools.detector.losses.matching import Draw, GroundTruth
 from tfrec_tools.detector.losses.ssd_losses import Losses
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector, layers_of
+from tfrec_tools.detector.network.graphs import graph
 from tfrec_tools.detector.network.layers import BatchNorm, Conv, Moments, SeparableConv
 from tfrec_tools.detector.training import norm_statistics, rates
 from tfrec_tools.detector.training.distribution import Cluster, summed
@@ -101,11 +102,11 @@ class Stepper:
         signature = batches.signature(detector.config, self.share)
         # Of the steps done and this worker's share of a batch, the losses in the order of StepLosses, and the
         # norm of the gradient; nothing is trained where one is not finite.
-        self.run = tf.function(self._step_everywhere, input_signature=[place, *signature])
+        self.run = graph(self._step_everywhere, input_signature=[place, *signature])
         signature = batches.signature(detector.config, self._part)
-        self._is_finite = tf.function(self._is_finite_alone, input_signature=[place, *signature])
+        self._is_finite = graph(self._is_finite_alone, input_signature=[place, *signature])
         # Of the steps done and a batch, what passes each norm that is `following`.
-        self.moments = tf.function(self._moments_of, input_signature=[place, *signature])
+        self.moments = graph(self._moments_of, input_signature=[place, *signature])
         self._denominators = _compiled(self._denominators_of, config.jit)
         self._backward_over = _compiled(self._backward_with, config.jit)
 
@@ -240,7 +241,7 @@ def _joined(detector: Detector, config: TrainConfig, teacher: Teacher | None) ->
 
 
 def _compiled(function: _Traced, jit: bool) -> _Traced:
-    return tf.function(function, jit_compile=True) if jit else function
+    return graph(function, jit_compile=True) if jit else function
 
 
 def _padded(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
