@@ -91,8 +91,9 @@ def test_each_variable_is_of_one_group(family: str) -> None:
         ("fpnlite", 2, 0.01),
         ("efficientdet", 16, 0.08),
         ("fpnlite", 64, 0.08),
-        ("faster_rcnn", 8, 0.01),
-        ("faster_rcnn", 0, 0.01),  # --batch auto, before it is settled
+        ("center_net", 8, 0.01),
+        ("faster_rcnn", 8, 0.02),
+        ("faster_rcnn", 0, 0.02),  # --batch auto, before it is settled
     ],
 )
 def test_the_rate_is_by_family_and_batch(family: str, batch: int, peak: float) -> None:

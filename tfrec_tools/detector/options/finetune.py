@@ -45,7 +45,7 @@ class TrainingOptions(Options):
             Panel.TRAINING,
             metavar="RATE|GROUP=RATE,...",
             minimum=0,
-            default="by family and batch; of 8 images 0.04, for Faster R-CNN and CenterNet 0.01",
+            default="by family and batch; of 8 images 0.04, for Faster R-CNN 0.02, for CenterNet 0.01",
         ),
     ] = None
     backbone_lr_mult: Annotated[

@@ -11,6 +11,8 @@ import keras
 
 from tfrec_tools.detector.architectures import registry
 from tfrec_tools.detector.checkpoints import object_graph
+from tfrec_tools.detector.config.center_net import CenterNetConfig
+from tfrec_tools.detector.config.faster_rcnn import FasterRcnnConfig
 from tfrec_tools.detector.config.read import Config
 from tfrec_tools.detector.config.ssd import SsdConfig
 from tfrec_tools.detector.model import detector as detectors
@@ -21,7 +23,7 @@ from tfrec_tools.errors import InputError
 
 # Of batches of 8. TFOD trains single-shot families and Faster R-CNN alike at 0.005 for 8 images (0.08 for
 # 128, 0.04 for 64, 0.01 for 16), Detectron2 and torchvision Faster R-CNN at 0.01 (0.02 for 16).
-_SINGLE_SHOT_LR, _LR = 0.04, 0.01
+_LRS: dict[type[Config], float] = {SsdConfig: 0.04, FasterRcnnConfig: 0.02, CenterNetConfig: 0.01}
 _BATCH = 8
 _MOST_TIMES = 2.0  # TFOD's highest, 0.08; little above was tried
 _SHOWN = 4  # names, of those that exist
@@ -46,11 +48,7 @@ def learning_rate(detector: Detector, config: TrainConfig) -> float:
     at the rate of single-shot families it forgets what it knew."""
     if config.lr is not None:
         return config.lr
-    return _of_family(detector.config) * min((config.batch_size or _BATCH) / _BATCH, _MOST_TIMES)
-
-
-def _of_family(config: Config) -> float:
-    return _SINGLE_SHOT_LR if isinstance(config, SsdConfig) else _LR
+    return _LRS[type(detector.config)] * min((config.batch_size or _BATCH) / _BATCH, _MOST_TIMES)
 
 
 def rate_of(detector: Detector, config: TrainConfig, group: str) -> float:
