@@ -110,10 +110,12 @@ def test_the_table_says_what_is_met_and_what_is_missed(tmp_path: Path) -> None:
     report(folder / "without-old-2", 0.79, 0.73, 70.0)
     report(folder / "without-old-1" / "control", 0.2, 0.7, 50.0)
     report(folder / "joint-1", 0.8, 0.8, 200.0)
+    report(folder / "replay-1", 0.8002, 0.7, 60.0)
     shown = scene_table.table(tmp_path, ["fpnlite", "retinanet"])
     assert "| fpnlite | base | 1 | 80.0 | - | - | - | - | - | - | - |" in shown
     assert "| fpnlite | control | 1 | 20.0 | 70.0 | 45.0 | 56.2 | 60.0 | - | 50 | 1.00 |" in shown
     assert "| fpnlite | without old images | 2 | 78.0 | 72.0 | 75.0 | 93.8 | 2.0 | 2.0 | 65 | 1.30 |" in shown
+    assert "| fpnlite | 10 % replayed | 1 | 80.0 | 70.0 | 75.0 | 93.8 | 0.0 | 0.0 | 60 | 1.20 |" in shown
     assert "retinanet" not in shown
     assert "without old images, % of joint: at least 97: 93.75, **missed**" in shown
     assert "without old images, new to the control's new: at least 0: 2.00, met" in shown

@@ -174,7 +174,7 @@ def _line(family: str, row: str, made: Figures) -> str:
 def _cell(value: float | None, spread: float | None = None) -> str:
     if value is None:
         return "-"
-    return f"{value:.1f}" + (f" ± {spread:.1f}" if spread is not None else "")
+    return f"{round(value, 1) + 0.0:.1f}" + (f" ± {spread:.1f}" if spread is not None else "")
 
 
 def _points(fraction: float | None) -> float | None:
