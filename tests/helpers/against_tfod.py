@@ -17,8 +17,8 @@ from tfrec_tools.detector.losses import matching, ssd_losses
 from tfrec_tools.detector.model import detector as detectors
 from tfrec_tools.detector.model.detector import Detector, detect, load_detector, save_detector
 
-# Scores that lie closer than this may swap places.
-TIE = 1e-5
+# Scores that lie closer than this may swap places: each may be off by half of it.
+TIE = 2e-5
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
