@@ -8,11 +8,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from tfrec_tools.errors import InputError
-from tfrec_tools.system import store_locks
+from tfrec_tools.system import lock_holders, store_locks
 from tfrec_tools.system.atomic import named_as
 from tfrec_tools.system.remote_path import RemotePath
 
@@ -27,7 +26,7 @@ def take(lock: Path, subject: Path, what: str, make_room: Callable[[], None]) ->
     """Returns the open lock, which ends with the process and is not that of its forks; None where the system
     has none. `make_room` makes its folder, which the run before may be removing just now. Raises InputError
     of `subject` where another run holds it; `what` says what that run is writing."""
-    holder = ""
+    said: dict[str, Any] = {}
     for _ in range(_TRIES):
         make_room()
         if sys.platform == "win32":
@@ -35,7 +34,7 @@ def take(lock: Path, subject: Path, what: str, make_room: Callable[[], None]) ->
         with suppress(FileNotFoundError):
             file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             if not _is_taken(file):
-                holder = _holder(file)
+                said = _said(file)
                 os.close(file)
                 break
             with suppress(FileNotFoundError):
@@ -43,8 +42,7 @@ def take(lock: Path, subject: Path, what: str, make_room: Callable[[], None]) ->
                     _say_who(file)
                     return file
             os.close(file)
-    reason = f"another run{holder} is writing this {what}"
-    raise InputError(subject, f"{reason}; wait until it ends, or choose another --out")
+    raise lock_holders.taken(subject, what, said)
 
 
 def release(lock: Path, file: int | None) -> None:
@@ -62,7 +60,7 @@ def held(subject: Path, what: str) -> Iterator[None]:
     there."""
     lock = subject.with_name(f".{subject.name}.lock")
     if isinstance(lock, RemotePath):
-        with named_as(subject, lock), store_locks.held(lock, subject, what, _now()):
+        with named_as(subject, lock), store_locks.held(lock, subject, what):
             yield
         return
     with named_as(subject, lock):
@@ -81,21 +79,16 @@ def _is_taken(file: int) -> bool:
     return True
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
 def _say_who(file: int) -> None:
-    who = {"pid": os.getpid(), "host": os.uname().nodename, "since": _now()}
     with suppress(OSError):  # a disk that is full keeps nobody from holding a lock
         os.ftruncate(file, 0)
-        os.write(file, json.dumps(who).encode())
+        os.write(file, json.dumps(lock_holders.ourselves()).encode())
 
 
-def _holder(file: int) -> str:
-    """Returns what a lock says of who holds it, in brackets; "" where that is not written yet."""
+def _said(file: int) -> dict[str, Any]:
+    """Returns what a lock says; {} where nothing that is understood is written yet."""
     try:
-        who = json.loads(os.read(file, _MOST_BYTES))
-        return f" (process {int(who['pid'])} on {who['host']}, since {who['since']})"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return ""
+        said = json.loads(os.read(file, _MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -12,13 +12,13 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfrec_tools.errors import InputError
+from tfrec_tools.system import lock_holders
 from tfrec_tools.system.remote_path import RemotePath
 
 _RENEWED_EVERY_S = 60
@@ -30,15 +30,14 @@ _ours: set[str] = set()  # ids of the locks that this process holds
 
 @dataclass(frozen=True, slots=True)
 class _Lock:
-    """The object, the id of who holds it, and since when."""
+    """The object, the id of who holds it, and who that is."""
 
     path: RemotePath
     owner: str
-    since: str
+    who: Mapping[str, Any]
 
     def content(self) -> bytes:
-        who = {"pid": os.getpid(), "host": os.uname().nodename, "since": self.since}
-        return json.dumps({"id": self.owner, "renewed": time.time(), **who}).encode()
+        return json.dumps({"id": self.owner, "renewed": time.time(), **self.who}).encode()
 
     def is_held(self) -> bool:
         return (_said(self.path) or {}).get("id") == self.owner
@@ -51,10 +50,10 @@ class _Lock:
 
 
 @contextmanager
-def held(path: RemotePath, subject: Path, what: str, since: str) -> Iterator[None]:
+def held(path: RemotePath, subject: Path, what: str) -> Iterator[None]:
     """No other run holds the lock until the block ends. Raises InputError of `subject` where another run
     does; `what` says what that run is writing. A store that cannot write only what is not there has none."""
-    lock = _Lock(path, uuid.uuid4().hex, since)
+    lock = _Lock(path, uuid.uuid4().hex, lock_holders.ourselves())
     if not _take(lock, subject, what):
         yield
         return
@@ -75,7 +74,7 @@ def held(path: RemotePath, subject: Path, what: str, since: str) -> Iterator[Non
 
 def _take(lock: _Lock, subject: Path, what: str) -> bool:
     """Returns whether the lock was taken; False where the store has none."""
-    holder = ""
+    said: dict[str, Any] | None = {}
     for _ in range(_TRIES):
         created = lock.path.create(lock.content())
         if created is None:
@@ -86,12 +85,10 @@ def _take(lock: _Lock, subject: Path, what: str) -> bool:
         if said is None:
             continue
         if not _is_void(said):
-            holder = f" (process {said.get('pid')} on {said.get('host')}, since {said.get('since')})"
             break
         lock.path.unlink(missing_ok=True)
-    reason = f"another run{holder} is writing this {what}"
-    how = f"wait until it ends ({_VOID_AFTER_S // 60} minutes, if it was killed), or choose another --out"
-    raise InputError(subject, f"{reason}; {how}")
+    until = f" ({_VOID_AFTER_S // 60} minutes, if it was killed)"
+    raise lock_holders.taken(subject, what, said or {}, until)
 
 
 def _said(path: RemotePath) -> dict[str, Any] | None:
