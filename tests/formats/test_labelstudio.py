@@ -199,7 +199,7 @@ def test_which_annotation_counts(
         ({"image": "/data/local-files/?d=sub%5Ca%20b.jpg"}, None, "sub\\a b.jpg"),
         ({"image": "/label-studio/data/local-files/?d=sub/a.jpg&x=1"}, None, "sub/a.jpg"),
         ({"img": "https://host/data/sub/a.jpg?sign=x%2F"}, None, "data/sub/a.jpg"),
-        ({"photo": "s3://bucket/sub/a%20b.jpg", "text": "hello"}, None, "sub/a b.jpg"),
+        ({"photo": "s3://bucket/sub/a%20b.jpg", "text": "hello"}, None, "sub/a%20b.jpg"),
         ({"image": "C:\\me\\a.jpg"}, None, "C:\\me\\a.jpg"),
         ({"image": "a"}, None, "a"),
         ({"other": "x"}, "8a6d0f12-a.jpg", "8a6d0f12-a.jpg"),

@@ -37,6 +37,31 @@ def test_found_as_named_else_by_base_name_in_any_case(tmp_path: Path) -> None:
     assert issues == []
 
 
+@pytest.mark.parametrize(
+    ("stated", "found", "is_odd"),
+    [
+        ("cam2/a.jpg", "cam1/a.jpg", True),
+        ("cam2\\a.jpg", "x/cam1/a.jpg", True),
+        ("x/cam2/a", "x/cam1/a.jpg", True),
+        ("CAM1/a.jpg", "cam1/a.jpg", False),
+        ("photos/a.jpg", "a.jpg", False),
+        ("a.jpg", "cam1/a.jpg", False),
+        ("b/cam1/a.jpg", "c/cam1/a.jpg", False),
+        ("/home/me/cam2/a.jpg", "cam1/a.jpg", False),
+        ("D:\\cam2\\a.jpg", "cam1/a.jpg", False),
+    ],
+)
+def test_an_image_in_a_folder_of_another_name_than_is_stated_is_reported(
+    tmp_path: Path, stated: str, found: str, is_odd: bool
+) -> None:
+    (tmp_path / found).parent.mkdir(exist_ok=True, parents=True)
+    (tmp_path / found).touch()
+    names, issues = locate(tmp_path, stated)
+    assert names == [found]
+    expected = f"its file name {stated!r} is nowhere; {found} was taken"
+    assert issues == ([("filename-mismatch", "x.json images[0]", expected)] if is_odd else [])
+
+
 def test_missing_and_ambiguous_images_are_issues(tmp_path: Path) -> None:
     for name in ("train/1.jpg", "val/1.jpg"):
         (tmp_path / name).parent.mkdir()
@@ -115,7 +140,7 @@ def test_a_name_that_leads_out_of_the_folder_is_not_followed(tmp_path: Path, fil
     inside.touch()
     places, issues = lookup.places([record], tmp_path / "given")
     assert places == [ByteRange(inside)]
-    assert [issue.code for issue in issues] == ["path-outside"]
+    assert [issue.code for issue in issues] == ["path-outside", "filename-mismatch"]
 
 
 def test_of_a_name_that_leads_out_the_folders_still_count(tmp_path: Path) -> None:
@@ -125,6 +150,14 @@ def test_of_a_name_that_leads_out_the_folders_still_count(tmp_path: Path) -> Non
     names, issues = locate(tmp_path / "images", "../images/val/1.jpg", "../../x/train/1.jpg")
     assert names == ["val/1.jpg", ""]
     assert [code for code, _, _ in issues] == ["path-outside", "path-outside", "image-ambiguous"]
+
+
+def test_an_image_whose_name_is_escaped_for_an_address(tmp_path: Path) -> None:
+    for name in ("a b.jpg", "c%20d.jpg", "c d.jpg"):
+        (tmp_path / name).touch()
+    names, issues = locate(tmp_path, "x/a%20b.jpg", "c%20d.jpg", "%2e%2e%2fa%20b.jpg", "%2F")
+    assert names == ["a b.jpg", "c%20d.jpg", "", ""]
+    assert [code for code, _, _ in issues] == ["filename-mismatch", "image-missing", "image-missing"]
 
 
 def test_an_image_as_it_was_called_before_it_was_uploaded(tmp_path: Path) -> None:

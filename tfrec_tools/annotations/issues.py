@@ -47,8 +47,8 @@ CODES: dict[str, str] = {
     "exif-kept": "the EXIF orientation was ignored, as TensorFlow does; the annotation does not ask for it",
     "size-mismatch": "the annotation states another size than the image has: boxes taken as its pixels, or "
     "scaled with --rescale",
-    "filename-mismatch": "the annotation names no image or another than its own file does: the image of "
-    "its own name was taken",
+    "filename-mismatch": "the annotation names no image, or another than its own file does: the image of its "
+    "own name was taken; or one in a folder where there is none: that of another folder was taken",
     "path-outside": "a path leads out of the folder that was given: an image is looked for inside by its "
     "name alone; a place that data.yaml or a list of images names is read: kept",
     "filename-escaped": "the image's file name is no UTF-8: such bytes are written as \\xNN",

@@ -12,8 +12,9 @@ from typing import Any
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.formats.automl_uses import USES, name_in_bucket
+from tfrec_tools.formats.automl_uses import USES
 from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable
+from tfrec_tools.formats.file_names import of_address
 from tfrec_tools.system.regular_files import open_text
 
 _URI, _BOXES = "imageGcsUri", "boundingBoxAnnotations"
@@ -56,7 +57,7 @@ def _image(place: str, text: str) -> DrawnImage | Unusable:
     objects = [_object(f"{_BOXES}[{number}]", box) for number, box in enumerate(boxes or ())
                if isinstance(boxes, list)]  # fmt: skip
     return DrawnImage(
-        place, name_in_bucket(uri), tuple(objects), split=split, relative=True, issues=tuple(issues)
+        place, of_address(uri), tuple(objects), split=split, relative=True, issues=tuple(issues)
     )
 
 

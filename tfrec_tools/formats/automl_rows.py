@@ -11,9 +11,10 @@ from pathlib import Path
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.formats.automl_uses import USES, name_in_bucket
+from tfrec_tools.formats.automl_uses import USES
 from tfrec_tools.formats.csv_texts import rows
 from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable
+from tfrec_tools.formats.file_names import of_address
 from tfrec_tools.formats.shapes import Point, around_points
 
 _BUCKET = "gs://"
@@ -61,7 +62,7 @@ def images(path: Path) -> list[DrawnImage | Unusable]:
 def _drawn(image: _Image) -> DrawnImage:
     return DrawnImage(
         source=image.source,
-        filename=name_in_bucket(image.uri),
+        filename=of_address(image.uri),
         objects=tuple(image.objects),
         split=image.split,
         relative=True,

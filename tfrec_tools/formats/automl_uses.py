@@ -1,4 +1,4 @@
-"""What AutoML's and Vertex' files say of an image besides its boxes: where it is, and for what it is used."""
+"""What AutoML's and Vertex' files say of what an image is used for."""
 
 from __future__ import annotations
 
@@ -11,9 +11,3 @@ USES = {
     "test": "test",
     "unassigned": None,
 }
-
-
-def name_in_bucket(uri: str) -> str:
-    """Returns the path of an image in its bucket, or that of a file as it is."""
-    scheme, separator, rest = uri.partition("://")
-    return rest.partition("/")[2] if separator and scheme.isalnum() else uri

@@ -10,6 +10,8 @@ from tfrec_tools.errors import InputError, readable
 from tfrec_tools.system.litter import sifted
 from tfrec_tools.system.regular_files import is_special
 
+_WEB = ("http", "https", "ftp", "file")
+
 
 def annotation_files(path: Path, suffixes: Sequence[str], title: str) -> tuple[list[Path], int]:
     """Returns the files of those suffixes anywhere below a folder, by path, or the file itself; and how many
@@ -40,13 +42,17 @@ def names_a_file(filename: str) -> bool:
 
 
 def of_address(address: str) -> str:
-    """Returns the path in an address of the web or of a store; a file name as it is."""
+    """Returns the path in an address of the web, or the key in one of a store, where nothing is escaped; a
+    file name as it is."""
+    scheme, separator, rest = address.partition("://")
+    if not separator or not scheme.isalnum():
+        return address
+    if scheme.lower() not in _WEB:
+        return rest.partition("/")[2].lstrip("/")
     try:
-        parts = urlsplit(address)
+        return unquote(urlsplit(address).path).lstrip("/")
     except ValueError:
         return address
-    is_address = len(parts.scheme) > 1 and bool(parts.netloc)  # C:\\a.jpg has a scheme, too
-    return unquote(parts.path).lstrip("/") if is_address else address
 
 
 def plain(filename: str) -> str:

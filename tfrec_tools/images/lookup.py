@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
+from urllib.parse import unquote
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord
@@ -35,8 +36,8 @@ def places(records: Sequence[ImageRecord], folder: Path) -> tuple[list[ByteRange
     anywhere below it by base name in any case. None, with an issue, where it is missing or ambiguous.
 
     An image that has the name of the annotation's own file wins over the one that the annotation names, and
-    one that differs in the suffix alone is taken; both are reported. Raises InputError where there is no such
-    folder.
+    one that differs in the suffix alone, or lies in a folder of another name, is taken; all are reported.
+    Raises InputError where there is no such folder.
     """
     finder = Finder(folder)
     looked_up = [finder.find(record) for record in records]
@@ -123,24 +124,28 @@ def _search_inside(folder: Path, index: _Index, record: ImageRecord) -> Located:
     if record.stem and record.stem != relative.stem:
         own = _closest(index.by_stem, record.stem, relative.with_name(record.stem))
         if own and own != named:
-            return _one(folder, record, own, _mismatch(record, own[0], named))
+            return _one(folder, record, own, _mismatch(folder, record, own[0], named))
     if named:
-        return _one(folder, record, named, ())
+        return _one(folder, record, named, _elsewhere(folder, record, named[0]))
     alike = _closest(index.by_stem, _stem(relative.name), relative.with_suffix(""))
     if alike:
         renamed = has_image_suffix(relative.name)
-        return _one(folder, record, alike, _mismatch(record, alike[0], []) if renamed else ())
+        odd = _mismatch(folder, record, alike[0], []) if renamed else _elsewhere(folder, record, alike[0])
+        return _one(folder, record, alike, odd)
     if original := _original(index, relative):
-        return _one(folder, record, original, _mismatch(record, original[0], []))
+        return _one(folder, record, original, _mismatch(folder, record, original[0], []))
     reason = f"image {record.filename!r} is nowhere in {folder}; is --images right?"
     return None, (Issue("image-missing", record.source, None, reason, False),)
 
 
 def _original(index: _Index, relative: PurePosixPath) -> list[Path]:
-    """Returns the files of the name that an image had before it was uploaded, if it is one."""
-    name = _UPLOADED.sub("", relative.name)
-    is_other = name not in ("", ".", "..", relative.name)
-    return _closest(index.by_name, name, relative.with_name(name)) if is_other else []
+    """Returns the files of the name that an image had before it was uploaded, or escaped for an address, if
+    it is such a one."""
+    for name in (_UPLOADED.sub("", relative.name), unquote(relative.name)):
+        is_other = name not in ("", ".", "..", relative.name) and "/" not in name
+        if is_other and (found := _closest(index.by_name, name, relative.with_name(name))):
+            return found
+    return []
 
 
 def _one(folder: Path, record: ImageRecord, candidates: list[Path], odd: tuple[Issue, ...]) -> Located:
@@ -151,9 +156,19 @@ def _one(folder: Path, record: ImageRecord, candidates: list[Path], odd: tuple[I
     return None, (Issue("image-ambiguous", record.source, None, reason, False),)
 
 
-def _mismatch(record: ImageRecord, taken: Path, named: list[Path]) -> tuple[Issue, ...]:
+def _elsewhere(folder: Path, record: ImageRecord, taken: Path) -> tuple[Issue, ...]:
+    """Returns an issue where the image lies in a folder of another name than is stated. A path from the root
+    of another machine states none, nor does an image in the folder of images itself need one."""
+    slashed = record.filename.replace("\\", "/")
+    stated, found = PurePosixPath(slashed).parent.name, taken.relative_to(folder).parent.name
+    from_root = slashed.startswith("/") or slashed[1:2] == ":"
+    is_odd = not from_root and "" not in (stated, found) and key(stated) != key(found)
+    return _mismatch(folder, record, taken, []) if is_odd else ()
+
+
+def _mismatch(folder: Path, record: ImageRecord, taken: Path, named: list[Path]) -> tuple[Issue, ...]:
     what = "another image" if named else "nowhere"
-    message = f"its file name {record.filename!r} is {what}; {taken.name} was taken"
+    message = f"its file name {record.filename!r} is {what}; {taken.relative_to(folder).as_posix()} was taken"
     return (Issue("filename-mismatch", record.source, None, message, True),)
 
 
