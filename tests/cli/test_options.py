@@ -45,6 +45,7 @@ CONVERT: dict[str, Any] = {
     "keyframes": "alone",
     "record-labels": "map.pbtxt",
     "rescale": True,
+    "exif": "turn",
     "max-side": 48,
     "max-pixels": 100_000,
     "jpeg-quality": 80,

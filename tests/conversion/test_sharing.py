@@ -17,6 +17,7 @@ from tfrec_tools.conversion.options import ConvertOptions
 from tfrec_tools.conversion.plan import make_plan
 from tfrec_tools.dataset import shards
 from tfrec_tools.dataset.identity import distinct_names, unlike_ids
+from tfrec_tools.dataset.publish import Refused
 from tfrec_tools.errors import InputError
 from tfrec_tools.tfrecords.example import Parsed
 from tfrec_tools.tfrecords.features import source_id
@@ -154,6 +155,32 @@ def test_spellings_of_one_file_in_a_csv_are_one_image(tmp_path: Path) -> None:
     assert (finished.manifest.images, finished.manifest.boxes, finished.issues) == (2, 7, ())
     found = by_name(tmp_path / "out")
     assert found["sub/a.jpg"].record.names == ("cat",) * 6
+
+
+def test_what_another_spelling_in_a_csv_says_otherwise_is_reported(tmp_path: Path) -> None:
+    save_picture(tmp_path / "images/a.jpg")
+    source = tmp_path / "x.csv"
+    source.write_text(
+        "filename,class,xmin,ymin,xmax,ymax,width,height,split\n"
+        "a.jpg,cat,1,1,9,9,60,40,train\n./a.jpg,cat,2,2,9,9,60,40,train\n"
+        "images/a.jpg,cat,3,3,9,9,640,480,test\nA.JPG,cat,4,4,9,9,,,\n"
+    )
+    finished = convert(ConvertOptions(source, tmp_path / "out/new", split="source"))
+    assert [(issue.code, issue.message) for issue in finished.issues] == [
+        ("split-conflict", "'images/a.jpg' is put into test, and 'a.jpg' into train: one image"),
+        ("size-mismatch", "'images/a.jpg' states 640 x 480, and 'a.jpg' 60 x 40: one image"),
+    ]
+
+
+def test_rows_of_images_that_contradict_each_other_are_not_poured_into_one(tmp_path: Path) -> None:
+    save_picture(tmp_path / "images/a.jpg")
+    source = tmp_path / "x.csv"
+    rows = "/content/train/a.jpg,cat,1,1,9,9\n/content/test/a.jpg,dog,2,2,9,9\n"
+    source.write_text(f"filename,class,xmin,ymin,xmax,ymax\n{rows}")
+    with pytest.raises(
+        Refused, match=r"' would be a\.jpg, and so would '/content/test/a\.jpg' of x\.csv"
+    ):
+        convert(ConvertOptions(source, tmp_path / "out/new"))
 
 
 def test_one_file_of_two_annotations_is_reported_whatever_they_call_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrec_tools.extraction.names import Namer, safe
-from tfrec_tools.images.lookup import key, leads_out
+from tfrec_tools.images.stated_paths import key, leads_out
 from tfrec_tools.system.litter import is_litter
 
 JPEG, PNG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00", b"\x89PNG\r\n\x1a\n\x00\x00"

@@ -27,7 +27,7 @@ from tfrec_tools.errors import InputError, LabelConflict
 from tfrec_tools.formats import registry
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.images import loading, lookup, masks
-from tfrec_tools.images.loading import ImageOptions
+from tfrec_tools.images.loading import Canvas, ImageOptions
 from tfrec_tools.tfrecords.framing import write
 
 SIZES = {name: (width, height) for name, width, height, _ in SCENES}
@@ -388,7 +388,7 @@ def test_a_damaged_picture_is_an_issue(
     path = save_picture(numbered() / name)
     data = damaged(path.read_bytes(), edits)
     path.write_bytes(data[: int(cut * len(data))])
-    loaded = loading.load(ByteRange(path), (60, 40), "s", ImageOptions(verify=verify, max_side=50))
+    loaded = loading.load(ByteRange(path), Canvas("s", (60, 40)), ImageOptions(verify=verify, max_side=50))
     refused = {"image-damaged", "image-huge"} & {issue.code for issue in loaded.issues}
     assert (loaded.image is None) == bool(refused)
 

@@ -90,6 +90,12 @@ def test_nan_is_a_box_to_be_reported(tmp_path: Path) -> None:
     assert record.names == ("cat",)
 
 
+def test_images_are_known_to_be_turned_first(tmp_path: Path) -> None:
+    """By LabelFile.load_image_file, whatever their EXIF orientation is."""
+    (record,) = read(labelme(tmp_path, shape("rectangle", CORNERS))).records
+    assert record.upright
+
+
 def test_shapes_of_one_label_and_group_are_one_object(tmp_path: Path) -> None:
     shapes = [
         shape("polygon", [[0, 0], [4, 0], [4, 4]], group_id=1),

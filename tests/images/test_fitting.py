@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
+from PIL import Image
 
 from tests.helpers.masks import SQUARE, pixels
 from tests.helpers.records import cat_and_dog
@@ -13,7 +15,7 @@ from tests.helpers.small_sets import save_picture
 from tests.helpers.sources import fitted
 from tfrec_tools.annotations.box_checks import Checks, check
 from tfrec_tools.annotations.policies import parse
-from tfrec_tools.annotations.records import ByteRange, image_record
+from tfrec_tools.annotations.records import ByteRange, Said, image_record
 from tfrec_tools.images.fitting import fit
 from tfrec_tools.images.loading import ImageOptions
 
@@ -37,6 +39,29 @@ def test_fractions_become_pixels(tmp_path: Path) -> None:
     )
     absolute, _ = fitted(record, ByteRange(path))
     assert (absolute.boxes_xyxy.tolist(), absolute.relative) == ([[30, 10, 60, 40]], False)
+
+
+@pytest.mark.parametrize(
+    ("box", "more", "is_turned"),
+    [
+        ((10, 45, 30, 58), {}, True),
+        ((30, 58, 10, 45), {}, True),  # inverted
+        ((10, 5, 30, 38), {}, False),
+        ((10, 45, 30, 58), {"width": 120, "height": 80}, False),
+        ((10, 5, 30, 38), {"upright": True}, True),
+        ((0.1, 0.5, 0.3, 1.0), {"relative": True}, False),
+    ],
+)
+def test_a_photograph_on_its_side_is_turned_where_boxes_fit_it_only_so(
+    tmp_path: Path, box: tuple[float, ...], more: Said, is_turned: bool
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save_picture(tmp_path / "a.jpg", 60, 40, exif=exif)
+    record = image_record(image_id="a", filename="a", source="s", names=("cat",), boxes_xyxy=[box], **more)
+    found = fit(record, ByteRange(path))
+    assert found.pair is not None
+    assert (found.pair[1].width, found.pair[1].height) == ((40, 60) if is_turned else (60, 40))
 
 
 def test_a_damaged_picture_gives_no_pair(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.helpers.contained import contained
 from tests.helpers.small_sets import save_picture
 from tfrec_tools.annotations.records import ByteRange
 from tfrec_tools.images import loading
-from tfrec_tools.images.loading import ImageOptions
+from tfrec_tools.images.loading import Canvas, ImageOptions
 
 _CHANGES = [(at, flip) for at in range(0, 200, 3) for flip in (1, 255)]
 
@@ -32,7 +32,7 @@ def png_of(width: int, height: int, rows: int) -> bytes:
 
 
 def code_of(path: Path, **rules: object) -> tuple[str, str]:
-    loaded = loading.load(ByteRange(path), (0, 0), "s", ImageOptions(**rules))  # type: ignore[arg-type]
+    loaded = loading.load(ByteRange(path), Canvas("s"), ImageOptions(**rules))  # type: ignore[arg-type]
     (issue,) = (issue for issue in loaded.issues if issue.code in ("image-huge", "image-damaged"))
     assert loaded.image is None
     return issue.code, issue.message
@@ -55,7 +55,7 @@ def test_more_pixels_than_the_ceiling(tmp_path: Path, name: str, verify: str) ->
     code, message = code_of(path, max_pixels=2399, verify=verify)
     assert code == "image-huge"
     assert "its 60 x 40 are 2,400 pixels, expected 2,399 at most" in message
-    assert loading.load(ByteRange(path), (0, 0), "s", ImageOptions(max_pixels=2400)).image is not None
+    assert loading.load(ByteRange(path), Canvas("s"), ImageOptions(max_pixels=2400)).image is not None
 
 
 def test_a_bomb_is_not_decoded(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_large_file_is_judged_by_its_head(tmp_path: Path, head: bytes, size: i
             read += 1
             return b""
 
-    loaded = loading.load(Watched(place.path), (0, 0), "s")
+    loaded = loading.load(Watched(place.path), Canvas("s"))
     (issue,) = loaded.issues
     assert issue.code == "image-damaged"
     assert said in issue.message
@@ -144,6 +144,6 @@ def test_cut_and_damaged_files_of_several_images_are_issues(tmp_path: Path, kind
     ]
     for one in spoilt:
         path.write_bytes(one)
-        loaded = loading.load(ByteRange(path), (0, 0), "s", ImageOptions(max_side=10))
+        loaded = loading.load(ByteRange(path), Canvas("s"), ImageOptions(max_side=10))
         codes = [issue.code for issue in loaded.issues]
         assert (loaded.image is None) == bool({"image-damaged", "image-huge"} & set(codes))

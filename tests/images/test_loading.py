@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -16,12 +17,12 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange
 from tfrec_tools.errors import InputError
 from tfrec_tools.images import loading
-from tfrec_tools.images.loading import EncodedImage, ImageOptions
+from tfrec_tools.images.loading import Canvas, EncodedImage, ImageOptions
 
 
 def load(path: Path, annotated_wh: tuple[int, int], **rules: Any) -> tuple[EncodedImage, tuple[Issue, ...]]:
     """The picture, which must be there, and the issues."""
-    loaded = loading.load(ByteRange(path), annotated_wh, "s", ImageOptions(**rules))
+    loaded = loading.load(ByteRange(path), Canvas("s", annotated_wh), ImageOptions(**rules))
     return there(loaded), loaded.issues
 
 
@@ -32,7 +33,7 @@ def there(loaded: loading.Loaded) -> EncodedImage:
 
 def refused(path: Path, annotated_wh: tuple[int, int], **rules: Any) -> Issue:
     """The one issue of a picture that is not taken."""
-    loaded = loading.load(ByteRange(path), annotated_wh, "s", ImageOptions(**rules))
+    loaded = loading.load(ByteRange(path), Canvas("s", annotated_wh), ImageOptions(**rules))
     assert loaded.image is None
     (issue,) = loaded.issues
     return issue
@@ -111,7 +112,40 @@ def test_exif_turns_the_pixels_only_where_the_annotation_asks(tmp_path: Path, na
         np.testing.assert_allclose(np.asarray(turned.convert("L"), int), np.asarray(upright, int), atol=12)
 
 
-def test_an_upright_or_mirrored_orientation_never_turns(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("orientation", "canvas", "exif_option", "is_turned"),
+    [
+        (6, Canvas("s"), "auto", False),
+        (6, Canvas("s", reach_xy=(40.0, 60.0)), "auto", True),
+        (8, Canvas("s", reach_xy=(9.0, 41.0)), "auto", True),
+        (6, Canvas("s", reach_xy=(40.0, 40.0)), "auto", False),  # fits both
+        (6, Canvas("s", reach_xy=(41.0, 41.0)), "auto", False),  # fits neither
+        (6, Canvas("s", reach_xy=(math.nan, math.nan)), "auto", False),
+        (3, Canvas("s", reach_xy=(61.0, 9.0)), "auto", False),
+        (6, Canvas("s", (60, 40), upright=True), "auto", False),  # by an earlier version of the tool
+        (6, Canvas("s", (120, 80), upright=True), "auto", True),
+        (6, Canvas("s", upright=True), "auto", True),
+        (6, Canvas("s", reach_xy=(60.0, 9.0), upright=True), "auto", False),
+        (2, Canvas("s", (60, 40), upright=True), "auto", True),
+        (1, Canvas("s", upright=True), "turn", False),
+        (2, Canvas("s"), "turn", True),
+        (6, Canvas("s"), "turn", True),
+        (6, Canvas("s", (40, 60), upright=True), "keep", False),
+    ],
+)
+def test_whether_an_image_is_turned(
+    tmp_path: Path, orientation: int, canvas: Canvas, exif_option: str, is_turned: bool
+) -> None:
+    path = save_picture(tmp_path / "a.jpg", 60, 40, exif=exif(orientation))
+    loaded = loading.load(ByteRange(path), canvas, ImageOptions(exif=exif_option))
+    assert loaded.image is not None
+    assert loaded.image.width == (40 if is_turned and orientation >= 5 else 60)
+    codes = [issue.code for issue in loaded.issues if issue.code.startswith("exif")]
+    assert codes == ([] if orientation == 1 else ["exif-turned" if is_turned else "exif-kept"])
+    assert (loaded.image.data != path.read_bytes()) == is_turned
+
+
+def test_an_upright_image_is_not_turned_and_a_mirrored_one_is_said_to_be_kept(tmp_path: Path) -> None:
     upright = save_picture(tmp_path / "1.jpg", exif=exif(1))
     assert load(upright, (60, 40))[1] == ()
     mirrored = save_picture(tmp_path / "2.jpg", exif=exif(2))
@@ -214,7 +248,7 @@ def test_many_bits_a_sample(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 def test_max_side_shrinks_in_proportion(tmp_path: Path, mode: str) -> None:
     path = save_picture(tmp_path / "a.png", 120, 40, mode)
-    loaded = loading.load(ByteRange(path), (120, 40), "s", ImageOptions(max_side=60))
+    loaded = loading.load(ByteRange(path), Canvas("s", (120, 40)), ImageOptions(max_side=60))
     picture = there(loaded)
     assert (picture.width, picture.height, loaded.scale_xy) == (60, 20, (0.5, 0.5))
     with Image.open(BytesIO(picture.data)) as stored:
@@ -232,12 +266,12 @@ def test_jpeg_quality(tmp_path: Path) -> None:
 
 def test_rescale_only_to_the_same_shape(tmp_path: Path) -> None:
     path = save_picture(tmp_path / "a.jpg", 60, 40)
-    loaded = loading.load(ByteRange(path), (120, 80), "s", ImageOptions(rescale=True))
+    loaded = loading.load(ByteRange(path), Canvas("s", (120, 80)), ImageOptions(rescale=True))
     assert loaded.scale_xy == (0.5, 0.5)
     assert [(issue.code, issue.fixed) for issue in loaded.issues] == [("size-mismatch", True)]
-    loaded = loading.load(ByteRange(path), (120, 80), "s", ImageOptions(rescale=True, max_side=30))
+    loaded = loading.load(ByteRange(path), Canvas("s", (120, 80)), ImageOptions(rescale=True, max_side=30))
     assert loaded.scale_xy == (0.25, 0.25)
-    loaded = loading.load(ByteRange(path), (120, 120), "s", ImageOptions(rescale=True))
+    loaded = loading.load(ByteRange(path), Canvas("s", (120, 120)), ImageOptions(rescale=True))
     assert loaded.scale_xy == (1.0, 1.0)
     assert [(issue.code, issue.fixed) for issue in loaded.issues] == [("size-mismatch", False)]
 
@@ -248,5 +282,5 @@ def test_a_picture_inside_another_file(tmp_path: Path) -> None:
     (tmp_path / "many").write_bytes(b"before" + data + b"after")
     place = ByteRange(tmp_path / "many", 6, len(data))
     assert (place.size, ByteRange(path).size) == (len(data), len(data))
-    loaded = loading.load(place, (60, 40), "s")
+    loaded = loading.load(place, Canvas("s", (60, 40)))
     assert (there(loaded).data, loaded.issues) == (data, ())

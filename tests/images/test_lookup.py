@@ -31,10 +31,38 @@ def test_found_as_named_else_by_base_name_in_any_case(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     names, issues = locate(
-        tmp_path, "a.jpg", "b.jpg", "VAL/1.JPG", "C:\\pictures\\A.jpg", "/home/me/b.jpg", "sub\\B.JPG"
+        tmp_path, "a.jpg", "b.jpg", "VAL/1.JPG", "C:\\pictures\\A.jpg", "/home/me/sub/b.jpg", "sub\\B.JPG"
     )
     assert names == ["a.jpg", "sub/B.JPG", "val/1.jpg", "a.jpg", "sub/B.JPG", "sub/B.JPG"]
     assert issues == []
+    assert locate(tmp_path, "/home/me/b.jpg", "/data/x/train/1.jpg") == (["sub/B.JPG", "train/1.jpg"], [])
+
+
+@pytest.mark.parametrize(
+    ("found", "stated", "kept"),
+    [
+        ("cam1/1.jpg", ("cam1/1.jpg", "cam2/1.jpg"), "cam1/1.jpg"),
+        ("cam1/1.jpg", ("CAM1/1.jpg", "cam2\\1.jpg", "1.jpg"), "CAM1/1.jpg 1.jpg"),
+        ("cam1/1.jpg", ("/x/cam1/1", "/y/cam1/1"), ""),
+        ("1.jpg", ("/content/train/1.jpg", "/content/test/1.jpg"), ""),
+        ("1.jpg", ("train/1.jpg", "test/1.jpg", "1.jpg"), "1.jpg"),
+        (
+            "1.jpg",
+            ("C:\\me\\train\\1.jpg", "train/1.jpg", "./1.JPG"),
+            "C:\\me\\train\\1.jpg train/1.jpg ./1.JPG",
+        ),
+    ],
+)
+def test_names_that_contradict_each_other_are_not_of_one_file(
+    tmp_path: Path, found: str, stated: tuple[str, ...], kept: str
+) -> None:
+    (tmp_path / found).parent.mkdir(exist_ok=True)
+    (tmp_path / found).touch()
+    names, issues = locate(tmp_path, *stated)
+    assert [name for name, path in zip(stated, names, strict=True) if path] == kept.split()
+    lost = [message for code, _, message in issues if code == "image-ambiguous"]
+    assert len(lost) == len(stated) - len(kept.split())
+    assert all(f" would be {found}, and so would " in message for message in lost)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +175,7 @@ def test_of_a_name_that_leads_out_the_folders_still_count(tmp_path: Path) -> Non
     for name in ("images/train/1.jpg", "images/val/1.jpg"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
-    names, issues = locate(tmp_path / "images", "../images/val/1.jpg", "../../x/train/1.jpg")
+    names, issues = locate(tmp_path / "images", "../images/val/1.jpg", "../../x/y/1.jpg")
     assert names == ["val/1.jpg", ""]
     assert [code for code, _, _ in issues] == ["path-outside", "path-outside", "image-ambiguous"]
 

@@ -16,7 +16,7 @@ from tests.helpers.small_sets import save_picture
 from tfrec_tools.annotations.records import ByteRange
 from tfrec_tools.errors import InputError
 from tfrec_tools.images import loading
-from tfrec_tools.images.loading import ImageOptions
+from tfrec_tools.images.loading import Canvas, ImageOptions
 from tfrec_tools.images.opening import FORMATS, HugeImageError, open_image
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 40\n%%EndComments\nshowpage\n%%EOF\n"
@@ -34,7 +34,7 @@ def test_postscript_starts_no_program(tmp_path: Path, monkeypatch: pytest.Monkey
     code = (
         "from pathlib import Path; from tfrec_tools.annotations.records import ByteRange; "
         "from tfrec_tools.images import loading; "
-        f"print(loading.load(ByteRange(Path({str(image)!r})), (0, 0), 's').issues)"
+        f"print(loading.load(ByteRange(Path({str(image)!r})), loading.Canvas('s')).issues)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60)
     assert "image-damaged" in done.stdout, done.stderr
@@ -50,7 +50,7 @@ def test_other_formats_are_no_images(tmp_path: Path, kind: str) -> None:
         pytest.skip(f"this Pillow writes no {kind}")
     path = tmp_path / "a.jpg"
     path.write_bytes(out.getvalue())
-    (issue,) = loading.load(ByteRange(path), (0, 0), "s").issues
+    (issue,) = loading.load(ByteRange(path), Canvas("s")).issues
     assert issue.code == "image-damaged"
     assert (
         "is no image that can be read (JPEG, PNG, GIF, BMP, WEBP, TIFF, PPM, JPEG2000, AVIF)" in issue.message
@@ -95,7 +95,7 @@ def test_pillows_warnings_are_not_let_out(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for one in (path, jpeg, large):
-            loading.load(ByteRange(one), (0, 0), "s", ImageOptions(verify="decode", max_side=100))
+            loading.load(ByteRange(one), Canvas("s"), ImageOptions(verify="decode", max_side=100))
 
 
 def test_none_of_the_formats(tmp_path: Path) -> None:

@@ -38,13 +38,14 @@ CODES: dict[str, str] = {
     "image-shared": "the same image, byte for byte, is in two sources: their annotations are joined",
     "image-id-shared": "different images have one id: source_id is made from source and id",
     "image-missing": "no image file of that name is found: nothing is written",
-    "image-ambiguous": "several image files have that name: nothing is written",
+    "image-ambiguous": "several image files have that name, or several images one: nothing is written",
     "image-damaged": "the image file is cut off, damaged or no image: nothing is written",
     "image-huge": "the image has more pixels than --max-pixels: nothing is written",
     "image-suffix": "the image file's name says another format than its bytes: stored by its bytes",
     "image-transcoded": "TensorFlow cannot decode the image file as it is: stored as JPEG or PNG",
-    "exif-turned": "the annotation fits the image as its EXIF orientation turns it: the pixels were turned",
-    "exif-kept": "the EXIF orientation was ignored, as TensorFlow does; the annotation does not ask for it",
+    "exif-turned": "the annotation is of the image as its EXIF orientation turns it: the pixels were turned",
+    "exif-kept": "the EXIF orientation was ignored, as TensorFlow does; nothing says that the annotation is "
+    "of the turned image",
     "size-mismatch": "the annotation states another size than the image has: boxes taken as its pixels, or "
     "scaled with --rescale",
     "filename-mismatch": "the annotation names no image, or another than its own file does: the image of its "

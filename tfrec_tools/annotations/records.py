@@ -105,6 +105,8 @@ class ImageRecord:
     split       the part of the data that the source puts the image in ("train"); None where it does not
     precision   the unit of the last decimal that the source writes of fractions of the image: a box that
                 leans over an edge by no more is at the edge. 0 where it writes pixels
+    upright     whether its tool turns images as their EXIF orientation says before anything is drawn; False
+                where that is not known
     """
 
     image_id: str
@@ -130,6 +132,7 @@ class ImageRecord:
     precision: float = 0.0
     keypoints: Floats | None = None
     weights: tuple[float, ...] = ()
+    upright: bool = False
 
     def __post_init__(self) -> None:
         if not (self.source.isascii() and self.image_id.isascii()):
@@ -192,6 +195,7 @@ class Said(TypedDict, total=False):
     precision: float
     keypoints: Floats | None
     weights: tuple[float, ...]
+    upright: bool
 
 
 def image_record(

@@ -206,6 +206,14 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
     rescale: Annotated[
         bool, Option("Scale boxes to images of another size than the annotated one.", Panel.IMAGES)
     ] = False
+    exif: Annotated[
+        Literal["auto", "turn", "keep"],
+        Option(
+            "Turn images as their EXIF orientation says: those that were annotated so, as far as size, boxes "
+            "and tool tell; all; or none.",
+            Panel.IMAGES,
+        ),
+    ] = "auto"
     max_side: Annotated[
         int | None,
         Option(

@@ -83,7 +83,12 @@ def _optional_path(path: StrPath | None) -> Path | None:
 
 def image_options_of(options: SourceOptions) -> ImageOptions:
     return ImageOptions(
-        options.rescale, options.max_side, options.jpeg_quality, options.verify_images, options.max_pixels
+        rescale=options.rescale,
+        max_side=options.max_side,
+        jpeg_quality=options.jpeg_quality,
+        max_pixels=options.max_pixels,
+        verify=options.verify_images,
+        exif=options.exif,
     )
 
 
@@ -263,7 +268,8 @@ def _items(
         lost.append(accounting.unfound(nowhere, odd))
         if source.format == "csv":  # whose rows name an image each, in whatever spelling
             images = len(records)
-            records, places = sharing.of_one_file(records, places)
+            records, places, otherwise = sharing.of_one_file(records, places)
+            issues += otherwise
             lost[-1] += accounting.repeated(images - len(records))
         found = [
             (record if place is None else sharing.named_by_file(record, place, source.folder), place)

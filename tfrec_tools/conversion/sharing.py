@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from operator import attrgetter
@@ -60,20 +60,35 @@ def item(record: ImageRecord, place: ByteRange, source: int, order: int) -> Sour
 
 def of_one_file(
     records: Sequence[ImageRecord], places: Sequence[ByteRange | None]
-) -> tuple[list[ImageRecord], list[ByteRange | None]]:
+) -> tuple[list[ImageRecord], list[ByteRange | None], list[Issue]]:
     """Returns one record for each image file, with the boxes of all records of that file, at the place of the
-    first: they are spellings of one path. Those whose file is not found stay as they are."""
+    first: they are spellings of one path. Those whose file is not found stay as they are. What another
+    spelling says otherwise is an issue."""
     first: dict[ByteRange, int] = {}
+    issues: list[Issue] = []
     kept: list[ImageRecord] = []
     kept_places: list[ByteRange | None] = []
     for record, place in zip(records, places, strict=True):
         at = len(kept) if place is None else first.setdefault(place, len(kept))
         if at < len(kept):
+            issues += _otherwise(kept[at], record)
             kept[at] = joined(kept[at], record)
         else:
             kept.append(record)
             kept_places.append(place)
-    return kept, kept_places
+    return kept, kept_places, issues
+
+
+def _otherwise(first: ImageRecord, other: ImageRecord) -> Iterator[Issue]:
+    """Yields issues of what another record of an image says otherwise: its split, and its size in pixels."""
+    if first.split and other.split and first.split != other.split:
+        message = f"{other.filename!r} is put into {other.split}, and {first.filename!r} into {first.split}"
+        yield Issue("split-conflict", other.source, None, f"{message}: one image", True)
+    sizes = tuple((record.width, record.height) for record in (other, first))
+    if sizes[0] != sizes[1] and (0, 0) not in sizes and not other.relative:
+        said, before = ("{} x {}".format(*size) for size in sizes)
+        message = f"{other.filename!r} states {said}, and {first.filename!r} {before}"
+        yield Issue("size-mismatch", other.source, None, f"{message}: one image", False)
 
 
 def content(item: SourceImage) -> bytes:

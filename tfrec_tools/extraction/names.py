@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from unicodedata import category
 
 from tfrec_tools.images.loading import has_image_suffix, suffixes_of
-from tfrec_tools.images.lookup import key
+from tfrec_tools.images.stated_paths import key
 from tfrec_tools.system.litter import is_litter
 
 _FORBIDDEN = re.compile(r'[:*?"<>|]')  # by Windows

@@ -61,6 +61,7 @@ class DrawnImage:
     filename  as the file gives it, relative to the folder of images
     stem      of the annotation's own file, where that is the image's (ImageRecord.stem)
     relative  whether boxes are fractions of the image
+    upright   whether its tool turns images first (ImageRecord.upright)
     labeled   the classes that it was annotated for; None means all of the source
     issues    of the image itself, and of what its file holds besides objects
     """
@@ -74,6 +75,7 @@ class DrawnImage:
     stem: str = ""
     split: str | None = None
     relative: bool = False
+    upright: bool = False
     labeled: frozenset[str] | None = None
     issues: tuple[Issue, ...] = ()
 
@@ -203,6 +205,7 @@ def _record(image: DrawnImage, kept: Sequence[Drawn], labeled: frozenset[str]) -
         height=image.height,
         labeled=labeled if image.labeled is None else image.labeled,
         relative=image.relative,
+        upright=image.upright,
         poses=tuple(map(_pose, kept)) if any(map(_pose, kept)) else (),
         masks=tuple(map(_mask, kept)) if any(map(_mask, kept)) else (),
         stem=image.stem,

@@ -83,6 +83,7 @@ def _image(file: Path, folder: Path, value: Any, masks: bool) -> DrawnImage:
         width=pixels(value.get("imageWidth")),
         height=pixels(value.get("imageHeight")),
         stem=file.stem,
+        upright=True,  # LabelFile.load_image_file
     )
 
 

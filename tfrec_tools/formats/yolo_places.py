@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfrec_tools.errors import InputError
-from tfrec_tools.images.lookup import key
+from tfrec_tools.images.stated_paths import key
 from tfrec_tools.system.litter import sifted
 from tfrec_tools.system.remote_path import RemotePath, is_file
 

@@ -13,7 +13,7 @@ from tfrec_tools.errors import readable
 from tfrec_tools.formats.text_rows import is_yolo
 from tfrec_tools.formats.yolo_places import TextFinder, expected_folder, names_images
 from tfrec_tools.images.loading import has_image_suffix
-from tfrec_tools.images.lookup import key
+from tfrec_tools.images.stated_paths import key
 from tfrec_tools.system.litter import sifted
 from tfrec_tools.system.regular_files import open_binary
 from tfrec_tools.system.remote_path import files_below, is_file

@@ -9,7 +9,7 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, scaled
 from tfrec_tools.errors import InputError
 from tfrec_tools.images import loading
-from tfrec_tools.images.loading import DEFAULT, EncodedImage, ImageOptions, Loaded
+from tfrec_tools.images.loading import DEFAULT, Canvas, EncodedImage, ImageOptions, Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,7 @@ class Fitted:
 
 def fit(record: ImageRecord, place: ByteRange, rules: ImageOptions = DEFAULT) -> Fitted:
     """Reads a record's image. Raises InputError where the file cannot be read at all."""
-    annotated_wh = (record.width, record.height)
-    loaded = loading.load(place, annotated_wh, record.source, rules)
+    loaded = loading.load(place, _canvas(record), rules)
     issues = tuple(
         issue for issue in loaded.issues if not (record.relative and issue.code == "size-mismatch")
     )
@@ -37,6 +36,15 @@ def fit(record: ImageRecord, place: ByteRange, rules: ImageOptions = DEFAULT) ->
         drawn = tuple(_drawn(record, loaded, loaded.image, damaged))
         fitted = replace(fitted, masks=drawn)
     return Fitted((fitted, loaded.image), issues, damaged)
+
+
+def _canvas(record: ImageRecord) -> Canvas:
+    if record.width or record.relative or not record.names:
+        reach_xy = (0.0, 0.0)
+    else:
+        x, y = record.boxes_xyxy.reshape(-1, 2).max(axis=0).tolist()
+        reach_xy = (x, y)
+    return Canvas(record.source, (record.width, record.height), reach_xy, record.upright)
 
 
 def _drawn(

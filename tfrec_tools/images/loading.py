@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from PIL import Image  # which a set of plain JPEG and PNG never needs
 
 VERIFY = ("header", "decode", "off")
+EXIF = ("auto", "turn", "keep")
 _LOSSY = frozenset({"JPEG", "MPO", "JPEG2000", "AVIF", "WEBP"})
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 _LARGE_BYTES = 1 << 26
@@ -48,6 +49,8 @@ class ImageOptions:
     jpeg_quality   of what is transcoded, 1 to 100
     max_pixels     images of more are not taken; their headers say how many they have
     verify         "header" looks for the end marker too, "decode" decodes every image, "off" does neither
+    exif           "turn" turns images as their EXIF orientation says, "keep" none, "auto" those that were
+                   annotated so, as far as that is known
     """
 
     rescale: bool = False
@@ -55,13 +58,30 @@ class ImageOptions:
     jpeg_quality: int = 95
     verify: str = "header"
     max_pixels: int = MAX_PIXELS
+    exif: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.verify not in VERIFY:
-            raise ValueError(f"verify is {self.verify!r}, expected one of {', '.join(VERIFY)}")
+        for name, choices in (("verify", VERIFY), ("exif", EXIF)):
+            if (value := getattr(self, name)) not in choices:
+                raise ValueError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
 
 
 DEFAULT = ImageOptions()
+
+
+class Canvas(NamedTuple):
+    """What an annotation says of the image that it was drawn on.
+
+    source    where it stands
+    size_wh   pixels, (0, 0) where it states none
+    reach_xy  the furthest corner of its boxes, in pixels; (0, 0) where it has none, or fractions
+    upright   whether its tool turns images as their EXIF orientation says before anything is drawn
+    """
+
+    source: str
+    size_wh: tuple[int, int] = (0, 0)
+    reach_xy: tuple[float, float] = (0.0, 0.0)
+    upright: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +104,12 @@ class Loaded:
     issues: tuple[Issue, ...]
 
 
-def load(
-    place: ByteRange, annotated_wh: tuple[int, int], source: str, rules: ImageOptions = DEFAULT
-) -> Loaded:
+def load(place: ByteRange, canvas: Canvas, rules: ImageOptions = DEFAULT) -> Loaded:
     """Returns the encoded image to store for an image file.
 
-    annotated_wh is the size that the annotation states, (0, 0) where it states none. TensorFlow's decoder
-    ignores EXIF orientation, and so do we unless the annotation fits only the turned image. A damaged file is
-    an issue; raises InputError where it cannot be read at all, and ChangedError where it is not what the
-    place's stamp says.
+    TensorFlow's decoder ignores EXIF orientation, and so do we unless the annotation is of the turned image.
+    A damaged file is an issue; raises InputError where it cannot be read at all, and ChangedError where it is
+    not what the place's stamp says.
     """
     path = place.path
     try:
@@ -102,15 +119,15 @@ def load(
     except ChangedError:
         raise
     except InputError as fault:
-        return _not_taken(fault, path, source)
+        return _not_taken(fault, path, canvas.source)
     except NotRegularError as fault:
-        return _not_taken(InputError(path, str(fault.strerror)), path, source)
+        return _not_taken(InputError(path, str(fault.strerror)), path, canvas.source)
     except OSError as fault:
         raise InputError(path, f"cannot be read ({fault.strerror or fault})") from fault
     try:
-        return _loaded(data, path, annotated_wh, source, rules)
+        return _loaded(data, path, canvas, rules)
     except InputError as fault:
-        return _not_taken(fault, path, source)
+        return _not_taken(fault, path, canvas.source)
 
 
 def _is_large(place: ByteRange) -> bool:
@@ -162,14 +179,13 @@ def suffixes_of(head: bytes) -> tuple[str, ...]:
     return _USUAL_SUFFIXES.get(kind, (f".{kind.lower()}",))
 
 
-def _loaded(
-    data: bytes, path: Path, annotated_wh: tuple[int, int], source: str, rules: ImageOptions
-) -> Loaded:
+def _loaded(data: bytes, path: Path, canvas: Canvas, rules: ImageOptions) -> Loaded:
+    source, annotated_wh = canvas.source, canvas.size_wh
     header = read_header(data, path, rules.max_pixels)
     if rules.verify != "off":
         require_end(data, header, path)
-    turn = _fits_only_turned(header, annotated_wh)
-    upright_wh = (header.height, header.width) if turn else (header.width, header.height)
+    turn = _is_turned(header, canvas, rules.exif)
+    upright_wh = _turned_wh(header) if turn else (header.width, header.height)
     stored_wh = _within(upright_wh, rules.max_side)
     if turn or header.obstacle or stored_wh != upright_wh:
         image = _transcode(
@@ -198,10 +214,30 @@ def _within(size_wh: tuple[int, int], max_side: int | None) -> tuple[int, int]:
     return max(1, round(size_wh[0] * max_side / longest)), max(1, round(size_wh[1] * max_side / longest))
 
 
-def _fits_only_turned(header: Header, annotated_wh: tuple[int, int]) -> bool:
-    stored_wh = (header.width, header.height)
-    swaps = header.orientation >= 5
-    return swaps and annotated_wh != stored_wh and annotated_wh == stored_wh[::-1]
+def _is_turned(header: Header, canvas: Canvas, exif: str) -> bool:
+    """Returns whether an image is to be turned as its EXIF orientation says. What the annotation's size says,
+    or its boxes where it states none, counts more than what its tool is known to do: versions differ."""
+    if header.orientation == 1 or exif != "auto":
+        return exif == "turn" and header.orientation != 1
+    stored_wh, turned_wh = (header.width, header.height), _turned_wh(header)
+    if stored_wh == turned_wh:
+        return canvas.upright
+    if canvas.size_wh in (stored_wh, turned_wh):
+        return canvas.size_wh == turned_wh
+    if canvas.size_wh == (0, 0) and _holds(stored_wh, canvas) != _holds(turned_wh, canvas):
+        return _holds(turned_wh, canvas)
+    return canvas.upright
+
+
+def _turned_wh(header: Header) -> tuple[int, int]:
+    """Returns the size of the image as its EXIF orientation turns it; from 5 on sides are swapped."""
+    size_wh = (header.width, header.height)
+    return size_wh[::-1] if header.orientation >= 5 else size_wh
+
+
+def _holds(size_wh: tuple[int, int], canvas: Canvas) -> bool:
+    """Returns whether an image of that size holds all boxes."""
+    return all(side >= reach for side, reach in zip(size_wh, canvas.reach_xy, strict=True))
 
 
 def _suffix_issue(header: Header, path: Path, source: str) -> list[Issue]:
@@ -216,11 +252,12 @@ def _suffix_issue(header: Header, path: Path, source: str) -> list[Issue]:
 def _orientation_issue(header: Header, turn: bool, path: Path, source: str) -> list[Issue]:
     if header.orientation == 1:
         return []
-    what = "the pixels were turned as" if turn else "left out of account:"
-    message = f"{path.name}: {what} its EXIF orientation {header.orientation}"
     if turn:
-        return [Issue("exif-turned", source, None, f"{message} and its annotation say", True)]
-    return [Issue("exif-kept", source, None, message, False)]
+        message = f"{path.name}: the pixels were turned as its EXIF orientation {header.orientation} says"
+        return [Issue("exif-turned", source, None, message, True)]
+    message = f"{path.name}: left out of account: its EXIF orientation {header.orientation}"
+    hint = "if boxes were drawn on the turned image, then --exif turn"
+    return [Issue("exif-kept", source, None, f"{message}; {hint}", False)]
 
 
 def _obstacle_issue(header: Header, path: Path, source: str) -> list[Issue]:

@@ -6,14 +6,16 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
-from unicodedata import normalize
 from urllib.parse import unquote
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord
 from tfrec_tools.errors import InputError
+from tfrec_tools.images import claims
 from tfrec_tools.images.loading import has_image_suffix
+from tfrec_tools.images.stated_paths import fit, folders, inside, key, leads_out
 from tfrec_tools.system.litter import sifted
 from tfrec_tools.system.regular_files import stamp_of
 from tfrec_tools.system.remote_path import RemotePath, files_below, is_file
@@ -36,12 +38,18 @@ def places(records: Sequence[ImageRecord], folder: Path) -> tuple[list[ByteRange
     anywhere below it by base name in any case. None, with an issue, where it is missing or ambiguous.
 
     An image that has the name of the annotation's own file wins over the one that the annotation names, and
-    one that differs in the suffix alone, or lies in a folder of another name, is taken; all are reported.
-    Raises InputError where there is no such folder.
+    one that differs in the suffix alone, or lies in a folder of another name, is taken; all are reported. Of
+    records whose names contradict each other and lead to one file, at most one keeps it. Raises InputError
+    where there is no such folder.
     """
     finder = Finder(folder)
     looked_up = [finder.find(record) for record in records]
-    return [place for place, _ in looked_up], tuple(issue for _, odd in looked_up for issue in odd)
+    found = [place for place, _ in looked_up]
+    rivals = claims.rivals(records, found, folder) if finder.has_searched else {}
+    for number in rivals:
+        found[number] = None
+    issues = [(rivals[number],) if number in rivals else odd for number, (_, odd) in enumerate(looked_up)]
+    return found, tuple(chain.from_iterable(issues))
 
 
 class Finder:
@@ -51,6 +59,10 @@ class Finder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._index: _Index | None = None
+
+    @property
+    def has_searched(self) -> bool:
+        return self._index is not None
 
     def find(self, record: ImageRecord) -> tuple[ByteRange | None, tuple[Issue, ...]]:
         """Finds the image of one record, as `places` does."""
@@ -84,37 +96,14 @@ def _file(path: Path) -> ByteRange | None:
     return None if stamp is None else ByteRange(path, stamp=stamp)
 
 
-def leads_out(path: str) -> bool:
-    """Returns whether a path, of any system, leads out of the folder that it starts from."""
-    if ".." not in path:
-        return False
-    depth = 0
-    for part in path.replace("\\", "/").split("/"):
-        depth += -1 if part == ".." else part not in ("", ".")
-        if depth < 0:
-            return True
-    return False
-
-
 def _search(folder: Path, index: _Index, record: ImageRecord) -> Located:
     """Searches the image of a record, never outside of the folder."""
     if not leads_out(record.filename):
         return _search_inside(folder, index, record)
-    inside = _inside(record.filename)
-    found, odd = _search_inside(folder, index, replace(record, filename=inside))
-    message = f"its file name {record.filename!r} leads out of {folder}; {inside!r} was looked for inside"
+    within = inside(record.filename)
+    found, odd = _search_inside(folder, index, replace(record, filename=within))
+    message = f"its file name {record.filename!r} leads out of {folder}; {within!r} was looked for inside"
     return found, (Issue("path-outside", record.source, None, message, True), *odd)
-
-
-def _inside(path: str) -> str:
-    """Returns a path without the steps that lead out."""
-    parts: list[str] = []
-    for part in path.replace("\\", "/").split("/"):
-        if part == "..":
-            parts = parts[:-1]
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts) or "?"
 
 
 def _search_inside(folder: Path, index: _Index, record: ImageRecord) -> Located:
@@ -197,25 +186,15 @@ def _index(folder: Path) -> _Index:
     return index
 
 
-def key(name: str) -> str:
-    """Returns a name as others may spell it: without its case, and a letter with its accent as one, which
-    macOS writes apart."""
-    return (name if name.isascii() else normalize("NFC", name)).lower()
-
-
 def _closest(index: dict[str, list[Path]], name: str, relative: PurePosixPath) -> list[Path]:
-    """Returns the files of a name; of several those whose folders, and then whose case, agree as well. A link
-    to nowhere is no file."""
+    """Returns the files of a name; of several those with which most folders, and then the case, agree as
+    well. A link to nowhere is no file."""
     candidates = index.get(key(name), [])
     candidates = [path for path in candidates if isinstance(path, RemotePath) or path.exists()]
-    ending = key(f"/{relative}")
-    candidates = _narrowed(candidates, (path for path in candidates if _ends(path, ending)))
+    if len(candidates) > 1:
+        fits = [fit(folders(relative.as_posix()), path) for path in candidates]
+        candidates = [path for path, fit in zip(candidates, fits, strict=True) if fit == max(fits)]
     return _narrowed(candidates, (path for path in candidates if name in (path.name, path.stem)))
-
-
-def _ends(path: Path, ending: str) -> bool:
-    """Returns whether a path, or the same without its suffix, ends as `key` has it."""
-    return key(path.as_posix()).endswith(ending) or key(path.with_suffix("").as_posix()).endswith(ending)
 
 
 def _narrowed(candidates: list[Path], closer: Iterable[Path]) -> list[Path]:

@@ -79,7 +79,7 @@ def _read(path: Path) -> Iterator[tuple[str, str, bytes, tuple[Issue, ...]]]:
     """Yields (source_id or "", name, data, issues)"""
     if not shards.is_record_file(path):
         try:
-            loaded = loading.load(ByteRange(path), (0, 0), path.name)
+            loaded = loading.load(ByteRange(path), loading.Canvas(path.name))
         except InputError as fault:  # a link to nothing, say: no reason to look at none of the others
             issue = Issue("image-damaged", path.name, None, f"{path.name}: {fault.reason}", fixed=False)
             yield "", path.name, b"", (issue,)

@@ -15,7 +15,7 @@ from tfrec_tools.detector.data import inputs
 from tfrec_tools.detector.data.index import IndexedExample, index_records, silent
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.images import loading
-from tfrec_tools.images.loading import EncodedImage
+from tfrec_tools.images.loading import Canvas, EncodedImage
 from tfrec_tools.labels.label_map import LabelMap
 from tfrec_tools.system.atomic import published
 from tfrec_tools.tfrecords import framing
@@ -61,7 +61,7 @@ def write_unlabelled(
 def _images(place: Path, damaged: list[Issue], boxes: Counter[Path]) -> Iterator[tuple[str, EncodedImage]]:
     """Yields the images of a file with their names."""
     if not shards.is_record_file(place):
-        loaded = loading.load(ByteRange(place), (0, 0), place.name)
+        loaded = loading.load(ByteRange(place), Canvas(place.name))
         if loaded.image is None:
             damaged.extend(loaded.issues)
         else:
