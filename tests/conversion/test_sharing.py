@@ -177,9 +177,7 @@ def test_rows_of_images_that_contradict_each_other_are_not_poured_into_one(tmp_p
     source = tmp_path / "x.csv"
     rows = "/content/train/a.jpg,cat,1,1,9,9\n/content/test/a.jpg,dog,2,2,9,9\n"
     source.write_text(f"filename,class,xmin,ymin,xmax,ymax\n{rows}")
-    with pytest.raises(
-        Refused, match=r"' would be a\.jpg, and so would '/content/test/a\.jpg' of x\.csv"
-    ):
+    with pytest.raises(Refused, match=r"' would be a\.jpg, and so would '/content/test/a\.jpg' of x\.csv"):
         convert(ConvertOptions(source, tmp_path / "out/new"))
 
 
