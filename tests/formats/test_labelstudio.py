@@ -153,12 +153,51 @@ def test_without_the_size_of_the_image_boxes_are_fractions(tmp_path: Path) -> No
     assert faults(source) == ["annotation-unread"] * 2
 
 
-def test_labels_that_were_chosen_apart_or_several(tmp_path: Path) -> None:
-    shape = region("rectangle", None, x=10, y=20, width=20, height=40)
-    labels = SIZE | {"id": "r1", "type": "labels", "value": shape["value"] | {"labels": ["dog"]}}
-    two = region("rectanglelabels", ("cat", "dog"), x=0, y=0, width=50, height=50)
-    (record,) = read(tmp_path, task(annotated(shape, labels, two))).records
-    assert record.names == ("dog", "cat", "dog")
+PLAIN: dict[str, dict[str, Any]] = {
+    "rectangle": {"x": 10, "y": 20, "width": 20, "height": 40},
+    "polygon": {"points": [[10, 20], [30, 25], [20, 60]]},
+    "ellipse": {"x": 20, "y": 50, "radiusX": 10, "radiusY": 30},
+    "brush": {"rle": packed(BLOT)},
+}
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ([["dog"]], ("dog",)),
+        ([["cat"], ["big"]], ("cat", "big")),
+        ([["cat", "dog"], ["big"]], ("cat", "dog", "big")),
+        ([["cat"], ["cat"]], ("cat",)),
+        ([["cat"], []], ("cat",)),
+        ([[]], ()),
+    ],
+)
+def test_all_labels_that_were_chosen_apart_from_a_shape_are_boxes_of_it(
+    tmp_path: Path, kind: str, labels: list[list[str]], names: tuple[str, ...]
+) -> None:
+    shape = region(kind, None, **PLAIN[kind])
+    apart = [SIZE | {"id": "r1", "type": "labels", "value": PLAIN[kind] | {"labels": one}} for one in labels]
+    rating = SIZE | {"id": "r1", "type": "choices", "value": PLAIN[kind] | {"choices": ["blurred"]}}
+    source = read(tmp_path, task(annotated(*apart[:1], shape, rating, *apart[1:])))
+    assert source.records[0].names == names
+    assert ("class-unknown" in faults(source)) == (not names)
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_labels_beside_a_shape_that_has_some_are_boxes_too(tmp_path: Path, kind: str) -> None:
+    shape = region(f"{kind}labels", ("cat", "dog"), **PLAIN[kind])
+    apart = SIZE | {"id": "r1", "type": "labels", "value": PLAIN[kind] | {"labels": ["big"]}}
+    (record,) = read(tmp_path, task(annotated(shape, apart))).records
+    assert record.names == ("cat", "dog", "big")
+
+
+def test_labels_without_an_id_are_of_no_other_shape(tmp_path: Path) -> None:
+    shapes = [region("rectangle", None, **PLAIN["rectangle"]) | {"id": None}] * 2
+    apart = SIZE | {"type": "labels", "value": PLAIN["ellipse"] | {"labels": ["dog"]}}
+    source = read(tmp_path, task(annotated(*shapes, apart)))
+    assert source.records[0].names == ("dog",)
+    assert faults(source) == ["class-unknown"] * 2 + ["box-derived"]
 
 
 @pytest.mark.parametrize(
@@ -234,14 +273,15 @@ def test_json_min_of_two_annotators(tmp_path: Path) -> None:
     value = {"x": 10, "y": 20, "width": 20, "height": 40, "rotation": 0} | SIZE
     items = [
         {"image": "a.jpg", "id": 1, "tag": [value | {"rectanglelabels": ["cat"]}], "annotator": 1},
-        {"image": "b.jpg", "id": 2, "box": [value], "tag": [value | {"labels": ["dog"]}], "annotator": 1},
+        {"image": "b.jpg", "id": 2, "box": [value], "tag": [value | {"labels": ["dog"]}], "annotator": 1}
+        | {"size": [value | {"labels": ["big"]}]},
         {"image": "a.jpg", "id": 1, "tag": [value | {"rectanglelabels": ["dog"]}], "annotator": 2},
         {"image": "c.jpg", "id": 3, "annotator": 1, "choice": ["day"]},
     ]
     source = read(tmp_path, *items)
     assert [(record.filename, record.names) for record in source.records] == [
         ("a.jpg", ("cat",)),
-        ("b.jpg", ("dog",)),
+        ("b.jpg", ("dog", "big")),
         ("c.jpg", ()),
     ]
     assert faults(source) == ["annotation-unread"]

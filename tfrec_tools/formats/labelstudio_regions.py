@@ -92,34 +92,41 @@ def _unannotated(where: str, task: Task) -> Iterator[Issue]:
 
 
 def _regions(annotation: Annotation) -> Iterator[_Region]:
-    """Yields the regions of an annotation's result, each with the names that it has, or, where shapes and
-    labels are chosen apart, that the item of the same id has."""
+    """Yields the regions of an annotation's result, each with the names that it has, and, where shapes and
+    labels are chosen apart, those of all items of the same id."""
     whole = [item for _, item in annotation.result if isinstance(item, dict)]
     of_shapes = {_id(item) for item in whole if item.get("type") in _SHAPES and _id(item)}
-    apart = {_id(item): item.get("value") for item in whole if item.get("type") == "labels"}
+    apart: dict[str, list[str]] = {}
+    for item in whole:
+        if item.get("type") == "labels" and _id(item) and isinstance(value := item.get("value"), dict):
+            apart.setdefault(_id(item), []).extend(_names(value.get("labels")))
     for where, item in annotation.result:
         if not isinstance(item, dict) or not isinstance(item.get("value", {}), dict):
             yield _Region(where, shown(item), (), {}, (0, 0), 0)
             continue
         kind = text(item.get("type"))
         if kind not in _ATTRIBUTES and not (kind == "labels" and _id(item) in of_shapes):
-            yield _region(where, item, apart.get(_id(item)))
+            yield _region(where, item, apart.get(_id(item), ()))
 
 
-def _region(where: str, item: Mapping[str, Any], apart: Any) -> _Region:
-    """Returns a region; `apart` is the value of the labels that were chosen apart from its shape."""
+def _region(where: str, item: Mapping[str, Any], apart: Sequence[str]) -> _Region:
+    """Returns a region; `apart` are the labels that were chosen apart from its shape."""
     kind, value = text(item.get("type")), item.get("value", {})
-    names = value.get(kind if kind.endswith("labels") else "labels")
-    if kind in _SHAPES and not names and isinstance(apart, dict):
-        names = apart.get("labels")
+    names = _names(value.get(kind if kind.endswith("labels") else "labels"))
+    if kind in _SHAPES and apart:
+        names = list(dict.fromkeys(name for name in (*names, *apart) if name)) or [""]
     return _Region(
         where,
         _kind_of(value) if kind == "labels" else kind.removesuffix("labels"),
-        tuple(map(text, names)) if isinstance(names, list) else (text(names),),
+        tuple(names),
         value,
         (pixels(item.get("original_width")), pixels(item.get("original_height"))),
         number(item.get("image_rotation")) or 0.0,
     )
+
+
+def _names(listed: Any) -> list[str]:
+    return list(map(text, listed)) if isinstance(listed, list) else [text(listed)]
 
 
 def _id(item: Mapping[str, Any]) -> str:
