@@ -269,6 +269,92 @@ def test_tasks_without_an_image_of_their_own(tmp_path: Path, data: Any, message:
     assert source.issues[0].message.startswith(message)
 
 
+TWO_IMAGES = {"image": "/data/upload/1/a.jpg", "image2": "https://host/get?id=2"}
+
+
+@pytest.mark.parametrize("kind", ["rectangle", "polygon", "ellipse", "brush"])
+@pytest.mark.parametrize("second", ["rectanglelabels", "rectangle", "labels"])
+def test_shapes_on_several_images_of_a_task_are_not_put_on_one_of_them(
+    tmp_path: Path, kind: str, second: str
+) -> None:
+    on_first = region(f"{kind}labels", **PLAIN[kind]) | {"to_name": "img1"}
+    on_second = region(second, ("dog",), **PLAIN["rectangle"]) | {"id": "r2", "to_name": "img2"}
+    both = task(annotated(on_first, on_second), data=TWO_IMAGES)
+    alone = task(annotated(on_second), data=TWO_IMAGES | {"image": "b.jpg"})
+    other = task(annotated(on_first), image="c.jpg")
+    empty = task(annotated(), data=TWO_IMAGES | {"image": "d.jpg"})
+    source = read(tmp_path, both, alone, other, empty)
+    assert [(record.filename, len(record.names)) for record in source.records] == [("c.jpg", 1), ("d.jpg", 0)]
+    assert source.account is not None
+    assert source.account.dropped == {"image-unknown": 3}
+    first = next(issue.message for issue in source.issues if issue.code == "image-unknown")
+    assert "several tags (img1, img2), its data names several images (a.jpg, get)" in first
+
+
+@pytest.mark.parametrize(
+    ("data", "others"),
+    [
+        ({"image": "a.jpg", "text": "see https://host/b.jpg now", "note": "b"}, [{"to_name": "i2"}]),
+        ({"image": "a.jpg", "again": "a.jpg"}, [{"to_name": "i2"}]),
+        (TWO_IMAGES, [{"type": "choices", "to_name": "i2"}, {"type": "labels", "value": {"labels": ["x"]}}]),
+        (TWO_IMAGES, [{"to_name": ""}, {"to_name": None}]),
+    ],
+)
+def test_names_of_tags_say_nothing_where_there_is_one_image_or_one_tag(
+    tmp_path: Path, data: Any, others: list[dict[str, Any]]
+) -> None:
+    items = [rectangle() | {"id": str(number)} | more for number, more in enumerate(others)]
+    source = read(tmp_path, task(annotated(rectangle() | {"to_name": "i1"}, *items), data=data))
+    (record,) = source.records
+    assert record.names[:1] == ("cat",)
+    assert "image-unknown" not in faults(source)
+
+
+@pytest.mark.parametrize(
+    "data", [{"pages": ["a.jpg", "/up/b.jpg"]}, {"pages": ["a.jpg", "/up/b.jpg"], "image": "a.jpg"}]
+)
+@pytest.mark.parametrize("more", [{}, {"words": ["x", "y"], "text": "x", "none": []}])
+def test_pages_of_a_task_are_images_of_their_own(tmp_path: Path, data: Any, more: Any) -> None:
+    pages = [
+        rectangle() | {"item_index": 0},
+        rectangle(30) | {"item_index": 1, "original_width": 400},
+        *(rectangle(50) | {"item_index": index} for index in (2, -1, "1", True, None)),
+    ]
+    other = task(annotated(), data={"pages": ["c.jpg", "d.jpg"]})
+    skipped = task(data={"pages": ["e.jpg"]})
+    source = read(tmp_path, task(annotated(*pages), annotated(rectangle()), data=data | more), other, skipped)
+    assert [(record.filename, record.width, len(record.names)) for record in source.records] == [
+        ("a.jpg", 200, 1),
+        ("/up/b.jpg", 400, 1),
+        *((name, 0, 0) for name in ("c.jpg", "d.jpg", "e.jpg")),
+    ]
+    np.testing.assert_allclose(source.records[1].boxes_xyxy, [[120, 20, 200, 60]])
+    assert sorted(faults(source)) == ["annotation-unread"] * 6 + ["image-unannotated"]
+    assert len({record.source for record in source.records}) == 5
+
+
+@pytest.mark.parametrize(
+    ("data", "codes"),
+    [
+        ({"image": "a.jpg"}, {"annotation-unread": 1}),
+        ({"image": "a.jpg", "words": ["x", "y"]}, {"annotation-unread": 1}),
+        ({"image": "a.jpg", "left": ["a.jpg", "b.jpg"], "right": ["c.jpg"]}, {"image-unknown": 2}),
+    ],
+)
+def test_pages_that_the_data_does_not_list_once(tmp_path: Path, data: Any, codes: dict[str, int]) -> None:
+    items = [rectangle() | {"item_index": index} for index in (0, 1)]
+    source = read(tmp_path, task(annotated(*items), data=data))
+    assert source.account is not None
+    assert source.account.dropped == codes
+
+
+def test_a_list_of_images_beside_that_of_a_task_without_pages_says_nothing(tmp_path: Path) -> None:
+    data = {"image": "a.jpg", "similar": ["b.jpg", "c.jpg"]}
+    for item in (rectangle(), rectangle() | {"item_index": 0}):
+        (record,) = read(tmp_path, task(annotated(item), data=data)).records
+        assert (record.filename, record.names) == ("a.jpg", ("cat",))
+
+
 def test_json_min_of_two_annotators(tmp_path: Path) -> None:
     value = {"x": 10, "y": 20, "width": 20, "height": 40, "rotation": 0} | SIZE
     items = [
@@ -285,6 +371,17 @@ def test_json_min_of_two_annotators(tmp_path: Path) -> None:
         ("c.jpg", ()),
     ]
     assert faults(source) == ["annotation-unread"]
+
+
+def test_json_min_does_not_say_which_image_of_a_task_its_controls_are_of(tmp_path: Path) -> None:
+    value = PLAIN["rectangle"] | SIZE
+    least = {"id": 1, "annotator": 1, "l1": [value | {"rectanglelabels": ["cat"]}]}
+    second = {"l2": [value | {"rectanglelabels": ["dog"]}]}
+    assert faults(read(tmp_path, least | second | TWO_IMAGES)) == ["image-unknown"]
+    for item in (least | TWO_IMAGES, least | second | {"image": "a.jpg"}):
+        assert faults(read(tmp_path, item)) == []
+    paged = {"pages": ["a.jpg", "b.jpg"], "l3": [value | {"labels": ["dog"], "item_index": 1}]}
+    assert [record.names for record in read(tmp_path, least | paged).records] == [(), ("dog",)]
 
 
 @pytest.mark.parametrize("depth", [*range(930, 1000, 5)])

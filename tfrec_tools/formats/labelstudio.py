@@ -1,4 +1,5 @@
-"""Label Studio's JSON and JSON_MIN (https://labelstud.io/guide/export): tasks, of an image each."""
+"""Label Studio's JSON and JSON_MIN (https://labelstud.io/guide/export): tasks, of an image each, or
+of several."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import readable
 from tfrec_tools.formats.drawn import source, without_masks
 from tfrec_tools.formats.json_documents import document
-from tfrec_tools.formats.labelstudio_regions import drawn_image
+from tfrec_tools.formats.labelstudio_images import drawn_images
 from tfrec_tools.formats.labelstudio_tasks import tasks_of
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.sniffing import ends
@@ -26,7 +27,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     annotations. Raises InputError where the file is none of Label Studio's."""
     tasks = tasks_of(path, document(path, _EXPECTED))
     name, masks = readable(path.name), options.masks
-    images = [drawn_image(f"{name} tasks[{task.number}]", task, masks) for task in tasks]
+    images = drawn_images(name, tasks, masks)
     return source(images, issues=without_masks(images) if masks else ())
 
 

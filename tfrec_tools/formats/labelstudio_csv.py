@@ -13,7 +13,7 @@ from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats.csv_texts import header_of, json_of, named_rows
 from tfrec_tools.formats.drawn import source, without_masks
-from tfrec_tools.formats.labelstudio_regions import drawn_image
+from tfrec_tools.formats.labelstudio_images import drawn_images
 from tfrec_tools.formats.labelstudio_tasks import Annotation, Task, image_of, joined, whole_region
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 
@@ -37,7 +37,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     controls = [name for name in (rows[0][1] if rows else ()) if _is_control(name, rows)]
     tasks = joined(_task(line, cells, controls) for line, cells in rows)
     name, masks = readable(path.name), options.masks
-    images = [drawn_image(f"{name} line {task.number}", task, masks) for task in tasks]
+    images = drawn_images(name, tasks, masks)
     return source(images, issues=without_masks(images) if masks else ())
 
 
@@ -52,11 +52,12 @@ def _is_control(name: str, rows: Iterable[Row]) -> bool:
 
 def _task(line: int, cells: Mapping[str, str], controls: Sequence[str]) -> Task:
     """Returns a row as a task; one without the id of an annotation and without regions has no annotation."""
-    filename, fault = image_of({name: cell for name, cell in cells.items() if name not in controls})
+    data = {name: cell for name, cell in cells.items() if name not in controls}
+    filename, fault = image_of(data)
     result = list(_result(line, cells, controls))
     is_annotated = cells.get("annotation_id", "-") != "" or result
     annotations = (Annotation(f"line {line}", result),) if is_annotated else ()
-    return Task(line, filename, fault, annotations, task_id=cells.get("id", ""))
+    return Task(f"line {line}", filename, fault, annotations, task_id=cells.get("id", ""), data=data)
 
 
 def _result(line: int, cells: Mapping[str, str], controls: Sequence[str]) -> Iterator[tuple[str, Any]]:
@@ -67,7 +68,7 @@ def _result(line: int, cells: Mapping[str, str], controls: Sequence[str]) -> Ite
         except ValueError:
             value = cells[name]
         for number, region in enumerate(value if isinstance(value, list) else [value]):
-            yield f"line {line}: {name}[{number}]", whole_region(region)
+            yield f"line {line}: {name}[{number}]", whole_region(region, name)
 
 
 def shows(file: Path) -> bool:

@@ -1,8 +1,7 @@
 """Regions of Label Studio's tasks, of JSON, JSON_MIN and CSV alike: the box around a shape, and the class.
 
 Numbers are percent of the image's width and height; rectangles are turned about their upper left corner, by
-degrees, clockwise. Of several annotations of a task the one that is marked as ground truth counts, else the
-first.
+degrees, clockwise.
 """
 
 from __future__ import annotations
@@ -12,12 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.errors import counted
 from tfrec_tools.formats import labelstudio_brush
-from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable
+from tfrec_tools.formats.drawn import Drawn
 from tfrec_tools.formats.json_values import number, numbers, pixels, points, shown, text
-from tfrec_tools.formats.labelstudio_tasks import Annotation, Task
+from tfrec_tools.formats.labelstudio_tasks import Annotation
 from tfrec_tools.formats.shapes import (
     Corners,
     Point,
@@ -36,9 +33,9 @@ _SHAPES = ("rectangle", "polygon", "ellipse", "brush", "keypoint")
 
 
 @dataclass(frozen=True, slots=True)
-class _Region:
-    """A region of a result: its place, kind ("rectangle"), class names, numbers, and what it says of the size
-    of its image."""
+class Region:
+    """A region of a result: its place, kind ("rectangle"), class names, numbers, what it says of the size of
+    its image, and of the page of its task that it is on, from 0; None where it says none."""
 
     where: str
     kind: str
@@ -46,52 +43,10 @@ class _Region:
     value: Mapping[str, Any]
     size_wh: tuple[int, int]
     image_rotation: float
+    page: Any = None
 
 
-def drawn_image(where: str, task: Task, masks: bool) -> DrawnImage | Unusable:
-    """Returns the image of a task with the objects of the annotation that counts. One that is skipped or has
-    no annotation is image-unannotated."""
-    annotation, others = _chosen(task.annotations)
-    regions = list(_regions(annotation)) if annotation else []
-    left = [other for other in others if not other.cancelled]
-    if task.fault:
-        count = sum(len(list(_regions(item))) for item in task.annotations if not item.cancelled)
-        return Unusable(Issue("image-unknown", where, None, task.fault, True), count)
-    size_wh = next((region.size_wh for region in regions if all(region.size_wh)), (0, 0))
-    objects = [drawn for region in regions for drawn in _drawn(region, size_wh, masks)]
-    objects += [unread for other in left if (unread := _left_out(other, len(left) + 1)) is not None]
-    return DrawnImage(
-        source=where,
-        filename=task.filename,
-        objects=tuple(objects),
-        width=size_wh[0],
-        height=size_wh[1],
-        relative=bool(objects) and not all(size_wh),
-        issues=tuple(_unannotated(where, task)) if annotation is None else (),
-    )
-
-
-def _chosen(annotations: Sequence[Annotation]) -> tuple[Annotation | None, list[Annotation]]:
-    """Returns the annotation that counts, None where there is none, and the others."""
-    whole = [item for item in annotations if not item.cancelled]
-    chosen = next((item for item in whole if item.ground_truth), whole[0] if whole else None)
-    return chosen, [item for item in annotations if item is not chosen]
-
-
-def _left_out(other: Annotation, annotations: int) -> Drawn | None:
-    """Returns the regions of an annotation that does not count, under one issue."""
-    count = len(list(_regions(other)))
-    why = f"{counted(count, 'region')} of one of {annotations} annotations of this image, of which one counts"
-    return Drawn(other.where, "", None, code="annotation-unread", why=why, count=count) if count else None
-
-
-def _unannotated(where: str, task: Task) -> Iterator[Issue]:
-    skipped = "was skipped" if task.annotations else "has no annotation"
-    guessed = f", though {counted(task.predictions, 'prediction')}" if task.predictions else ""
-    yield Issue("image-unannotated", where, None, f"{task.filename} {skipped}{guessed}", False)
-
-
-def _regions(annotation: Annotation) -> Iterator[_Region]:
+def regions_of(annotation: Annotation) -> Iterator[Region]:
     """Yields the regions of an annotation's result, each with the names that it has, and, where shapes and
     labels are chosen apart, those of all items of the same id."""
     whole = [item for _, item in annotation.result if isinstance(item, dict)]
@@ -102,31 +57,40 @@ def _regions(annotation: Annotation) -> Iterator[_Region]:
             apart.setdefault(_id(item), []).extend(_names(value.get("labels")))
     for where, item in annotation.result:
         if not isinstance(item, dict) or not isinstance(item.get("value", {}), dict):
-            yield _Region(where, shown(item), (), {}, (0, 0), 0)
+            yield Region(where, shown(item), (), {}, (0, 0), 0)
             continue
         kind = text(item.get("type"))
         if kind not in _ATTRIBUTES and not (kind == "labels" and _id(item) in of_shapes):
             yield _region(where, item, apart.get(_id(item), ()))
 
 
-def _region(where: str, item: Mapping[str, Any], apart: Sequence[str]) -> _Region:
+def _region(where: str, item: Mapping[str, Any], apart: Sequence[str]) -> Region:
     """Returns a region; `apart` are the labels that were chosen apart from its shape."""
     kind, value = text(item.get("type")), item.get("value", {})
     names = _names(value.get(kind if kind.endswith("labels") else "labels"))
     if kind in _SHAPES and apart:
         names = list(dict.fromkeys(name for name in (*names, *apart) if name)) or [""]
-    return _Region(
+    return Region(
         where,
         _kind_of(value) if kind == "labels" else kind.removesuffix("labels"),
         tuple(names),
         value,
         (pixels(item.get("original_width")), pixels(item.get("original_height"))),
         number(item.get("image_rotation")) or 0.0,
+        item.get("item_index"),
     )
 
 
 def _names(listed: Any) -> list[str]:
     return list(map(text, listed)) if isinstance(listed, list) else [text(listed)]
+
+
+def is_shape(item: Mapping[str, Any]) -> bool:
+    """Returns whether an item of a result is a shape on an image."""
+    kind, value = text(item.get("type")), item.get("value")
+    if kind == "labels":
+        return isinstance(value, dict) and _kind_of(value) != kind
+    return kind.removesuffix("labels") in _SHAPES
 
 
 def _id(item: Mapping[str, Any]) -> str:
@@ -139,7 +103,7 @@ def _kind_of(value: Mapping[str, Any]) -> str:
     return next((kind for key, kind in marks.items() if key in value), "labels")
 
 
-def _drawn(region: _Region, size_wh: tuple[int, int], masks: bool) -> Iterator[Drawn]:
+def drawn(region: Region, size_wh: tuple[int, int], masks: bool) -> Iterator[Drawn]:
     """Yields an object for each name of a region, one without name where it has none."""
     try:
         box, around, code = _box(region, size_wh)
@@ -152,7 +116,7 @@ def _drawn(region: _Region, size_wh: tuple[int, int], masks: bool) -> Iterator[D
         yield Drawn(region.where, name, box, around, code, why, mask=mask)
 
 
-def _box(region: _Region, size_wh: tuple[int, int]) -> tuple[Corners | None, str, str]:
+def _box(region: Region, size_wh: tuple[int, int]) -> tuple[Corners | None, str, str]:
     """Returns the box of a region in pixels, fractions where the size of the image is not known; what it is
     around where the region is no box; and the code of the issue where there is none. Raises ValueError where
     the region is not understood."""
@@ -176,7 +140,7 @@ def _box(region: _Region, size_wh: tuple[int, int]) -> tuple[Corners | None, str
     return (turned(box, (x, y), radians), "rotated box", "box-missing") if radians else (box, "", "")
 
 
-def _require_known(region: _Region, size_wh: tuple[int, int]) -> None:
+def _require_known(region: Region, size_wh: tuple[int, int]) -> None:
     if region.kind not in _SHAPES:
         raise ValueError(f"is {region.kind or 'of no type'}, which is no region of an image that is known")
     if region.image_rotation % 360:

@@ -1,11 +1,11 @@
-"""Tasks of Label Studio, of JSON, JSON_MIN and CSV alike, and the image that each is about."""
+"""Tasks of Label Studio, of JSON, JSON_MIN and CSV alike, and the images that each is about."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -17,7 +17,9 @@ from tfrec_tools.formats.json_values import flag, shown, text
 _IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|bmp|gif|tiff?|webp|avif|heic)$", re.IGNORECASE)
 _REGION = re.compile(r"^(?:rectangle|polygon|ellipse|brush|keypoint|)labels$")
 _SHAPES = ("points", "radiusX", "rle", "height")  # one of them is in every region with a box
-_OF_IMAGE = ("original_width", "original_height", "image_rotation")  # beside the value of a region of JSON
+# What stands beside the value of a region of JSON.
+_OF_IMAGE = ("original_width", "original_height", "image_rotation", "item_index")
+_ADDRESS = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/|/|data:image)\S*$", re.IGNORECASE)
 _EXPECTED = "a list of Label Studio's tasks"
 
 
@@ -34,15 +36,17 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task: its number in the file, the name of its image ("" where `fault` says that it has none), its
-    annotations, how many predictions it has, and its id where there are as many of it as annotations."""
+    """A task: its place in the file, the name of its image ("" where `fault` says that it has none), its
+    annotations, how many predictions it has, its id where there are as many of it as annotations, and its
+    data."""
 
-    number: int
+    where: str
     filename: str
     fault: str
     annotations: tuple[Annotation, ...]
     predictions: int = 0
     task_id: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 def tasks_of(path: Path, value: Any) -> list[Task]:
@@ -77,11 +81,12 @@ def _whole(path: Path, place: int, item: Mapping[str, Any]) -> Task:
     listed = item.get(key) or []
     if not isinstance(listed, list):
         raise InputError(path, f"is {shown(listed)}, expected a list", where=f"tasks[{place}].{key}")
-    data = item.get("data")
-    filename, fault = image_of(data if isinstance(data, dict) else {}, item.get("file_upload"))
+    data = said if isinstance(said := item.get("data"), dict) else {}
+    filename, fault = image_of(data, item.get("file_upload"))
     annotations = tuple(_annotation(f"{key}[{number}]", one) for number, one in enumerate(listed))
     predictions = item.get("predictions")
-    return Task(place, filename, fault, annotations, len(predictions) if isinstance(predictions, list) else 0)
+    guessed = len(predictions) if isinstance(predictions, list) else 0
+    return Task(f"tasks[{place}]", filename, fault, annotations, guessed, data=data)
 
 
 def _annotation(where: str, item: Any) -> Annotation:
@@ -98,15 +103,23 @@ def _annotation(where: str, item: Any) -> Annotation:
 
 def _minimal(place: int, item: Mapping[str, Any]) -> Task:
     """Returns a task of JSON_MIN, whose regions lie in a list for each control, with the data of the task."""
-    filename, fault = image_of({key: value for key, value in item.items() if isinstance(value, str)})
+    data = {key: value for key, value in item.items() if isinstance(value, str)}
+    filename, fault = image_of(data)
     controls = {key: value for key, value in item.items() if isinstance(value, list)}
     result = [
-        (f"{key}[{number}]", whole_region(region))
+        (f"{key}[{number}]", whole_region(region, key))
         for key, regions in controls.items()
         if any(map(_is_region, regions))
         for number, region in enumerate(regions)
     ]
-    return Task(place, filename, fault, (Annotation("label", result),), task_id=text(item.get("id")))
+    return Task(
+        f"tasks[{place}]",
+        filename,
+        fault,
+        (Annotation("label", result),),
+        task_id=text(item.get("id")),
+        data=data | controls,
+    )
 
 
 def _is_region(value: Any) -> bool:
@@ -118,15 +131,17 @@ def _key(region: Mapping[str, Any]) -> str:
     return next((key for key in region if _REGION.match(key)), "")
 
 
-def whole_region(region: Any) -> Any:
+def whole_region(region: Any, control: str) -> Any:
     """Returns a region of a control as JSON has it; what is no object as it is. A shape and its labels, if
-    chosen apart, have the same numbers: these are their id."""
+    chosen apart, have the same numbers: these are their id. Which tag a shape is on is not said: as little as
+    is known, each control has its own."""
     if not isinstance(region, dict):
         return region
     kind = _key(region)
     numbers = {key: item for key, item in region.items() if key != kind}
     value = {key: item for key, item in region.items() if key not in _OF_IMAGE}
-    item = {"id": _id_of(numbers), "type": kind or _shape_of(region), "value": value}
+    item: dict[str, Any] = {"id": _id_of(numbers), "type": kind or _shape_of(region), "value": value}
+    item["to_name"] = control if kind != "labels" else None
     return item | {key: region.get(key) for key in _OF_IMAGE}
 
 
@@ -157,6 +172,23 @@ def image_of(data: Mapping[str, Any], upload: Any = None) -> tuple[str, str]:
     if isinstance(upload, str) and _IMAGE.search(upload):  # else it is a list of tasks that was uploaded
         return upload, ""
     return "", f"its data names no image, of {shown(dict(data))}"
+
+
+def images_named(data: Mapping[str, Any]) -> list[str]:
+    """Returns all that may be the image of a task: file names and addresses, each once."""
+    values = [one for value in data.values() for one in (value if isinstance(value, list) else [value])]
+    return list(dict.fromkeys(_named(value)[0] for value in values if _may_be_image(value)))
+
+
+def page_lists(data: Mapping[str, Any]) -> list[list[str]]:
+    """Returns the file names of each list of images in a task's data."""
+    lists = [value for value in data.values() if isinstance(value, list) and value]
+    return [[_named(one)[0] for one in listed] for listed in lists if all(map(_may_be_image, listed))]
+
+
+def _may_be_image(value: Any) -> bool:
+    """Returns whether a value is the name of an image file, or an address, which may be that of one."""
+    return isinstance(value, str) and bool(_ADDRESS.match(value) or _IMAGE.search(_named(value)[0]))
 
 
 def _named(address: str) -> tuple[str, str]:
