@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,23 @@ def test_joined_records_have_the_boxes_of_both() -> None:
     for other in (cat_and_dog(), first):
         with pytest.raises(InputError, match="s: cannot be joined with fractions"):
             joined(other, fractions)
+
+
+@pytest.mark.parametrize("stated_wh", [(60, 40), (30, 80), (0, 0)])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_boxes_of_any_size_are_joined_in_the_size_that_the_other_record_states(
+    stated_wh: tuple[int, int], is_first: bool
+) -> None:
+    own = cat_and_dog(width=60, height=40, of_any_size=True)
+    width, height = stated_wh
+    other = cat_and_dog(width=width, height=height)
+    scale_xy = (width / 60, height / 40) if width else (1.0, 1.0)
+    both = joined(own, other) if is_first else joined(other, own)
+    expected = [scaled(own, scale_xy).boxes_xyxy, other.boxes_xyxy]
+    np.testing.assert_allclose(both.boxes_xyxy, np.concatenate(expected if is_first else expected[::-1]))
+    assert (both.width, both.height, both.of_any_size) == (width or 60, height or 40, False)
+    again = joined(own, replace(scaled(own, (2, 3)), width=120, height=120))
+    assert (again.boxes_xyxy[:2].tolist(), again.of_any_size) == (again.boxes_xyxy[2:].tolist(), True)
 
 
 POINTS = np.array([[[1, 2, 2], [0, 0, 0]], [[3, 4, 1], [5, 6, 2]]], np.float64)  # (boxes, keypoints, 3)

@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.helpers.sources import assert_balanced, faults
-from tfrec_tools.annotations.records import Source
+from tests.helpers.small_sets import save_picture
+from tests.helpers.sources import assert_balanced, faults, fitted
+from tfrec_tools.annotations.records import ByteRange, Source
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import registry
+from tfrec_tools.formats.options import ReadOptions
+from tfrec_tools.images.fitting import fit
+from tfrec_tools.images.masks import to_pixels
 
 WIDTH, HEIGHT = 200, 100
 SIZE = {"original_width": WIDTH, "original_height": HEIGHT, "image_rotation": 0}
@@ -133,6 +137,39 @@ def test_a_region_is_a_box_or_an_issue(tmp_path: Path, item: Any, box: list[floa
     )
     assert faults(source) == ([code] if code else [])
     assert all(issue.message.startswith("annotations[0].result[0]: ") for issue in source.issues)
+
+
+@pytest.mark.parametrize(
+    "size_wh", [(WIDTH, HEIGHT), (WIDTH // 2, HEIGHT // 2), (WIDTH * 3, HEIGHT * 3), (100, 100)]
+)
+@pytest.mark.parametrize(
+    ("item", "box"),
+    [
+        (rectangle(), [0.1, 0.2, 0.3, 0.6]),
+        (rectangle(rotation=90), [-0.1, 0.2, 0.1, 0.6]),
+        (region("polygonlabels", points=[[10, 20], [30, 25], [20, 60]]), [0.1, 0.2, 0.3, 0.6]),
+        (region("ellipselabels", x=20, y=50, radiusX=10, radiusY=30), [0.1, 0.2, 0.3, 0.8]),
+        (brush(packed(BLOT)), [0.3, 0.3, 0.85, 0.41]),
+    ],
+)
+def test_regions_are_percent_of_the_image_whatever_size_it_had_in_the_tool(
+    tmp_path: Path, item: Any, box: list[float], size_wh: tuple[int, int]
+) -> None:
+    (record,) = read(tmp_path, task(annotated(item))).records
+    place = ByteRange(save_picture(tmp_path / "a.jpg", *size_wh))
+    (stored, _), issues = fitted(record, place), fit(record, place).issues
+    np.testing.assert_allclose(stored.boxes_xyxy / np.array([*size_wh, *size_wh]), [box], atol=1e-9)
+    assert (stored.width, stored.height, stored.of_any_size) == (*size_wh, False)
+    assert [issue.code for issue in issues] == ([] if size_wh == (WIDTH, HEIGHT) else ["size-mismatch"])
+
+
+def test_masks_of_polygons_fit_an_image_of_another_size(tmp_path: Path) -> None:
+    polygon = region("polygonlabels", points=[[10, 20], [30, 20], [30, 60], [10, 60]])
+    source = registry.read(write(tmp_path, [task(annotated(polygon))]), None, ReadOptions(masks=True))
+    size_wh = (WIDTH // 2, HEIGHT // 2)
+    stored, _ = fitted(source.records[0], ByteRange(save_picture(tmp_path / "a.jpg", *size_wh)))
+    ys, xs = np.nonzero(to_pixels(stored.masks[0], "s", size_wh))
+    np.testing.assert_allclose([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], [10, 10, 30, 30], atol=1)
 
 
 def test_a_brush_whose_values_do_not_repeat(tmp_path: Path) -> None:

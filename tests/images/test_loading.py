@@ -276,6 +276,32 @@ def test_rescale_only_to_the_same_shape(tmp_path: Path) -> None:
     assert [(issue.code, issue.fixed) for issue in loaded.issues] == [("size-mismatch", False)]
 
 
+@pytest.mark.parametrize("rescale", [False, True])
+@pytest.mark.parametrize(
+    ("stated_wh", "scale_xy"), [((60, 40), (1, 1)), ((120, 80), (0.5, 0.5)), ((30, 80), (2, 0.5))]
+)
+def test_boxes_of_any_size_are_scaled_to_the_image_of_any_shape(
+    tmp_path: Path, stated_wh: tuple[int, int], scale_xy: tuple[float, float], rescale: bool
+) -> None:
+    path = save_picture(tmp_path / "a.jpg", 60, 40)
+    canvas = Canvas("s", stated_wh, of_any_size=True)
+    loaded = loading.load(ByteRange(path), canvas, ImageOptions(rescale=rescale))
+    assert loaded.scale_xy == scale_xy
+    codes = [(issue.code, issue.fixed) for issue in loaded.issues]
+    assert codes == ([] if stated_wh == (60, 40) else [("size-mismatch", True)])
+
+
+@pytest.mark.parametrize(("stated_wh", "turns"), [((120, 80), False), ((40, 60), True), ((80, 120), True)])
+def test_boxes_of_any_size_turn_the_image_where_their_shape_asks(
+    tmp_path: Path, stated_wh: tuple[int, int], turns: bool
+) -> None:
+    path = save_picture(tmp_path / "a.jpg", 60, 40, exif=exif(6))
+    loaded = loading.load(ByteRange(path), Canvas("s", stated_wh, of_any_size=True))
+    assert loaded.image is not None
+    assert (loaded.image.width, loaded.image.height) == ((40, 60) if turns else (60, 40))
+    assert loaded.scale_xy == (loaded.image.width / stated_wh[0], loaded.image.height / stated_wh[1])
+
+
 def test_a_picture_inside_another_file(tmp_path: Path) -> None:
     path = save_picture(tmp_path / "a.jpg")
     data = path.read_bytes()

@@ -47,7 +47,7 @@ CODES: dict[str, str] = {
     "exif-kept": "the EXIF orientation was ignored, as TensorFlow does; nothing says that the annotation is "
     "of the turned image",
     "size-mismatch": "the annotation states another size than the image has: boxes taken as its pixels, or "
-    "scaled with --rescale",
+    "scaled with --rescale (those of Label Studio, which are percent, always)",
     "filename-mismatch": "the annotation names no image, or another than its own file does: the image of its "
     "own name was taken; or one in a folder where there is none: that of another folder was taken",
     "path-outside": "a path leads out of the folder that was given: an image is looked for inside by its "

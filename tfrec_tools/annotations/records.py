@@ -93,6 +93,8 @@ class ImageRecord:
     source      where it came from ("instances.json images[17]", "a.xml"), so that messages can point
     labeled     the classes that this image was exhaustively annotated for; None means all
     relative    whether boxes_xyxy are fractions of the image instead, as YOLO and OpenImages write them
+    of_any_size  whether the source has fractions, and boxes_xyxy are these in pixels of the size that it
+                states: they are scaled to the image, whatever its size
     poses       (N,) views of the objects ("Frontal"), "" where unknown; or () where the source has none
     masks       (N,) each a PNG, or COCO's segmentation in JSON; or () where they were not asked for
     keypoints   (N, K, 3) float64 [x y visibility], x and y in the unit of the boxes, visibility 0 (not
@@ -124,6 +126,7 @@ class ImageRecord:
     source: str
     labeled: frozenset[str] | None = None
     relative: bool = False
+    of_any_size: bool = False
     poses: tuple[str, ...] = ()
     masks: tuple[bytes, ...] = ()
     stem: str = ""
@@ -187,6 +190,7 @@ class Said(TypedDict, total=False):
     area: object
     labeled: frozenset[str] | None
     relative: bool
+    of_any_size: bool
     poses: tuple[str, ...]
     masks: tuple[bytes, ...]
     stem: str
@@ -256,10 +260,13 @@ def joined(first: ImageRecord, second: ImageRecord) -> ImageRecord:
     InputError where one has fractions and the other pixels of an image whose size it does not say."""
     if first.relative != second.relative:
         first, second = _in_fractions(first), _in_fractions(second)
+    first, second = _of_one_size(first, second)
     changed: dict[str, Any] = {
         name: np.concatenate([getattr(first, name), getattr(second, name)])
         for name in ("boxes_xyxy", "area", *_FLAGS)
     }
+    is_one_size = (first.width, first.height) == (second.width, second.height)
+    changed["of_any_size"] = first.of_any_size and second.of_any_size and is_one_size
     changed["precision"] = max(first.precision, second.precision)
     if first.poses or second.poses:
         changed["poses"] = (*_padded(first, first.poses, ""), *_padded(second, second.poses, ""))
@@ -281,7 +288,31 @@ def _in_fractions(record: ImageRecord) -> ImageRecord:
     area = record.area / (record.width * record.height)
     keypoints = None if record.keypoints is None else record.keypoints / np.array([*size[:2], 1.0])
     boxes_xyxy = record.boxes_xyxy / size
-    return replace(record, boxes_xyxy=boxes_xyxy, area=area, keypoints=keypoints, relative=True)
+    said: dict[str, Any] = {"boxes_xyxy": boxes_xyxy, "area": area, "keypoints": keypoints}
+    return replace(record, relative=True, of_any_size=False, **said)
+
+
+def _of_one_size(first: ImageRecord, second: ImageRecord) -> tuple[ImageRecord, ImageRecord]:
+    """Returns both, one of any size in pixels of the size that the other states, or, where that states none,
+    of its own, which is then that of both."""
+    if second.of_any_size:
+        second = _resized(second, first)
+        first = (
+            first
+            if first.width and first.height
+            else replace(first, width=second.width, height=second.height)
+        )
+    return _resized(first, second) if first.of_any_size else first, second
+
+
+def _resized(record: ImageRecord, other: ImageRecord) -> ImageRecord:
+    """Returns a record of any size in pixels of the size that another states; as it is where that states
+    none, or where it has masks, which would not follow."""
+    size_wh = (other.width, other.height)
+    if not all(size_wh) or size_wh == (record.width, record.height) or any(record.masks):
+        return record
+    in_other = scaled(record, (size_wh[0] / record.width, size_wh[1] / record.height))
+    return replace(in_other, width=size_wh[0], height=size_wh[1])
 
 
 def _joined_keypoints(first: ImageRecord, second: ImageRecord) -> Floats | None:

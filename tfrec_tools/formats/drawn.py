@@ -62,6 +62,7 @@ class DrawnImage:
     stem      of the annotation's own file, where that is the image's (ImageRecord.stem)
     relative  whether boxes are fractions of the image
     upright   whether its tool turns images first (ImageRecord.upright)
+    of_any_size  whether they are such in pixels of the size (ImageRecord.of_any_size)
     labeled   the classes that it was annotated for; None means all of the source
     issues    of the image itself, and of what its file holds besides objects
     """
@@ -76,6 +77,7 @@ class DrawnImage:
     split: str | None = None
     relative: bool = False
     upright: bool = False
+    of_any_size: bool = False
     labeled: frozenset[str] | None = None
     issues: tuple[Issue, ...] = ()
 
@@ -206,6 +208,7 @@ def _record(image: DrawnImage, kept: Sequence[Drawn], labeled: frozenset[str]) -
         labeled=labeled if image.labeled is None else image.labeled,
         relative=image.relative,
         upright=image.upright,
+        of_any_size=image.of_any_size,
         poses=tuple(map(_pose, kept)) if any(map(_pose, kept)) else (),
         masks=tuple(map(_mask, kept)) if any(map(_mask, kept)) else (),
         stem=image.stem,

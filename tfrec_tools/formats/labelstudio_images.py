@@ -119,6 +119,7 @@ def _image(
         width=size_wh[0],
         height=size_wh[1],
         relative=bool(objects) and not all(size_wh),
+        of_any_size=all(size_wh),
         issues=issues,
     )
 

@@ -44,7 +44,7 @@ def _canvas(record: ImageRecord) -> Canvas:
     else:
         x, y = record.boxes_xyxy.reshape(-1, 2).max(axis=0).tolist()
         reach_xy = (x, y)
-    return Canvas(record.source, (record.width, record.height), reach_xy, record.upright)
+    return Canvas(record.source, (record.width, record.height), reach_xy, record.upright, record.of_any_size)
 
 
 def _drawn(
@@ -68,6 +68,7 @@ def _in_pixels(record: ImageRecord, loaded: Loaded, image: EncodedImage) -> Imag
     size_wh = (image.width, image.height)
     scale_xy = size_wh if record.relative else loaded.scale_xy
     in_pixels = record if scale_xy == (1.0, 1.0) else scaled(record, scale_xy)
-    if (in_pixels.width, in_pixels.height, in_pixels.relative) == (*size_wh, False):
+    is_size = (in_pixels.width, in_pixels.height) == size_wh
+    if is_size and not (in_pixels.relative or in_pixels.of_any_size):
         return in_pixels
-    return replace(in_pixels, width=image.width, height=image.height, relative=False)
+    return replace(in_pixels, width=image.width, height=image.height, relative=False, of_any_size=False)

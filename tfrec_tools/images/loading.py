@@ -76,12 +76,14 @@ class Canvas(NamedTuple):
     size_wh   pixels, (0, 0) where it states none
     reach_xy  the furthest corner of its boxes, in pixels; (0, 0) where it has none, or fractions
     upright   whether its tool turns images as their EXIF orientation says before anything is drawn
+    of_any_size  whether its boxes are to be scaled from the size to whichever the image has
     """
 
     source: str
     size_wh: tuple[int, int] = (0, 0)
     reach_xy: tuple[float, float] = (0.0, 0.0)
     upright: bool = False
+    of_any_size: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,8 @@ def _loaded(data: bytes, path: Path, canvas: Canvas, rules: ImageOptions) -> Loa
         if rules.verify == "decode":
             decode(data, path, rules.max_pixels)
         image = EncodedImage(data, header.format, *stored_wh)
-    rescale = rules.rescale and annotated_wh != upright_wh and _same_shape(annotated_wh, upright_wh)
+    scales = canvas.of_any_size or (rules.rescale and _same_shape(annotated_wh, upright_wh))
+    rescale = scales and annotated_wh != upright_wh
     issues = (
         *_suffix_issue(header, path, source),
         *_orientation_issue(header, turn, path, source),
@@ -224,6 +227,10 @@ def _is_turned(header: Header, canvas: Canvas, exif: str) -> bool:
         return canvas.upright
     if canvas.size_wh in (stored_wh, turned_wh):
         return canvas.size_wh == turned_wh
+    if canvas.of_any_size and _same_shape(canvas.size_wh, stored_wh) != _same_shape(
+        canvas.size_wh, turned_wh
+    ):
+        return _same_shape(canvas.size_wh, turned_wh)
     if canvas.size_wh == (0, 0) and _holds(stored_wh, canvas) != _holds(turned_wh, canvas):
         return _holds(turned_wh, canvas)
     return canvas.upright
