@@ -84,6 +84,94 @@ def test_an_object_is_a_box_or_an_issue(
     assert all(issue.message.startswith("objects[0]: ") for issue in source.issues)
 
 
+def marked(
+    mode: str, size: tuple[int, int] = (60, 40), box: tuple[int, int, int, int] = (10, 20, 21, 31)
+) -> bytes:
+    """A PNG with a box of marked pixels, in a mode; "P;" is a palette without transparency."""
+    mask = Image.new("L", size)
+    if box[2] > box[0]:
+        mask.paste(255, box)
+    options: dict[str, Any] = {}
+    if mode.startswith("P"):
+        image = mask.point(lambda value: value > 0).convert("L")
+        image.putpalette([0, 0, 0, 255, 255, 255])
+        options = {"transparency": 0} if mode == "P" else {}
+    elif mode in ("RGBA", "LA"):
+        image = Image.new(mode.removesuffix("A"), size, "white")
+        image.putalpha(mask)
+    else:
+        image = mask.convert(mode)
+    out = BytesIO()
+    image.save(out, "PNG", **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["bitmap", "alpha_mask", None])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "P;", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("origin", [(0, 0), (5, 3)])
+def test_the_box_of_a_bitmap_is_around_its_marked_pixels(
+    tmp_path: Path, kind: str | None, mode: str, origin: tuple[int, int]
+) -> None:
+    x, y = origin
+    key = kind or "bitmap"
+    source = read(write(tmp_path, item(kind, **{key: bitmap(marked(mode), origin)})))
+    assert source.records[0].boxes_xyxy.tolist() == [[x + 10, y + 20, x + 21, y + 31]]
+    assert faults(source) == ["box-derived"]
+    unmarked = bitmap(marked(mode, box=(0, 0, 0, 0)), origin)
+    assert faults(read(write(tmp_path, item(kind, **{key: unmarked})))) == ["box-missing"]
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4) + name + data + zlib.crc32(name + data).to_bytes(4)
+
+
+HUGE = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", (2**20).to_bytes(4) * 2 + b"\x01\0\0\0\0")
+
+
+@pytest.mark.parametrize(
+    ("png", "words"),
+    [
+        (marked("L")[:60], "its bitmap is none"),
+        (HUGE + chunk(b"IDAT", zlib.compress(bytes(2**20))), "(it has 1048576 x 1048576 pixels)"),
+        (HUGE + bytes(1 << 27), "it has more than"),
+        (b"\xff\xd8\xff" + bytes(100), "it is no PNG"),
+    ],
+)
+def test_bitmaps_that_cannot_be_unpacked_are_issues(tmp_path: Path, png: bytes, words: str) -> None:
+    source = read(write(tmp_path, item("bitmap", bitmap=bitmap(png))))
+    (issue,) = source.issues
+    assert issue.code == "annotation-unread"
+    assert words in issue.message
+
+
+@pytest.mark.parametrize(
+    ("shape", "exterior", "box", "code"),
+    [
+        ("rectangle", [[30, 20], [1, 2]], [1, 2, 30, 20], ""),
+        ("rectangle", TRIANGLE, [1, 2, 30, 20], "box-derived"),
+        ("polygon", TRIANGLE, [1, 2, 30, 20], "box-derived"),
+        ("polygon", TRIANGLE[:2], None, "box-missing"),
+        ("any", TRIANGLE, [1, 2, 30, 20], "box-derived"),
+        ("bitmap", TRIANGLE, [1, 2, 30, 20], "box-derived"),
+        (3, TRIANGLE, [1, 2, 30, 20], "box-derived"),
+        ("line", TRIANGLE, None, "box-missing"),
+        ("point", TRIANGLE[:1], None, "box-missing"),
+        ("rectangle", "x", None, "annotation-unread"),
+    ],
+)
+def test_an_object_that_does_not_say_its_kind_has_the_shape_of_its_class(
+    tmp_path: Path, shape: Any, exterior: Any, box: list[float] | None, code: str
+) -> None:
+    """Earlier exports have no geometryType."""
+    path = write(tmp_path, item(None, exterior, bitmap=None))
+    classes = [{"title": "dog", "shape": "polygon"}, {"title": "cat", "shape": shape}]
+    (tmp_path / "meta.json").write_text(json.dumps({"classes": classes}))
+    for place in (path, tmp_path / "ds", tmp_path):
+        source = read(place)
+        assert source.records[0].boxes_xyxy.tolist() == ([] if box is None else [box])
+        assert faults(source) == ([code] if code else [])
+
+
 def test_a_project(tmp_path: Path) -> None:
     rectangle = item("rectangle", TRIANGLE[:2])
     write(tmp_path, rectangle, name="train/ann/a.jpg.json")

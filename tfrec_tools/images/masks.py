@@ -78,6 +78,25 @@ def to_pixels(mask: bytes, source: str, size_wh: tuple[int, int]) -> NDArray[np.
         raise InputError(source, reason, where="segmentation") from fault
 
 
+def box_around(png: bytes) -> tuple[int, int, int, int] | None:
+    """Returns the box [xmin ymin xmax ymax] around the pixels that a PNG marks, None where it marks none:
+    those that are not transparent, or, where it has no transparency, not black. Raises ValueError where it
+    is none, or has too many pixels."""
+    if not png.startswith(_PNG_MAGIC):
+        raise ValueError("it is no PNG")
+    try:
+        image = open_image(png, "it", None)
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(f"it has {image.width} x {image.height} pixels")
+        if image.mode == "P":
+            image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+        if image.mode in ("RGBA", "LA"):
+            image = image.getchannel("A")
+        return image.getbbox()
+    except Exception as fault:  # Pillow raises many kinds on damaged images
+        raise ValueError(" ".join(str(fault).split())) from fault
+
+
 def _filled(
     polygons: list[list[float]], scale_xy: tuple[float, float], size_wh: tuple[int, int]
 ) -> NDArray[np.uint8]:
