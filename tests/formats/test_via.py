@@ -33,9 +33,9 @@ def write(folder: Path, regions: Any, **more: Any) -> Path:
     return path
 
 
-def read(path: Path, attribute: str | None = None) -> Source:
+def read(path: Path, attribute: str | None = None, names: tuple[str, ...] | None = None) -> Source:
     assert registry.detect(path) == "via"
-    source = registry.read(path, None, ReadOptions(class_attribute=attribute))
+    source = registry.read(path, None, ReadOptions(class_attribute=attribute, class_names=names))
     assert_balanced(source)
     return source
 
@@ -104,6 +104,30 @@ def test_the_attribute_that_is_the_class_is_not_guessed(tmp_path: Path) -> None:
     assert faults(read(path, "kind")) == ["class-unknown"]
     with pytest.raises(InputError, match="no region has an attribute"):
         read(write(tmp_path, [region(rect(), {})]))
+
+
+@pytest.mark.parametrize("attributes", [{}, [], None, {"name": ""}, {"name": {}, "note": None}])
+@pytest.mark.parametrize("version", [1, 2])
+def test_regions_without_attributes_are_of_the_class_that_is_named(
+    tmp_path: Path, attributes: Any, version: int
+) -> None:
+    regions = [{"shape_attributes": rect(x), "region_attributes": attributes} for x in (1, 5)]
+    path = write(tmp_path, regions if version == 2 else dict(enumerate(regions)))
+    source = read(path, names=("balloon",))
+    assert (source.classes, source.records[0].names) == (("balloon",), ("balloon", "balloon"))
+    for names in (None, ("cat", "dog")):  # several are names of numbers, of another source
+        with pytest.raises(InputError, match=r"no region has an attribute.*; say --class-names NAME"):
+            read(path, names=names)
+
+
+def test_a_class_of_all_regions_that_have_attributes_is_not_guessed(tmp_path: Path) -> None:
+    path = write(tmp_path, [region(rect()), region(rect(5), {})])
+    with pytest.raises(
+        InputError, match="its regions have 'name', expected no attribute with --class-names balloon"
+    ):
+        read(path, names=("balloon",))
+    for attribute, names in (("name", ("balloon",)), (None, ("cat", "dog"))):
+        assert read(path, attribute, names).records[0].names == ("cat",)
 
 
 def test_classes_are_in_the_order_of_the_options(tmp_path: Path) -> None:

@@ -116,6 +116,16 @@ def test_several_attributes(tmp_path: Path) -> None:
         read_via(tmp_path, row(RECT, {}))
 
 
+def test_regions_without_attributes_are_of_the_class_that_is_named(tmp_path: Path) -> None:
+    rows = [row(RECT, {}), row(RECT | {"x": 1}, {"type": ""}), row({}, {}, "n.jpg", 0)]
+    with pytest.raises(InputError, match="; say --class-names NAME where all are of one class"):
+        read_via(tmp_path, *rows)
+    path = tmp_path / "via_region_data.csv"
+    source = registry.read(path, options=ReadOptions(class_names=("balloon",)))
+    assert_balanced(source)
+    assert [record.names for record in source.records] == [("balloon", "balloon"), ()]
+
+
 def test_rows_with_more_cells_than_columns(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="line 2: has 8 cells, expected at most 7"):
         read_via(tmp_path, row(RECT, {"type": "cat"}) + ",9")

@@ -164,8 +164,8 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
     class_names: Annotated[
         str | None,
         Option(
-            "Hugging Face: names of the classes 0, 1, ... CSV: the class of all boxes, where no column names "
-            "it.",
+            "Hugging Face: names of the classes 0, 1, ... CSV, VIA: the class of all boxes, where nothing "
+            "names it.",
             Panel.FORMATS,
             metavar="A,B,C",
             default="as the data set's README.md says",

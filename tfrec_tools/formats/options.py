@@ -33,7 +33,8 @@ class ReadOptions:
     class_attribute   the attribute of VIA's regions, or of Hugging Face's objects, that is their class; None:
                       the only one that can be it
     class_names  the names of Hugging Face's classes by their numbers, from 0; None: as the data set says. One
-                 name alone is that of all boxes of a CSV without a column of classes
+                 name alone is that of all boxes of a CSV without a column of classes, or of VIA's without
+                 attributes
     writes       DIR/NAME of the set of TFRecords that is being written, which is no source of its own
     """
 

@@ -17,7 +17,7 @@ from tfrec_tools.formats.json_documents import document
 from tfrec_tools.formats.json_values import shown, text
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.sniffing import ends
-from tfrec_tools.formats.via_regions import Region, class_attribute, drawn_image
+from tfrec_tools.formats.via_regions import ClassSource, Region, class_source, drawn_image
 
 _MARKS = re.compile(rb'"(?:_via_img_metadata|shape_attributes|file_attributes|vid_list)"\s*:')
 _EXPECTED = "VIA's project or annotations"
@@ -31,10 +31,12 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     value = document(path, _EXPECTED)
     images = _images(path, value)
     regions = {key: _regions(item) for key, item in images.items()}
-    attribute = class_attribute(path, list(chain(*regions.values())), options.class_attribute)
+    classes = class_source(path, list(chain(*regions.values())), options)
     name, masks = readable(path.name), options.masks
-    listed = [_image(f"{name} [{key}]", item, regions[key], attribute, masks) for key, item in images.items()]
-    return source(listed, classes=_options(value, attribute), issues=without_masks(listed) if masks else ())
+    listed = [_image(f"{name} [{key}]", item, regions[key], classes, masks) for key, item in images.items()]
+    return source(
+        listed, classes=_options(value, classes.attribute), issues=without_masks(listed) if masks else ()
+    )
 
 
 def _images(path: Path, value: Any) -> dict[str, Any]:
@@ -77,11 +79,11 @@ def _options(value: Mapping[str, Any], attribute: str) -> list[str]:
 
 
 def _image(
-    where: str, item: Any, regions: Sequence[Region], attribute: str, masks: bool
+    where: str, item: Any, regions: Sequence[Region], classes: ClassSource, masks: bool
 ) -> DrawnImage | Unusable:
     if not isinstance(item, dict):
         return Unusable(Issue("image-unknown", where, None, f"is {shown(item)}, expected an image", True))
-    return drawn_image(where, text(item.get("filename")), regions, attribute, masks)
+    return drawn_image(where, text(item.get("filename")), regions, classes, masks)
 
 
 def shows(file: Path) -> bool:

@@ -13,7 +13,7 @@ from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats.csv_texts import header_of, json_of, named_rows
 from tfrec_tools.formats.drawn import source, without_masks
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.formats.via_regions import Region, class_attribute, drawn_image
+from tfrec_tools.formats.via_regions import Region, class_source, drawn_image
 
 _SHAPE, _ATTRIBUTES, _COUNT = "region_shape_attributes", "region_attributes", "region_count"
 _FILENAMES = ("filename", "#filename")  # of version 2 and of version 1
@@ -35,9 +35,9 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
         raise InputError(path, f"no column {', '.join(lacking)}, expected VIA's CSV", where="line 1")
     images = _images(path)
     regions = [region for image in images for region in image.regions]
-    attribute = class_attribute(path, regions, options.class_attribute)
+    classes = class_source(path, regions, options)
     listed = [
-        drawn_image(image.source, image.filename, image.regions, attribute, options.masks) for image in images
+        drawn_image(image.source, image.filename, image.regions, classes, options.masks) for image in images
     ]
     return source(listed, issues=without_masks(listed) if options.masks else ())
 

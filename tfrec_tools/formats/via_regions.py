@@ -1,7 +1,7 @@
 """Regions of VGG Image Annotator 1 and 2, of JSON and CSV alike: the box around a shape, and the class.
 
 Numbers are pixels. A region's class is one of its attributes: the only one that there is, or the one that is
-named.
+named. Regions without attributes are all of the class that the user names.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.formats.drawn import Drawn, DrawnImage
 from tfrec_tools.formats.file_names import of_address
 from tfrec_tools.formats.json_values import flag, numbers, row, shown, text
+from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.formats.shapes import Corners, around_ellipse, around_points, from_size, outline
 
 _OUTLINES = ("polygon",)
@@ -35,27 +36,52 @@ class Region:
         return self.attributes if isinstance(self.attributes, dict) else {}
 
 
-def class_attribute(path: Path, regions: Sequence[Region], named: str | None) -> str:
-    """Returns the attribute that is the class; "" where there are no regions. Raises InputError where it is
-    not clear which one is."""
+@dataclass(frozen=True, slots=True)
+class ClassSource:
+    """Where the class of a region stands: the attribute, or else the name that all of them have."""
+
+    attribute: str
+    name: str = ""
+
+    def names(self, region: Region) -> list[str]:
+        """Returns the classes of a region: a text or the option that was chosen, or all boxes that are
+        ticked; "" where it names none."""
+        value = region.said().get(self.attribute)
+        if self.name:
+            return [self.name]
+        if isinstance(value, dict):
+            return [text(name) for name, ticked in value.items() if flag(ticked)] or [""]
+        return [text(value)]
+
+
+def class_source(path: Path, regions: Sequence[Region], options: ReadOptions) -> ClassSource:
+    """Returns where the class of regions stands. Raises InputError where that is not clear."""
+    named = options.class_attribute
     said = (pair for region in regions for pair in region.said().items())
     names = {name for name, value in said if value not in ("", {}, None)}
     listed = ", ".join(map(repr, sorted(names)))
     if named is not None and named not in names and regions:
         reason = f"is {named!r}, and the regions of {path} have {listed or 'none'}"
         raise InputError("--class-attribute", reason)
-    if named is not None or len(names) == 1:
-        return named if named is not None else names.pop()
-    if not regions:
-        return ""
+    if named is not None or not regions:
+        return ClassSource(named or "")
+    only = options.class_names[0] if options.class_names and len(options.class_names) == 1 else ""
     if not names:
-        raise InputError(path, "no region has an attribute, expected one that names its class")
+        if only:
+            return ClassSource("", only)
+        reason = "no region has an attribute, expected one that names its class"
+        raise InputError(path, f"{reason}; say --class-names NAME where all are of one class")
+    if only:
+        reason = f"its regions have {listed}, expected no attribute with --class-names {only}"
+        raise InputError(path, f"{reason}; say by --class-attribute which one is the class")
+    if len(names) == 1:
+        return ClassSource(names.pop())
     reason = f"its regions have the attributes {listed}; say by --class-attribute which one is the class"
     raise InputError(path, reason)
 
 
 def drawn_image(
-    where: str, filename: str, regions: Sequence[Region], attribute: str, masks: bool
+    where: str, filename: str, regions: Sequence[Region], classes: ClassSource, masks: bool
 ) -> DrawnImage:
     """Returns an image with the objects of its regions. One without any is image-unannotated, as VIA lists
     those that nobody has looked at."""
@@ -65,12 +91,12 @@ def drawn_image(
     return DrawnImage(
         where,
         filename,
-        tuple(drawn for region in regions for drawn in _drawn(region, attribute, masks)),
+        tuple(drawn for region in regions for drawn in _drawn(region, classes, masks)),
         issues=() if regions else (unannotated,),
     )
 
 
-def _drawn(region: Region, attribute: str, masks: bool) -> Iterator[Drawn]:
+def _drawn(region: Region, classes: ClassSource, masks: bool) -> Iterator[Drawn]:
     """Yields an object for each class of a region, one without name where it has none."""
     shape = region.shape if isinstance(region.shape, dict) else {}
     kind = text(shape.get("name"))
@@ -82,7 +108,7 @@ def _drawn(region: Region, attribute: str, masks: bool) -> Iterator[Drawn]:
         box, code, why = None, "annotation-unread", str(fault)
     corners = zip(shape.get("all_points_x", ()), shape.get("all_points_y", ()), strict=False)
     mask = outline(corners) if masks and kind in _OUTLINES and box is not None else b""
-    for name in _names(region.said().get(attribute)):
+    for name in classes.names(region):
         yield Drawn(region.where, name, box, "" if kind == "rect" else kind, code, why, mask=mask)
 
 
@@ -93,13 +119,6 @@ def _require_objects(region: Region) -> None:
         raise ValueError(f"its shape_attributes are {shown(region.shape)}, expected an object")
     if not isinstance(region.attributes, dict) and region.attributes not in ([], None):
         raise ValueError(f"its region_attributes are {shown(region.attributes)}, expected an object")
-
-
-def _names(value: Any) -> list[str]:
-    """Returns the classes of a region: a text or the option that was chosen, or all boxes that are ticked."""
-    if isinstance(value, dict):
-        return [text(name) for name, ticked in value.items() if flag(ticked)] or [""]
-    return [text(value)]
 
 
 def _box(kind: str, shape: Mapping[str, Any]) -> Corners | None:
