@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,3 +121,106 @@ def test_records_of_others_are_read_without_the_set_that_is_written(
     with pytest.raises(InputError, match="no record files besides those of the set"):
         convert(ConvertOptions(".", "set", format="tfrecord", workers=1))
     assert registry.detect(tmp_path) == "tfrecord"  # a set as a source on purpose
+
+
+FOREIGN: dict[str, Any] = {
+    "BDD100K": [{"name": "a.jpg", "labels": [{"category": "car", "box2d": {"x1": 1}}]}],
+    "Labelbox": [{"data_row": {"external_id": "a.jpg"}, "projects": {}}],
+    "Scale": [{"task_id": "x", "response": {"annotations": [{"label": "car", "left": 1}]}}],
+    "Detectron2": [{"file_name": "a.jpg", "image_id": 1, "annotations": [{"bbox": [1, 2, 3, 4]}]}],
+    "COCO's results without scores": [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}],
+    "Datumaro": {
+        "info": {},
+        "categories": {"label": {"labels": [{"name": "cat"}]}},
+        "items": [{"id": "a", "annotations": [{"bbox": [1, 2, 3, 4]}], "image": {"path": "a.jpg"}}],
+    },
+    "MMDetection": {"metainfo": {"classes": ["cat"]}, "data_list": [{"img_path": "a.jpg", "instances": []}]},
+    "SuperAnnotate": {"metadata": {"name": "a.jpg"}, "instances": [{"className": "cat"}], "tags": []},
+    "Cityscapes": {"imgHeight": 80, "imgWidth": 100, "objects": [{"label": "car", "polygon": [[1, 2]]}]},
+}
+OF_JSON = "COCO, LabelMe, Label Studio, VIA, VoTT, Create ML, Supervisely"
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize("size", [0, 200_000])
+@pytest.mark.parametrize("begin", ["", "\ufeff"])
+def test_json_of_no_format_is_told_by_its_keys(tmp_path: Path, kind: str, size: int, begin: str) -> None:
+    path = tmp_path / "a.json"
+    value = FOREIGN[kind]
+    (value if isinstance(value, dict) else value[0])["more"] = ["x" * 100] * (size // 100)
+    path.write_text(begin + json.dumps(value))
+    with pytest.raises(InputError) as caught:
+        registry.detect(path)
+    keys = ", ".join(map(repr, value if isinstance(value, dict) else value[0]))
+    assert f"the keys {keys}, expected {OF_JSON}; say --format" in str(caught.value)
+    assert "not COCO" not in str(caught.value)
+    with pytest.raises(InputError, match=r"not COCO instances|is a list of COCO results"):
+        registry.read(path, "coco")
+    with pytest.raises(InputError, match="no annotations are found"):
+        registry.detect(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is empty, expected annotations"),
+        ("[]", f"no format is recognised: it is an empty list, expected {OF_JSON}; say --format"),
+        ("{}", "it is an empty object"),
+        ("3", "it is 3, expected"),
+        ("[1, 2]", "it is a list of other than objects"),
+        ('{"a": NaN, "b": 1}', "it has the keys 'a', 'b', expected"),
+        (json.dumps(dict.fromkeys("abcdefghijklm")), "'g', 'h' and 5 more, expected"),
+        (json.dumps({"k" * 5000: 1}), "it has the keys 'kkk"),
+        ("<html>", "line 1, column 1 (byte 0): broken JSON"),
+        ('{"a": ', "broken JSON"),
+        ("[" * 100_000, "broken JSON"),
+        ('{"shapes": null, "imagePath": "a.jpg"}', "shapes: is None, expected a list"),
+        (
+            '{"images": [], "annotations": [], "info": {}}',
+            "not COCO instances: Object missing required field",
+        ),
+        ('[{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]', "is a list of COCO results"),
+    ],
+)
+def test_json_that_holds_little_is_told_as_what_it_is(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        registry.read(path)
+    assert reason in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (
+            '{"source-ref": "s3://b/a.jpg", "bb": {}}\n',
+            "it has the keys 'source-ref', 'bb', expected AutoML / Vertex, ",
+        ),
+        (
+            '\n{"image_file_name": "a.jpg", "objects": {"bbox": []}}\n{',
+            "the keys 'image_file_name', 'objects'",
+        ),
+        ("", "is empty, expected annotations"),
+        ("{", "line 1: is no JSON"),
+    ],
+)
+def test_lines_of_no_format_are_told_by_the_keys_of_the_first(
+    tmp_path: Path, lines: str, reason: str
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(lines)
+    with pytest.raises(InputError) as caught:
+        registry.detect(path)
+    assert reason in str(caught.value)
+
+
+def test_coco_whose_keys_stand_far_from_its_ends_is_coco(tmp_path: Path) -> None:
+    parts = {
+        "annotations": [{"image_id": 1, "bbox": [1, 2, 3, 4], "category_id": 1, "more": "x" * 100_000}],
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "categories": [{"id": 1, "name": "cat", "definition": "x" * 100_000}],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(parts))
+    assert registry.detect(tmp_path / "a.json") == registry.detect(tmp_path) == "coco"

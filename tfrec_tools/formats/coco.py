@@ -54,6 +54,7 @@ from tfrec_tools.formats.coco_schema import (
     superfluous,
 )
 from tfrec_tools.formats.file_names import names_a_file, of_address
+from tfrec_tools.formats.foreign import is_partly_coco
 from tfrec_tools.formats.grouping import Boxes, Column, by_image, joined
 from tfrec_tools.formats.json_arrays import NONNUMBERS
 from tfrec_tools.formats.json_values import pixels
@@ -415,10 +416,13 @@ def record_of(
 
 
 def shows(file: Path) -> bool:
-    """Returns whether a JSON file is of COCO's."""
+    """Returns whether a JSON file is of COCO's. One whose ends have no images, as Datumaro's annotations have
+    none, is looked at whole."""
     data = ends(file)
     is_object = data.removeprefix(_BOM).lstrip()[:1] == b"{"
-    return is_object and _LISTS.search(data) is not None and _PARTS.search(data) is not None
+    if not is_object or _LISTS.search(data) is None or _PARTS.search(data) is None:
+        return False
+    return b'"images"' in data or is_partly_coco(file)
 
 
 def _weights(column: Column) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats import foreign
 from tfrec_tools.formats.table import FORMATS
 from tfrec_tools.system.litter import sifted
 from tfrec_tools.system.remote_path import files_below
@@ -22,7 +23,8 @@ _BY_SUFFIX = {
 
 
 def of_file(file: Path) -> list[str]:
-    """Returns the formats that a file shows; where it shows none, the first one of its suffix, if any."""
+    """Returns the formats that a file shows; where it shows none, the first one of its suffix, if any, whose
+    reader says what is wrong. Of JSON that is only where it has something of COCO."""
     suffix = file.suffix.lower()
     if suffix in _BY_SUFFIX:
         return [_BY_SUFFIX[suffix]]
@@ -35,13 +37,20 @@ def of_file(file: Path) -> list[str]:
             if FORMATS[kind].is_certain:
                 return [kind]
             shown.append(kind)
-    return shown or likely[:1]
+    if shown or suffix not in foreign.SUFFIXES:
+        return shown or likely[:1]
+    return ["coco"] if suffix == ".json" and foreign.is_partly_coco(file) else []
 
 
 def suffixes() -> list[str]:
     """Returns the suffixes of files that can be sources by themselves."""
     of_files = (suffix for form in FORMATS.values() if form.of_file for suffix in form.suffixes)
     return list(dict.fromkeys((*of_files, *_BY_SUFFIX)))
+
+
+def titles(suffix: str) -> list[str]:
+    """Returns the titles of the formats that files of a suffix may be in."""
+    return [form.title for form in FORMATS.values() if suffix in form.suffixes]
 
 
 def strong(folder: Path, writes: Path | None = None) -> dict[str, Path]:

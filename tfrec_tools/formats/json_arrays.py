@@ -24,6 +24,7 @@ from tfrec_tools.system.regular_files import open_binary, require_utf8
 T = TypeVar("T")
 Decode = Callable[[bytes], list[T]]  # raises msgspec's errors
 
+_TOP = dict[str, msgspec.Raw] | list[msgspec.Raw] | str | int | float | bool | None
 _SLICE_BYTES = 4_000_000
 _BOM = b"\xef\xbb\xbf"
 _KEY = re.compile(rb'[\s{,]*("(?:[^"\\]|\\.)*")\s*:\s*')
@@ -54,25 +55,41 @@ def spans(
 ) -> tuple[dict[str, msgspec.Raw], bool]:
     """Returns the top level of a file, which has the keys that are needed; and whether the file writes NaN or
     Infinity, which JSON has not: they are the texts of NONNUMBERS then. InputError names the place."""
-    start = len(_BOM) if data[:3] == _BOM else 0
-    mended = False
-    try:
-        top = _top(path, data, start, expected)
-    except msgspec.DecodeError as fault:
-        at = _position(fault, data, start)
-        if not data[at : at + 9].startswith((b"NaN", b"Infinity", b"-I")):
-            raise _broken(path, data, at, fault) from fault
-        _mend(data)
-        mended = True
-        try:
-            top = _top(path, data, start, expected)
-        except msgspec.DecodeError as other:
-            raise _broken(path, data, _position(other, data, start), other) from other
+    start = _start(data)
+    top, mended = _tolerant(path, data, lambda: _top(path, data, expected, dict[str, msgspec.Raw]))
     if lacking := [key for key in needed if key not in top]:
         raise InputError(path, f"not {expected}: Object missing required field {lacking[0]}")
     if repeated := _repeated(data, start, top):
         raise InputError(path, f"the key {repeated} stands more than once, expected once")
     return top, mended
+
+
+def top_level(path: Path, expected: str) -> Any:
+    """Returns what stands at the top of a file, whose parts are not decoded: an object or a list of Raw, or a
+    value. InputError names the place where it is no JSON."""
+    data = mapped(path, expected)
+    return _tolerant(path, data, lambda: _top(path, data, expected, _TOP))[0]
+
+
+def _start(data: mmap.mmap) -> int:
+    return len(_BOM) if data[:3] == _BOM else 0
+
+
+def _tolerant(path: Path, data: mmap.mmap, decode: Callable[[], T]) -> tuple[T, bool]:
+    """Returns what is decoded, and whether NaN or Infinity had to be mended for it. InputError names the
+    place where it is no JSON."""
+    start = _start(data)
+    try:
+        return decode(), False
+    except msgspec.DecodeError as fault:
+        at = _position(fault, data, start)
+        if not data[at : at + 9].startswith((b"NaN", b"Infinity", b"-I")):
+            raise _broken(path, data, at, fault) from fault
+    _mend(data)
+    try:
+        return decode(), True
+    except msgspec.DecodeError as other:
+        raise _broken(path, data, _position(other, data, start), other) from other
 
 
 def slices(path: Path, key: str, raw: msgspec.Raw, expected: str, decode: Decode[T]) -> Iterator[list[T]]:
@@ -123,9 +140,9 @@ def _repeated(data: mmap.mmap, start: int, top: Mapping[str, msgspec.Raw]) -> st
     return ""
 
 
-def _top(path: Path, data: mmap.mmap, start: int, expected: str) -> dict[str, msgspec.Raw]:
+def _top(path: Path, data: mmap.mmap, expected: str, kind: Any) -> Any:
     try:
-        return msgspec.json.decode(memoryview(data)[start:], type=dict[str, msgspec.Raw])
+        return msgspec.json.decode(memoryview(data)[_start(data) :], type=kind)
     except msgspec.ValidationError as fault:
         raise _schema_error(path, expected, fault) from fault
     except (UnicodeDecodeError, RecursionError) as fault:

@@ -27,7 +27,7 @@ from tfrec_tools.formats.shapes import Corners, Point, around_png, around_points
 from tfrec_tools.formats.sniffing import ends
 from tfrec_tools.system.remote_path import is_file
 
-_SHAPES = re.compile(rb'"shapes"\s*:\s*\[')
+_SHAPES = re.compile(rb'"shapes"\s*:\s*(?:\[|null)')
 _PARTS = re.compile(rb'"(?:imagePath|imageData|imageHeight|shape_type|lineColor)"')
 _EXPECTED = "LabelMe's JSON"
 _FLAGS = ("crowd", "difficult", "truncated", "occluded", "group_of")

@@ -10,7 +10,7 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.dataset import shards
 from tfrec_tools.errors import InputError, readable
-from tfrec_tools.formats import evidence, parts
+from tfrec_tools.formats import evidence, foreign, parts
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.parts import Part
 from tfrec_tools.formats.table import FORMATS
@@ -106,6 +106,8 @@ def detect(path: Path, writes: Path | None = None) -> str:
     if not path.exists():
         raise InputError(path, "no such file or folder")
     kinds = evidence.of_file(path)
+    if not kinds and (suffix := path.suffix.lower()) in foreign.SUFFIXES:
+        raise foreign.unrecognised(path, evidence.titles(suffix))
     if len(kinds) != 1:
         raise InputError(path, _unclear(path, kinds))
     return kinds[0]

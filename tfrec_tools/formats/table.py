@@ -19,8 +19,8 @@ class Format:
 
     title      what people call it
     module     of this package, whose function `read` reads it
-    suffixes   of the files that hold annotations, in lower case; where no file of such a suffix shows a
-               format, the first one in FORMATS with the suffix is asked, which says what is wrong
+    suffixes   of the files that hold annotations, in lower case; where a file of such a suffix, but for JSON,
+               shows no format, the first one in FORMATS with the suffix is asked, which says what is wrong
     evidence   the function that says whether what stands in a file of these suffixes is of the format, where
                it is not the module's `shows`
     of_file    whether one of these files can be a source
