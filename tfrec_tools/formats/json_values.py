@@ -3,6 +3,7 @@ comes as None, 0 or ""."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,10 +60,12 @@ def flag(value: Any) -> bool:
 
 
 def text(value: Any) -> str:
-    """Returns a text, which can be written, or a number as one; "" for anything else."""
+    """Returns a text, which can be written, or a number as one; "" for anything else, such as the NaN that
+    pandas has for nothing."""
     if isinstance(value, str):
         return readable(value)
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+    is_number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return str(value) if is_number and not isinstance(value, bool) else ""
 
 
 def shown(value: Any) -> str:
