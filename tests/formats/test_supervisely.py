@@ -87,7 +87,8 @@ def test_an_object_is_a_box_or_an_issue(
 def marked(
     mode: str, size: tuple[int, int] = (60, 40), box: tuple[int, int, int, int] = (10, 20, 21, 31)
 ) -> bytes:
-    """A PNG with a box of marked pixels, in a mode; "P;" is a palette without transparency."""
+    """A PNG with a box of marked pixels, in a mode; "P;" is a palette without transparency,
+    "P1" one whose colour 1 is transparent."""
     mask = Image.new("L", size)
     if box[2] > box[0]:
         mask.paste(255, box)
@@ -96,6 +97,8 @@ def marked(
         image = mask.point(lambda value: value > 0).convert("L")
         image.putpalette([0, 0, 0, 255, 255, 255])
         options = {"transparency": 0} if mode == "P" else {}
+        if mode == "P1":
+            image, options = image.point(lambda value: 1 - value), {"transparency": 1}
     elif mode in ("RGBA", "LA"):
         image = Image.new(mode.removesuffix("A"), size, "white")
         image.putalpha(mask)
@@ -107,7 +110,7 @@ def marked(
 
 
 @pytest.mark.parametrize("kind", ["bitmap", "alpha_mask", None])
-@pytest.mark.parametrize("mode", ["1", "L", "P", "P;", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "P;", "P1", "LA", "RGB", "RGBA"])
 @pytest.mark.parametrize("origin", [(0, 0), (5, 3)])
 def test_the_box_of_a_bitmap_is_around_its_marked_pixels(
     tmp_path: Path, kind: str | None, mode: str, origin: tuple[int, int]

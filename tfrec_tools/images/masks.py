@@ -88,7 +88,7 @@ def box_around(png: bytes) -> tuple[int, int, int, int] | None:
         image = open_image(png, "it", None)
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"it has {image.width} x {image.height} pixels")
-        if image.mode == "P":
+        if image.mode == "P" and image.info.get("transparency") != 0:  # else that is what getbbox leaves out
             image = image.convert("RGBA" if "transparency" in image.info else "RGB")
         if image.mode in ("RGBA", "LA"):
             image = image.getchannel("A")
