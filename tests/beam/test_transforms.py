@@ -116,7 +116,7 @@ def test_all_that_can_be_odd_about_coco(folder: Path) -> None:
     path = coco(folder, ODD)
     document = json.loads(path.read_text())
     images, annotations, categories = (document[key] for key in ("images", "annotations", "categories"))
-    images += [images[2] | {"file_name": "x.jpg"}, images[1] | {"id": 900}, images[0] | {"id": "text"}]
+    images += [images[2] | {"width": 7}, images[1] | {"id": 900}, images[0] | {"id": "text"}]
     images.append({"id": 901, "file_name": "D.PNG"})
     annotations += [
         annotations[0] | {"image_id": 7777},
@@ -145,6 +145,16 @@ def test_all_that_can_be_odd_about_coco(folder: Path) -> None:
         *("annotation-unread", "image-unannotated"),
     }
     assert {issue.code for issue in finished.issues} >= expected
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_two_files_of_one_image_id_are_refused_as_elsewhere(folder: Path) -> None:
+    path = coco(folder, ODD)
+    document = json.loads(path.read_text())
+    document["images"].append(document["images"][0] | {"file_name": "x.jpg"})
+    path.write_text(json.dumps(document))
+    with pytest.raises(Exception, match=r"annotations\[0\]: image_id .* and 'x.jpg' in images"):
+        assert_same_set(folder, path, 1)
 
 
 @pytest.mark.usefixtures("small_pieces")

@@ -128,6 +128,27 @@ def test_coco_double_image_id(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("odd", [{}, {"category_id": 9}, {"bbox": None}, {"image_id": "1"}])
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_coco_annotations_of_an_id_that_two_files_have_are_refused(
+    tmp_path: Path, odd: dict[str, Any], repeats: int
+) -> None:
+    images: list[dict[str, Any]] = [{"id": 2}]
+    images += [*[{"id": 1, "file_name": "a.jpg"}] * repeats, {"id": 1.0, "file_name": "b.jpg"}]
+    path = coco_of(tmp_path, images, [ONE | {"image_id": 2}, ONE | odd])
+    said = rf"annotations\[1\]: image_id 1 is 'a.jpg' in images\[1\] and 'b.jpg' in images\[{1 + repeats}\]"
+    with pytest.raises(InputError, match=said):
+        read_coco(path)
+
+
+@pytest.mark.parametrize("other", [{}, {"width": 7}, {"file_name": "https://x.org/1.jpg"}])
+def test_coco_entries_of_one_file_are_one_image(tmp_path: Path, other: dict[str, Any]) -> None:
+    images: list[dict[str, Any]] = [{"id": 2}, {"id": 1}, {"id": 1, "file_name": "1.jpg"} | other]
+    source = read_coco(coco_of(tmp_path, images, [ONE]))
+    assert [len(record.names) for record in source.records] == [0, 1]
+    assert faults(source) == ["image-duplicate"]
+
+
 def test_coco_category_zero(tmp_path: Path) -> None:
     root = {"id": 0, "name": "cells", "supercategory": "none"}
     real = [

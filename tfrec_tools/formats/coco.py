@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,11 +76,13 @@ _MARKS = frozenset(("bbox", "segmentation", "segments_info", "keypoints", "image
 
 @dataclass(frozen=True, slots=True)
 class _Images:
-    """The images of distinct ids: their ids, their numbers in the file, and what the file says of them."""
+    """The images of distinct ids: their ids, their numbers in the file, and what the file says of them; and
+    {place in these lists: (number in the file, image)} of another image that has the id, too."""
 
     keys: list[str]
     indices: list[int]
     items: list[Image]
+    others: dict[int, tuple[int, Image]]
 
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
@@ -144,7 +147,7 @@ def _images(path: Path, raw: msgspec.Raw, names: Sequence[str]) -> tuple[_Images
 
     names   of the categories
     """
-    images, first = _Images([], [], []), dict[str, int]()
+    images, first = _Images([], [], [], {}), dict[str, int]()
     issues = []
     base = 0
     for part in json_arrays.slices(path, "images", raw, EXPECTED, images_of):
@@ -159,6 +162,9 @@ def _images(path: Path, raw: msgspec.Raw, names: Sequence[str]) -> tuple[_Images
                 issues += unlisted(path, index, image, names)
             else:
                 issues.append(repeated_image(path, key, index, first[key]))
+                place = bisect_left(images.indices, first[key])
+                if file_name(image) != file_name(images.items[place]):
+                    images.others.setdefault(place, (index, image))
         base += len(part)
     if images.items and all(image.id is None for image in images.items):
         raise InputError(path, "no image has an id, which annotations would name it by", where="images[0]")
@@ -192,6 +198,18 @@ def unlisted(path: Path, index: int, image: Image, names: Sequence[str]) -> list
 def repeated_image(path: Path, key: str, index: int, first: int) -> Issue:
     message = f"image id {key} is that of images[{first}] too: left out"
     return Issue(_REPEATED, source_of(path, index), None, message, True)
+
+
+def require_one_image(path: Path, row: int, first: tuple[int, Image], other: tuple[int, Image]) -> None:
+    """Raises InputError where two images of one id, each with its number in the file, are not of one file:
+    nobody can know which of them the annotation at `row` is of."""
+    names = file_name(first[1]), file_name(other[1])
+    if names[0] == names[1]:
+        return
+    found = f"image_id {key_of(first[1].id)} is {names[0]!r} in images[{first[0]}]"
+    also = f"and {names[1]!r} in images[{other[0]}], expected one image of each id"
+    hint = "give files that were joined as sources of their own"
+    raise InputError(path, f"{found} {also}; {hint}", where=f"annotations[{row}]")
 
 
 def source_of(path: Path, index: int, key: str = "images") -> str:
@@ -235,6 +253,7 @@ def _columns(
     for part in annotations:
         found += things(part)
         piece = piece_of(part, image_numbers, class_numbers, masks)
+        _require_known_images(path, first, piece["image_of"], images)
         unplaced = (piece["image_of"] < 0) | (piece["class_of"] < 0)
         odd = {row for row, item in enumerate(odd_items(part)) if item.code}
         for row in sorted(odd.union(np.flatnonzero(unplaced).tolist())):
@@ -255,6 +274,14 @@ def _columns(
     return _Annotations(
         columns, derived, issues, repeated_ids(path, values[counts > 1].tolist()), found, dropped
     )
+
+
+def _require_known_images(path: Path, first: int, image_of: Column, images: _Images) -> None:
+    """Raises InputError where an annotation, of those from `first` on, may be of two images."""
+    for row in np.flatnonzero(np.isin(image_of, list(images.others))).tolist() if images.others else ():
+        place = int(image_of[row])
+        one = (images.indices[place], images.items[place])
+        require_one_image(path, first + row, one, images.others[place])
 
 
 def things(part: Sequence[Annotation]) -> int:
@@ -391,9 +418,7 @@ def record_of(
     classes   of the file; `labeled`: what an image is annotated for that does not say so
     """
     columns, unset = boxes.columns, boxes.unset
-    source, filename = source_of(path, index), image.file_name
-    filename = of_address(filename) if "://" in filename else filename
-    filename = filename if names_a_file(filename) else ""
+    source, filename = source_of(path, index), file_name(image)
     return ImageRecord(
         image_id=(filename or source) if image.id is None else key_of(image.id),
         filename=filename,
@@ -413,6 +438,12 @@ def record_of(
         keypoints=boxes.keypoints,
         weights=_weights(columns["weight"]) if "weight" in columns else (),
     )
+
+
+def file_name(image: Image) -> str:
+    """Returns the path of an image's file, "" where what the source says is none."""
+    filename = of_address(image.file_name) if "://" in image.file_name else image.file_name
+    return filename if names_a_file(filename) else ""
 
 
 def shows(file: Path) -> bool:

@@ -162,6 +162,8 @@ def joined(
     if not items:
         return -1, None, [_lost(path, part, row) for part in ordered for row in range(len(part.numbers))]
     (index, image), *others = items
+    for other in others if ordered else ():
+        coco.require_one_image(path, ordered[0].numbers[0], (index, image), other)
     source = coco.source_of(path, index)
     issues = [
         ((0, number), coco.repeated_image(path, key_of(image.id), number, index)) for number, _ in others
