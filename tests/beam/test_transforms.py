@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import apache_beam as beam
 import pytest
@@ -145,6 +145,28 @@ def test_all_that_can_be_odd_about_coco(folder: Path) -> None:
         *("annotation-unread", "image-unannotated"),
     }
     assert {issue.code for issue in finished.issues} >= expected
+
+
+@pytest.mark.parametrize("coordinates", [None, "fractions"])
+@pytest.mark.usefixtures("small_pieces")
+def test_coco_of_fractions(folder: Path, coordinates: Literal["fractions"] | None) -> None:
+    path = coco(folder, ODD)
+    document = json.loads(path.read_text())
+    for number, annotation in enumerate(document["annotations"]):
+        annotation |= {"bbox": [0.1, 0.2, 0.3, 0.02 * (1 + number)], "area": 0.1 * number}
+    path.write_text(json.dumps(document))
+    images, out = folder / "images", folder / "beam/set"
+    read = ReadAnnotations(path, None, ReadOptions(coordinates=coordinates))
+    pipeline = beam.Pipeline()
+    _ = pipeline | read | ToExamples(images) | WriteShards(out, 1)
+    if coordinates is None:
+        with pytest.raises(Exception, match="boxes lie between 0 and 1"):
+            pipeline.run().wait_until_finish()
+        return
+    pipeline.run().wait_until_finish()
+    convert(ConvertOptions(path, folder / "here/set", images=images, shards=1, coordinates=coordinates))
+    name = "set-00000-of-00001.tfrecord"
+    assert (folder / "beam" / name).read_bytes() == (folder / "here" / name).read_bytes()
 
 
 @pytest.mark.usefixtures("small_pieces")

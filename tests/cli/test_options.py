@@ -60,6 +60,10 @@ CONVERT: dict[str, Any] = {
     "shards": 1,
     "compression": "gzip",
 }
+OF_OTHER_FORMATS = {
+    *("voc-origin", "columns", "class-attribute", "class-names", "box-format", "class-descriptions"),
+    *("image-labels", "yolo", "keyframes", "record-labels"),
+}
 REMAP: dict[str, Any] = {
     "labels": "map.pbtxt",
     "table": "table.json",
@@ -112,11 +116,20 @@ def test_every_option_that_counts_is_tried() -> None:
     assert set(EXTRACT) == recorded(ExtractOptions)
 
 
-@pytest.mark.parametrize("option", CONVERT)
+@pytest.mark.parametrize("option", sorted(CONVERT.keys() - OF_OTHER_FORMATS))
 def test_the_manifest_of_convert_has_it(folder: Path, option: str) -> None:
     words = words_of(option, CONVERT[option])
     tfrec("convert", "instances.json", "--out", "out/set", *words, cwd=folder)
     assert noted(folder) == {option: str(CONVERT[option]).lower()}
+
+
+@pytest.mark.parametrize("option", sorted(OF_OTHER_FORMATS))
+def test_an_option_that_the_format_does_not_read_is_refused(folder: Path, option: str) -> None:
+    words = words_of(option, CONVERT[option])
+    _, said = tfrec("convert", "instances.json", "--out", "out/set", *words, cwd=folder, code=1)
+    assert f"--{option}: is not read of COCO, expected " in said
+    values: dict[str, Any] = {option.replace("-", "_"): CONVERT[option]}
+    assert options_recorded(ConvertOptions("a.json", "set", **values)) == {option: CONVERT[option]}
 
 
 @pytest.mark.parametrize("option", REMAP)

@@ -26,6 +26,7 @@ from tfrec_tools.formats.coco_schema import Odd
 from tfrec_tools.formats.coco_shapes import box_around
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.images import lookup
+from tfrec_tools.images.masks import to_pixels, to_png
 
 CAT = ({"id": 1, "name": "cat"},)
 
@@ -485,6 +486,63 @@ def test_annotations_may_have_weights(tmp_path: Path) -> None:
     assert [record.weights for record in registry.read(path).records] == [(0.5, 1), (), ()]
 
 
+FRACTIONS = [[0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1], [-0.01, 0.5, 0.2, 0.501]]
+
+
+@pytest.mark.parametrize(
+    "boxes", [FRACTIONS, FRACTIONS[1:2], [*FRACTIONS, [math.nan, 1, 9, 9]], [*FRACTIONS * 50, [9, 9, 9, 9]]]
+)
+@pytest.mark.parametrize("coordinates", [None, "pixels", "fractions"])
+def test_coco_boxes_that_may_be_fractions_are_refused_until_it_is_said(
+    tmp_path: Path, boxes: list[list[float]], coordinates: str | None
+) -> None:
+    path = coco_of(tmp_path, [{"id": 1}, {"id": 2}], [ONE | {"bbox": box} for box in boxes])
+    if coordinates is None:
+        with pytest.raises(InputError, match="boxes lie between 0 and 1, expected pixels; say --coordinates"):
+            read_coco(path)
+        return
+    source = registry.read(path, "coco", ReadOptions(coordinates=coordinates))
+    assert {record.relative for record in source.records} == {coordinates == "fractions"}
+    corners = np.array([[x, y, x + width, y + height] for x, y, width, height in boxes])
+    np.testing.assert_array_equal(source.records[0].boxes_xyxy, corners)
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        [],
+        [[0, 0, 0, 0]],
+        [[0, 0, 1, 2]],
+        [[0.5, 0.5, 0.5, -0.1]],
+        [[math.nan, 0, 1, 1]],
+        [*FRACTIONS, [9, 9, 9, 9]],
+    ],
+)
+def test_coco_boxes_that_are_no_fractions_are_pixels(tmp_path: Path, boxes: list[list[float]]) -> None:
+    source = read_coco(coco_of(tmp_path, [{"id": 1}], [ONE | {"bbox": box} for box in boxes]))
+    assert not source.records[0].relative
+    assert len(source.records[0].names) == len(boxes)
+
+
+@pytest.mark.parametrize(("area", "pixels"), [(0.25, 0.25), (500.0, 0.25), (None, math.nan)])
+@pytest.mark.parametrize("sized", [True, False])
+def test_coco_areas_and_masks_of_fractions(
+    tmp_path: Path, area: float | None, pixels: float, sized: bool
+) -> None:
+    """A file may have the areas of its fractions in pixels."""
+    polygon = [0.5, 0.25, 1, 0.25, 1, 0.75, 0.5, 0.75]
+    size = {"width": 50, "height": 40} if sized else {}
+    annotation = ONE | {"bbox": [0.5, 0.25, 0.5, 0.5], "area": area, "segmentation": [polygon]}
+    path = coco_of(tmp_path, [{"id": 1} | size], [annotation])
+    (record,) = registry.read(path, "coco", ReadOptions(coordinates="fractions", masks=True)).records
+    known = sized or area != 500
+    np.testing.assert_array_equal(record.area, [pixels if known else math.nan])
+    mask = np.zeros((20, 40), np.uint8)
+    mask[5:15, 20:40] = 1
+    png = to_png(record.masks[0], "a", (40, 20), (40, 20), relative=True)
+    np.testing.assert_array_equal(to_pixels(png, "a", (40, 20)), mask)
+
+
 LVIS = ({"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}, {"id": 7, "name": "emu"})
 
 
@@ -518,7 +576,7 @@ def test_an_image_of_lvis_that_says_nothing(tmp_path: Path) -> None:
     names = [str(category.name) for category in listed]
     items = [item for piece in pieces if piece.key == "images" for _, item in coco_parts.images(piece)]
     with pytest.raises(InputError, match=r"images\[0\]: neg_category_ids .* convert --runner"):
-        coco_parts.joined(tmp_path / "instances.json", items, [], names)
+        coco_parts.joined(tmp_path / "instances.json", items, [], names, False)
 
 
 @pytest.mark.parametrize(

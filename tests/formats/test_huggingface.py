@@ -173,6 +173,17 @@ def test_rows_of_csv(tmp_path: Path) -> None:
     assert faults(source) == ["image-unannotated", "annotation-damaged"]
 
 
+def test_boxes_between_0_and_1_are_not_guessed(tmp_path: Path) -> None:
+    objects = {"bbox": [[0.5, 0.25, 0.5, 0.5]], "category": ["red"], "area": [0.25]}
+    path = write(tmp_path, image(objects))
+    with pytest.raises(InputError, match="say --coordinates fractions or pixels"):
+        read(path)
+    for coordinates in ("fractions", "pixels"):
+        (record,) = read(path, coordinates=coordinates).records
+        assert record.relative == (coordinates == "fractions")
+        assert record.boxes_xyxy.tolist() == [[0.5, 0.25, 1, 0.75]]
+
+
 def test_lines_for_paligemma_are_refused(tmp_path: Path) -> None:
     line = {"image": "a.jpg", "prefix": "detect cat", "suffix": "<loc0100><loc0200><loc0300><loc0400> cat"}
     with pytest.raises(InputError, match="is JSONL of PaliGemma"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from tests.helpers.sources import boxes_by_file
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import registry
 from tfrec_tools.formats.options import ReadOptions
+from tfrec_tools.formats.table import FORMATS
+
+GIVEN = {"voc_origin": 1, "yolo": "pose", "box_format": "xywh"}  # of those that take words of their own
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -127,6 +132,21 @@ def test_masks_that_are_asked_for_and_not_read_are_said(tmp_path: Path, kind: st
     issues = registry.read(path, None, ReadOptions(masks=True)).issues
     said = [(issue.code, issue.source) for issue in issues if "--masks" in issue.message]
     assert said == ([] if kind == "coco" else [("annotation-unread", path.name)])
+
+
+@pytest.mark.parametrize("field", fields(ReadOptions), ids=lambda field: str(field.name))
+def test_each_option_is_read_of_some_formats_and_refused_of_the_others(field: Field[Any]) -> None:
+    given: dict[str, Any] = {field.name: GIVEN.get(field.name, "x")}
+    options = ReadOptions(**given)
+    readers = [kind for kind, form in FORMATS.items() if field.name in form.options]
+    if field.name in ("masks", "keypoints", "writes"):  # which concern every format
+        assert not readers
+        return
+    for kind in FORMATS:
+        registry.require_read([kind, *readers], options)
+        if kind not in readers:
+            with pytest.raises(InputError, match=f"is not read of {FORMATS[kind].title}, expected "):
+                registry.require_read([kind], options)
 
 
 def test_voc_and_coco_of_the_same_real_data_agree(shared: Path) -> None:

@@ -24,7 +24,7 @@ class ReadAnnotations(beam.PTransform):
 
     COCO is read through once by one worker (from a copy on its disk where it is a URL), and cut into pieces
     that all workers decode; so is CSV. Of VOC one worker lists the files. Raises InputError where the source
-    is of another format.
+    is of another format, or does not read an option.
     """
 
     def __init__(self, path: str | Path, format: str | None = None, options: ReadOptions = DEFAULT) -> None:  # noqa: A002
@@ -37,6 +37,7 @@ class ReadAnnotations(beam.PTransform):
                 f"is {self._format}, expected one of {', '.join(READERS)}; or use `tfrec convert --runner`"
             )
             raise InputError(self._path, reason)
+        registry.require_read([self._format], options)
 
     def expand(self, pbegin: Any) -> Annotations:
         start = pbegin | "Source" >> beam.Create([self._path])

@@ -12,7 +12,7 @@ from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.beam.elements import OF_SOURCE, AnnotatedImage
-from tfrec_tools.formats import coco, coco_keypoints, coco_parts, csv_parts, csv_units, voc
+from tfrec_tools.formats import box_units, coco, coco_keypoints, coco_parts, csv_parts, csv_units, voc
 from tfrec_tools.formats.coco_categories import category_issues, classes_of, ids_by_name, names_of
 from tfrec_tools.formats.coco_schema import superfluous
 from tfrec_tools.formats.options import ReadOptions
@@ -29,12 +29,20 @@ def _coco(
     pieces = index.pieces | "Spread" >> beam.Reshuffle()
     images = pieces | "Images" >> beam.FlatMap(_images)
     read = pieces | "Annotations" >> beam.ParDo(_ReadCoco(path, options), listed).with_outputs(
-        "used", "ids", "keypoints", main="parts"
+        "used", "ids", "keypoints", "units", main="parts"
+    )
+    relative = (
+        read.units
+        | "AllUnits" >> beam.combiners.ToList()
+        | "Relative" >> beam.Map(lambda units: box_units.are_fractions(path, units, options.coordinates))
     )
     joined = (
         {"images": images, "parts": read.parts}
         | "ByImage" >> beam.CoGroupByKey()
-        | "Join" >> beam.ParDo(_JoinCoco(path), AsSingleton(names)).with_outputs(_ISSUES, main="records")
+        | "Join"
+        >> beam.ParDo(_JoinCoco(path), AsSingleton(names), AsSingleton(relative)).with_outputs(
+            _ISSUES, main="records"
+        )
     )
     used = read.used | "UsedClasses" >> beam.CombineGlobally(_union)
     again = (
@@ -79,6 +87,7 @@ class _ReadCoco(beam.DoFn):
         yield from read.parts
         yield TaggedOutput("used", read.used)
         yield TaggedOutput("keypoints", read.keypoints)
+        yield TaggedOutput("units", read.units)
         for ids in coco_parts.by_range(read.ids):
             yield TaggedOutput("ids", ids)
 
@@ -87,9 +96,11 @@ class _JoinCoco(beam.DoFn):
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def process(self, element: tuple[str, Any], names: Sequence[str]) -> Iterator[Any]:
+    def process(self, element: tuple[str, Any], names: Sequence[str], relative: bool) -> Iterator[Any]:
         _, grouped = element
-        order, record, issues = coco_parts.joined(self._path, grouped["images"], grouped["parts"], names)
+        order, record, issues = coco_parts.joined(
+            self._path, grouped["images"], grouped["parts"], names, relative
+        )
         for (kind, number), issue in issues:
             yield TaggedOutput(_ISSUES, ((OF_SOURCE, 1 + kind, number), issue))
         if record is not None:

@@ -130,9 +130,9 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
     coordinates: Annotated[
         Literal["pixels", "fractions"] | None,
         Option(
-            "CSV, Create ML: the unit of the boxes, pixels or fractions of the image.",
+            "CSV, COCO, Create ML, Hugging Face: the unit of the boxes, pixels or fractions of the image.",
             Panel.FORMATS,
-            default="seen from the numbers",
+            default="seen from the numbers, or refused",
         ),
     ] = None
     boxes_from: Annotated[

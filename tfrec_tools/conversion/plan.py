@@ -160,6 +160,7 @@ def read_inputs(options: ConvertOptions) -> tuple[Input, ...]:
     each_kind = zip(paths, kinds, strict=True)
     layouts = [registry.laid_out(path, kind, options.prefix) for path, kind in each_kind]
     how = read_options_of(options)
+    registry.require_read([layout.kind for layout in layouts], how)
     sources = [registry.read_layout(layout, how) for layout in layouts]
     choices = class_choice.choices(options, [source.classes for source in sources])
     each = zip(layouts, folders, sources, strict=True)

@@ -26,7 +26,8 @@ from tfrec_tools.annotations.boxes import from_xywh
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source
 from tfrec_tools.errors import InputError, counted, readable
-from tfrec_tools.formats import coco_federated, coco_keypoints, json_arrays
+from tfrec_tools.formats import box_units, coco_federated, coco_keypoints, json_arrays
+from tfrec_tools.formats.box_units import BoxUnits
 from tfrec_tools.formats.coco_categories import (
     category_issues,
     category_numbers,
@@ -87,7 +88,8 @@ class _Images:
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the images in the file's order, and its categories by id. InputError names the place in the
-    file that cannot be read; annotations that belong nowhere, or have no box, come as issues."""
+    file that cannot be read, or says that its boxes may be fractions; annotations that belong nowhere, or
+    have no box, come as issues."""
     data = json_arrays.mapped(path, f"{EXPECTED} JSON")
     _require_no_results(path, data[:_HEAD_BYTES])
     arrays, mended = json_arrays.spans(path, data, EXPECTED, NEEDED)
@@ -101,6 +103,8 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     root = superfluous(categories, frozenset(read_.columns["class_of"].tolist()))
     classes = classes_of(names, root)
     records, derived = _records(path, images, read_, names, frozenset(classes), keypoints.by_class)
+    if box_units.are_fractions(path, read_.units, options.coordinates):
+        records = [box_units.in_fractions(record) for record in records]
     records, unsaid = coco_federated.labeled(records, images.items, categories, names)
     of_rows = [issue for _, issue in sorted([*read_.issues, *derived], key=lambda pair: pair[0])]
     other_issues, unread = others(path, arrays)
@@ -225,7 +229,7 @@ def _named(path: Path) -> str:
 class _Annotations:
     """All annotations: their numbers, (rows,) or (rows, 4) each, with images and categories by their numbers
     in the lists (image_of is -1 of those that are dropped); {row: why} of derived boxes, issues by row, those
-    of repeated ids, and how many things there are and were dropped."""
+    of repeated ids, how many things there are and were dropped; and what the pieces' boxes can be."""
 
     columns: dict[str, Column]
     derived: dict[int, str]
@@ -233,6 +237,7 @@ class _Annotations:
     repeated: list[Issue]
     found: int
     dropped: Counter[str]
+    units: list[BoxUnits]
 
 
 def _columns(
@@ -248,6 +253,7 @@ def _columns(
     issues: list[tuple[int, Issue]] = []
     derived: dict[int, str] = {}
     dropped = Counter[str]()
+    units: list[BoxUnits] = []
     found = 0
     first = 0
     for part in annotations:
@@ -267,12 +273,13 @@ def _columns(
             dropped[fault.code] += things([item])
             piece["image_of"][row] = -1
         pieces.append(piece)
+        units.append(box_units.units_of(piece["boxes_xyxy"]))
         first += len(part)
     columns = joined(pieces)
     ids = columns.pop("id")
     values, counts = np.unique(ids[ids != NO_ID], return_counts=True)
     return _Annotations(
-        columns, derived, issues, repeated_ids(path, values[counts > 1].tolist()), found, dropped
+        columns, derived, issues, repeated_ids(path, values[counts > 1].tolist()), found, dropped, units
     )
 
 

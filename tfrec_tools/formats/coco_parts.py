@@ -17,6 +17,7 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import coco, coco_federated, coco_keypoints, json_arrays
+from tfrec_tools.formats.box_units import BoxUnits, in_fractions, units_of
 from tfrec_tools.formats.coco_categories import category_numbers, listed_categories
 from tfrec_tools.formats.coco_schema import (
     EXPECTED,
@@ -93,12 +94,13 @@ def images(piece: JsonChunk) -> Iterator[tuple[str, tuple[int, Image]]]:
 @dataclass(frozen=True, slots=True)
 class AnnotationChunk:
     """A piece of the annotations: (image id, part) each, the annotations' ids, the classes' numbers in it,
-    and how many of them have keypoints, which are left out."""
+    how many of them have keypoints, which are left out, and of what units their boxes can be."""
 
     parts: list[tuple[str, ImageAnnotations]]
     ids: NDArray[np.int64]
     used: frozenset[int]
     keypoints: int
+    units: BoxUnits
 
 
 def read(path: Path, piece: JsonChunk, listed: Sequence[Category], options: ReadOptions) -> AnnotationChunk:
@@ -132,6 +134,7 @@ def read(path: Path, piece: JsonChunk, listed: Sequence[Category], options: Read
         annotation_ids[annotation_ids != NO_ID],
         frozenset(ordered["class_of"].tolist()),
         coco_keypoints.count(texts),
+        units_of(columns["boxes_xyxy"]),
     )
 
 
@@ -149,13 +152,18 @@ def repeated(of_chunks: Iterable[NDArray[np.int64]]) -> list[int]:
 
 
 def joined(
-    path: Path, numbered: Iterable[tuple[int, Image]], parts: Iterable[ImageAnnotations], names: Sequence[str]
+    path: Path,
+    numbered: Iterable[tuple[int, Image]],
+    parts: Iterable[ImageAnnotations],
+    names: Sequence[str],
+    relative: bool,
 ) -> tuple[int, ImageRecord | None, list[tuple[tuple[int, int], Issue]]]:
     """Returns all that the file has under one image id: the image's number in it, its record (None where it
     lists no such image), whose `labeled` is None unless the image says that itself; and issues, each with its
     place among coco.read's.
 
-    names   of the categories
+    names      of the categories
+    relative   whether the file's boxes are fractions of their images
     """
     items = sorted(numbered, key=lambda item: item[0])
     ordered = sorted(parts, key=lambda part: part.numbers[0])
@@ -180,7 +188,7 @@ def joined(
     masks = tuple(columns["mask"].tolist()) if "mask" in columns else ()
     boxes = Boxes(labels, columns, np.zeros(len(labels), bool), masks)
     record = coco.record_of(path, index, image, boxes, frozenset(names), None)
-    return index, record, issues
+    return index, in_fractions(record) if relative else record, issues
 
 
 def _lost(path: Path, part: ImageAnnotations, row: int) -> tuple[tuple[int, int], Issue]:

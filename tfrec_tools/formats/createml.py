@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import InputError, readable
+from tfrec_tools.formats.box_units import with_units
 from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable, source
 from tfrec_tools.formats.file_names import of_address
 from tfrec_tools.formats.json_documents import document
@@ -30,25 +29,13 @@ _BOXES = ("annotations", "annotation")
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the images in the file's order. Classes are those that occur, in alphabetical order. Raises
-    InputError where the file is no list of images, or where the numbers of all boxes lie between 0 and 1 and
-    nobody says what they are."""
+    InputError where the file is no list of images, or where its boxes lie between 0 and 1 and nobody says
+    what their numbers are."""
     value = document(path, _EXPECTED)
     if not isinstance(value, list):
         raise InputError(path, f"is {shown(value)}, expected {_EXPECTED}")
     images = [_image(f"{readable(path.name)} [{number}]", item) for number, item in enumerate(value)]
-    relative = options.coordinates == "fractions"
-    if options.coordinates is None and _could_be_fractions(images):
-        reason = "all numbers of its boxes lie between 0 and 1; say --coordinates fractions or pixels"
-        raise InputError(path, reason)
-    return source(
-        replace(item, relative=relative) if isinstance(item, DrawnImage) else item for item in images
-    )
-
-
-def _could_be_fractions(images: Sequence[DrawnImage | Unusable]) -> bool:
-    drawn = [item for image in images if isinstance(image, DrawnImage) for item in image.objects]
-    boxes = [item.box_xyxy for item in drawn if item.box_xyxy is not None]
-    return bool(boxes) and all(-0.5 <= value <= 1.5 for box in boxes for value in box)
+    return with_units(path, source(images), options.coordinates)
 
 
 def _image(where: str, item: Any) -> DrawnImage | Unusable:

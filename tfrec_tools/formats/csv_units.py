@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.errors import InputError, counted
+from tfrec_tools.formats.box_units import RELATIVE_MAX, STRAY
 from tfrec_tools.formats.grouping import Column
 
-# Fractions of the image are at most 1; a file whose boxes all end within this many pixels is of no use.
-_RELATIVE_MAX = 1.5
-_STRAY = 0.01  # of the boxes: as few as these may be faulty ones, and do not make it unclear what a file has
 _ROUNDED = 1.0  # pixels by which boxes lean out that were rounded
 
 
@@ -39,8 +37,8 @@ def units_of(boxes_xyxy: NDArray[np.float64], lines: Column) -> Units:
     """Returns what boxes, which stand in those lines, can only be."""
     finite = np.where(np.isfinite(boxes_xyxy), boxes_xyxy, 0)
     reach = np.abs(finite).max(axis=1, initial=0)  # (N,)
-    pixels = np.flatnonzero(reach > _RELATIVE_MAX)
-    fractions = np.flatnonzero((reach <= _RELATIVE_MAX) & (finite != np.round(finite)).any(axis=1))
+    pixels = np.flatnonzero(reach > RELATIVE_MAX)
+    fractions = np.flatnonzero((reach <= RELATIVE_MAX) & (finite != np.round(finite)).any(axis=1))
     first, other = (int(lines[rows[0]]) if len(rows) else 0 for rows in (fractions, pixels))
     return Units(len(fractions), len(pixels), first, other, bool((finite > 0).any()))
 
@@ -91,7 +89,7 @@ def _are_fractions(path: Path, pieces: Sequence[Units]) -> bool:
     fractions, pixels = sum(one.fractions for one in pieces), sum(one.pixels for one in pieces)
     if not pixels:
         return any(one.positive for one in pieces)
-    if min(fractions, pixels) <= _STRAY * (fractions + pixels):
+    if min(fractions, pixels) <= STRAY * (fractions + pixels):
         return fractions > pixels
     line = min(one.fractions_line for one in pieces if one.fractions)
     other = min(one.pixels_line for one in pieces if one.pixels)

@@ -16,6 +16,7 @@ from typing import Any
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import InputError, readable
+from tfrec_tools.formats.box_units import with_units
 from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable, source
 from tfrec_tools.formats.file_names import annotation_files
 from tfrec_tools.formats.huggingface_card import class_names
@@ -60,7 +61,8 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the images of the files of metadata anywhere below a folder by path, or of a single one, each
     in its order. Splits are those that folders are called by. An image without "objects" is
     image-unannotated. Raises InputError where a file cannot be read, where it is not clear which list is that
-    of the classes, or where these are numbers and nothing names them."""
+    of the classes, where these are numbers and nothing names them, or where boxes lie between 0 and 1 and
+    nobody says what their numbers are."""
     files, litter = annotation_files(path, (".jsonl", ".csv"), "Hugging Face")
     folder = path.parent if path.is_file() else path
     files = [file for file in files if path.is_file() or shows(file)]
@@ -71,7 +73,8 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     lists = [_lists(item, key) for _, item in rows]
     names = list(options.class_names or ()) or _names(path, _card_folders(folder, files), lists, key)
     images = (_image(below, item, of, names) for (below, item), of in zip(rows, lists, strict=True))
-    return source(images, len(files), classes=names or (), litter=litter)
+    read_ = source(images, len(files), classes=names or (), litter=litter)
+    return with_units(path, read_, options.coordinates)
 
 
 def _objects(item: Row) -> Any:

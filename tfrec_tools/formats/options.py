@@ -19,7 +19,8 @@ class ReadOptions:
     keypoints    read the objects' keypoints (COCO, YOLO, TFRecord); else they are counted and left out
     voc_origin   0: coordinates as they stand; 1: pixels count from 1, as in the VOC devkit
     columns      pairs (our name of a CSV column, its name or number from 0 in the file)
-    coordinates  of boxes of CSV and Create ML: "pixels" or "fractions" of the image; None: as they look
+    coordinates  of boxes of CSV, COCO, Create ML, Hugging Face: "pixels" or "fractions" of the image; None:
+                 as they look
     box_format   what the four numbers of CSV boxes are, one of BOX_FORMATS; None: as the header says
     class_descriptions   a CSV of classes, as another CSV has them, and their names; None: of Open Images the
                          one that lies beside it

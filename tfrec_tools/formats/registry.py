@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from tfrec_tools.annotations.issues import Issue
@@ -17,6 +18,8 @@ from tfrec_tools.formats.table import FORMATS
 from tfrec_tools.images.loading import has_image_suffix
 from tfrec_tools.system.regular_files import require_regular
 from tfrec_tools.system.remote_path import files_below
+
+_FLAGS = {"label_map": "record_labels"}  # of ReadOptions' fields that are called otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,18 @@ def maskless(path: Path, kind: str, options: ReadOptions) -> tuple[Issue, ...]:
         return ()
     message = f"--masks: {form.title} is read without masks: {form.maskless}"
     return (Issue("annotation-unread", readable(path.name), None, message, False),)
+
+
+def require_read(kinds: Sequence[str], options: ReadOptions) -> None:
+    """Raises InputError where an option was given that none of the sources' formats reads."""
+    for name in dict.fromkeys(chain.from_iterable(form.options for form in FORMATS.values())):
+        given = getattr(options, name) != getattr(DEFAULT, name)
+        if given and not any(name in FORMATS[kind].options for kind in kinds):
+            found = ", ".join(dict.fromkeys(FORMATS[kind].title for kind in kinds))
+            expected = " or ".join(form.title for form in FORMATS.values() if name in form.options)
+            flag = f"--{_FLAGS.get(name, name).replace('_', '-')}"
+            reason = f"is not read of {found}, expected {expected}"
+            raise InputError(flag, f"{reason}; leave it out, or say --format where that was detected wrongly")
 
 
 def _parts(path: Path, kind: str, writes: Path | None) -> tuple[tuple[Part, ...], tuple[Issue, ...]]:

@@ -28,6 +28,7 @@ class Format:
     is_certain whether no file of another format can show it, so that no other is asked
     lists_classes  whether a file lists all its classes, and not only those that occur
     maskless   why no masks are read, where they are asked for; "" of formats whose masks are
+    options    the fields of ReadOptions that it alone, or some formats, can be told
     """
 
     title: str
@@ -39,6 +40,7 @@ class Format:
     is_certain: bool = False
     lists_classes: bool = False
     maskless: str = ""
+    options: tuple[str, ...] = ()
 
     def read(self, path: Path, options: ReadOptions) -> Source:
         """Returns what a source holds. InputError where it cannot be used."""
@@ -59,23 +61,41 @@ def _function(name: str) -> Callable[..., Any]:
 _NO_MASKS = "its files have none"
 _VOC_MASKS = "the images of SegmentationObject are not read"
 _JSON, _XML, _TXT, _CSV, _TSV = ".json", ".xml", ".txt", ".csv", ".tsv"
+_OF_COCO, _OF_CVAT = ("coordinates", "boxes_from"), ("boxes_from", "keyframes")
+_OF_VIA = ("class_attribute", "class_names")
+_OF_HUGGING_FACE = ("coordinates", "class_attribute", "class_names")
+_OF_CSV = ("columns", "coordinates", "class_names", "box_format", "class_descriptions", "image_labels")
 FORMATS: dict[str, Format] = {
-    "coco": Format("COCO", "coco", (_JSON,), of_folder=False, is_certain=True, lists_classes=True),
-    "voc": Format("Pascal VOC", "voc", (_XML,), maskless=_VOC_MASKS),
-    "csv": Format("CSV", "csv_rows", (_CSV, _TSV), "csv_columns.shows", of_folder=False, maskless=_NO_MASKS),
+    "coco": Format(
+        "COCO", "coco", (_JSON,), of_folder=False, is_certain=True, lists_classes=True, options=_OF_COCO
+    ),
+    "voc": Format("Pascal VOC", "voc", (_XML,), maskless=_VOC_MASKS, options=("voc_origin",)),
+    "csv": Format(
+        "CSV",
+        "csv_rows",
+        (_CSV, _TSV),
+        "csv_columns.shows",
+        of_folder=False,
+        maskless=_NO_MASKS,
+        options=_OF_CSV,
+    ),
     "automl": Format("AutoML / Vertex", "automl", (_CSV, ".jsonl"), of_folder=False, maskless=_NO_MASKS),
     "labelstudio-csv": Format("Label Studio CSV", "labelstudio_csv", (_CSV, _TSV), of_folder=False),
-    "via-csv": Format("VIA CSV", "via_csv", (_CSV,), of_folder=False),
-    "yolo": Format("YOLO", "yolo", (_TXT,), "yolo_search.has_rows", of_file=False),
-    "cvat": Format("CVAT", "cvat", (_XML,)),
+    "via-csv": Format("VIA CSV", "via_csv", (_CSV,), of_folder=False, options=_OF_VIA),
+    "yolo": Format("YOLO", "yolo", (_TXT,), "yolo_search.has_rows", of_file=False, options=("yolo",)),
+    "cvat": Format("CVAT", "cvat", (_XML,), options=_OF_CVAT),
     "kitti": Format("KITTI", "kitti", (_TXT,), "text_rows.shows_kitti", of_file=False, maskless=_NO_MASKS),
     "dota": Format("DOTA", "dota", (_TXT,), "text_rows.shows_dota", of_file=False),
     "labelme": Format("LabelMe", "labelme", (_JSON,)),
     "labelstudio": Format("Label Studio", "labelstudio", (_JSON,), of_folder=False),
-    "via": Format("VIA", "via", (_JSON,), of_folder=False),
+    "via": Format("VIA", "via", (_JSON,), of_folder=False, options=_OF_VIA),
     "vott": Format("VoTT", "vott", (_JSON,)),
-    "createml": Format("Create ML", "createml", (_JSON,), of_folder=False, maskless=_NO_MASKS),
-    "huggingface": Format("Hugging Face", "huggingface", (".jsonl", _CSV), maskless=_NO_MASKS),
+    "createml": Format(
+        "Create ML", "createml", (_JSON,), of_folder=False, maskless=_NO_MASKS, options=("coordinates",)
+    ),
+    "huggingface": Format(
+        "Hugging Face", "huggingface", (".jsonl", _CSV), maskless=_NO_MASKS, options=_OF_HUGGING_FACE
+    ),
     "supervisely": Format("Supervisely", "supervisely", (_JSON,)),
-    "tfrecord": Format("TFRecords", "tfod"),
+    "tfrecord": Format("TFRecords", "tfod", options=("label_map",)),
 }
