@@ -141,11 +141,22 @@ def test_lines(tmp_path: Path, line: dict[str, Any]) -> None:
     assert not source.issues
 
 
+TWICE = json.dumps(image(annotation()) | {"xMin": 1})[:-1] + ', "xMin": 2}'
+
+
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
         ("{", "annotation-damaged", "is no object of JSON"),
         ("[1]", "annotation-damaged", "is no object of JSON"),
+        (TWICE.replace("xMin", "imageGcsUri"), "annotation-damaged", "is no object of JSON"),
+        (TWICE.replace("xMin", "boundingBoxAnnotations"), "annotation-damaged", "is no object of JSON"),
+        (image(image_gcs_uri="gs://b/x/a.jpg"), "annotation-damaged", "is no object of JSON"),
+        (
+            image(annotation(x_min=0.5)),
+            "annotation-unread",
+            "boundingBoxAnnotations[0]: the key 'xMin' stands",
+        ),
         (image(annotation(), imageGcsUri=7), "image-unknown", "imageGcsUri is 7"),
         (image(boundingBoxAnnotations=None), "image-unannotated", "has no boundingBoxAnnotations"),
         (image(boundingBoxAnnotations={}), "annotation-unread", "boundingBoxAnnotations is no list"),
@@ -161,6 +172,17 @@ def test_odd_lines(tmp_path: Path, line: object, code: str, words: str) -> None:
     source = read_lines(tmp_path, image(annotation(), imageGcsUri="gs://b/c.jpg"), line)
     assert [(issue.code, issue.source) for issue in source.issues] == [(code, "import.jsonl line 2")]
     assert source.issues[0].message.startswith(words)
+
+
+@pytest.mark.parametrize("key", ["imageGcsUri", "boundingBoxAnnotations", "other"])
+def test_a_key_that_stands_twice_in_a_line_is_damage_that_names_it(tmp_path: Path, key: str) -> None:
+    line = json.dumps(image(annotation(), annotation()) | {key: []})[:-1] + f', "{key}": []}}'
+    (tmp_path / "import.jsonl").write_text(line)
+    assert registry.detect(tmp_path / "import.jsonl") == "automl"
+    source = read_lines(tmp_path, line, image(annotation()))
+    assert [issue.code for issue in source.issues] == ["annotation-damaged"]
+    assert f"the key '{key}' stands twice in one object" in source.issues[0].message
+    assert len(source.records) == 1
 
 
 def test_what_is_no_list_of_images(tmp_path: Path) -> None:

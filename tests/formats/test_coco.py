@@ -543,6 +543,63 @@ def test_coco_areas_and_masks_of_fractions(
     np.testing.assert_array_equal(to_pixels(png, "a", (40, 20)), mask)
 
 
+TWICE: list[tuple[str, str, Any]] = [
+    *(
+        ("annotations", key, value)
+        for key, value in (ONE | {"bbox": [1, 2, 3, 4], "area": 2, "id": 7}).items()
+    ),
+    *(
+        ("annotations", key, 1)
+        for key in ("iscrowd", "ignore", "training_weight", "segmentation", "keypoints")
+    ),
+    *(("images", key, "9") for key in ("id", "file_name", "width", "height", "labeled")),
+    *(("categories", key, "x") for key in ("id", "name", "supercategory")),
+]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "  "])
+@pytest.mark.parametrize("at", ["first", "last", "apart"])
+@pytest.mark.parametrize(("array", "key", "value"), TWICE)
+def test_coco_keys_that_stand_twice_in_an_object_are_refused(
+    tmp_path: Path, array: str, key: str, value: Any, at: str, blank: str
+) -> None:
+    """Also where the others of its kind have none."""
+    images, boxes = [{"id": number, "width": 9} for number in range(1, 4)], [ONE | {"id": 1, "area": 3}] * 3
+    path = coco_of(tmp_path, images, boxes, [{"id": number, "name": f"c{number}"} for number in range(1, 4)])
+    document = json.loads(path.read_text())
+    item = {name: inner for name, inner in document[array][1].items() if name != key}
+    pairs = [*item.items(), (key, value)]
+    pairs = [(key, value), *pairs] if at == "apart" else [*pairs, (key, value)]
+    if at == "first":
+        pairs.reverse()
+    twice = ", ".join(f"{json.dumps(name)}: {json.dumps(inner)}" for name, inner in pairs)
+    document[array][1] = "HERE"
+    text = json.dumps(document).replace('"HERE"', f"{{{twice}}}")
+    path.write_text(text.replace('":', f'"{blank}:'))
+    with pytest.raises(InputError, match=rf"{array}\[1\]: the key '{key}' stands twice in one object"):
+        read_coco(path)
+    with pytest.raises(InputError, match=f"the key '{key}' stands twice"):
+        list(coco_parts.index(path)[2])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"attributes": {"id": 1, "bbox": 2, "area": 3}},
+        {"note": '"id": 1, "bbox": "bbox": {"x": 1}'},
+        {"segmentation": {"size": [1, 2], "counts": "a:b"}},
+        {"damage_id": 3, "bbox": None, "x\\": 1},
+    ],
+)
+@pytest.mark.parametrize("nan", [False, True])
+def test_coco_keys_that_stand_once_in_each_object_are_read(
+    tmp_path: Path, said: dict[str, Any], nan: bool
+) -> None:
+    area = {"area": math.nan} if nan else {}
+    path = coco_of(tmp_path, [{"id": 1}], [ONE | area, dict(reversed((ONE | said).items())), said | ONE, ONE])
+    assert len(read_coco(path).records[0].names) == (2 if "bbox" in said else 4)
+
+
 LVIS = ({"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}, {"id": 7, "name": "emu"})
 
 

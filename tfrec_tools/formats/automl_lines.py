@@ -3,7 +3,6 @@ dataItemResourceLabels, the ML_USE. Keys are also read as Google's schemas spell
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -15,17 +14,21 @@ from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats.automl_uses import USES
 from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable
 from tfrec_tools.formats.file_names import of_address
+from tfrec_tools.formats.json_documents import decoded
+from tfrec_tools.formats.json_values import shown
 from tfrec_tools.system.regular_files import open_text
 
 _URI, _BOXES = "imageGcsUri", "boundingBoxAnnotations"
 _EDGES = ("xMin", "yMin", "xMax", "yMax")
 _READ = frozenset((_URI, _BOXES, "dataItemResourceLabels", "annotationResourceLabels"))
+_FOR_IMAGE = re.compile(r'"image_?[gG]cs_?[uU]ri"\s*:')
+_NAMED = re.compile(r'"display_?[nN]ame"\s*:')  # as each box is
 _ML_USE = "ml_use"  # the end of the label's name, "aiplatform.googleapis.com/ml_use"
 
 
 def images(path: Path) -> list[DrawnImage | Unusable]:
     """Returns the images of a file in its order. InputError where it is no text in UTF-8."""
-    return [_image(f"{readable(path.name)} line {line}", text) for line, text in _lines(path)]
+    return [_image(path, f"{readable(path.name)} line {line}", text) for line, text in _lines(path)]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -36,11 +39,12 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise InputError(path, f"cannot be read as lines of JSON in UTF-8 ({fault})") from fault
 
 
-def _image(place: str, text: str) -> DrawnImage | Unusable:
-    content = _object_of(text)
-    if content is None:
-        message = f"is no object of JSON ({text[:40]!r})"
-        return Unusable(Issue("annotation-damaged", place, None, message, False))
+def _image(path: Path, place: str, text: str) -> DrawnImage | Unusable:
+    try:
+        content = _object_of(path, text)
+    except InputError as fault:
+        message = f"is no object of JSON ({text[:40]!r}): {fault.reason}"
+        return Unusable(Issue("annotation-damaged", place, None, message, False), len(_NAMED.findall(text)))
     boxes = content.get(_BOXES)
     uri = content.get(_URI)
     if not isinstance(uri, str):
@@ -61,17 +65,24 @@ def _image(place: str, text: str) -> DrawnImage | Unusable:
     )
 
 
-def _object_of(text: str) -> dict[str, Any] | None:
-    """Returns an object of JSON with its keys in Google's camel case; None where there is none."""
+def _object_of(path: Path, text: str) -> dict[str, Any]:
+    """Returns an object of JSON with its keys in Google's camel case. Raises InputError where there is none,
+    or where one has a key twice, be it in two spellings."""
+    content = decoded(path, text.encode(), "an object")
+    if not isinstance(content, dict):
+        raise InputError(path, f"is {shown(content)}, expected an object")
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return _camel(content) if isinstance(content, dict) else None
+        return _camel(content)
+    except ValueError as fault:
+        raise InputError(path, str(fault)) from fault
 
 
 def _camel(content: dict[str, Any]) -> dict[str, Any]:
-    return {re.sub(r"_([a-z])", lambda match: match[1].upper(), key): value for key, value in content.items()}
+    """Raises ValueError, which says which key stands there in two spellings."""
+    spelt = [re.sub(r"_([a-z])", lambda match: match[1].upper(), key) for key in content]
+    if repeated := sorted({key for key in spelt if spelt.count(key) > 1}):
+        raise ValueError(f"the key {repeated[0]!r} stands twice in one object, expected once")
+    return dict(zip(spelt, content.values(), strict=True))
 
 
 def _use(place: str, labels: Any) -> tuple[str | None, list[Issue]]:
@@ -88,7 +99,10 @@ def _use(place: str, labels: Any) -> tuple[str | None, list[Issue]]:
 def _object(where: str, item: Any) -> Drawn:
     if not isinstance(item, dict):
         return Drawn(where, "", None, code="annotation-unread", why=f"is {item!r:.40}, expected an object")
-    item = _camel(item)
+    try:
+        item = _camel(item)
+    except ValueError as fault:
+        return Drawn(where, "", None, code="annotation-unread", why=str(fault))
     name = item.get("displayName")
     label = name if isinstance(name, str) else ""
     if lacking := [edge for edge in _EDGES if item.get(edge) is None]:
@@ -113,9 +127,12 @@ def _number(value: Any) -> float | None:
 
 
 def shows(file: Path) -> bool:
-    """Returns whether the first line is an object with an image of Vertex."""
+    """Returns whether the first line is an object with an image of Vertex, or looks like one."""
     try:
         first = next(_lines(file), (0, ""))[1]
     except InputError:
         return False
-    return _URI in (_object_of(first) or {})
+    try:
+        return _URI in _object_of(file, first)
+    except InputError:
+        return _FOR_IMAGE.search(first) is not None

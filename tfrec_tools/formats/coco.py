@@ -37,7 +37,9 @@ from tfrec_tools.formats.coco_categories import (
     names_of,
 )
 from tfrec_tools.formats.coco_schema import (
+    ANNOTATION_KEYS,
     EXPECTED,
+    IMAGE_KEYS,
     NO_ID,
     Annotation,
     Category,
@@ -97,7 +99,9 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     names = names_of(path, categories)
     images, odd_images, listed = _images(path, arrays["images"], names)
     decode = partial(mended_of if mended else annotations_of, keypoints=options.boxes_from == "keypoints")
-    annotations = json_arrays.slices(path, "annotations", arrays["annotations"], EXPECTED, decode)
+    annotations = json_arrays.slices(
+        path, "annotations", arrays["annotations"], EXPECTED, decode, ANNOTATION_KEYS
+    )
     read_ = _columns(path, annotations, images, categories, options.masks)
     keypoints = coco_keypoints.taken(path, categories, names, read_.columns, options.keypoints)
     root = superfluous(categories, frozenset(read_.columns["class_of"].tolist()))
@@ -154,7 +158,7 @@ def _images(path: Path, raw: msgspec.Raw, names: Sequence[str]) -> tuple[_Images
     images, first = _Images([], [], [], {}), dict[str, int]()
     issues = []
     base = 0
-    for part in json_arrays.slices(path, "images", raw, EXPECTED, images_of):
+    for part in json_arrays.slices(path, "images", raw, EXPECTED, images_of, IMAGE_KEYS):
         for index, image in enumerate(part, start=base):
             key = image_key(index, image)
             if first.setdefault(key, index) == index:

@@ -11,6 +11,7 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats import json_arrays
 from tfrec_tools.formats.coco_schema import (
+    CATEGORY_KEYS,
     EXPECTED,
     Category,
     Id,
@@ -24,7 +25,7 @@ from tfrec_tools.formats.coco_schema import (
 
 def listed_categories(path: Path, raw: msgspec.Raw) -> list[Category]:
     """Returns the categories by id. InputError names the one that is none."""
-    parts = json_arrays.slices(path, "categories", raw, EXPECTED, categories_of)
+    parts = json_arrays.slices(path, "categories", raw, EXPECTED, categories_of, CATEGORY_KEYS)
     return sorted((item for part in parts for item in part), key=lambda category: order_of(category.id))
 
 

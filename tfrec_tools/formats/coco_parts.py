@@ -20,7 +20,9 @@ from tfrec_tools.formats import coco, coco_federated, coco_keypoints, json_array
 from tfrec_tools.formats.box_units import BoxUnits, in_fractions, units_of
 from tfrec_tools.formats.coco_categories import category_numbers, listed_categories
 from tfrec_tools.formats.coco_schema import (
+    ANNOTATION_KEYS,
     EXPECTED,
+    IMAGE_KEYS,
     NO_ID,
     Annotation,
     Category,
@@ -34,6 +36,7 @@ from tfrec_tools.formats.coco_schema import (
     mended_of,
 )
 from tfrec_tools.formats.grouping import Boxes, Column, by_image
+from tfrec_tools.formats.json_keys import Keys
 from tfrec_tools.formats.options import ReadOptions
 from tfrec_tools.labels.keypoints import LEFT_OUT_BY
 
@@ -74,13 +77,13 @@ def index(path: Path) -> tuple[list[Category], list[Issue], Iterator[JsonChunk]]
 
 
 def _pieces(path: Path, arrays: Mapping[str, msgspec.Raw], mended: bool) -> Iterator[JsonChunk]:
-    decoders: dict[str, json_arrays.Decode[Any]] = {
-        "images": images_of,
-        "annotations": mended_of if mended else annotations_of,
+    decoders: dict[str, tuple[json_arrays.Decode[Any], Keys]] = {
+        "images": (images_of, IMAGE_KEYS),
+        "annotations": (mended_of if mended else annotations_of, ANNOTATION_KEYS),
     }
-    for key, decode in decoders.items():
+    for key, (decode, keys) in decoders.items():
         first = 0
-        for json, items in json_arrays.cut(path, key, arrays[key], EXPECTED, decode):
+        for json, items in json_arrays.cut(path, key, arrays[key], EXPECTED, decode, keys):
             yield JsonChunk(key, first, json, mended)
             first += len(items)
 

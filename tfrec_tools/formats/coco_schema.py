@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tfrec_tools.formats.coco_shapes import Box, around_keypoints, box_around, is_number
 from tfrec_tools.formats.json_arrays import NONNUMBERS
+from tfrec_tools.formats.json_keys import of_struct
 
 EXPECTED = "COCO instances"
 NO_ID = 2**62
@@ -73,6 +74,7 @@ class Odd(Annotation, gc=False):
     count: int = 1
 
 
+IMAGE_KEYS, CATEGORY_KEYS, ANNOTATION_KEYS = of_struct(Image), of_struct(Category), of_struct(Annotation)
 _STRICT = msgspec.json.Decoder(list[Annotation])
 _STRICT_MENDED = msgspec.json.Decoder(list[Mended])
 _STRICT_IMAGES = msgspec.json.Decoder(list[Image])

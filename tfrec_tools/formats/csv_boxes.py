@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tfrec_tools.errors import InputError, counted
 from tfrec_tools.formats.csv_forms import BBOX, BLANKS, NAMES, Form, form_of, plain, two_corners
 from tfrec_tools.formats.grouping import Column
+from tfrec_tools.formats.json_documents import single_keys
 
 _BRACKETS = str.maketrans(dict.fromkeys("[](){},;|", " "))
 _GROUP = re.compile(r"[^\[\](){};|]+")
@@ -220,7 +221,7 @@ def _literal(text: str) -> Any:
     as_json = text.replace("'", '"').translate(_PYTHONS).replace("None", "null")
     for spelling in (text, as_json):
         try:
-            return json.loads(spelling)
+            return json.loads(spelling, object_pairs_hook=single_keys)
         except (ValueError, RecursionError):
             continue
     return None

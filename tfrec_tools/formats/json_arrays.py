@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats.json_keys import Keys, require_once
 from tfrec_tools.system.regular_files import open_binary, require_utf8
 
 T = TypeVar("T")
@@ -92,13 +93,16 @@ def _tolerant(path: Path, data: mmap.mmap, decode: Callable[[], T]) -> tuple[T, 
         raise _broken(path, data, _position(other, data, start), other) from other
 
 
-def slices(path: Path, key: str, raw: msgspec.Raw, expected: str, decode: Decode[T]) -> Iterator[list[T]]:
-    """Yields the elements of an array, some MB of it at a time. InputError names the element."""
-    return (items for _, items in cut(path, key, raw, expected, decode))
+def slices(
+    path: Path, key: str, raw: msgspec.Raw, expected: str, decode: Decode[T], keys: Keys | None = None
+) -> Iterator[list[T]]:
+    """Yields the elements of an array, some MB of it at a time. InputError names the element that cannot be
+    read, or has a key twice, where its `keys` are given."""
+    return (items for _, items in cut(path, key, raw, expected, decode, keys))
 
 
 def cut(
-    path: Path, key: str, raw: msgspec.Raw, expected: str, decode: Decode[T]
+    path: Path, key: str, raw: msgspec.Raw, expected: str, decode: Decode[T], keys: Keys | None = None
 ) -> Iterator[tuple[bytes, list[T]]]:
     """Yields as `slices` does, each with the JSON array that it was decoded from."""
     data = memoryview(raw)
@@ -120,6 +124,8 @@ def cut(
                 raise InputError(path, f"broken JSON: {fault}", where=f"{key}[{done}] or later") from fault
             length = 2 * (following - at)
             continue
+        if keys is not None:
+            require_once(path, (key, done), json, len(items), keys)
         yield json, items
         at, done, length = following, done + len(items), _SLICE_BYTES
 

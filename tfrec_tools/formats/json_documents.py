@@ -37,10 +37,28 @@ def decoded(file: Path, data: bytes, expected: str) -> Any:
     """Returns what a text of a file holds, as `document` does."""
     with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the slow way says what is wrong
         value = msgspec.json.decode(data)
-        keys = _keys(value)
-        if data.count(b":") == keys or len(_KEY_ENDS.findall(data)) == keys:
+        if _has_all_keys(value, data):
             return value
     return _checked(file, data, expected)
+
+
+def repeated_key(data: bytes) -> str:
+    """Returns a key that stands twice in one object of a text; "" where there is none, or where numbers or
+    depths do not let it be seen."""
+    try:
+        if not _has_all_keys(msgspec.json.decode(data), data):
+            json.loads(data, object_pairs_hook=single_keys)
+    except _RepeatedKeyError as fault:
+        return fault.key
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        pass
+    return ""
+
+
+def _has_all_keys(value: Any, data: bytes) -> bool:
+    """Returns whether what msgspec made of a text has all of its keys; False where that is not certain."""
+    keys = _keys(value)
+    return data.count(b":") == keys or len(_KEY_ENDS.findall(data)) == keys
 
 
 def _keys(value: Any) -> int:
@@ -109,7 +127,9 @@ def _mentioned(file: Path, word: bytes) -> int:
 
 
 class _RepeatedKeyError(ValueError):
-    pass
+    def __init__(self, key: str) -> None:
+        super().__init__(repr(key))
+        self.key = key
 
 
 def single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -117,5 +137,5 @@ def single_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _RepeatedKeyError(repr(next(key for key in keys if keys.count(key) > 1)))
+        raise _RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
     return made
