@@ -252,6 +252,36 @@ def test_without_a_column_of_classes(tmp_path: Path) -> None:
         read_csv(tmp_path, "file,label,x,y,w,h", "a,b,1,2,3,4", options=ReadOptions(class_names=("c",)))
 
 
+@pytest.mark.parametrize("header", ["id,boxes,label", "id,boxes,name,class"])
+def test_a_column_that_is_not_the_class_though_it_is_called_so(tmp_path: Path, header: str) -> None:
+    """As Kaggle's SIIM-COVID has it."""
+    rows = [
+        header,
+        """a,"[{'x': 30, 'y': 20, 'width': 40, 'height': 40}]",opacity 1 30 20 70 60""",
+        "b,,none 1 0 0 1 1",
+    ]
+    names, columns = ("opacity",), (("filename", "id"),)
+    with pytest.raises(InputError, match=r"has a column of classes \('\w+'\), .* say --columns class=none"):
+        read_csv(tmp_path, *rows, options=ReadOptions(class_names=names, columns=columns))
+    without = (*columns, ("class", "none"))
+    source = read_csv(tmp_path, *rows, options=ReadOptions(class_names=names, columns=without))
+    assert boxes_by_file(source) == {"a": (names, [BOX]), "b": ((), [])}
+    with pytest.raises(InputError, match=r"no column class; .* say --class-names NAME"):
+        read_csv(tmp_path, *rows, options=ReadOptions(columns=without))
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_what_no_column_is(tmp_path: Path, header: bool) -> None:
+    rows = ["file,x1,y1,x2,y2,class,split", "a.jpg,30,20,70,60,7,val"][not header :]
+    columns = {"class": "none", "split": "none"}
+    if not header:
+        columns |= {name: str(at) for at, name in enumerate(("filename", "xmin", "ymin", "xmax", "ymax"))}
+    options = ReadOptions(columns=tuple(columns.items()), class_names=("cat",))
+    source = read_csv(tmp_path, *rows, options=options)
+    assert boxes_by_file(source) == {"a.jpg": (("cat",), [BOX])}
+    assert source.records[0].split is None
+
+
 def test_blocks_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
         "image,label,bbox",

@@ -122,7 +122,8 @@ class SourceOptions(ClassOptions, PolicyOptions, WorkerOptions):
     columns: Annotated[
         str | None,
         Option(
-            "CSV: names, or numbers from 0 on, of columns that are called otherwise.",
+            "CSV: names, or numbers from 0 on, of columns that are called otherwise; class=none where no "
+            "column is the class.",
             Panel.FORMATS,
             metavar="xmin=x1,...",
         ),

@@ -37,6 +37,7 @@ _SHAPES = re.compile(
 )
 _RETINANET = ("filename", *CORNERS, "class")
 _OPEN_IMAGES = {"filename": "imageid", "class": "labelname"}  # how it calls these, spelled plainly
+_NONE = "none"  # what --columns says of ours where no column is it
 _OF_LABEL_STUDIO = {"annotation_id", "annotator", "lead_time"}
 _FROM_0 = ("x0", "y0", "x1", "y1")
 
@@ -90,7 +91,8 @@ def _layout(path: Path, options: ReadOptions) -> CsvLayout:
     class_name = _only_class(options)
     if class_name and "class" in columns:
         reason = f"has a column of classes ({header[columns['class']]!r})" if has_header else "has classes"
-        raise InputError(path, f"{reason}, expected none with --class-names {class_name}")
+        advice = "; say --columns class=none where it is not that of the boxes" if has_header else ""
+        raise InputError(path, f"{reason}, expected none with --class-names {class_name}{advice}")
     read = _read(columns, form)
     used = set(read.values())
     others = [name for number, name in enumerate(header) if has_header and number not in used]
@@ -213,7 +215,7 @@ def _is_retinanet(cells: list[str]) -> bool:
 def _numbered(cells: list[str], options: ReadOptions) -> dict[str, int] | None:
     """Returns the columns that the user gives by their numbers, where the first row is one of data; else
     None."""
-    wanted = dict(options.columns)
+    wanted = {name: column for name, column in options.columns if column != _NONE}
     if not all(number.isdecimal() and int(number) < len(cells) for number in wanted.values()):
         return None
     columns = {name: int(number) for name, number in wanted.items()}
@@ -239,7 +241,7 @@ def _is_number(text: str) -> bool:
 
 
 def _chosen(path: Path, header: list[str], user_columns: Mapping[str, str]) -> dict[str, int]:
-    """Returns the columns that the user names, by name or by number."""
+    """Returns the columns that the user names, by name or by number, without those that are none."""
     columns = {}
     for name, wanted in user_columns.items():
         if name in CORNERS and plain(wanted) in _NO_CORNERS and wanted in header:
@@ -249,7 +251,7 @@ def _chosen(path: Path, header: list[str], user_columns: Mapping[str, str]) -> d
             columns[name] = header.index(wanted)
         elif wanted.isdecimal() and int(wanted) < len(header):
             columns[name] = int(wanted)
-        else:
+        elif wanted != _NONE:
             raise InputError(
                 path, f"no column {wanted!r} for {name}; found {', '.join(header)}", where="line 1"
             )
