@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,122 @@ def test_pixels_that_fit_as_centres_alone(tmp_path: Path, numbers: tuple[str, ..
         read_csv(tmp_path, header, *rows)
     for box_format in ("xywh", "cxcywh"):
         assert read_csv(tmp_path, header, *rows, options=ReadOptions(box_format=box_format)).records
+
+
+TURNED, AROUND = "10,20,31,22,30,40,9,38", [9.0, 20.0, 31.0, 40.0]
+UPRIGHT, SAME = "30,20,70,20,70,60,30,60", BOX
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ",".join(f"x{i},y{i}" for i in range(1, 5)),
+        ",".join(f"x{i},y{i}" for i in range(4)),
+        ",".join(f"BBox X_{i},BBox Y_{i}" for i in range(1, 5)),
+        "xtl,ytl,xtr,ytr,xbr,ybr,xbl,ybl",
+    ],
+)
+@pytest.mark.parametrize("columns", [slice(None), slice(None, None, -1)])
+def test_four_corners_have_the_box_around_them(tmp_path: Path, header: str, columns: slice) -> None:
+    def row(texts: str) -> str:
+        return ",".join(texts.split(",")[columns])
+
+    rows = [row(text) for text in (UPRIGHT, TURNED, TURNED, TURNED, ",,,,,,,", "1,2,3,4,5,6,7,")]
+    names = ["a", "b", "a", "a", "c", "b"]
+    lines = [f"{name},{'cat' if name != 'c' else ''},{text}" for name, text in zip(names, rows, strict=True)]
+    source = read_csv(tmp_path, f"file,class,{row(header)}", *lines)
+    boxes = {"a": (("cat",) * 3, [SAME, AROUND, AROUND]), "b": (("cat",), [AROUND]), "c": ((), [])}
+    assert boxes_by_file(source) == boxes
+    missing, *turned = source.issues
+    assert (missing.code, missing.message) == ("box-missing", "line 7: cat has no y4")
+    assert [(issue.code, issue.source, issue.box, issue.message) for issue in turned] == [
+        ("box-derived", "a.csv line 2", 1, "line 4: cat: the box around its four corners"),
+        ("box-derived", "a.csv line 2", 2, "line 5: cat: the box around its four corners"),
+        ("box-derived", "a.csv line 3", 0, "line 3: cat: the box around its four corners"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("own", "numbers"),
+    [
+        ("xmin,ymin,xmax,ymax", CORNERS),
+        ("x,y,w,h", CORNER_AND_SIZE),
+        ("cx,cy,w,h", CENTRE_AND_SIZE),
+        ("bbox_x1,bbox_y1,bbox_x2,bbox_y2", CORNERS),
+    ],
+)
+@pytest.mark.parametrize("points", [3, 4, 5])
+def test_a_box_of_its_own_beside_points(tmp_path: Path, own: str, numbers: str, points: int) -> None:
+    header = ",".join(f"x{i},y{i}" for i in range(1, points + 1))
+    values = ",".join("1234567890"[: 2 * points])
+    source = read_csv(tmp_path, f"file,class,{header},{own}", f"a,cat,{values},{numbers}")
+    assert boxes_by_file(source) == {"a": (("cat",), [BOX])}
+    assert {issue.code for issue in source.issues} == {"annotation-unread"}
+
+
+@pytest.mark.parametrize("points", [3, 5, 8])
+@pytest.mark.parametrize("first", [0, 1])
+def test_points_that_may_be_a_shape_or_a_box_and_more(tmp_path: Path, points: int, first: int) -> None:
+    header = ",".join(f"x{i},y{i}" for i in range(first, first + points))
+    rows = (f"file,class,{header}", f"a,cat,{','.join([CORNERS, *['9'] * (2 * points - 4)])}")
+    told = f"xmin=x{first},ymin=y{first},xmax=x{first + 1},ymax=y{first + 1}"
+    with pytest.raises(InputError, match=f"may be the points of a shape, or .* say --columns {told}$"):
+        read_csv(tmp_path, *rows)
+    options = ReadOptions(columns=tuple((word[:4], word[5:]) for word in told.split(",")))
+    assert boxes_by_file(read_csv(tmp_path, *rows, options=options)) == {"a": (("cat",), [BOX])}
+
+
+def test_four_corners_without_header(tmp_path: Path) -> None:
+    names = ("filename", "class", "x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4")
+    options = ReadOptions(columns=tuple((name, str(at)) for at, name in enumerate(names)))
+    source = read_csv(tmp_path, f"a,cat,{TURNED}", f"b,cat,{UPRIGHT}", options=options)
+    assert boxes_by_file(source) == {"a": (("cat",), [AROUND]), "b": (("cat",), [SAME])}
+    with pytest.raises(
+        InputError, match=r"its boxes are four corners by their columns .*not --box-format xyxy"
+    ):
+        read_csv(tmp_path, f"a,cat,{TURNED}", options=replace(options, box_format="xyxy"))
+
+
+@pytest.mark.parametrize(
+    ("header", "numbers"),
+    [("x,y,w,h", CORNER_AND_SIZE), ("cx,cy,w,h", CENTRE_AND_SIZE), ("xmin,ymin,w,h", CORNER_AND_SIZE),
+     ("bbox_xywh", CORNER_AND_SIZE.replace(",", " "))],
+)  # fmt: skip
+@pytest.mark.parametrize("angle", ["angle", "Theta", "rotation", "bbox_rotation"])
+def test_turned_boxes_are_refused(tmp_path: Path, header: str, numbers: str, angle: str) -> None:
+    rows = [
+        f"file,class,{header},{angle}",
+        *(f"a,cat,{numbers},{text}" for text in ("0", "", "-0.00", "nan")),
+    ]
+    boxes = {"a": (("cat",) * 4, [BOX] * 4)}
+    assert boxes_by_file(read_csv(tmp_path, *rows)) == boxes
+    told = ReadOptions(columns=(("angle", "none"),))
+    for text in ("30", "-0.5", "1e-1", "90 deg"):
+        turned = [*rows[:3], f"a,cat,{numbers},{text}", rows[4]]
+        with pytest.raises(
+            InputError, match=rf"line 4: the angle of a box is '{text}'.* --columns angle=none"
+        ):
+            read_csv(tmp_path, *turned)
+        assert boxes_by_file(read_csv(tmp_path, *turned, options=told)) == boxes
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "{'x': 30, 'y': 20, 'width': 40, 'height': 40, 'rotation': %s}",
+        "{'cx': 50, 'cy': 40, 'w': 40, 'h': 40, 'angle': %s}",
+    ],
+)
+def test_a_cell_with_an_angle(tmp_path: Path, cell: str) -> None:
+    rows = (
+        "file,class,annotations",
+        *(f'{name},cat,"{cell % angle}"' for name, angle in (("a", 0), ("b", 1))),
+    )
+    source = read_csv(tmp_path, *rows)
+    assert boxes_by_file(source) == {"a": (("cat",), [BOX]), "b": ((), [])}
+    assert [issue.message for issue in source.issues] == [
+        "line 3: cat: is turned by 1, expected an upright box"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -297,3 +414,20 @@ def test_blocks_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         parts = [chunk.parts[record.filename] for chunk in read if record.filename in chunk.parts]
         _, joined, _ = csv_parts.joined(path, record.filename, parts, False)
         assert (joined.names, joined.boxes_xyxy.tolist()) == (record.names, record.boxes_xyxy.tolist())
+
+
+def test_blocks_number_the_boxes_around_corners_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = "file,class,x1,y1,x2,y2,x3,y3,x4,y4"
+    rows = [f"{i % 2}.jpg,c,{TURNED if i % 3 else UPRIGHT}" for i in range(9)]
+    whole = read_csv(tmp_path, header, *rows)
+    monkeypatch.setattr(csv_parts, "_BLOCK_BYTES", 50)
+    path = tmp_path / "a.csv"
+    read = [csv_parts.read(path, block) for block in csv_parts.blocks(path, ReadOptions())]
+    issues = []
+    for record in whole.records:
+        parts = [chunk.parts[record.filename] for chunk in read if record.filename in chunk.parts]
+        issues += [issue for _, issue in csv_parts.joined(path, record.filename, parts, False)[2]]
+    assert len(issues) == 6
+    assert tuple(issues) == whole.issues

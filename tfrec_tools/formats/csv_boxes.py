@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.errors import InputError, counted
-from tfrec_tools.formats.csv_forms import BBOX, BLANKS, NAMES, Form, form_of, plain, two_corners
+from tfrec_tools.formats.csv_forms import (
+    ANGLE,
+    BBOX,
+    BLANKS,
+    FOUR_CORNERS,
+    Form,
+    by_name,
+    form_of,
+    two_corners,
+)
 from tfrec_tools.formats.grouping import Column
 from tfrec_tools.formats.json_documents import single_keys
 
@@ -34,11 +43,12 @@ class RowBoxes:
 
     row_of      (N,) which row it is of
     boxes_xyxy  (N, 4) NaN where there is no number
-    lacking     (N, 4) whether there is no number, as `form.columns` or box after box have them
-    blank       (N, 4) whether nothing stands there: NaN may be a number that went wrong, and does not count
+    lacking     (N, 4 or 8) whether there is no number, as `form.columns` or box after box have them
+    blank       likewise, whether nothing stands there: NaN may be a number that went wrong, no such thing
     empty       (N,) whether the row says that it has none
     odd         (N,) what is not understood, "" elsewhere
     is_open     whether x, y may be the corner or the centre of some box
+    turned      (N,) whether it is the box around four corners that are none of an upright box
     """
 
     row_of: NDArray[np.intp]
@@ -48,6 +58,7 @@ class RowBoxes:
     empty: NDArray[np.bool_]
     odd: Column
     is_open: bool
+    turned: NDArray[np.bool_]
 
 
 def boxes_of(path: Path, lines: NDArray[np.intp], texts: Mapping[str, Column], form: Form) -> RowBoxes:
@@ -62,9 +73,16 @@ def boxes_of(path: Path, lines: NDArray[np.intp], texts: Mapping[str, Column], f
         blank[row, column] = texts[form.columns[column]][row].lower() in BLANKS - {"nan"}
     none = np.zeros(len(lines), bool)
     boxes_xyxy = two_corners(numbers, form.kind)
-    return RowBoxes(
-        np.arange(len(lines)), boxes_xyxy, lacking, blank, none, np.full(len(lines), "", object), form.is_open
-    )
+    odd = np.full(len(lines), "", object)
+    turned = _are_turned(numbers, boxes_xyxy) if form.kind == FOUR_CORNERS else none
+    return RowBoxes(np.arange(len(lines)), boxes_xyxy, lacking, blank, none, odd, form.is_open, turned)
+
+
+def _are_turned(numbers: NDArray[np.float64], boxes_xyxy: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Returns (N,) whether one of four corners x, y, (N, 8), is none of the box around them."""
+    low, high = np.tile(boxes_xyxy[:, :2], 4), np.tile(boxes_xyxy[:, 2:], 4)
+    at_edges = np.logical_not((low < numbers) & (numbers < high))
+    return np.logical_not(at_edges.all(axis=1))
 
 
 def numbers_of(
@@ -147,6 +165,7 @@ def _of_cells(path: Path, lines: NDArray[np.intp], cells: Column, form: Form) ->
         np.repeat([cell.empty for cell in read], counts).astype(bool),
         np.repeat(np.array([cell.odd for cell in read], object), counts),
         any(cell.is_open for cell in read),
+        np.zeros(len(row_of), bool),
     )
 
 
@@ -199,20 +218,20 @@ def _of_mappings(path: Path, line: int, text: str, form: Form) -> _Cell:
     is_open = False
     for item in items:
         names = list(item)
-        columns = {
-            ours: at for ours, their in NAMES.items() for at, name in enumerate(names) if plain(name) in their
-        }
-        by_name = form_of(names, columns, (*columns,))
-        numbers = [item[names[columns[name]]] for name in by_name.columns] if by_name else []
-        if by_name is None or len(numbers) != 4 or not all(map(_is_number, numbers)):
+        columns = by_name(names)
+        named = form_of(names, columns, (*columns,))
+        numbers = [item[names[columns[name]]] for name in named.columns] if named else []
+        if named is None or len(numbers) != 4 or not all(map(_is_number, numbers)):
             return _Cell(_NO_BOX, odd=f"{text[:60]!r} where boxes are expected")
-        if form.kind and form.kind not in by_name.may_be():
+        if (angle := item[names[columns[ANGLE]]] if ANGLE in columns else 0) and named.kind != "xyxy":
+            return _Cell(_NO_BOX, odd=f"is turned by {angle!r:.20}, expected an upright box")
+        if form.kind and form.kind not in named.may_be():
             reason = (
-                f"its boxes are {' or '.join(by_name.may_be())} by their names, not --box-format {form.kind}"
+                f"its boxes are {' or '.join(named.may_be())} by their names, not --box-format {form.kind}"
             )
             raise InputError(path, reason, where=f"line {line}")
-        is_open = is_open or (by_name.is_open and not form.kind)
-        boxes.append(two_corners(np.array([numbers], np.float64), form.kind or by_name.kind))
+        is_open = is_open or (named.is_open and not form.kind)
+        boxes.append(two_corners(np.array([numbers], np.float64), form.kind or named.kind))
     return _Cell(np.concatenate(boxes), is_open=is_open) if boxes else _Cell(_NO_BOX, empty=True)
 
 

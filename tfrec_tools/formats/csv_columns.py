@@ -11,17 +11,21 @@ from pathlib import Path
 
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats.csv_forms import (
+    ANGLE,
     BBOX,
     BLANKS,
     CORNERS,
     FLAGS,
+    FOUR_CORNERS,
     NAMES,
     POINTS,
     SIZES,
     SPLIT,
     Form,
+    by_name,
     form_of,
     plain,
+    points_of,
 )
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.system.regular_files import open_text
@@ -32,14 +36,14 @@ _SEPARATORS = ",;\t|"
 _OF_SIZES = (name for key in ("width", "height", "w", "h", "cx", "cy") for name in NAMES[key])
 _NO_CORNERS = frozenset(name for name in _OF_SIZES if len(name) > 2)
 _SHAPES = re.compile(
-    r"[xy][3-9]|([xy]min|[xy]max)\d+|angle|theta|rotation|polygons?|points|keypoints?|segmentations?|masks?"
-    r"|encodedpixels|rle"
+    r"[xy][3-9]|([xy]min|[xy]max)\d+|polygons?|points|keypoints?|segmentations?|masks?|encodedpixels|rle|"
+    + "|".join(NAMES[ANGLE])
 )
+_UPRIGHT = ("xyxy", FOUR_CORNERS)  # kinds of boxes that no angle turns
 _RETINANET = ("filename", *CORNERS, "class")
 _OPEN_IMAGES = {"filename": "imageid", "class": "labelname"}  # how it calls these, spelled plainly
 _NONE = "none"  # what --columns says of ours where no column is it
 _OF_LABEL_STUDIO = {"annotation_id", "annotator", "lead_time"}
-_FROM_0 = ("x0", "y0", "x1", "y1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +97,14 @@ def _layout(path: Path, options: ReadOptions) -> CsvLayout:
         reason = f"has a column of classes ({header[columns['class']]!r})" if has_header else "has classes"
         advice = "; say --columns class=none where it is not that of the boxes" if has_header else ""
         raise InputError(path, f"{reason}, expected none with --class-names {class_name}{advice}")
+    form = _as_said(path, form, options.box_format)
     read = _read(columns, form)
-    used = set(read.values())
+    used = {number for name, number in read.items() if name != ANGLE}
     others = [name for number, name in enumerate(header) if has_header and number not in used]
     return CsvLayout(
         separator,
         read,
-        _as_said(path, form, options.box_format),
+        form,
         len(header),
         1 + has_header,
         tuple(name for name in others if _SHAPES.fullmatch(plain(name))),
@@ -120,15 +125,16 @@ def _columns(path: Path, header: list[str], options: ReadOptions) -> tuple[dict[
         return {name: number for number, name in enumerate(_RETINANET)}, False
     if (numbered := _numbered(header, options)) is not None:
         return numbered, False
-    columns = _chosen(path, header, user_columns) | _by_name(header, user_columns)
+    columns = _chosen(path, header, user_columns) | by_name(header, user_columns)
     _require_single(path, header, columns, user_columns)
     return columns, True
 
 
 def _read(columns: Mapping[str, int], form: Form) -> dict[str, int]:
     """Returns the columns that are read: the sizes of images by IMAGE_SIZES, which else may be those of
-    boxes."""
-    names = ("filename", "class", SPLIT, *FLAGS, *form.columns)
+    boxes; and an angle, where it may turn the boxes."""
+    turning = () if form.kind in _UPRIGHT else (ANGLE,)
+    names = ("filename", "class", SPLIT, *turning, *FLAGS, *form.columns)
     read = {name: columns[name] for name in names if name in columns}
     for size, of_image in zip(SIZES, IMAGE_SIZES, strict=True):
         plain_size = columns.get(size) if size not in form.columns else None
@@ -173,6 +179,13 @@ def _how_to_mend(header: list[str], columns: Mapping[str, int], missing: list[st
         return (
             f"{lacks}{' and '.join(header[columns[size]] for size in SIZES)} may be the size of the image or "
             f"of the box: for the box say --columns w={columns['width']},h={columns['height']}"
+        )
+    points = [header[at] for at in points_of(header)]
+    if len(points) > len(CORNERS) and set(CORNERS) <= set(missing):
+        told = ",".join(f"{name}={point}" for name, point in zip(CORNERS, points, strict=False))
+        return (
+            f"{lacks}{', '.join(points)} may be the points of a shape, or a box and other points: where the "
+            f"first two are the corners of the box, say --columns {told}"
         )
     if sum(map(_is_number, header)) >= len(CORNERS):
         return (
@@ -255,20 +268,6 @@ def _chosen(path: Path, header: list[str], user_columns: Mapping[str, str]) -> d
             raise InputError(
                 path, f"no column {wanted!r} for {name}; found {', '.join(header)}", where="line 1"
             )
-    return columns
-
-
-def _by_name(header: list[str], user_columns: Mapping[str, str]) -> dict[str, int]:
-    """Returns the first column of the most likely name, for each of our names that the user has not said."""
-    spellings = [plain(name) for name in header]
-    columns = {}
-    for name, likely in NAMES.items():
-        at = next((spellings.index(spelling) for spelling in likely if spelling in spellings), None)
-        if name not in user_columns and at is not None:
-            columns[name] = at
-    if {*_FROM_0} <= set(spellings) and not {"x2", "y2", "xmax", "ymax"} & set(spellings):
-        counted = {name: spellings.index(at) for name, at in zip(CORNERS, _FROM_0, strict=True)}
-        columns |= {name: at for name, at in counted.items() if name not in user_columns}
     return columns
 
 

@@ -30,7 +30,7 @@ from tfrec_tools.formats.csv_images import (
     Said,
     otherwise,
 )
-from tfrec_tools.formats.csv_pieces import RowState, columns_of
+from tfrec_tools.formats.csv_pieces import DERIVED, RowState, columns_of, derived
 from tfrec_tools.formats.csv_units import Units
 from tfrec_tools.formats.grouping import Boxes, Column, by_image
 from tfrec_tools.formats.options import ReadOptions
@@ -119,7 +119,7 @@ def read(path: Path, block: Block) -> RowChunk:
     rows, bounds = by_image(columns, len(state.images))
     names = list(state.classes)
     labels = [names[i] for i in rows["class_of"]]
-    kept = {name: rows[name] for name in ("boxes_xyxy", *FLAGS)}
+    kept = {name: rows[name] for name in ("boxes_xyxy", *FLAGS, DERIVED) if name in rows}
     said = [zip(of.said, of.lines, strict=True) for of in (state.sizes, state.splits)]
     images = zip(state.images, state.lines, *said, pairwise(bounds), strict=True)
     issues: list[list[tuple[int, Issue]]] = [[] for _ in range(len(state.images) + 1)]
@@ -162,7 +162,8 @@ def joined(
         None if relative else _contested(record.source, sizes, of_parts, OTHER_SIZE),
         _contested(record.source, splits, of_parts, OTHER_SPLIT),
     ]
-    return first.line, record, sorted([*issues, *filter(None, contested)], key=_line)
+    around = derived(record.source, columns, names)
+    return first.line, record, sorted([*issues, *around, *filter(None, contested)], key=_line)
 
 
 def _first(statements: Iterable[tuple[Said, int]], nothing: Said) -> Said:

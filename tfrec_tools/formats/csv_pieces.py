@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.annotations.issues import Issue
-from tfrec_tools.errors import readable
+from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats.csv_boxes import RowBoxes, boxes_of, numbers_of
 from tfrec_tools.formats.csv_columns import IMAGE_SIZES, CsvLayout
-from tfrec_tools.formats.csv_forms import BBOX, FLAGS, NO_CLASS, SPLIT
+from tfrec_tools.formats.csv_forms import ANGLE, BBOX, FLAGS, FOUR_CORNERS, NO_CLASS, SPLIT
 from tfrec_tools.formats.csv_images import (
     NO_SIZE,
     NO_SPLIT,
@@ -32,6 +32,8 @@ from tfrec_tools.formats.file_names import names_a_file, plain
 from tfrec_tools.formats.grouping import Column, joined
 
 _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
+_TURNS = re.compile("[1-9]")  # in an angle that is not 0
+DERIVED = "derived"  # the column of lines in which boxes stand that are around four corners, 0 for others
 _TRUE = ("1", "true", "yes")
 
 
@@ -64,6 +66,7 @@ def _piece(
     path: Path, texts: dict[str, Column], line: int, state: RowState, layout: CsvLayout
 ) -> dict[str, Column]:
     """Returns the numbers of a piece's boxes; what is found of images and classes goes into `state`."""
+    texts = _without_angles(path, texts, line)
     filled = np.flatnonzero(np.any([_is_filled(column) for column in texts.values()], axis=0))
     if len(filled) < len(texts["filename"]):
         texts = {name: column[filled] for name, column in texts.items()}
@@ -109,7 +112,38 @@ def _piece(
         "class_of": class_of[name_of],
         "boxes_xyxy": boxes.boxes_xyxy,
     }
+    if layout.form.kind == FOUR_CORNERS:
+        piece[DERIVED] = np.where(boxes.turned, lines, 0)
     return piece | {name: _flags(texts, name) for name in FLAGS}
+
+
+def _without_angles(path: Path, texts: dict[str, Column], line: int) -> dict[str, Column]:
+    """Returns the columns without that of angles. Raises InputError where a row says that its box is turned:
+    in which unit and which way, nothing says."""
+    if ANGLE not in texts:
+        return texts
+    _, distinct, first = _factors(texts[ANGLE])
+    for angle, row in zip(distinct, first, strict=True):
+        if _TURNS.search(angle):
+            reason = f"the {ANGLE} of a box is {angle!r}, expected 0, as nothing says its unit and direction"
+            advice = f"give four corners x1,y1,...,x4,y4, or say --columns {ANGLE}=none where it turns no box"
+            raise InputError(path, f"{reason}; {advice}", where=f"line {line + row}")
+    return {name: column for name, column in texts.items() if name != ANGLE}
+
+
+def derived(source: str, columns: Mapping[str, Column], names: Sequence[str]) -> list[tuple[int, Issue]]:
+    """Returns an issue, after its line, for each box of an image that is around four corners."""
+    if DERIVED not in columns:
+        return []
+    lines = columns[DERIVED]
+    return [
+        (int(lines[box]), Issue("box-derived", source, box, _of_corners(lines[box], names[box]), False))
+        for box in np.flatnonzero(lines).tolist()
+    ]
+
+
+def _of_corners(line: int, name: str) -> str:
+    return f"line {line}: {name}: the box around its {FOUR_CORNERS}"
 
 
 def _is_filled(column: Column) -> Column:

@@ -27,7 +27,7 @@ from tfrec_tools.formats import csv_columns, open_images
 from tfrec_tools.formats.csv_columns import CsvLayout
 from tfrec_tools.formats.csv_forms import FLAGS
 from tfrec_tools.formats.csv_images import OF_IMAGES, OTHER_SIZE, Said
-from tfrec_tools.formats.csv_pieces import RowState, columns_of, source_of
+from tfrec_tools.formats.csv_pieces import DERIVED, RowState, columns_of, derived, source_of
 from tfrec_tools.formats.csv_units import is_relative
 from tfrec_tools.formats.grouping import Boxes, Column, by_image
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
@@ -46,9 +46,9 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     dropped = Counter(issue.code for issue in odd if issue.code not in OF_IMAGES)
     issues = [issue for issue in odd if not (relative and issue.code == OTHER_SIZE)]
     account = Account(1, sum(state.found), dropped, images=len(state.images))
-    records = _records(path, state, columns, names, relative)
+    records, around = _records(path, state, columns, names, relative)
     records, of_labels = _labeled(path, layout, options, records)
-    issues = [*unread_columns(path, layout), *issues, *of_labels]
+    issues = [*unread_columns(path, layout), *issues, *around, *of_labels]
     return Source(tuple(sorted(names)), records, tuple(issues), account)
 
 
@@ -85,13 +85,15 @@ def unread_columns(path: Path, layout: CsvLayout) -> list[Issue]:
 
 def _records(
     path: Path, state: RowState, columns: Mapping[str, Column], names: Sequence[str], relative: bool
-) -> list[ImageRecord]:
+) -> tuple[list[ImageRecord], list[Issue]]:
+    """Returns the images, and an issue for each box that is around four corners."""
     labeled = frozenset(names)
     rows, bounds = by_image(columns, len(state.images))
     labels = [names[i] for i in rows["class_of"]]
     no, unknown = np.zeros(len(labels), bool), np.full(len(labels), np.nan)
     said = {name: rows[name] for name in FLAGS if rows[name].any()}
-    records = []
+    records: list[ImageRecord] = []
+    issues: list[Issue] = []
     stated = zip(state.sizes.said, state.splits.said, strict=True)
     images = zip(state.images, state.lines, stated, pairwise(bounds), strict=True)
     for filename, line, of_image, (start, end) in images:
@@ -102,9 +104,12 @@ def _records(
             **dict.fromkeys(FLAGS, unset),
             **{name: all_[start:end] for name, all_ in said.items()},
         }
+        if DERIVED in rows:
+            columns_of_image[DERIVED] = rows[DERIVED][start:end]
         boxes = Boxes(tuple(labels[start:end]), columns_of_image, unset)
         records.append(record_of((path, line), filename, of_image, boxes, labeled, relative))
-    return records
+        issues += [issue for _, issue in derived(records[-1].source, columns_of_image, boxes.names)]
+    return records, issues
 
 
 def record_of(
