@@ -73,11 +73,35 @@ def test_tfrecords_whose_ids_and_names_disagree(tmp_path: Path) -> None:
     assert source.account == Account(1, 4, {"class-unknown": 1}, 0, 3, {"annotation-damaged": 1})
     (tmp_path / "map.pbtxt").write_text("item{id:1 name:'cat'} item{id:2 name:'cow'} item{id:4 name:'hen'}")
     source = registry.read(path)
-    assert source.classes == ("cat", "dog", "cow", "hen")
+    assert source.classes == ("cat", "cow", "hen", "dog")
     assert [record.names for record in source.records] == [("cat", "cow"), ("dog", "cat")]
     assert sorted(set(faults(source))) == ["annotation-damaged", "class-conflict", "class-mismatch"]
     elsewhere = (tmp_path / "map.pbtxt").rename(tmp_path / "map.txt")
     assert registry.read(path, options=ReadOptions(label_map=elsewhere)).classes == source.classes
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ({"dog": 1}, ("cat", "dog", "emu")),
+        ({"dog": 1, "cat": 2}, ("cat", "dog", "emu")),
+        ({"emu": 1, "dog": 9}, ("cat", "dog", "emu")),
+        ({"owl": 1}, ("cat", "dog", "emu", "owl")),
+        ({"owl": 2, "hen": 4, "emu": 3}, ("cat", "dog", "emu", "hen", "owl")),
+        ({"hen": 7, "owl": 5}, ("cat", "dog", "emu", "owl", "hen")),
+    ],
+)
+def test_no_class_of_the_label_map_moves_where_records_call_ids_otherwise(
+    tmp_path: Path, labels: dict[str, int], classes: tuple[str, ...]
+) -> None:
+    picture = EncodedImage(save_picture(tmp_path / "a.jpg").read_bytes(), "jpeg", 60, 40)
+    path = tmp_path / "x.record"
+    write(path, [old_record(picture, tuple(labels), labels)])
+    (tmp_path / "map.pbtxt").write_text("item{id:1 name:'cat'} item{id:2 name:'dog'} item{id:3 name:'emu'}")
+    source = registry.read(path)
+    assert (source.classes, source.records[0].names) == (classes, tuple(labels))
+    assert source.records[0].labeled == frozenset(classes)
+    assert "class-mismatch" in faults(source)
 
 
 def test_features_that_are_lost_are_named_once(tmp_path: Path) -> None:

@@ -254,12 +254,13 @@ def _nameless(source: str, what: str) -> Issue:
 
 
 def _names(classes: _Classes) -> tuple[str, ...]:
-    """Returns the names by id, also those of the label map that no record has."""
-    ids = sorted({*classes.known, *classes.seen})
-    names = [
-        name for label_id in ids for name in classes.seen.get(label_id) or {classes.known[label_id]: None}
-    ]
-    return tuple(dict.fromkeys(names))
+    """Returns the names by id, also those of the label map that no record has. Another name that records give
+    to an id of the map comes last, and so moves none of its classes."""
+    known = set(classes.known.values())
+    others = {label_id: [name for name in of if name not in known] for label_id, of in classes.seen.items()}
+    by_id = others | {label_id: [name] for label_id, name in classes.known.items()}
+    listed = [name for names in (by_id, others) for label_id in sorted(names) for name in names[label_id]]
+    return tuple(dict.fromkeys(listed))
 
 
 def _ids(classes: _Classes, names: Sequence[str]) -> dict[str, int]:
