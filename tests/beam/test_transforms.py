@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -225,6 +226,17 @@ def test_a_csv_whose_rows_name_splits(folder: Path) -> None:
     path.write_text("\n".join(["filename,split,class,xmin,ymin,xmax,ymax", *rows]))
     finished = assert_same_set(folder, path, 2)
     assert [issue.source for issue in finished.issues if issue.code == "split-conflict"] == ["odd.csv line 2"]
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_csv_of_four_corners_and_odd_flags(folder: Path) -> None:
+    path = folder / "odd.csv"
+    names = ("a.png", "c.jpg", "a.png", "b.jpg", "a.png", "c.jpg")
+    rows = [f"{name},cat,1,2,9,{number},12,12,2,9,?" for number, name in enumerate(names)]
+    path.write_text("\n".join(["filename,class,x1,y1,x2,y2,x3,y3,x4,y4,occluded", *rows]))
+    finished = assert_same_set(folder, path, 2)
+    codes = Counter(issue.code for issue in finished.issues)
+    assert (codes["box-derived"], codes["annotation-unread"]) == (6, 6)
 
 
 def test_a_csv_of_one_row_that_does_not_end(folder: Path) -> None:

@@ -209,6 +209,49 @@ def test_csv_open_images(tmp_path: Path) -> None:
     assert record.truncated.tolist() == record.group_of.tolist() == [False, True]
 
 
+FLAGGED = "filename,class,xmin,ymin,xmax,ymax,occluded,truncated,Is_Group_Of,difficult"
+
+
+@pytest.mark.parametrize("flag", ["occluded", "truncated", "group_of", "difficult"])
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [
+        ("1.0", "0.0"),
+        ("1.0", ""),
+        ("0.35", "0.00"),
+        ("2", "-1"),
+        ("1", "-1.0"),
+        ("Y", "N"),
+        ("T", "F"),
+        ("TRUE", "False"),
+        ("yes", "No"),
+        ("1e0", "nan"),
+        ("0,5", "NA"),
+    ],
+)
+def test_flags_as_people_write_them(tmp_path: Path, flag: str, yes: str, no: str) -> None:
+    at = ["occluded", "truncated", "group_of", "difficult"].index(flag)
+    rows = [
+        "".join((f"{i}.jpg;cat;1;2;3;4", ";" * (at + 1), text, ";" * (3 - at)))
+        for i, text in enumerate((yes, no))
+    ]
+    source = read_csv(csv_file(tmp_path, FLAGGED.replace(",", ";"), *rows))
+    assert [getattr(record, flag).tolist() for record in source.records] == [[True], [False]]
+    assert source.issues == ()
+
+
+@pytest.mark.parametrize("word", ["perhaps", "1 of 2", "?", "-"])
+def test_a_flag_that_is_not_understood_is_said_and_costs_no_box(tmp_path: Path, word: str) -> None:
+    rows = [f"a.jpg,cat,1,2,3,4,{text},,0,0" for text in ("1", word, "0")]
+    path = csv_file(tmp_path, FLAGGED, *rows, f".,cat,1,2,3,4,{word},,,", f"b.jpg,,,,,,{word},,,")
+    source = read_csv(path)
+    assert source.records[0].occluded.tolist() == [True, False, False]
+    unread = [(one.source, one.message) for one in source.issues if one.code == "annotation-unread"]
+    message = f"line 3: occluded is {word!r}, expected 0 or 1, true or false"
+    assert unread == ([] if word == "-" else [("labels.csv line 2", message)])
+    assert_balanced(source)
+
+
 def test_csv_retinanet_with_negatives(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "sub/n.jpg,,,,,", "a.jpg,1,2,3,4,cow", "a.jpg,5,6,7,8,bird", "m.jpg,,,,,")
     records = registry.read(path).records

@@ -123,7 +123,7 @@ def read(path: Path, block: Block) -> RowChunk:
     said = [zip(of.said, of.lines, strict=True) for of in (state.sizes, state.splits)]
     images = zip(state.images, state.lines, *said, pairwise(bounds), strict=True)
     issues: list[list[tuple[int, Issue]]] = [[] for _ in range(len(state.images) + 1)]
-    for line, image, issue in state.issues:
+    for line, image, issue in (*state.issues, *state.hints):
         issues[image].append((line, issue))  # those of no image, -1, come last
     parts = {
         filename: ImageRows(

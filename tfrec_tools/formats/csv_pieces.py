@@ -16,7 +16,7 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats.csv_boxes import RowBoxes, boxes_of, numbers_of
 from tfrec_tools.formats.csv_columns import IMAGE_SIZES, CsvLayout
-from tfrec_tools.formats.csv_forms import ANGLE, BBOX, FLAGS, FOUR_CORNERS, NO_CLASS, SPLIT
+from tfrec_tools.formats.csv_forms import ANGLE, BBOX, FLAGS, FOUR_CORNERS, NO_CLASS, SPLIT, truth
 from tfrec_tools.formats.csv_images import (
     NO_SIZE,
     NO_SPLIT,
@@ -34,14 +34,13 @@ from tfrec_tools.formats.grouping import Column, joined
 _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 _TURNS = re.compile("[1-9]")  # in an angle that is not 0
 DERIVED = "derived"  # the column of lines in which boxes stand that are around four corners, 0 for others
-_TRUE = ("1", "true", "yes")
 
 
 @dataclass(frozen=True, slots=True)
 class RowState:
     """What the rows have said so far: numbers of images by name and of classes; the line where each image
     first stands, its size and its split; the units of the pieces' boxes; how many rows say that something is
-    there; issues, with their lines and images (-1: none)."""
+    there; issues, with their lines and images (-1: none); and likewise those by which no box is dropped."""
 
     images: dict[str, int] = field(default_factory=dict)
     classes: dict[str, int] = field(default_factory=dict)
@@ -49,6 +48,7 @@ class RowState:
     sizes: Statements = field(default_factory=lambda: Statements(OTHER_SIZE, NO_SIZE))
     splits: Statements = field(default_factory=lambda: Statements(OTHER_SPLIT, NO_SPLIT))
     issues: list[tuple[int, int, Issue]] = field(default_factory=list)
+    hints: list[tuple[int, int, Issue]] = field(default_factory=list)
     units: list[Units] = field(default_factory=list)
     found: list[int] = field(default_factory=list)
 
@@ -114,7 +114,7 @@ def _piece(
     }
     if layout.form.kind == FOUR_CORNERS:
         piece[DERIVED] = np.where(boxes.turned, lines, 0)
-    return piece | {name: _flags(texts, name) for name in FLAGS}
+    return piece | _flags(path, lines, texts, piece["image_of"], state)
 
 
 def _without_angles(path: Path, texts: dict[str, Column], line: int) -> dict[str, Column]:
@@ -276,9 +276,21 @@ def source_of(path: Path, line: int) -> str:
     return f"{readable(path.name)} line {line}"
 
 
-def _flags(texts: Mapping[str, Column], name: str) -> NDArray[np.bool_]:
-    """(rows,) Open Images writes -1 where nobody looked."""
-    if name not in texts:
-        return np.zeros(len(texts["filename"]), bool)
-    text_of, distinct, _ = _factors(texts[name])
-    return np.array([text.lower() in _TRUE for text in distinct], bool)[text_of]
+def _flags(
+    path: Path, lines: NDArray[np.intp], texts: Mapping[str, Column], image_of: Column, state: RowState
+) -> dict[str, Column]:
+    """Returns {flag: (N,) whether boxes have it}. A cell that does not say it of a box is a hint."""
+    flags = {name: np.zeros(len(lines), bool) for name in FLAGS}
+    for name in FLAGS:
+        if name not in texts:
+            continue
+        text_of, distinct, _ = _factors(texts[name])
+        said = list(map(truth, distinct))
+        flags[name] = np.array(said, bool)[text_of]
+        unclear = np.array([one is None for one in said], bool)[text_of] & (image_of >= 0)
+        for at in np.flatnonzero(unclear).tolist():
+            line, image = int(lines[at]), int(image_of[at])
+            message = f"line {line}: {name} is {texts[name][at][:40]!r}, expected 0 or 1, true or false"
+            source = source_of(path, state.lines[image])
+            state.hints.append((line, image, Issue("annotation-unread", source, None, message, True)))
+    return flags

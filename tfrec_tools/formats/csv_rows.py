@@ -42,14 +42,15 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     columns = columns_of(path, open_binary(path), layout, 1, state)
     names = list(state.classes)
     relative = is_relative(path, state.units, options.coordinates)
-    odd = [issue for _, _, issue in state.issues]
-    dropped = Counter(issue.code for issue in odd if issue.code not in OF_IMAGES)
-    issues = [issue for issue in odd if not (relative and issue.code == OTHER_SIZE)]
+    dropped = Counter(issue.code for _, _, issue in state.issues if issue.code not in OF_IMAGES)
     account = Account(1, sum(state.found), dropped, images=len(state.images))
     records, around = _records(path, state, columns, names, relative)
     records, of_labels = _labeled(path, layout, options, records)
-    issues = [*unread_columns(path, layout), *issues, *around, *of_labels]
-    return Source(tuple(sorted(names)), records, tuple(issues), account)
+    odd = [(line, issue) for line, _, issue in (*state.issues, *state.hints)]
+    by_line = sorted([*odd, *around], key=lambda pair: (pair[0], pair[1].code in OF_IMAGES))
+    of_rows = [issue for _, issue in by_line if not (relative and issue.code == OTHER_SIZE)]
+    issues = (*unread_columns(path, layout), *of_rows, *of_labels)
+    return Source(tuple(sorted(names)), records, issues, account)
 
 
 def layout_of(path: Path, options: ReadOptions) -> CsvLayout:
@@ -85,15 +86,15 @@ def unread_columns(path: Path, layout: CsvLayout) -> list[Issue]:
 
 def _records(
     path: Path, state: RowState, columns: Mapping[str, Column], names: Sequence[str], relative: bool
-) -> tuple[list[ImageRecord], list[Issue]]:
-    """Returns the images, and an issue for each box that is around four corners."""
+) -> tuple[list[ImageRecord], list[tuple[int, Issue]]]:
+    """Returns the images; and an issue, after its line, for each box that is around four corners."""
     labeled = frozenset(names)
     rows, bounds = by_image(columns, len(state.images))
     labels = [names[i] for i in rows["class_of"]]
     no, unknown = np.zeros(len(labels), bool), np.full(len(labels), np.nan)
     said = {name: rows[name] for name in FLAGS if rows[name].any()}
     records: list[ImageRecord] = []
-    issues: list[Issue] = []
+    issues: list[tuple[int, Issue]] = []
     stated = zip(state.sizes.said, state.splits.said, strict=True)
     images = zip(state.images, state.lines, stated, pairwise(bounds), strict=True)
     for filename, line, of_image, (start, end) in images:
@@ -108,7 +109,7 @@ def _records(
             columns_of_image[DERIVED] = rows[DERIVED][start:end]
         boxes = Boxes(tuple(labels[start:end]), columns_of_image, unset)
         records.append(record_of((path, line), filename, of_image, boxes, labeled, relative))
-        issues += [issue for _, issue in derived(records[-1].source, columns_of_image, boxes.names)]
+        issues += derived(records[-1].source, columns_of_image, boxes.names)
     return records, issues
 
 
