@@ -21,7 +21,7 @@ from tfrec_tools.labels.lists import formatted, keeps_all, names_from_zero
 from tfrec_tools.labels.pbtxt import read_text
 
 NAMES = st.text(min_size=1).filter(
-    lambda name: name == name.strip() and not re.search("[\n\ufeff]|^#.", name)
+    lambda name: name == name.strip() and not re.search(r"[\r\n\ufeff]|^#.|^\d+[\s:,=.)]", name)
 )
 SCHEMA = SCHEMAS / "label_map.schema.json"
 
@@ -82,6 +82,8 @@ def test_convert_and_merge_labels_read_the_same_names(
         ),
         ("classes.txt", "0 cat\n1 dog", "each line begins with its number"),
         ("obj.names", "1: cat\n# two\n2: dog\n3:emu", "each line begins with its number"),
+        ("classes.txt", "0 cat\n2 dog", r"its number .* names: {0: cat, \.\.\.} .* names: \['0 cat', "),
+        ("classes.txt", "0 cat", "each line begins with its number"),
         ("data.yaml", "names: [cat, , dog]", "broken YAML"),
         ("data.yaml", "names:\n- cat\n-\n- dog", "name 1 is empty"),
     ],
@@ -103,10 +105,50 @@ def test_a_list_that_may_count_the_background(tmp_path: Path, first: str) -> Non
     assert [label.name for label in said.labels] == [first, "cat"]
 
 
-@pytest.mark.parametrize("names", [("7 up",), ("1 cat", "3 dog"), ("2 a", "3 b"), ("0x", "1x"), ("0", "1")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("7 up", "cola"),
+        ("cola", "7 up"),
+        ("2 of hearts", "3 of hearts", "10 of hearts"),
+        ("1 cent", "2 cent"),
+        ("3 a", "2 b"),
+        ("1 a", "1 b"),
+        ("0x", "1x"),
+        ("0", "1"),
+        ("3.5 mm", "4.5 inch"),
+        ("3-way", "4-stroke"),
+        ("12:30",),
+        ("3,5", "4,7"),
+    ],
+)
 def test_names_that_begin_with_numbers(tmp_path: Path, names: tuple[str, ...]) -> None:
     listed = read(tmp_path / "a.txt", formatted(from_names(names), tmp_path / "a.txt"))
     assert tuple(label.name for label in listed.labels) == names
+
+
+@pytest.mark.parametrize(
+    "numbers", [(0,), (1,), (7,), (0, 1, 2), (1, 2, 3), (0, 1, 2, 10, 12), (1, 2, 90), (5, 9), (100, 999)]
+)
+@pytest.mark.parametrize("separator", [" ", "  ", "\t", ":", ": ", ",", ", ", "=", " = ", ". ", ") "])
+def test_a_list_whose_lines_begin_with_their_numbers(
+    tmp_path: Path, numbers: tuple[int, ...], separator: str
+) -> None:
+    names = [f"{number}{separator}{word} x" for number, word in zip(numbers, "abcde", strict=False)]
+    with pytest.raises(InputError, match=r"each line begins with its number .*, expected names alone; write"):
+        read(tmp_path / "labels.txt", "\n".join(names))
+    for suffix in (".txt", ".names"):
+        with pytest.raises(InputError, match=r"begin with numbers .* choose .pbtxt or .json"):
+            formatted(from_names(names), tmp_path / f"a{suffix}")
+    said = read(tmp_path / "a.yaml", formatted(from_names(names), tmp_path / "a.yaml"))
+    assert [label.name for label in said.labels] == names
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lists_with_any_line_ends(tmp_path: Path, end: str) -> None:
+    text = end.join(("# two", "cat", "big dog", "", ""))
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    assert [label.name for label in read_classes(tmp_path / "a.txt").labels] == ["cat", "big dog"]
 
 
 def test_a_list_is_not_written_where_it_would_not_be_read(tmp_path: Path) -> None:
@@ -117,7 +159,7 @@ def test_a_list_is_not_written_where_it_would_not_be_read(tmp_path: Path) -> Non
 
 
 def test_line_breaks_in_yaml(tmp_path: Path) -> None:
-    label_map = from_names(["a\x85b", "a\nb", "a\u2028b", "no"])
+    label_map = from_names(["a\x85b", "a\nb", "a\rb", "a\u2028b", "no"])
     assert read(tmp_path / "a.yaml", formatted(label_map, tmp_path / "a.yaml")).labels == label_map.labels
 
 

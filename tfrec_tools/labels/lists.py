@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ _LINE_BREAK = re.compile("[\n\r\x85\u2028\u2029]")  # as YAML has it
 _HASH = re.compile(r"#.")  # `#` alone is a name
 _COMMENT = re.compile(r"\s*#\s+\S")
 _CVATS = re.compile(r"[^:]+:(\d+,\d+,\d+)?:[^:]*:[^:]*|label:color_rgb:parts:actions\s*")
-_NUMBER = re.compile(r"(\d{1,9})(?:\s*[:,=]\s*|\s+)\S")
+_LINE_END = re.compile(r"\r\n?|\n")
+_NUMBERED = re.compile(r"(\d{1,9})(?:\s*[:,=](?:\s+|(?!\d))|[.)]?\s+)(\S.*)")
 _LONGEST_ID = 20  # characters; an id of more is a name
 
 _EXPECTED = (
@@ -98,7 +100,7 @@ def lines(path: Path, text: str) -> ClassList:
         return _numbered(path, _cvats_names(text))
     rows = [
         (number, line.strip())
-        for number, line in enumerate(text.rstrip().split("\n"), start=1)
+        for number, line in enumerate(_LINE_END.split(text.rstrip()), start=1)
         if not _COMMENT.match(line)
     ]
     for number, name in rows:
@@ -109,16 +111,25 @@ def lines(path: Path, text: str) -> ClassList:
         raise InputError(path, "is empty, expected a class name a line")
     names = [name for _, name in rows]
     if _count_themselves(names):
-        reason = f"each line begins with its number ({names[0]!r}, {names[1]!r}), expected names alone"
-        raise InputError(path, f"{reason}; with numbers that are ids, or part of the names, write a .yaml")
+        number, name = _NUMBERED.findall(names[0])[0]
+        listed = ", ".join(map(repr, names[:2]))
+        reason = f"each line begins with its number ({listed}), expected names alone"
+        raise InputError(
+            path,
+            f"{reason}; write a .yaml with names: {{{number}: {name}, ...}} where these are ids, with "
+            f"names: [{names[0]!r}, ...] where they are part of the names",
+        )
     return _numbered(path, names)
 
 
 def _count_themselves(names: Sequence[str]) -> bool:
-    """Returns whether names begin with 0, 1, ... or 1, 2, ..., as in the lists of TensorFlow Lite's tools:
-    these would become part of the names, and 0 another id."""
-    numbers = [match and int(match[1]) for match in map(_NUMBER.match, names)]
-    return len(names) > 1 and numbers in (list(range(len(names))), list(range(1, len(names) + 1)))
+    """Returns whether all names begin with a number, each with a higher one, as in the lists of TensorFlow
+    Lite's tools, which may have gaps: these would become part of the names, and other ids. Where all are
+    the same but for their numbers ("2 of hearts", "3 of hearts") these are part of them."""
+    found = [match.groups() for match in map(_NUMBERED.fullmatch, names) if match]
+    numbers = [int(number) for number, _ in found]
+    ascend = len(found) == len(names) > 0 and all(one < other for one, other in pairwise(numbers))
+    return ascend and (len(names) == 1 or len({name for _, name in found}) > 1)
 
 
 def _may_be_nothing(name: str) -> bool:
@@ -308,7 +319,7 @@ def formatted(label_map: LabelMap, path: Path) -> str:
         raise InputError(path, f"what to write is unclear, expected {', '.join(filter(None, _FORMATS))}")
     if write not in _WITH_IDS and max(label_map.name_by_id, default=0) != len(label_map):
         raise InputError(path, "a list of names has no room for gaps in the ids; choose .pbtxt or .json")
-    if write is format_lines and any("\n" in name or _HASH.match(name) for name in label_map.names):
+    if write is format_lines and any(_LINE_END.search(name) or _HASH.match(name) for name in label_map.names):
         raise InputError(path, "a name has a line break or begins with #; choose .pbtxt or .json")
     if write is format_lines and _count_themselves(label_map.names):
         raise InputError(path, "the names begin with numbers as if they were ids; choose .pbtxt or .json")
