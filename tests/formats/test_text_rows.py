@@ -153,3 +153,67 @@ def test_words_above_dotas_rows_may_stand_in_quotes(tmp_path: Path, head: str) -
     source = read_as("dota", texts(tmp_path / "labelTxt", P0=f"{head}{SHIP}\n"))
     assert source.records[0].names == ("ship",)
     assert [issue.code for issue in source.issues] == ["box-derived"]
+
+
+ROW = {"kitti": CAR, "dota": SHIP}
+PLACE = {"kitti": ("label_2", "image_2"), "dota": ("labelTxt-v1.5", "images")}
+SHORT = {"kitti": "Car 0.00 0 1.55 10 20 30 40", "dota": "10 20 30 22 28 40 8 38 small vehicle 0"}
+LAYOUTS = [
+    ("train/{labels}", "val/{labels}", "val/{images}"),
+    ("{labels}/train", "{labels}/DOTA-v1.5_val", "{images}/DOTA-v1.5_val"),
+    ("{labels}", "more/labels", "more"),
+    ("train", "val", "val"),
+    ("labels", "label", "nowhere"),
+]
+
+
+@pytest.mark.parametrize("kind", ROW)
+@pytest.mark.parametrize(("train", "val", "images"), LAYOUTS)
+def test_a_folder_of_labels_without_a_sound_row(
+    tmp_path: Path, kind: str, train: str, val: str, images: str
+) -> None:
+    train, val, images = (
+        place.format(labels=PLACE[kind][0], images=PLACE[kind][1]) for place in (train, val, images)
+    )
+    texts(tmp_path / train, a=ROW[kind])
+    texts(tmp_path / "calib", b="P0: 7.07 0 0 0 0", c="")
+    texts(tmp_path, notes="what 1 2 3 4 5", hello="")
+    lost = texts(tmp_path / val, b=SHORT[kind], c="", d=HEADER if kind == "dota" else "\n")
+    for name in "bcd":
+        save_picture(tmp_path / images / f"{name}.png", 60, 40)
+    source = read_as(kind, tmp_path)
+    damaged = [issue for issue in source.issues if issue.code == "annotation-damaged"]
+    assert [issue.source for issue in damaged] == [str(lost / "b.txt")]
+    assert sorted((record.source, len(record.names)) for record in source.records) == sorted(
+        [(f"{train}/a.txt", 1), (f"{val}/c.txt", 0), (f"{val}/d.txt", 0)]
+    )
+
+
+@pytest.mark.parametrize("kind", ROW)
+@pytest.mark.parametrize("name", ["test", "train", "val", "valid", "trainval", "obj", "classes", "ReadMe"])
+def test_a_label_may_be_called_as_a_list_is(tmp_path: Path, kind: str, name: str) -> None:
+    folder = texts(tmp_path / "labels", a=ROW[kind], **{name: ROW[kind]})
+    assert {record.filename for record in read_as(kind, tmp_path).records} == {"images/a", f"images/{name}"}
+    texts(folder, **{name: SHORT[kind]})
+    assert [*dict.fromkeys(faults(read_as(kind, tmp_path)))][-1] == "annotation-unread"
+    save_picture(tmp_path / "images" / f"{name}.png", 60, 40)
+    for path in (tmp_path, folder):
+        assert "annotation-damaged" in faults(read_as(kind, path))
+    texts(folder, **{name: ""})
+    assert len(read_as(kind, tmp_path).records) == 2
+
+
+def test_lists_and_prose_beside_labels_are_none(tmp_path: Path) -> None:
+    folder = texts(tmp_path / "labels", a=CAR, classes="Car\nVan\n", test="a\nb 1\n", readme="Hello\n")
+    assert read_as("kitti", tmp_path).issues == ()
+    texts(folder, readme=f"Rows are like this one:\n{CAR}\n")
+    (issue,) = read_as("kitti", tmp_path).issues
+    assert (issue.code, issue.source) == ("annotation-unread", "labels/readme.txt")
+
+
+def test_a_folder_of_another_format_is_left_out_by_format(tmp_path: Path) -> None:
+    texts(tmp_path / "label_2", a=CAR)
+    texts(tmp_path / "labels", a="0 .5 .5 .4 .5", b="")
+    save_picture(tmp_path / "images/a.png", 60, 40)
+    source = registry.read(tmp_path, "kitti")
+    assert ([record.source for record in source.records], source.issues) == (["label_2/a.txt"], ())

@@ -6,7 +6,6 @@ A row is the four corners of a rotated box in pixels, x1 y1 to x4 y4, the class,
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from tfrec_tools.annotations.records import Source
@@ -15,20 +14,20 @@ from tfrec_tools.formats import drawn
 from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.shapes import around_points, outline
-from tfrec_tools.formats.text_rows import Row, Text, is_dota, is_number, texts_of
-
-_HEADER = re.compile(r"(['\"]?)(?i:imagesource|gsd|acquisition dates?)\1\s*:")  # its page quotes the words
+from tfrec_tools.formats.text_folders import texts_of
+from tfrec_tools.formats.text_rows import Row, Text, is_dota, is_header, is_number
 
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     """Returns the texts anywhere below a folder by path, an image each; one without rows has no objects.
     Classes are those that occur, by alphabet. Raises InputError where no text has a row of DOTA's."""
-    texts, litter = texts_of(path, "DOTA", is_dota)
-    return drawn.source((_image(text, options.masks) for text in texts), len(texts), litter=litter)
+    found = texts_of(path, "DOTA", is_dota)
+    images = (_image(text, options.masks) for text in found.labels)
+    return drawn.source((*images, *found.unread), found.files, litter=found.litter)
 
 
 def _image(text: Text, masks: bool) -> DrawnImage | Unusable:
-    rows = [row for row in text.rows if not _HEADER.match(" ".join(row.words))]
+    rows = [row for row in text.rows if not is_header(row.words)]
     fault = text.fault or next((_fault(text, row) for row in rows if not _is_row(row)), None)
     if fault is not None:
         return drawn.damaged(text.file, fault, len(rows))

@@ -15,7 +15,8 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.formats import drawn
 from tfrec_tools.formats.drawn import Drawn, DrawnImage, Unusable
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
-from tfrec_tools.formats.text_rows import Text, is_kitti, texts_of
+from tfrec_tools.formats.text_folders import texts_of
+from tfrec_tools.formats.text_rows import Text, is_kitti
 
 _IGNORED = "DontCare"
 _HIDDEN = (1.0, 2.0)  # partly and largely occluded
@@ -24,8 +25,8 @@ _HIDDEN = (1.0, 2.0)  # partly and largely occluded
 def read(path: Path, _: ReadOptions = DEFAULT) -> Source:
     """Returns the texts anywhere below a folder by path, an image each; an empty one has no objects. Classes
     are those that occur, in alphabetical order. Raises InputError where no text has a row of KITTI's."""
-    texts, litter = texts_of(path, "KITTI", is_kitti)
-    return drawn.source(map(_image, texts), len(texts), litter=litter)
+    found = texts_of(path, "KITTI", is_kitti)
+    return drawn.source((*map(_image, found.labels), *found.unread), found.files, litter=found.litter)
 
 
 def _image(text: Text) -> DrawnImage | Unusable:

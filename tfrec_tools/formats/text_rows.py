@@ -8,19 +8,17 @@ DOTA     8 numbers, a class name, whether it is difficult (which some leave out)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tfrec_tools.errors import InputError
-from tfrec_tools.formats.file_names import annotation_files
 from tfrec_tools.system.regular_files import open_binary, read_bytes
 
 _SNIFFED = 4096  # bytes of a text that show what rows it has
-_NO_TEXTS = frozenset(
-    f"{name}.txt"
-    for name in ("readme", "classes", "labels", "obj", "train", "val", "valid", "test", "trainval")
-)
+_OF_BOX = 4  # numbers
+_HEADER = re.compile(r"(['\"]?)(?i:imagesource|gsd|acquisition dates?)\1\s*:")  # its page quotes the words
 _IMAGES = {"labels": "images", "label": "images", "labeltxt": "images", "annotations": "images"}
 
 
@@ -62,7 +60,7 @@ def is_number(word: str | bytes) -> bool:
     return True
 
 
-def is_yolo(words: Sequence[bytes]) -> bool:
+def is_yolo(words: Sequence[str] | Sequence[bytes]) -> bool:
     """Returns whether words begin a row of YOLO's; those behind the fifth may be damaged."""
     if len(words) < 5 or not all(map(is_number, words[:5])) or _names_a_class_ninth(words):
         return False
@@ -100,19 +98,19 @@ def shows_dota(file: Path) -> bool:
     return any(map(is_dota, words_at_head(file)))
 
 
-def texts_of(path: Path, title: str, is_row: Callable[[Sequence[str]], bool]) -> tuple[list[Text], int]:
-    """Returns the texts of a folder by path, and how many files of systems there are beside them. The texts
-    are those in folders in which one at least has a row of the format; others (calibrations, lists) belong to
-    something else. Raises InputError, which names the format by its title, where there is none."""
-    files, litter = annotation_files(path, (".txt",), title)
-    texts = [_read(path, file) for file in files if file.name.lower() not in _NO_TEXTS or file == path]
-    folders = {text.file.parent for text in texts if any(is_row(row.words) for row in text.rows)}
-    if not folders:
-        raise InputError(path, f"no text has a row of {title}'s, expected a folder of its annotations")
-    return [text for text in texts if text.file.parent in folders], litter
+def is_header(words: Sequence[str]) -> bool:
+    """Returns whether words are a line that may stand above the rows of DOTA's."""
+    return _HEADER.match(" ".join(words)) is not None
 
 
-def _read(path: Path, file: Path) -> Text:
+def has_box(words: Sequence[str]) -> bool:
+    """Returns whether a line has the numbers of a box, whatever else stands in it."""
+    pieces = [piece for word in words for piece in word.split(",")]
+    return sum(map(is_number, pieces)) >= _OF_BOX
+
+
+def text_of(path: Path, file: Path) -> Text:
+    """Returns a text of the source `path`."""
     below = PurePosixPath(file.name if file == path else file.relative_to(path).as_posix())
     try:
         lines = read_bytes(file).decode("utf-8-sig").splitlines()
