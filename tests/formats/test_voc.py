@@ -92,6 +92,13 @@ XYXY = (1.0, 2.0, 30.0, 20.0)
 UPRIGHT = (40.0, 20.0, 60.0, 60.0)
 
 
+def turned_by(degrees: str, box: str = BOX) -> str:
+    """An object as CVAT exports it."""
+    said = ("<name>kind</name><value>old</value>", f"<name>rotation</name><value>{degrees}</value>")
+    attributes = "".join(f"<attribute>{attribute}</attribute>" for attribute in said)
+    return f"<object><name>cat</name>{box}<attributes>{attributes}</attributes></object>"
+
+
 @pytest.mark.parametrize(
     ("inner", "boxes", "codes"),
     [
@@ -117,6 +124,15 @@ UPRIGHT = (40.0, 20.0, 60.0, 60.0)
             [("cat", XYXY)],
             [],
         ),
+        # CVAT's turned boxes.
+        (turned_by("90.0"), [("cat", (6.5, -3.5, 24.5, 25.5))], ["box-derived"]),
+        (turned_by("270", f"{BOX}{ROTATED}"), [("cat", (6.5, -3.5, 24.5, 25.5))], ["box-derived"]),
+        (turned_by("180"), [("cat", XYXY)], ["box-derived"]),
+        (turned_by("0.0"), [("cat", XYXY)], []),
+        (turned_by("left"), [("cat", XYXY)], []),
+        (turned_by("90", ROTATED), [("cat", UPRIGHT)], ["box-derived"]),
+        (turned_by("inf"), [], ["box-missing"]),
+        (turned_by("90", "<bndbox/>"), [], ["box-missing"]),
         # No box, or none that can be read.
         ("<object><name>cat</name></object>", [], ["box-missing"]),
         ("<object><name>cat</name><bndbox/></object>", [], ["box-missing"]),

@@ -2,8 +2,9 @@
 
 Tags and attributes are taken whatever their case; a value may be an element or an attribute. Objects stand
 in the root or in a list <objects>; the boxes of an object are its <bndbox> elements, else its <robndbox>
-elements (cx cy w h and angle in radians) or the box around its polygon, else four corners of its own. The
-boxes of a <part> are known, and no objects.
+elements (cx cy w h and angle in radians) or the box around its polygon, else four corners of its own.
+CVAT says in an attribute of the object, rotation, by how many degrees its <bndbox> is turned. The boxes of a
+<part> are known, and no objects.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
+
+from tfrec_tools.formats.shapes import Corners, turned
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _ROTATED = ("cx", "cy", "w", "h", "angle")
@@ -41,8 +44,6 @@ _PLAIN_FIELDS = frozenset(("name", "pose", "truncated", "difficult", "occluded")
 _PLAIN_CORNERS = frozenset(CORNERS)
 _HAS_ATTRIBUTES = "boolean(/*//*/@*)"
 _PLAIN_COUNT = "count(/annotation/object/bndbox) + count(/annotation/object[not(bndbox)])"
-
-Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +284,8 @@ def _entries_of(element: Any) -> tuple[list[Entry], list[Any]]:
     polygons = [child for tag in _SHAPES for child in parts[tag] if _is_geometry(child)]
     known, fields = [*parts["bndbox"], *parts["robndbox"], *polygons], fields_of(element)
     if parts["bndbox"]:
-        return [_upright(fields, box) for box in parts["bndbox"]], known
+        degrees = _rotation(element)
+        return [_turned(_upright(fields, box), degrees) for box in parts["bndbox"]], known
     if parts["robndbox"]:
         return [_rotated(fields, box) for box in parts["robndbox"]], known
     if polygons:
@@ -301,6 +303,30 @@ def _upright(fields: Mapping[str, str], box: Any) -> Entry:
         return Entry(fields, box.sourceline, None, "box-missing", why)
     xmin, ymin, xmax, ymax = values
     return Entry(fields, box.sourceline, (xmin, ymin, xmax, ymax))
+
+
+def _rotation(element: Any) -> float:
+    """Returns the degrees, clockwise about its centre, by which CVAT turns the <bndbox> of an object; 0 where
+    none are said, as by an attribute of that name that is a word."""
+    lists = (child for child in children(element) if tag_of(child) == "attributes")
+    said = (fields_of(attribute) for attributes in lists for attribute in children(attributes))
+    word = next((fields.get("value", "") for fields in said if fields.get("name") == "rotation"), "")
+    try:
+        return float(word)
+    except ValueError:
+        return 0.0
+
+
+def _turned(entry: Entry, degrees: float) -> Entry:
+    """Returns the box around an upright one that is turned."""
+    if not degrees or entry.corners is None:
+        return entry
+    if not math.isfinite(degrees):
+        why = f"<attribute> rotation of a <bndbox> is {degrees:g}, expected degrees"
+        return replace(entry, corners=None, code="box-missing", why=why)
+    xmin, ymin, xmax, ymax = entry.corners
+    around = turned(entry.corners, ((xmin + xmax) / 2, (ymin + ymax) / 2), math.radians(degrees))
+    return replace(entry, corners=around, code="box-derived", why="the box around a rotated <bndbox>")
 
 
 def _rotated(fields: Mapping[str, str], box: Any) -> Entry:
