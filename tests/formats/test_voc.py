@@ -30,6 +30,27 @@ def test_voc_flags_and_raw_coordinates(tmp_path: Path) -> None:
     assert (record.difficult.tolist(), record.truncated.tolist()) == ([False, True], [True, False])
 
 
+@pytest.mark.parametrize("tag", ["difficult", "truncated", "occluded"])
+@pytest.mark.parametrize(
+    ("word", "is_set"),
+    [
+        *((word, True) for word in ("1", "1.0", "0.35", "1e-3", "2", "True", " yes ")),
+        *((word, False) for word in ("", "0", "0.0", "-1", "No", "FALSE", "Unspecified", "nan")),
+        *((word, None) for word in ("partly", "0,35", "1 of 2")),
+    ],
+)
+def test_voc_flags_as_tools_write_them(tmp_path: Path, tag: str, word: str, is_set: bool | None) -> None:
+    for odd in ("", "<view>left</view>"):  # with it the file is not read the quick way
+        inner = f"<object><name>cat</name>{odd}{BOX}<{tag}>{word}</{tag}></object>"
+        (tmp_path / "a.xml").write_text(f"<annotation><filename>a.jpg</filename>\n{inner}</annotation>")
+        source = read_voc(tmp_path)
+        assert getattr(source.records[0], tag).tolist() == [bool(is_set)]
+        message = f"line 2: cat: <{tag}> is {word!r}, expected 0 or 1"
+        found = [(issue.code, issue.box, issue.message) for issue in source.issues]
+        assert found == ([("annotation-unread", 0, message)] if is_set is None else [])
+        assert_balanced(source)
+
+
 def test_voc_folder_above_annotations_and_single_file(tmp_path: Path) -> None:
     annotations = voc(tmp_path)
     assert registry.detect(tmp_path) == "voc"

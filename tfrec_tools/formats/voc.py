@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,6 +29,9 @@ from tfrec_tools.system.regular_files import read_text
 _ROOT = re.compile(rb"<annotation[\s>]")
 _OF_CLASS = re.compile(r"\s+-?[01]$")
 _DROPPING = ("box-missing", "class-unknown", "annotation-unread")
+_FLAGS = ("difficult", "truncated", "occluded")
+_YES = ("1", "true", "yes")
+_NO = ("", "0", "false", "no", "none", "null", "nan", "unspecified", "unknown")
 SPLITS = ("train", "val", "test", "trainval")  # the lists in ImageSets/Main; a later one yields to an earlier
 
 
@@ -73,7 +76,7 @@ def dropped_of(file: VocFile) -> Counter[str]:
     """Returns {issue code: how many of a file's boxes and objects did not become a box of its record}."""
     if file.record is None:
         return Counter({file.issues[0].code: file.found}) if file.found else Counter()
-    return Counter(issue.code for issue in file.issues if issue.code in _DROPPING)
+    return Counter(issue.code for issue in file.issues if issue.code in _DROPPING and issue.box is None)
 
 
 def files_of(path: Path) -> tuple[list[Path], int]:
@@ -183,6 +186,7 @@ def _record(
 ) -> tuple[ImageRecord, list[Issue]]:
     """Returns the image of a file, and an issue for each box or object that is not in it, or was derived."""
     named, issues = _sorted_out(str(below), entries)
+    issues += _odd_flags(str(below), named)
     said = voc_objects.fields_of(root).get("filename", "")
     size = voc_objects.size_of(root)
     filename = said if names_a_file(said) else file.stem
@@ -224,7 +228,29 @@ def _sorted_out(source: str, entries: Sequence[Entry]) -> tuple[list[tuple[Entry
 
 
 def _flags(named: Sequence[tuple[Entry, str]], tag: str) -> list[bool]:
-    return [entry.fields.get(tag, "").lower() in ("1", "true", "yes") for entry, _ in named]
+    return [bool(_is_true(entry.fields.get(tag, ""))) for entry, _ in named]
+
+
+def _odd_flags(source: str, named: Sequence[tuple[Entry, str]]) -> Iterator[Issue]:
+    """Yields an issue for each word that is no flag where one stands; its box is kept."""
+    for box, (entry, name) in enumerate(named):
+        for tag in _FLAGS:
+            if _is_true(word := entry.fields.get(tag, "")) is None:
+                message = f"line {entry.line}: {name}: <{tag}> is {word[:60]!r}, expected 0 or 1"
+                yield Issue("annotation-unread", source, box, message, False)
+
+
+@lru_cache(1024)
+def _is_true(word: str) -> bool | None:
+    """Returns whether a flag is set, as by a share above 0; None where it is none. VOC's own word of what
+    nobody said is Unspecified."""
+    lower = word.lower()
+    if lower in _YES or lower in _NO:
+        return lower in _YES
+    try:
+        return float(word) > 0
+    except ValueError:
+        return None
 
 
 def _from_origin(entry: Entry, origin: int) -> tuple[float, ...]:
