@@ -248,13 +248,20 @@ def test_a_csv_of_one_row_that_does_not_end(folder: Path) -> None:
 def test_voc_with_damaged_files_and_image_sets(folder: Path) -> None:
     path = voc(folder, ODD)
     (path / "e3.xml").write_text("<annotation>")
+    for name in ("a", "b"):
+        text = (path / f"{name}.xml").read_text().replace("</object>", "<part><name>x</name></part></object>")
+        (path / f"{name}.xml").write_text(text)
     lists = folder / "ImageSets/Main"
     lists.mkdir(parents=True)
     (lists / "train.txt").write_text("a\nb\n")
     (lists / "val.txt").write_text("b\nc\n")
     lenient = {"policy": "lenient", "on": "box-outside=drop-image"}
     finished = assert_same_set(folder, path, 3, treatment=lenient)
-    assert {issue.code for issue in finished.issues} >= {"annotation-damaged", "split-conflict"}
+    assert {issue.code for issue in finished.issues} >= {
+        "annotation-damaged",
+        "split-conflict",
+        "parts-left-out",
+    }
 
 
 def test_pictures_elsewhere_damaged_and_missing(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.helpers.small_sets import voc, voc_xml
 from tests.helpers.sources import assert_balanced
 from tfrec_tools.annotations.accounts import Account
+from tfrec_tools.annotations.policies import parse
 from tfrec_tools.annotations.records import Source
 from tfrec_tools.errors import InputError
 from tfrec_tools.formats import registry
@@ -178,7 +180,7 @@ def turned_by(degrees: str, box: str = BOX) -> str:
         ("<old><object><name>cat</name></object></old>", [], ["annotation-unread"]),
         ("<object><name>cat</name><box><x1>1</x1><y1>1</y1><x2>3</x2><y2>3</y2></box></object>", [],
          ["annotation-unread"]),
-        # Parts are known.
+        # Parts are known, and said of the source.
         (f"<object><name>cat</name>{BOX}<part><name>head</name>{BOX}</part></object>", [("cat", XYXY)], []),
         (f"<object><name>cat</name><part><name>head</name>{BOX}</part></object>", [], ["box-missing"]),
     ],
@@ -192,6 +194,7 @@ def test_voc_of_any_structure(
         f"<annotation><filename>a.jpg</filename>\n{plain}\n{inner}\n{plain}</annotation>"
     )
     source = read_voc(tmp_path)
+    source = replace(source, issues=tuple(issue for issue in source.issues if "part" not in issue.code))
     (record,) = source.records
     found = [
         (name, tuple(round(edge, 6) for edge in box))
@@ -205,6 +208,21 @@ def test_voc_of_any_structure(
     assert [issue.box for issue in source.issues if issue.code == "box-derived"] == [1] * len(
         [code for code in codes if code == "box-derived"]
     )
+    assert_balanced(source)
+
+
+def test_voc_parts_are_said_once_and_end_no_strict_run(tmp_path: Path) -> None:
+    part = f"<part><name>head</name>{BOX}</part>"
+    files = {"a": part * 2, "b": "", "c": f"<view>left</view>{part.upper()}<parts/><part/>"}
+    for name, inner in files.items():
+        text = f"<annotation><object><name>cat</name>{BOX}{inner}</object></annotation>"
+        (tmp_path / f"{name}.xml").write_text(text)
+    source = read_voc(tmp_path)
+    (issue,) = source.issues
+    assert (issue.code, issue.source) == ("parts-left-out", tmp_path.name)
+    assert issue.message.startswith("3 parts of objects left out")
+    assert parse("strict", ()).refused(source.issues) == ()
+    assert [len(record.names) for record in source.records] == [1, 1, 1]
     assert_balanced(source)
 
 

@@ -67,8 +67,7 @@ def voc_xml(name: str, width: int, height: int, boxes: Sequence[tuple[object, ..
     objects = "".join(
         f"<object><name>{label}</name>"
         f"<difficult>{index % 2}</difficult><truncated>{(index + 1) % 2}</truncated>"
-        f"<bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin><xmax>{xmax}</xmax><ymax>{ymax}</ymax></bndbox>"
-        f"<part><name>head</name><bndbox><xmin>1</xmin></bndbox></part></object>\n"
+        f"<bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin><xmax>{xmax}</xmax><ymax>{ymax}</ymax></bndbox></object>\n"
         for index, (label, xmin, ymin, xmax, ymax) in enumerate(boxes)
     )
     size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"

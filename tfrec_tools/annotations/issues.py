@@ -25,6 +25,8 @@ CODES: dict[str, str] = {
     "visibility: the box is kept without them",
     "keypoint-outside": "a labeled keypoint lies outside the image: it counts as not labeled",
     "keypoints-left-out": "with --keypoints none: the source has keypoints: left out, boxes are kept",
+    "parts-left-out": "objects have parts, with boxes of their own (VOC's <part>): left out, the objects' "
+    "boxes are kept",
     "class-unknown": "the annotation names no class, or one that the source does not list: dropped",
     "class-duplicate": "several category ids have one name: read as one class",
     "class-untrimmed": "the class's name has white space, such as a line break, around it: trimmed",

@@ -43,7 +43,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "class-similar": ("keep",),
 }
 # What is said of a set as a whole, or was asked for: no fault, so that strict lets it pass.
-HINTS = ("class-few", "class-left-out", "class-similar", "keypoints-left-out", "region-ignored")
+HINTS = (
+    "class-few",
+    "class-left-out",
+    "class-similar",
+    "keypoints-left-out",
+    "parts-left-out",
+    "region-ignored",
+)
 _BY_READER = ("fix",)  # readers have dealt with an issue as CODES says; it may still be made an error
 
 _NEAR = 0.7  # of a mistyped code to the one that was meant, as difflib measures

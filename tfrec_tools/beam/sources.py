@@ -182,14 +182,20 @@ def _voc(
         | "Files"
         >> beam.ParDo(
             _ReadVoc(path, options), AsSingleton(listed.splits), AsSingleton(listed["count"])
-        ).with_outputs("classes", _ISSUES, main="records")
+        ).with_outputs("classes", "parts", _ISSUES, main="records")
     )
     classes = (
         read.classes
         | "AllClasses" >> beam.CombineGlobally(_union)
         | "Classes" >> beam.Map(lambda names: tuple(sorted(names)))
     )
-    return read.records, classes, (listed[_ISSUES], read[_ISSUES]) | "VocIssues" >> beam.Flatten()
+    parts = (
+        read.parts
+        | "AllParts" >> beam.CombineGlobally(sum)
+        | "PartsLeftOut"
+        >> beam.FlatMap(lambda count: [((OF_SOURCE, 2), issue) for issue in voc.parts_left_out(path, count)])
+    )
+    return read.records, classes, (listed[_ISSUES], read[_ISSUES], parts) | "VocIssues" >> beam.Flatten()
 
 
 class _ListVoc(beam.DoFn):
@@ -217,6 +223,7 @@ class _ReadVoc(beam.DoFn):
         if read.record is None:
             return
         yield TaggedOutput("classes", frozenset(read.record.names))
+        yield TaggedOutput("parts", read.parts)
         yield AnnotatedImage(order, replace(read.record, split=splits.get(file)))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from tfrec_tools.annotations.accounts import Account
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source, image_record
-from tfrec_tools.errors import InputError, readable
+from tfrec_tools.errors import InputError, counted, readable
 from tfrec_tools.formats import voc_objects
 from tfrec_tools.formats.file_names import annotation_files, names_a_file
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
@@ -38,12 +38,13 @@ SPLITS = ("train", "val", "test", "trainval")  # the lists in ImageSets/Main; a 
 @dataclass(frozen=True, slots=True)
 class VocFile:
     """What one file holds: its image (None where the file cannot be used, and `fault` says why), what is odd
-    about it, and how many boxes, and objects without one, it has."""
+    about it, and how many boxes, and objects without one, it has; and how many parts of objects."""
 
     record: ImageRecord | None
     issues: tuple[Issue, ...]
     found: int
     fault: InputError | None = None
+    parts: int = 0
 
 
 def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
@@ -59,6 +60,7 @@ def read(path: Path, options: ReadOptions = DEFAULT) -> Source:
     if len(files) == 1 and read_[0].fault is not None:
         raise read_[0].fault
     issues += [issue for child in read_ for issue in child.issues]
+    issues += parts_left_out(path, sum(child.parts for child in read_))
     labeled = frozenset(name for child in read_ if child.record for name in child.record.names)
     records = [
         replace(child.record, split=splits.get(file), labeled=labeled)
@@ -77,6 +79,14 @@ def dropped_of(file: VocFile) -> Counter[str]:
     if file.record is None:
         return Counter({file.issues[0].code: file.found}) if file.found else Counter()
     return Counter(issue.code for issue in file.issues if issue.code in _DROPPING and issue.box is None)
+
+
+def parts_left_out(path: Path, parts: int) -> list[Issue]:
+    """Returns the issue of a source whose objects have parts, which are no objects: one for all."""
+    if not parts:
+        return []
+    message = f"{counted(parts, 'part')} of objects left out, as they are no objects"
+    return [Issue("parts-left-out", readable(path.name), None, message, True)]
 
 
 def files_of(path: Path) -> tuple[list[Path], int]:
@@ -164,7 +174,7 @@ def read_file(path: Path, file: Path, options: ReadOptions = DEFAULT) -> VocFile
     folder = path.parent if path == file else path
     entries, found = voc_objects.entries_of(root)
     record, issues = _record(file, _below(folder, file), root, entries, options)
-    return VocFile(record, tuple(issues), found)
+    return VocFile(record, tuple(issues), found, parts=voc_objects.parts_in(root))
 
 
 def _unusable(file: Path, code: str, fault: InputError, found: int) -> VocFile:

@@ -43,6 +43,7 @@ _PLAIN_BELOW = frozenset(
 _PLAIN_FIELDS = frozenset(("name", "pose", "truncated", "difficult", "occluded"))
 _PLAIN_CORNERS = frozenset(CORNERS)
 _HAS_ATTRIBUTES = "boolean(/*//*/@*)"
+_PARTS = "count(//*[translate(local-name(), 'PART', 'part') = 'part'][*])"
 _PLAIN_COUNT = "count(/annotation/object/bndbox) + count(/annotation/object[not(bndbox)])"
 
 
@@ -70,6 +71,11 @@ def entries_of(root: Any) -> tuple[list[Entry], int]:
     if entries is not None:
         return entries, int(_xpath(_PLAIN_COUNT)(root))
     return _odd_entries(root), counted(root)
+
+
+def parts_in(root: Any) -> int:
+    """Returns how many parts of objects there are."""
+    return int(_xpath(_PARTS)(root))
 
 
 def _odd_entries(root: Any) -> list[Entry]:
