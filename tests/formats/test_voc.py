@@ -53,6 +53,23 @@ def test_voc_flags_as_tools_write_them(tmp_path: Path, tag: str, word: str, is_s
         assert_balanced(source)
 
 
+@pytest.mark.parametrize(
+    ("said", "is_crowd"),
+    [
+        ("<iscrowd>1</iscrowd>", True),
+        ("<iscrowd>0</iscrowd>", False),
+        ("<is_crowd>True</is_crowd>", True),
+        ("<attributes><attribute><name>is_crowd</name><value>True</value></attribute></attributes>", True),
+        ("<attributes><attribute><name>is_crowd</name><value>False</value></attribute></attributes>", False),
+    ],
+)
+def test_voc_crowds(tmp_path: Path, said: str, is_crowd: bool) -> None:
+    text = f"<annotation><object><name>cat</name>{BOX}{said}</object></annotation>"
+    (tmp_path / "a.xml").write_text(text)
+    source = read_voc(tmp_path)
+    assert (source.records[0].crowd.tolist(), source.issues) == ([is_crowd], ())
+
+
 def test_voc_folder_above_annotations_and_single_file(tmp_path: Path) -> None:
     annotations = voc(tmp_path)
     assert registry.detect(tmp_path) == "voc"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
@@ -29,7 +29,8 @@ from tfrec_tools.system.regular_files import read_text
 _ROOT = re.compile(rb"<annotation[\s>]")
 _OF_CLASS = re.compile(r"\s+-?[01]$")
 _DROPPING = ("box-missing", "class-unknown", "annotation-unread")
-_FLAGS = ("difficult", "truncated", "occluded")
+_CROWDS = ("iscrowd", "is_crowd")  # COCO's, as converters and CVAT call it
+_FLAGS = ("difficult", "truncated", "occluded", *_CROWDS)
 _YES = ("1", "true", "yes")
 _NO = ("", "0", "false", "no", "none", "null", "nan", "unspecified", "unknown")
 SPLITS = ("train", "val", "test", "trainval")  # the lists in ImageSets/Main; a later one yields to an earlier
@@ -172,9 +173,9 @@ def read_file(path: Path, file: Path, options: ReadOptions = DEFAULT) -> VocFile
         )
         return _unusable(file, "annotation-unread", foreign, voc_objects.counted(root))
     folder = path.parent if path == file else path
-    entries, found = voc_objects.entries_of(root)
+    entries, found, parts = voc_objects.entries_of(root)
     record, issues = _record(file, _below(folder, file), root, entries, options)
-    return VocFile(record, tuple(issues), found, parts=voc_objects.parts_in(root))
+    return VocFile(record, tuple(issues), found, parts=parts)
 
 
 def _unusable(file: Path, code: str, fault: InputError, found: int) -> VocFile:
@@ -196,7 +197,7 @@ def _record(
 ) -> tuple[ImageRecord, list[Issue]]:
     """Returns the image of a file, and an issue for each box or object that is not in it, or was derived."""
     named, issues = _sorted_out(str(below), entries)
-    issues += _odd_flags(str(below), named)
+    flags, odd = _flags(str(below), named)
     said = voc_objects.fields_of(root).get("filename", "")
     size = voc_objects.size_of(root)
     filename = said if names_a_file(said) else file.stem
@@ -209,13 +210,14 @@ def _record(
         height=_size(size, "height"),
         boxes_xyxy=[_from_origin(entry, options.voc_origin) for entry, _ in named],
         names=tuple(name for _, name in named),
-        difficult=_flags(named, "difficult"),
-        truncated=_flags(named, "truncated"),
-        occluded=_flags(named, "occluded"),
+        difficult=flags["difficult"],
+        truncated=flags["truncated"],
+        occluded=flags["occluded"],
+        crowd=list(map(any, zip(*map(flags.__getitem__, _CROWDS), strict=True))),
         poses=poses if any(poses) else (),
         stem=file.stem,
     )
-    return record, issues
+    return record, issues + odd
 
 
 def _sorted_out(source: str, entries: Sequence[Entry]) -> tuple[list[tuple[Entry, str]], list[Issue]]:
@@ -237,17 +239,20 @@ def _sorted_out(source: str, entries: Sequence[Entry]) -> tuple[list[tuple[Entry
     return named, issues
 
 
-def _flags(named: Sequence[tuple[Entry, str]], tag: str) -> list[bool]:
-    return [bool(_is_true(entry.fields.get(tag, ""))) for entry, _ in named]
-
-
-def _odd_flags(source: str, named: Sequence[tuple[Entry, str]]) -> Iterator[Issue]:
-    """Yields an issue for each word that is no flag where one stands; its box is kept."""
-    for box, (entry, name) in enumerate(named):
-        for tag in _FLAGS:
-            if _is_true(word := entry.fields.get(tag, "")) is None:
-                message = f"line {entry.line}: {name}: <{tag}> is {word[:60]!r}, expected 0 or 1"
-                yield Issue("annotation-unread", source, box, message, False)
+def _flags(source: str, named: Sequence[tuple[Entry, str]]) -> tuple[dict[str, list[bool]], list[Issue]]:
+    """Returns {tag: whether each box has the flag}; and an issue for each word where one stands that is
+    none."""
+    flags: dict[str, list[bool]] = {}
+    issues: list[Issue] = []
+    for tag in _FLAGS:
+        words = [entry.fields.get(tag, "") for entry, _ in named]
+        judged = list(map(_is_true, words))
+        flags[tag] = list(map(bool, judged))
+        for box in (box for box, of in enumerate(judged) if of is None) if None in judged else ():
+            entry, name = named[box]
+            message = f"line {entry.line}: {name}: <{tag}> is {words[box][:60]!r}, expected 0 or 1"
+            issues.append(Issue("annotation-unread", source, box, message, False))
+    return flags, issues
 
 
 @lru_cache(1024)

@@ -40,10 +40,12 @@ _PLAIN_TOP = frozenset(("folder", "filename", "path", "source", "owner", "size",
 _PLAIN_BELOW = frozenset(
     ("database", "annotation", "image", "flickrid", "name", "width", "height", "depth", "owner")
 )
-_PLAIN_FIELDS = frozenset(("name", "pose", "truncated", "difficult", "occluded"))
+_PLAIN_FIELDS = frozenset(("name", "pose", "truncated", "difficult", "occluded", "iscrowd"))
+_OF_CVAT = ("is_crowd",)  # its attributes that are fields here
 _PLAIN_CORNERS = frozenset(CORNERS)
 _HAS_ATTRIBUTES = "boolean(/*//*/@*)"
 _PARTS = "count(//*[translate(local-name(), 'PART', 'part') = 'part'][*])"
+_PLAIN_PARTS = "count(/annotation/object/part[*])"
 _PLAIN_COUNT = "count(/annotation/object/bndbox) + count(/annotation/object[not(bndbox)])"
 
 
@@ -64,18 +66,13 @@ class Entry:
     why: str = ""
 
 
-def entries_of(root: Any) -> tuple[list[Entry], int]:
+def entries_of(root: Any) -> tuple[list[Entry], int, int]:
     """Returns all of a file in its order: objects, an entry for each of their boxes, and boxes that stand
-    where none is known to stand; and how many there are, counted by the tags."""
+    where none is known to stand; how many there are, counted by the tags; and how many parts of objects."""
     entries = _plain_entries(root)
     if entries is not None:
-        return entries, int(_xpath(_PLAIN_COUNT)(root))
-    return _odd_entries(root), counted(root)
-
-
-def parts_in(root: Any) -> int:
-    """Returns how many parts of objects there are."""
-    return int(_xpath(_PARTS)(root))
+        return entries, int(_xpath(_PLAIN_COUNT)(root)), int(_xpath(_PLAIN_PARTS)(root))
+    return _odd_entries(root), counted(root), int(_xpath(_PARTS)(root))
 
 
 def _odd_entries(root: Any) -> list[Entry]:
@@ -288,9 +285,10 @@ def _entries_of(element: Any) -> tuple[list[Entry], list[Any]]:
         tag: [child for child in children(element) if tag_of(child) == tag] for tag in (*_BOXES, *_SHAPES)
     }
     polygons = [child for tag in _SHAPES for child in parts[tag] if _is_geometry(child)]
-    known, fields = [*parts["bndbox"], *parts["robndbox"], *polygons], fields_of(element)
+    known, said = [*parts["bndbox"], *parts["robndbox"], *polygons], _said_by_cvat(element)
+    fields = {name: said[name] for name in _OF_CVAT if name in said} | fields_of(element)
     if parts["bndbox"]:
-        degrees = _rotation(element)
+        degrees = _degrees(said.get("rotation", ""))
         return [_turned(_upright(fields, box), degrees) for box in parts["bndbox"]], known
     if parts["robndbox"]:
         return [_rotated(fields, box) for box in parts["robndbox"]], known
@@ -311,14 +309,18 @@ def _upright(fields: Mapping[str, str], box: Any) -> Entry:
     return Entry(fields, box.sourceline, (xmin, ymin, xmax, ymax))
 
 
-def _rotation(element: Any) -> float:
-    """Returns the degrees, clockwise about its centre, by which CVAT turns the <bndbox> of an object; 0 where
-    none are said, as by an attribute of that name that is a word."""
+def _said_by_cvat(element: Any) -> dict[str, str]:
+    """Returns the values of an object's attributes by name, as CVAT lists them."""
     lists = (child for child in children(element) if tag_of(child) == "attributes")
     said = (fields_of(attribute) for attributes in lists for attribute in children(attributes))
-    word = next((fields.get("value", "") for fields in said if fields.get("name") == "rotation"), "")
+    return {fields.get("name", ""): fields.get("value", "") for fields in said}
+
+
+def _degrees(rotation: str) -> float:
+    """Returns by how many degrees CVAT turns a <bndbox>, clockwise about its centre; 0 where an attribute of
+    that name is a word."""
     try:
-        return float(word)
+        return float(rotation)
     except ValueError:
         return 0.0
 
