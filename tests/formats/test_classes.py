@@ -310,6 +310,12 @@ def test_an_odd_category_is_named_and_no_root(tmp_path: Path) -> None:
         read(tmp_path / "a.json", json.dumps(odd))
 
 
+def test_nan_is_no_name(tmp_path: Path) -> None:
+    odd = COCO | {"annotations": [], "categories": [{"id": 1, "name": float("nan")}]}
+    with pytest.raises(InputError, match="the name is nan, expected a text"):
+        read(tmp_path / "a.json", json.dumps(odd))
+
+
 def test_coco_with_what_json_forbids(tmp_path: Path) -> None:
     assert ids(read(tmp_path / "a.json", json.dumps(COCO))) == [(3, "RBC")]
 

@@ -600,6 +600,29 @@ def test_coco_keys_that_stand_once_in_each_object_are_read(
     assert len(read_coco(path).records[0].names) == (2 if "bbox" in said else 4)
 
 
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("boxes", [1, 2])
+def test_coco_nan_is_no_id_and_no_name(tmp_path: Path, number: float, boxes: int) -> None:
+    """Also where all else is as it should be, and where there are things called n, nan and inf."""
+    images: list[dict[str, Any]] = [{"id": key, "file_name": f"{key}.jpg"} for key in (1, "n", "nan", "inf")]
+    images += [{"id": number, "file_name": "x.jpg", "width": number}, {"id": 2, "file_name": number}]
+    classes: list[dict[str, Any]] = [*CAT, {"id": number, "name": "dog"}]
+    classes += [{"id": name, "name": name} for name in ("n", "nan")]
+    annotations = [ONE, ONE | {"image_id": number}, ONE | {"category_id": number}, ONE | {"id": number}]
+    path = coco_of(tmp_path, images, annotations + [ONE | {"bbox": None}] * (boxes - 1), classes)
+    source = read_coco(path)
+    assert [record.filename for record in source.records][4:] == ["x.jpg", ""]
+    assert [len(record.names) for record in source.records] == [2, 0, 0, 0, 0, 0]
+    codes = ["class-unknown", "image-unannotated", "image-unknown", "class-unknown"]
+    assert faults(source) == codes + ["box-missing"] * (boxes - 1)
+    assert [issue.message for issue in source.issues][2:4] == [
+        f"image_id {number} is not in images", f"category_id {number} is not in categories"
+    ]  # fmt: skip
+    assert_balanced(source)
+    with pytest.raises(InputError, match="the name of category id 7 is empty"):
+        read_coco(coco_of(tmp_path, images, [], [*CAT, {"id": 7, "name": number}]))
+
+
 LVIS = ({"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}, {"id": 7, "name": "emu"})
 
 

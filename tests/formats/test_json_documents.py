@@ -72,6 +72,15 @@ def test_values_that_are_no_numbers(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "text"),
+    [(3, "3"), (2.5, "2.5"), ("nan", "nan"), (math.nan, ""), (math.inf, ""), (-math.inf, ""), (True, ""),
+     (10**400, "1" + "0" * 400)],
+)  # fmt: skip
+def test_texts_are_texts_and_numbers(value: Any, text: str) -> None:
+    assert json_values.text(value) == text
+
+
+@pytest.mark.parametrize(
     ("value", "size"),
     [(3, 3), (3.9, 3), ("17", 17), (None, 0), (-1, 0), ("x", 0), (math.inf, 0), ([], 0), ({1: 1}, 0)],
 )

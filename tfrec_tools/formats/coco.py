@@ -345,12 +345,16 @@ def fault_of(path: Path, row: int, item: Annotation, place: str, of_class: bool)
     if code == "annotation-unread":
         return Issue(code, place or source, None, why_of(row, item), True)
     if not place:
-        message = f"image_id {item.image_id!r} is not in images"
+        message = f"image_id {_said(item.image_id)} is not in images"
         return Issue("image-unknown", source, None, message, True)
     if not of_class:
-        message = f"category_id {item.category_id!r} is not in categories"
+        message = f"category_id {_said(item.category_id)} is not in categories"
         return Issue("class-unknown", source, None, message, True)
     return Issue(code, place, None, why_of(row, item), True) if code == "box-missing" else None
+
+
+def _said(listed_id: Id | None) -> str:
+    return repr(NONNUMBERS.get(listed_id, listed_id) if isinstance(listed_id, str) else listed_id)
 
 
 def derived_box(source: str, box: int, why: str) -> Issue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import msgspec
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.formats.coco_shapes import Box, around_keypoints, box_around, is_number
-from tfrec_tools.formats.json_arrays import NONNUMBERS
+from tfrec_tools.formats.json_arrays import MENDED, NONNUMBERS
 from tfrec_tools.formats.json_keys import of_struct
 
 EXPECTED = "COCO instances"
@@ -83,10 +84,10 @@ _CATEGORIES = msgspec.json.Decoder(list[Category])
 
 def images_of(json: bytes) -> list[Image]:
     """Returns the images of a JSON array; an id that is none comes as None, a file name as ""."""
-    try:
-        return _STRICT_IMAGES.decode(json)
-    except msgspec.ValidationError:
-        return [_image(item) for item in msgspec.json.decode(json)]
+    if MENDED not in json:
+        with suppress(msgspec.ValidationError):
+            return _STRICT_IMAGES.decode(json)
+    return [_image(item) for item in msgspec.json.decode(json)]
 
 
 def annotations_of(json: bytes, keypoints: bool = False) -> list[Annotation]:
@@ -116,15 +117,27 @@ def odd_items(part: Sequence[Annotation]) -> Sequence[Odd]:
 
 
 def categories_of(json: bytes) -> list[Category]:
-    """Returns the categories of a JSON array; without an id where it is null or absent."""
+    """Returns the categories of a JSON array; without an id where it is null, NaN or absent, and with an
+    empty name where that is NaN."""
     items = msgspec.json.decode(json)
     if isinstance(items, list):
-        items = [{"id": None} | item if isinstance(item, dict) else item for item in items]
+        items = [_category(item) if isinstance(item, dict) else item for item in items]
     return _CATEGORIES.decode(msgspec.json.encode(items))
 
 
+def _category(item: dict[str, Any]) -> dict[str, Any]:
+    plain = {key: _plain(value) for key, value in item.items()}
+    empty = {"name": ""} if "name" in item and plain["name"] is None and item["name"] is not None else {}
+    return {"id": None} | plain | empty
+
+
+def _plain(value: Any) -> Any:
+    """Returns None for a text that stands for NaN or Infinity; anything else as it is."""
+    return None if isinstance(value, str) and value in NONNUMBERS else value
+
+
 def _image(item: Any) -> Image:
-    fields = item if isinstance(item, dict) else {}
+    fields = {key: _plain(value) for key, value in item.items()} if isinstance(item, dict) else {}
     name = fields.get("file_name")
     width, height = (
         value if isinstance(value := fields.get(side), int | float | str) else None
@@ -140,7 +153,7 @@ def _image(item: Any) -> Image:
 
 
 def _ids(listed: Any) -> list[Id] | None:
-    return [item for item in listed if _id(item) is not None] if isinstance(listed, list) else None
+    return [item for item in listed if _id(_plain(item)) is not None] if isinstance(listed, list) else None
 
 
 def _names(labeled: Any) -> list[str] | None:

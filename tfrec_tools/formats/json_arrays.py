@@ -31,9 +31,10 @@ _BOM = b"\xef\xbb\xbf"
 _KEY = re.compile(rb'[\s{,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 _BETWEEN = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*(?=\{)")
 _NEXT_NONNUMBER = re.compile(rb'[^"NI]*+(?:"(?:[^"\\]++|\\.)*+"[^"NI]*+)*+(NaN|Infinity)', re.DOTALL)
-# Texts of the same length, so that positions stay.
-_MENDED = {b"NaN": b'"n"', b"Infinity": b'"inf"   ', b"-Infinity": b'"-inf"   '}
-NONNUMBERS = {"n": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
+# Texts of the same length, so that positions stay, with a letter that no file has.
+MENDED = b"\x7f"
+_MENDED = {b"NaN": b'"\x7f"', b"Infinity": b'"\x7finf"  ', b"-Infinity": b'"\x7f-inf"  '}
+NONNUMBERS = {"\x7f": float("nan"), "\x7finf": float("inf"), "\x7f-inf": float("-inf")}
 
 
 def mapped(path: Path, expected: str) -> mmap.mmap:

@@ -7,6 +7,7 @@ have it too. YAML of ours is the `names:` of Ultralytics' data.yaml.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -259,7 +260,8 @@ def _label(path: Path, where: str, fields: dict[str, Tree]) -> Label:
 
 def _name(path: Path, where: str, value: Tree) -> str:
     """Exporters write names that are numbers as such."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not is_finite:
         raise InputError(path, f"the name is {value!r}, expected a text", where=where)
     return str(value).strip()
 
