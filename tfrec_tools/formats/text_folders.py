@@ -19,7 +19,7 @@ from tfrec_tools.formats.split_names import split_named
 from tfrec_tools.formats.text_rows import Row, Text, has_box, is_dota, is_header, is_kitti, is_yolo, text_of
 from tfrec_tools.formats.yolo_places import names_images
 from tfrec_tools.images.loading import has_image_suffix
-from tfrec_tools.images.lookup import key
+from tfrec_tools.images.stated_paths import key
 from tfrec_tools.system.remote_path import RemotePath
 
 _LISTS = frozenset(("readme", "classes", "labels", "obj", "train", "val", "valid", "test", "trainval"))
