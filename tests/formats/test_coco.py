@@ -623,6 +623,55 @@ def test_coco_nan_is_no_id_and_no_name(tmp_path: Path, number: float, boxes: int
         read_coco(coco_of(tmp_path, images, [], [*CAT, {"id": 7, "name": number}]))
 
 
+@pytest.mark.parametrize("nan", [False, True])
+@pytest.mark.parametrize(
+    ("rotation", "segmentation", "box"),
+    [
+        (90.0, [], [35, 5, 45, 65]),
+        (-270, None, [35, 5, 45, 65]),
+        (45, [], [40 - 35 / 2**0.5, 35 - 35 / 2**0.5, 40 + 35 / 2**0.5, 35 + 35 / 2**0.5]),
+        (0.0, [], [10, 30, 70, 40]),
+        (720, [], [10, 30, 70, 40]),
+        ("left", [], [10, 30, 70, 40]),
+        (None, [], [10, 30, 70, 40]),
+        (True, [], [10, 30, 70, 40]),
+        (90, [[10, 30, 70, 30, 70, 40]], [10, 30, 70, 40]),
+    ],
+)
+def test_rectangles_that_cvat_has_turned(
+    tmp_path: Path, rotation: object, segmentation: object, box: list[float], nan: bool
+) -> None:
+    """Its polygons are turned already."""
+    said = {"attributes": {"rotation": rotation, "occluded": True, "note": [1]}}
+    turned = ONE | {"bbox": [10, 30, 60, 10], "segmentation": segmentation} | said
+    source = read_coco(coco_of(tmp_path, [{"id": 1}], [ONE | ({"area": math.nan} if nan else {}), turned]))
+    (record,) = source.records
+    np.testing.assert_allclose(record.boxes_xyxy, np.array([[1, 2, 4, 6], box]))
+    is_derived = box != [10, 30, 70, 40]
+    assert [(issue.code, issue.box) for issue in source.issues] == [("box-derived", 1)] * is_derived
+    assert record.occluded.tolist() == [False, True]
+    assert_balanced(source)
+
+
+@pytest.mark.parametrize("flag", ["occluded", "truncated", "difficult"])
+@pytest.mark.parametrize(
+    ("value", "kept"), [(True, True), (1, True), ("true", True), (False, False), (None, False)]
+)
+def test_flags_of_cvat_in_attributes_are_kept(tmp_path: Path, flag: str, value: object, kept: bool) -> None:
+    annotations = [
+        ONE,
+        ONE | {"attributes": {flag: value}},
+        ONE | {"attributes": [flag]},
+        ONE | {"attributes": None},
+    ]
+    source = read_coco(coco_of(tmp_path, [{"id": 1}], annotations))
+    (record,) = source.records
+    assert getattr(record, flag).tolist() == [False, kept, False, False]
+    others = {"occluded", "truncated", "difficult"} - {flag}
+    assert not any(getattr(record, other).any() for other in others)
+    assert not source.issues
+
+
 LVIS = ({"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}, {"id": 7, "name": "emu"})
 
 

@@ -26,7 +26,7 @@ from tfrec_tools.annotations.boxes import from_xywh
 from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.annotations.records import ImageRecord, Source
 from tfrec_tools.errors import InputError, counted, readable
-from tfrec_tools.formats import box_units, coco_federated, coco_keypoints, json_arrays
+from tfrec_tools.formats import box_units, coco_attributes, coco_federated, coco_keypoints, json_arrays
 from tfrec_tools.formats.box_units import BoxUnits
 from tfrec_tools.formats.coco_categories import (
     category_issues,
@@ -70,7 +70,13 @@ _PARTS = re.compile(rb'"(?:bbox|file_name|image_id|segmentation)"')
 _RESULTS = re.compile(rb'\s*\[\s*\{[^{}]*"image_id"\s*:')
 _HEAD_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
-_OF_BOXES = ("boxes_xyxy", "crowd", "difficult", "area", "weight")  # columns that records are made of
+_OF_BOXES = (
+    "boxes_xyxy",
+    "crowd",
+    *coco_attributes.FLAGS,
+    "area",
+    "weight",
+)  # columns that records are made of
 NEEDED = ("images", "annotations", "categories")
 _REPEATED = "image-duplicate"
 # What an annotation has, whatever its kind.
@@ -316,13 +322,16 @@ def piece_of(
     if part and isinstance(part[0], Mended | Odd):
         numbers = (NONNUMBERS.get(value, value) for value in numbers)
         areas = [NONNUMBERS.get(area, area) for area in areas]
+    said = coco_attributes.flags([item.attributes for item in part])
     piece: dict[str, Column] = {
         "image_of": looked_up(images, [item.image_id for item in part]),
         "class_of": looked_up(categories, [item.category_id for item in part]),
         "boxes_xyxy": from_xywh(np.fromiter(numbers, np.float64).reshape(-1, 4)),
         "area": np.array(areas, np.float64),
         "crowd": np.array([bool(item.iscrowd) for item in part], bool),
-        "difficult": np.array([bool(item.ignore) for item in part], bool),
+        "difficult": np.array([bool(item.ignore) for item in part], bool) | said["difficult"],
+        "truncated": said["truncated"],
+        "occluded": said["occluded"],
         "id": np.array([int64(item.id) for item in part], np.int64),
         "weight": np.array(
             [math.nan if item.training_weight is None else item.training_weight for item in part], np.float64
@@ -383,8 +392,9 @@ def _records(
         columns["row"] = np.arange(len(columns["image_of"]))
     if np.isnan(columns["weight"]).all():  # as nearly always
         del columns["weight"]
-    if not columns["difficult"].any():
-        del columns["difficult"]
+    for flag in coco_attributes.FLAGS:
+        if not columns[flag].any():
+            del columns[flag]
     sorted_columns, bounds = by_image(columns, len(images.keys))
     rows = sorted_columns.pop("row").tolist() if derived else []
     labels = [names[i] for i in sorted_columns["class_of"].tolist()]
@@ -443,8 +453,8 @@ def record_of(
         names=boxes.names,
         crowd=columns["crowd"],
         difficult=columns.get("difficult", unset),
-        truncated=unset,
-        occluded=unset,
+        truncated=columns.get("truncated", unset),
+        occluded=columns.get("occluded", unset),
         group_of=unset,
         area=columns["area"],
         source=source,

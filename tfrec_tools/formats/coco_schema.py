@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrec_tools.formats.coco_attributes import NO_ATTRIBUTES, are_any_turned, around_turned, degrees
 from tfrec_tools.formats.coco_shapes import Box, around_keypoints, box_around, is_number
 from tfrec_tools.formats.json_arrays import MENDED, NONNUMBERS
 from tfrec_tools.formats.json_keys import of_struct
@@ -54,6 +55,7 @@ class Annotation(msgspec.Struct, gc=False):
     keypoints: msgspec.Raw = NO_KEYPOINTS
     training_weight: float | None = None  # ours: `weight` may be that of the object
     ignore: float | bool | None = None  # what pycocotools and VOC's converters call VOC's difficult
+    attributes: msgspec.Raw = NO_ATTRIBUTES
 
 
 class Mended(Annotation, gc=False):
@@ -93,20 +95,20 @@ def images_of(json: bytes) -> list[Image]:
 def annotations_of(json: bytes, keypoints: bool = False) -> list[Annotation]:
     """Returns the annotations of a JSON array; those that lack something come as Odd. With `keypoints`, those
     that have nothing else get the box around them."""
-    try:
-        return _STRICT.decode(json)
-    except msgspec.ValidationError:
-        return [_annotation(item, keypoints) for item in msgspec.json.decode(json)]
+    with suppress(msgspec.ValidationError):
+        items = _STRICT.decode(json)
+        if not are_any_turned(item.attributes for item in items):
+            return items
+    return [_annotation(item, keypoints) for item in msgspec.json.decode(json)]
 
 
 def mended_of(json: bytes, keypoints: bool = False) -> list[Annotation]:
     """Returns as `annotations_of` does, of a file that writes NaN or Infinity."""
-    try:
+    with suppress(msgspec.ValidationError):
         items: list[Any] = _STRICT_MENDED.decode(json)
-        if all(value in NONNUMBERS for item in items for value in item.bbox if isinstance(value, str)):
+        texts = (value for item in items for value in item.bbox if isinstance(value, str))
+        if all(value in NONNUMBERS for value in texts) and not are_any_turned(i.attributes for i in items):
             return items
-    except msgspec.ValidationError:
-        pass
     return [_annotation(item, keypoints) for item in msgspec.json.decode(json)]
 
 
@@ -179,6 +181,8 @@ def _annotation(item: Any, keypoints: bool) -> Annotation:
         "training_weight": weight if is_number(weight := item.get("training_weight")) else None,
         "ignore": _is_true(item.get("ignore")),
     }
+    if "attributes" in item:
+        fields["attributes"] = msgspec.Raw(msgspec.json.encode(item["attributes"]))
     return Odd(**fields, code=code, why=why, count=count)
 
 
@@ -188,6 +192,10 @@ def _box(item: dict[str, Any], keypoints: bool) -> tuple[str, str, Box, int]:
     box = item.get("bbox")
     if isinstance(box, list) and len(box) == 4 and all(is_number(_valued(value)) for value in box):
         x, y, width, height = map(_valued, box)
+        said = attributes.get("rotation") if isinstance(attributes := item.get("attributes"), dict) else None
+        if (rotation := degrees(said)) and not item.get("segmentation"):
+            why = f"is turned by {said} degrees: taken is the box around it"
+            return "box-derived", why, around_turned((x, y, width, height), rotation), 1
         return "", "", (x, y, width, height), 1
     segments = item.get("segments_info")
     if isinstance(segments, list):
