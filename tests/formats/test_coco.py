@@ -623,6 +623,30 @@ def test_coco_nan_is_no_id_and_no_name(tmp_path: Path, number: float, boxes: int
         read_coco(coco_of(tmp_path, images, [], [*CAT, {"id": 7, "name": number}]))
 
 
+@pytest.mark.parametrize("digits", [1, 19, 101, 5000])
+def test_coco_ids_that_are_texts_of_any_number_of_digits(tmp_path: Path, digits: int) -> None:
+    image_id = "7" * digits
+    source = read_coco(coco_of(tmp_path, [{"id": image_id}], [ONE | {"image_id": image_id}]))
+    assert [len(record.names) for record in source.records] == [1]
+
+
+@pytest.mark.parametrize("name", [{}, {"file_name": None}])
+def test_coco_images_without_a_name_have_that_of_their_address(
+    tmp_path: Path, name: dict[str, object]
+) -> None:
+    path = tmp_path / "instances.json"
+    images = [{"id": 1, **name, "coco_url": "http://host/val2017/a.jpg"}, {"id": 2, **name}]
+    path.write_text(json.dumps({"images": images, "annotations": [ONE], "categories": CAT}))
+    source = read_coco(path)
+    assert [record.filename for record in source.records] == ["val2017/a.jpg", ""]
+
+
+def test_coco_supercategories_are_of_any_kind(tmp_path: Path) -> None:
+    for value in (3, None, ["a"], "animal"):
+        source = read_coco(coco_of(tmp_path, [{"id": 1}], [ONE], [CAT[0] | {"supercategory": value}]))
+        assert source.classes == ("cat",)
+
+
 @pytest.mark.parametrize("nan", [False, True])
 @pytest.mark.parametrize(
     ("rotation", "segmentation", "box"),

@@ -99,6 +99,7 @@ def test_missing_and_ambiguous_images_are_issues(tmp_path: Path) -> None:
     assert [code for code, _, _ in issues] == ["image-missing", "image-ambiguous", *["image-missing"] * 3]
     assert issues[0][1] == "x.json images[1]"
     assert "'no.jpg' is nowhere in" in issues[0][2]
+    assert issues[2][2] == "names no file of its image, expected its path"
     assert "'1.jpg' could be any of 2 files" in issues[1][2]
     assert issues[1][2].endswith(": train/1.jpg, val/1.jpg")
     with pytest.raises(InputError, match="is no folder"):

@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 from tests.helpers.contained import contained_code
 from tests.helpers.masks import SQUARE, pixels
 from tfrec_tools.errors import InputError
+from tfrec_tools.formats.coco_shapes import box_around
 from tfrec_tools.images import clipping, masks
 
 
@@ -78,6 +79,27 @@ def test_no_mask_is_all_zero(empty: bytes) -> None:
 def test_what_is_no_mask(wrong: bytes) -> None:
     with pytest.raises(InputError, match="s: segmentation: is no mask"):
         drawn(wrong)
+
+
+PAIRS = [[1, 1], [21, 1], [21, 11], [1, 11]]
+FLAT = [value for pair in PAIRS for value in pair]
+
+
+@pytest.mark.parametrize("nested", [[FLAT], FLAT, [PAIRS], PAIRS, [FLAT, [5, 5]]])
+def test_polygons_are_read_however_they_are_nested(nested: object) -> None:
+    """And so is the box around them."""
+    np.testing.assert_array_equal(drawn(json.dumps(nested).encode()), drawn(json.dumps([FLAT]).encode()))
+    assert drawn(json.dumps(nested).encode()).any()
+    assert box_around(nested) == (1, 1, 20, 10)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["[[1, 2, 3, 4, 5, 6, 7]]", "[1, 2, 3]", "[[[1, 2], [3]]]", "[{}]", "[[1, 2], 3]"]
+)
+def test_what_is_no_polygon_is_said_in_words_of_the_file(wrong: str) -> None:
+    with pytest.raises(InputError, match="is no polygon, expected numbers x, y, x, y"):
+        drawn(wrong.encode())
+    assert box_around(json.loads(wrong)) is None
 
 
 FAR = ["1e7", "1e8", "1e12", "1e300"]

@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfrec_tools.formats.coco_attributes import NO_ATTRIBUTES, are_any_turned, around_turned, degrees
-from tfrec_tools.formats.coco_shapes import Box, around_keypoints, box_around, is_number
+from tfrec_tools.formats.coco_shapes import Box, around_keypoints, box_around
 from tfrec_tools.formats.json_arrays import MENDED, NONNUMBERS
 from tfrec_tools.formats.json_keys import of_struct
+from tfrec_tools.images.polygons import is_number
 
 EXPECTED = "COCO instances"
 NO_ID = 2**62
 NO_KEYPOINTS = msgspec.Raw(b"")  # this very object is what an annotation without any has
 _NO_KEY = "\0"  # of ids that are null or absent
+_MOST_DIGITS = 100  # of an id that is compared as a number; Python reads no more than some thousand
 _NO_BOX = (float("nan"),) * 4
 _TRUE = (1, "1", "true", "True")
 _NUMBER = re.compile(r"\s*[-+]?(\d{1,300}(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?\s*", re.ASCII)
@@ -40,7 +42,7 @@ class Image(msgspec.Struct, gc=False):
 class Category(msgspec.Struct, gc=False):
     id: Id | None
     name: Id
-    supercategory: str | None = None
+    supercategory: Any = None
     keypoints: Any = None
 
 
@@ -146,7 +148,7 @@ def _image(item: Any) -> Image:
         for side in ("width", "height")
     )
     filename = str(name) if isinstance(name, str | int) else ""
-    if "file_name" not in fields and isinstance(url := fields.get("coco_url"), str):
+    if not filename and isinstance(url := fields.get("coco_url"), str):
         filename = url  # LVIS has no other
     negative, partial = (_ids(fields.get(f"{key}_category_ids")) for key in ("neg", "not_exhaustive"))
     return Image(
@@ -244,7 +246,7 @@ def id_numbers(keys: Sequence[str]) -> dict[Id | None, int]:
     numbers: dict[Id | None, int] = {}
     for number, key in enumerate(keys):
         numbers.setdefault(key, number)
-        if key.isdecimal() and str(int(key)) == key:
+        if key.isdecimal() and len(key) <= _MOST_DIGITS and str(int(key)) == key:
             numbers.setdefault(int(key), number)
     return numbers
 

@@ -5,30 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from tfrec_tools.annotations.run_lengths import extent, marked, unpacked
+from tfrec_tools.images.polygons import is_number, polygons_of
 
 Box = tuple[float, float, float, float]  # x y width height
 
 _MAX_PIXELS = 2**30
 
 
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
-
-
 def box_around(segmentation: Any) -> Box | None:
     """Returns None where a segmentation is none, or is empty."""
     if isinstance(segmentation, dict):
         return _of_runs(segmentation)
-    if not isinstance(segmentation, list):
+    try:
+        numbers = [value for polygon in polygons_of(segmentation) for value in polygon]
+    except ValueError:
         return None
-    polygons = [segmentation] if segmentation and all(map(is_number, segmentation)) else segmentation
-    xs, ys = list[float](), list[float]()
-    for polygon in polygons:
-        if not isinstance(polygon, list) or len(polygon) % 2 or not all(map(is_number, polygon)):
-            return None
-        if len(polygon) >= 6:  # less has no area
-            xs += polygon[::2]
-            ys += polygon[1::2]
+    xs, ys = numbers[::2], numbers[1::2]
     return (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)) if xs else None
 
 

@@ -123,7 +123,8 @@ def _search_inside(folder: Path, index: _Index, record: ImageRecord) -> Located:
         return _one(folder, record, alike, odd)
     if original := _original(index, relative):
         return _one(folder, record, original, _mismatch(folder, record, original[0], []))
-    reason = f"image {record.filename!r} is nowhere in {folder}; is --images right?"
+    nowhere = f"image {record.filename!r} is nowhere in {folder}; is --images right?"
+    reason = nowhere if record.filename else "names no file of its image, expected its path"
     return None, (Issue("image-missing", record.source, None, reason, False),)
 
 

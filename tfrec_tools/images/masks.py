@@ -17,6 +17,7 @@ from tfrec_tools.errors import InputError
 from tfrec_tools.images import clipping
 from tfrec_tools.images.limits import MAX_PIXELS
 from tfrec_tools.images.opening import open_image
+from tfrec_tools.images.polygons import polygons_of
 
 _PNG_MAGIC = b"\x89PNG"
 _MAX_PIXELS = 2**30  # beyond four times as many pycocotools' own numbers overflow
@@ -41,10 +42,8 @@ def to_png(
         segmentation = json.loads(mask or b"[]")
         if isinstance(segmentation, dict):
             return _encode(_resized(Image.fromarray(_decoded(segmentation, given_wh)), size_wh))
-        if not isinstance(segmentation, list | type(None)):
-            raise ValueError(f"{segmentation!r} is neither polygons nor run lengths")
         scale_xy = size_wh if relative else (size_wh[0] / given_wh[0], size_wh[1] / given_wh[1])
-        return _encode(Image.fromarray(_filled(segmentation or [], scale_xy, size_wh)))
+        return _encode(Image.fromarray(_filled(polygons_of(segmentation), scale_xy, size_wh)))
     except Exception as fault:  # pycocotools and Pillow raise many kinds on damaged masks
         raise InputError(
             source, f"is no mask ({' '.join(str(fault).split())})", where="segmentation"
@@ -105,9 +104,7 @@ def _filled(
 
     width, height = size_wh
     scaled = [
-        (np.array(polygon, np.float64).reshape(-1, 2) * scale_xy).ravel().tolist()
-        for polygon in polygons
-        if len(polygon) >= 6
+        (np.array(polygon, np.float64).reshape(-1, 2) * scale_xy).ravel().tolist() for polygon in polygons
     ]
     if not np.isfinite([value for polygon in scaled for value in polygon]).all():
         raise ValueError("a coordinate is not finite")
