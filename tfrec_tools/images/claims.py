@@ -18,16 +18,14 @@ def rivals(
     """Returns an issue for each record, by its number, whose file is not its own, as far as names tell:
     another record states other folders, with which that file agrees as well or better."""
     claims: dict[Path, dict[_Folders, int]] = {}  # {file: {folders: the first record that states them}}
-    stated: dict[int, _Folders] = {}
-    places: dict[int, Path] = {}
+    stated: list[tuple[int, _Folders, Path]] = []
     for number, (record, place) in enumerate(zip(records, found, strict=True)):
         if place is not None and record.place is None:
-            stated[number], places[number] = folders(record.filename), place.path
-            claims.setdefault(place.path, {}).setdefault(stated[number], number)
+            stated.append((number, folders(record.filename), place.path))
+            claims.setdefault(place.path, {}).setdefault(stated[-1][1], number)
     best = {path: _best(list(of_file), path) for path, of_file in claims.items() if len(of_file) > 1}
     issues = {}
-    for number, own in stated.items():
-        path = places[number]
+    for number, own, path in stated:
         if rival := next((other for other in best.get(path, ()) if _contradict(own, other)), None):
             issues[number] = _issue(records[number], records[claims[path][rival]], path, folder)
     return issues
@@ -35,11 +33,12 @@ def rivals(
 
 def _best(claimed: Sequence[_Folders], path: Path) -> list[_Folders]:
     fits = [fit(stated, path) for stated in claimed]
-    return [stated for stated, agreeing in zip(claimed, fits, strict=True) if agreeing == max(fits)]
+    most = max(fits)
+    return [stated for stated, agreeing in zip(claimed, fits, strict=True) if agreeing == most]
 
 
 def _contradict(one: _Folders, other: _Folders) -> bool:
-    """Returns whether neither states what the other does, and more."""
+    """Returns whether they part ways: neither is the other, or its end."""
     return any(a != b for a, b in zip(one, other, strict=False))
 
 

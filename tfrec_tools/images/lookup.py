@@ -26,8 +26,8 @@ Located = tuple[Path | None, tuple[Issue, ...]]
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """The files below a folder by base name, and its images by base name without suffix; both as `key`
-    has them."""
+    """The files below a folder by base name, and its images by base name without suffix; both as `key` has
+    them, and after their own folder and a slash, too."""
 
     by_name: dict[str, list[Path]]
     by_stem: dict[str, list[Path]]
@@ -181,21 +181,33 @@ def _index(folder: Path) -> _Index:
     index = _Index({}, {})
     files, _ = sifted(files_below(folder), folder)
     for path in files:
-        index.by_name.setdefault(key(path.name), []).append(path)
+        _add(index.by_name, path, key(path.name))
         if has_image_suffix(path.name):
-            index.by_stem.setdefault(key(path.stem), []).append(path)
+            _add(index.by_stem, path, key(path.stem))
     return index
+
+
+def _add(index: dict[str, list[Path]], path: Path, name: str) -> None:
+    for place in (name, f"{key(path.parent.name)}/{name}"):
+        index.setdefault(place, []).append(path)
 
 
 def _closest(index: dict[str, list[Path]], name: str, relative: PurePosixPath) -> list[Path]:
     """Returns the files of a name; of several those with which most folders, and then the case, agree as
-    well. A link to nowhere is no file."""
-    candidates = index.get(key(name), [])
-    candidates = [path for path in candidates if isinstance(path, RemotePath) or path.exists()]
+    well."""
+    stated = folders(relative.as_posix())
+    in_folder = _existing(index.get(f"{stated[0]}/{key(name)}", [])) if stated else []
+    candidates = in_folder or _existing(index.get(key(name), []))
     if len(candidates) > 1:
-        fits = [fit(folders(relative.as_posix()), path) for path in candidates]
-        candidates = [path for path, fit in zip(candidates, fits, strict=True) if fit == max(fits)]
+        fits = [fit(stated, path) for path in candidates]
+        most = max(fits)
+        candidates = [path for path, agreeing in zip(candidates, fits, strict=True) if agreeing == most]
     return _narrowed(candidates, (path for path in candidates if name in (path.name, path.stem)))
+
+
+def _existing(paths: Iterable[Path]) -> list[Path]:
+    """Returns those that are no links to nowhere."""
+    return [path for path in paths if isinstance(path, RemotePath) or path.exists()]
 
 
 def _narrowed(candidates: list[Path], closer: Iterable[Path]) -> list[Path]:
