@@ -36,8 +36,8 @@ def test_voc_flags_and_raw_coordinates(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "is_set"),
     [
-        *((word, True) for word in ("1", "1.0", "0.35", "1e-3", "2", "True", " yes ")),
-        *((word, False) for word in ("", "0", "0.0", "-1", "No", "FALSE", "Unspecified", "nan")),
+        *((word, True) for word in ("1", "1.0", "0.35", "1e-3", "2", "True", " yes ", "Y", "t")),
+        *((word, False) for word in ("", "0", "0.0", "-1", "No", "FALSE", "Unspecified", "nan", "n")),
         *((word, None) for word in ("partly", "0,35", "1 of 2")),
     ],
 )

@@ -66,8 +66,6 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 # What people write where there is no number, and instead of a class where there is nothing to be seen.
 BLANKS = frozenset(("", "nan", "null", "none", "na", "n/a", "nil", "-"))
-_TRUE = frozenset(("true", "t", "yes", "y"))
-_FALSE = BLANKS | frozenset(("false", "f", "no", "n"))
 NO_CLASS = BLANKS | frozenset(("no finding", "no findings", "no object", "no objects", "nothing", "empty"))
 _CVATS_POINTS = ("xtl", "ytl", "xtr", "ytr", "xbr", "ybr", "xbl", "ybl")
 _ENDS_WITH_FORM = re.compile(rf".*({'|'.join(BOX_FORMATS)})")
@@ -135,19 +133,6 @@ def points_of(header: Sequence[str]) -> tuple[int, ...]:
         if points:
             return tuple(points)
     return tuple(map(spellings.index, _CVATS_POINTS)) if {*_CVATS_POINTS} <= set(spellings) else ()
-
-
-def truth(text: str) -> bool | None:
-    """Returns what a cell of a flag says: a number above 0 is true (Open Images' -1 is not known); None where
-    it says neither."""
-    if (word := text.lower()) in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    try:
-        return float(text.replace(",", ".")) > 0
-    except ValueError:
-        return None
 
 
 def form_of(header: Sequence[str], columns: Mapping[str, int], named: Iterable[str] = ()) -> Form | None:

@@ -16,7 +16,7 @@ from tfrec_tools.annotations.issues import Issue
 from tfrec_tools.errors import InputError, readable
 from tfrec_tools.formats.csv_boxes import RowBoxes, boxes_of, numbers_of
 from tfrec_tools.formats.csv_columns import IMAGE_SIZES, CsvLayout
-from tfrec_tools.formats.csv_forms import ANGLE, BBOX, FLAGS, FOUR_CORNERS, NO_CLASS, SPLIT, truth
+from tfrec_tools.formats.csv_forms import ANGLE, BBOX, FLAGS, FOUR_CORNERS, NO_CLASS, SPLIT
 from tfrec_tools.formats.csv_images import (
     NO_SIZE,
     NO_SPLIT,
@@ -29,6 +29,7 @@ from tfrec_tools.formats.csv_images import (
 from tfrec_tools.formats.csv_tables import tables
 from tfrec_tools.formats.csv_units import Units, units_of, with_meanings
 from tfrec_tools.formats.file_names import names_a_file, plain
+from tfrec_tools.formats.flag_words import is_set
 from tfrec_tools.formats.grouping import Column, joined
 
 _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
@@ -285,7 +286,7 @@ def _flags(
         if name not in texts:
             continue
         text_of, distinct, _ = _factors(texts[name])
-        said = list(map(truth, distinct))
+        said = [is_set(text.replace(",", ".")) for text in distinct]
         flags[name] = np.array(said, bool)[text_of]
         unclear = np.array([one is None for one in said], bool)[text_of] & (image_of >= 0)
         for at in np.flatnonzero(unclear).tolist():

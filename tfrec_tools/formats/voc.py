@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,6 +20,7 @@ from tfrec_tools.annotations.records import ByteRange, ImageRecord, Source, imag
 from tfrec_tools.errors import InputError, counted, readable
 from tfrec_tools.formats import voc_objects
 from tfrec_tools.formats.file_names import annotation_files, names_a_file
+from tfrec_tools.formats.flag_words import is_set
 from tfrec_tools.formats.options import DEFAULT, ReadOptions
 from tfrec_tools.formats.sniffing import ends
 from tfrec_tools.formats.voc_objects import Entry, tag_of
@@ -31,8 +32,6 @@ _OF_CLASS = re.compile(r"\s+-?[01]$")
 _DROPPING = ("box-missing", "class-unknown", "annotation-unread")
 _CROWDS = ("iscrowd", "is_crowd")  # COCO's, as converters and CVAT call it
 _FLAGS = ("difficult", "truncated", "occluded", *_CROWDS)
-_YES = ("1", "true", "yes")
-_NO = ("", "0", "false", "no", "none", "null", "nan", "unspecified", "unknown")
 SPLITS = ("train", "val", "test", "trainval")  # the lists in ImageSets/Main; a later one yields to an earlier
 
 
@@ -246,26 +245,13 @@ def _flags(source: str, named: Sequence[tuple[Entry, str]]) -> tuple[dict[str, l
     issues: list[Issue] = []
     for tag in _FLAGS:
         words = [entry.fields.get(tag, "") for entry, _ in named]
-        judged = list(map(_is_true, words))
+        judged = list(map(is_set, words))
         flags[tag] = list(map(bool, judged))
         for box in (box for box, of in enumerate(judged) if of is None) if None in judged else ():
             entry, name = named[box]
             message = f"line {entry.line}: {name}: <{tag}> is {words[box][:60]!r}, expected 0 or 1"
             issues.append(Issue("annotation-unread", source, box, message, False))
     return flags, issues
-
-
-@lru_cache(1024)
-def _is_true(word: str) -> bool | None:
-    """Returns whether a flag is set, as by a share above 0; None where it is none. VOC's own word of what
-    nobody said is Unspecified."""
-    lower = word.lower()
-    if lower in _YES or lower in _NO:
-        return lower in _YES
-    try:
-        return float(word) > 0
-    except ValueError:
-        return None
 
 
 def _from_origin(entry: Entry, origin: int) -> tuple[float, ...]:
