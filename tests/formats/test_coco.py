@@ -630,7 +630,7 @@ def test_coco_ids_that_are_texts_of_any_number_of_digits(tmp_path: Path, digits:
     assert [len(record.names) for record in source.records] == [1]
 
 
-@pytest.mark.parametrize("name", [{}, {"file_name": None}])
+@pytest.mark.parametrize("name", [{}, {"file_name": None}, {"file_name": ""}])
 def test_coco_images_without_a_name_have_that_of_their_address(
     tmp_path: Path, name: dict[str, object]
 ) -> None:

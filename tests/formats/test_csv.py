@@ -240,6 +240,13 @@ def test_flags_as_people_write_them(tmp_path: Path, flag: str, yes: str, no: str
     assert source.issues == ()
 
 
+@pytest.mark.parametrize("digits", [2, 9, 10, 5000])
+def test_csv_a_column_of_any_number_that_is_not_there_is_named(tmp_path: Path, digits: int) -> None:
+    path = csv_file(tmp_path, FLAGGED, "a.jpg,cat,1,2,3,4,,,,")
+    with pytest.raises(InputError, match=r"no column '9.* for class; found"):
+        registry.read(path, options=ReadOptions(columns=(("class", "9" * digits),)))
+
+
 @pytest.mark.parametrize("word", ["perhaps", "1 of 2", "?", "-"])
 def test_a_flag_that_is_not_understood_is_said_and_costs_no_box(tmp_path: Path, word: str) -> None:
     rows = [f"a.jpg,cat,1,2,3,4,{text},,0,0" for text in ("1", word, "0")]

@@ -70,13 +70,8 @@ _PARTS = re.compile(rb'"(?:bbox|file_name|image_id|segmentation)"')
 _RESULTS = re.compile(rb'\s*\[\s*\{[^{}]*"image_id"\s*:')
 _HEAD_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
-_OF_BOXES = (
-    "boxes_xyxy",
-    "crowd",
-    *coco_attributes.FLAGS,
-    "area",
-    "weight",
-)  # columns that records are made of
+# Columns that records are made of.
+_OF_BOXES = ("boxes_xyxy", "crowd", *coco_attributes.FLAGS, "area", "weight")
 NEEDED = ("images", "annotations", "categories")
 _REPEATED = "image-duplicate"
 # What an annotation has, whatever its kind.

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tfrec_tools.annotations.polygons import is_number
 from tfrec_tools.formats.coco_shapes import Box
 from tfrec_tools.formats.grouping import Column
 from tfrec_tools.formats.json_values import flag
 from tfrec_tools.formats.shapes import turned
-from tfrec_tools.images.polygons import is_number
 
 NO_ATTRIBUTES = msgspec.Raw(b"")  # this very object is what an annotation without any has
 FLAGS = ("occluded", "truncated", "difficult")

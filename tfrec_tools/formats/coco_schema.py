@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrec_tools.annotations.polygons import is_number
 from tfrec_tools.formats.coco_attributes import NO_ATTRIBUTES, are_any_turned, around_turned, degrees
 from tfrec_tools.formats.coco_shapes import Box, around_keypoints, box_around
 from tfrec_tools.formats.json_arrays import MENDED, NONNUMBERS
 from tfrec_tools.formats.json_keys import of_struct
-from tfrec_tools.images.polygons import is_number
 
 EXPECTED = "COCO instances"
 NO_ID = 2**62
@@ -90,7 +90,9 @@ def images_of(json: bytes) -> list[Image]:
     """Returns the images of a JSON array; an id that is none comes as None, a file name as ""."""
     if MENDED not in json:
         with suppress(msgspec.ValidationError):
-            return _STRICT_IMAGES.decode(json)
+            images = _STRICT_IMAGES.decode(json)
+            if all(image.file_name for image in images):
+                return images
     return [_image(item) for item in msgspec.json.decode(json)]
 
 

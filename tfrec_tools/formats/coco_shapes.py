@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tfrec_tools.annotations.polygons import is_number, polygons_of
 from tfrec_tools.annotations.run_lengths import extent, marked, unpacked
-from tfrec_tools.images.polygons import is_number, polygons_of
 
 Box = tuple[float, float, float, float]  # x y width height
 

@@ -43,6 +43,7 @@ _UPRIGHT = ("xyxy", FOUR_CORNERS)  # kinds of boxes that no angle turns
 _RETINANET = ("filename", *CORNERS, "class")
 _OPEN_IMAGES = {"filename": "imageid", "class": "labelname"}  # how it calls these, spelled plainly
 _NONE = "none"  # what --columns says of ours where no column is it
+_LONGEST = 9  # digits of a column's number; Python makes none of thousands
 _OF_LABEL_STUDIO = {"annotation_id", "annotator", "lead_time"}
 
 
@@ -225,11 +226,16 @@ def _is_retinanet(cells: list[str]) -> bool:
     return len(cells) == len(_RETINANET) and _are_corners(cells[1:5])
 
 
+def _is_place(word: str, columns: int) -> bool:
+    """Returns whether a word is the number of one of so many columns."""
+    return word.isdecimal() and len(word) <= _LONGEST and int(word) < columns
+
+
 def _numbered(cells: list[str], options: ReadOptions) -> dict[str, int] | None:
     """Returns the columns that the user gives by their numbers, where the first row is one of data; else
     None."""
     wanted = {name: column for name, column in options.columns if column != _NONE}
-    if not all(number.isdecimal() and int(number) < len(cells) for number in wanted.values()):
+    if not all(_is_place(number, len(cells)) for number in wanted.values()):
         return None
     columns = {name: int(number) for name, number in wanted.items()}
     form = form_of((), columns, columns)
@@ -262,7 +268,7 @@ def _chosen(path: Path, header: list[str], user_columns: Mapping[str, str]) -> d
             raise InputError(path, f"column {wanted!r} {reason} {', '.join(header)}", where="line 1")
         if wanted in header:
             columns[name] = header.index(wanted)
-        elif wanted.isdecimal() and int(wanted) < len(header):
+        elif _is_place(wanted, len(header)):
             columns[name] = int(wanted)
         elif wanted != _NONE:
             raise InputError(

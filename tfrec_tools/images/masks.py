@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tfrec_tools.annotations.polygons import polygons_of
 from tfrec_tools.annotations.run_lengths import unpacked
 from tfrec_tools.errors import InputError
 from tfrec_tools.images import clipping
 from tfrec_tools.images.limits import MAX_PIXELS
 from tfrec_tools.images.opening import open_image
-from tfrec_tools.images.polygons import polygons_of
 
 _PNG_MAGIC = b"\x89PNG"
 _MAX_PIXELS = 2**30  # beyond four times as many pycocotools' own numbers overflow
